@@ -23,7 +23,7 @@
 //! 8. [`service`] answers the questions people ask, for [`web`] and [`cli`] alike, from one snapshot of the open
 //!    tickets, so that lists, counts and figures agree; standings are never stored.
 //! 9. [`self_monitoring`] watches all of that: stale data is reported, and what did not happen is counted. At night
-//!    [`retention`] deletes what is old.
+//!    [`retention`] deletes what is old, and encrypts what is still stored plain.
 //!
 //! The modules stand on four floors: core, adapters, loops, faces. Each uses only what is below it or beside it to the
 //! left: `docs/architecture.md` has the picture, and a test holds it.

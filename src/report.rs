@@ -25,6 +25,7 @@ pub mod trend;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use self::entry::Entry;
 use crate::sla::zone::Tz;
 
 /// How far reports tell persons apart: what comes later tells less.
@@ -338,7 +339,26 @@ pub struct Opens {
     pub priority: Option<String>,
     pub policy: Option<String>,
     pub category: Option<String>,
+    /// Of a breach, or of what was left out.
     pub reason: Option<String>,
+}
+
+impl Opens {
+    /// Whether it asks for `entry`, whose day is not looked at.
+    pub fn has(&self, entry: &Entry, with_maintenance: bool) -> bool {
+        let same = |wanted: &Option<String>, found: Option<&str>| wanted.is_none() || found == wanted.as_deref();
+        let excluded = entry.excluded(with_maintenance);
+        let outcome = excluded.map_or(entry.outcome.as_str(), |_| "excluded");
+        let reason = excluded.map(|why| why.as_str()).or(entry.final_reason().map(|reason| reason.as_str()));
+        same(&self.outcome, Some(outcome))
+            && same(&self.clock, Some(entry.clock.as_str()))
+            && same(&self.person, Some(entry.holder.as_str()))
+            && same(&self.client, entry.client.as_deref())
+            && same(&self.priority, entry.priority.as_deref())
+            && same(&self.policy, entry.policy.as_deref())
+            && same(&self.category, entry.category.as_deref())
+            && same(&self.reason, reason)
+    }
 }
 
 #[cfg(test)]

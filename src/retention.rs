@@ -1,4 +1,5 @@
-//! The loop that lets go what is past and old: at night, in small batches.
+//! The loop of the night, in small batches: it lets go what is past and old, and encrypts what is still stored plain or
+//! under an older key.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +15,8 @@ use crate::config::{Config, Retention as Ages};
 use crate::sla::calendar::{Calendar, CalendarError};
 use crate::sla::night::Night;
 use crate::sla::zone::Tz;
-use crate::store::{Store, StoreError};
+use crate::store::encryption::Turn;
+use crate::store::{At, Store, StoreError};
 
 /// A night that has begun is not the next one.
 const A_MOMENT: TimeDelta = TimeDelta::milliseconds(1);
@@ -27,6 +29,8 @@ pub struct Retention {
     clock: SharedClock,
     ages: Ages,
     night: Night,
+    /// Where the store is, with its keys.
+    at: At,
 }
 
 /// How many rows of each kind are gone.
@@ -39,7 +43,7 @@ impl Retention {
         let calendar = first.and_then(|tenant| config.calendars.get(tenant.calendar.as_ref()?));
         let hours = calendar.map(|spec| Calendar::compile(spec.clone()).map(Arc::new)).transpose()?;
         let night = Night::new(first.and_then(|tenant| tenant.nightly), hours.as_ref(), Tz::UTC);
-        Ok(Self { store, clock, ages: config.retention, night })
+        Ok(Self { store, clock, ages: config.retention, night, at: At::from(&config.store) })
     }
 
     /// Lets go each night, until `stop` says so.
@@ -54,10 +58,41 @@ impl Retention {
     async fn turn_for_ever(&self) {
         loop {
             self.clock.sleep_until(self.night.next(self.clock.now() + A_MOMENT)).await;
-            if let Err(error) = self.turn(self.clock.now()).await {
-                error!(error = %error, "what is old could not be deleted; trying again next night");
-            }
+            self.night(self.clock.now()).await;
         }
+    }
+
+    /// All that one night has to do.
+    pub async fn night(&self, now: DateTime<Utc>) {
+        if let Err(error) = self.turn(now).await {
+            error!(error = %error, "what is old could not be deleted; trying again next night");
+        }
+        if let Err(error) = self.encrypt(now).await {
+            error!(error = %error, "not all could be encrypted with the first key; trying again next night");
+        }
+    }
+
+    /// Brings all that is stored under the first key, unless that is done. Without a key, or
+    /// with `plain` before the keys, nothing changes: only a person makes plain what was encrypted.
+    async fn encrypt(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let Some(first) = self.at.keys.first() else { return Ok(()) };
+        if self.store.turned_to(first).await?.is_some() {
+            return Ok(());
+        }
+        let mut turn = Turn::begin(&self.at.place, self.at.keys.clone()).await?;
+        while self.store.turn_on(&mut turn).await?.is_some() {
+            tokio::time::sleep(PAUSE).await;
+        }
+        let turned = turn.end().await?;
+        if turned.is_whole() {
+            self.store.note_turned(first.to_owned(), now).await?;
+        }
+        if !turned.left.is_empty() {
+            let left = turned.left.len();
+            error!(rows = left, "{left} rows cannot be opened and are as they were: `keys status` names them");
+        }
+        info!(rows = turned.rows, "encrypted {} rows with the key `{first}`", turned.rows);
+        Ok(())
     }
 
     /// Lets go all that is old at `now`.

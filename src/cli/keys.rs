@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::rebuild::wipe;
@@ -20,6 +21,8 @@ struct Answer {
     /// None: what is new stays plain.
     seals: Option<String>,
     opens: Vec<String>,
+    /// Since when everything has stood under the first key; none: some of it may not.
+    done_at: Option<DateTime<Utc>>,
     columns: BTreeMap<&'static str, Standing>,
 }
 
@@ -38,11 +41,16 @@ pub async fn keys(config: impl FnOnce() -> Result<Config, CliError>, command: Ke
 async fn status(config: &Config, json: bool) -> Result<(), CliError> {
     let keys = &config.store.keys;
     // Without one of the keys there is nothing to be told.
-    Store::open(&config.store, Default::default()).await?.close().await;
+    let store = Store::open(&config.store, Default::default()).await?;
+    let done_at = match keys.first() {
+        Some(first) => store.turned_to(first).await?,
+        None => None,
+    };
+    store.close().await;
     let columns = Store::standing(&Place::from(&config.store), keys, bar()).await?;
     wipe();
-    let answer =
-        Answer { seals: keys.first().map(str::to_owned), opens: keys.ids().map(str::to_owned).collect(), columns };
+    let (seals, opens) = (keys.first().map(str::to_owned), keys.ids().map(str::to_owned).collect());
+    let answer = Answer { seals, opens, done_at, columns };
     super::print(&if json { super::as_json(&answer)? } else { words(&answer) });
     match answer.columns.values().map(|one| one.broken.len()).sum() {
         0 => Ok(()),
@@ -69,6 +77,9 @@ async fn rotate(config: &Config) -> Result<(), CliError> {
         columns.values().flat_map(|one| one.sealed.keys().cloned()).chain(keys.first().map(str::to_owned)).collect();
     if is_alone && turned.left.is_empty() {
         store.forget_keys(needed).await?;
+        if let Some(first) = keys.first() {
+            store.note_turned(first.to_owned(), SystemClock.now()).await?;
+        }
         store.close().await;
         wipe_freed(&place).await?;
         text += &alone_words(&place);
@@ -122,8 +133,12 @@ fn words(answer: &Answer) -> String {
         Some(first) => one.plain == 0 && one.sealed.keys().all(|id| id == first),
         None => one.sealed.is_empty(),
     };
-    if !answer.columns.values().all(is_done) {
-        text += "\n`superops-sla keys rotate` brings the rest under the first key\n";
+    if answer.columns.values().all(is_done) {
+        text +=
+            &answer.done_at.map_or_else(String::new, |at| format!("\nall of it since {}\n", at.format("%F %H:%M UTC")));
+    } else {
+        let at_night = if first.is_some() { "the service encrypts the rest at night; " } else { "" };
+        text += &format!("\n{at_night}`superops-sla keys rotate` brings it under the first key now\n");
     }
     text
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::report::Cell;
+use crate::report::{Cell, Column, ColumnKind, Row, Section, Table};
 
 #[test]
 fn the_same_report_gives_the_same_bytes() {
@@ -160,6 +160,33 @@ fn a_pdf_has_two_pages_with_all_figures_as_text_that_can_be_searched() {
     let pages: Vec<_> = text.split('\u{c}').collect();
     assert!(pages[0].contains("2026-10-01") && pages[1].contains("2026-10-31"), "rows go on, on the second page");
     assert!(pages[1].contains("Past target"), "and the head of the table stands there again");
+}
+
+#[test]
+fn words_and_figures_of_a_wide_table_stay_whole_in_a_pdf() {
+    let kinds = [("Technician", ColumnKind::Text), ("Compliance by held time", ColumnKind::Percent)];
+    let counts = ["Tickets", "Without breach", "Breaches", "Reopened"].map(|title| (title, ColumnKind::Count));
+    let times = ["Median response", "Median resolution", "Longest"].map(|title| (title, ColumnKind::Duration));
+    let all = kinds.into_iter().chain(counts).chain(times).chain([("Trend", ColumnKind::Text)]);
+    let columns: Vec<_> = all.map(|(title, kind)| Column::new("any", title, kind)).collect();
+    let cell = |column: &Column| match column.kind {
+        ColumnKind::Text if column.title == "Trend" => Cell::text("improving"),
+        ColumnKind::Text => Cell::text("Ελένη Παπαδοπούλου-Αναστασιάδη"),
+        ColumnKind::Duration => Cell::Duration(44_460_000),
+        _ => Cell::Count(1_234),
+    };
+    let rows = vec![Row { cells: columns.iter().map(cell).collect(), opens: None }];
+    let mut report = sample::month();
+    let table = Table { title: "By technician".into(), columns, rows, ..Table::default() };
+    report.sections = vec![Section { title: "Technicians".into(), tables: vec![table], ..Section::default() }];
+    let bytes = Format::Pdf.write(&report, &Letterhead::default()).unwrap();
+    let Some(text) = told_by("pdftotext", &["-layout"], &bytes) else { return };
+    let text = text.replace('\u{a0}', " ");
+    for whole in
+        ["Technician", "Compliance", "Tickets", "Reopened", "resolution", "12 h 21 min", "improving", "Αναστασιάδη"]
+    {
+        assert!(text.contains(whole), "{whole}: {text}");
+    }
 }
 
 #[test]

@@ -31,6 +31,16 @@ impl Trend {
             Self::TooFew => "TOO_FEW",
         }
     }
+
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Improving => "improving",
+            Self::Declining => "declining",
+            Self::Stable => "stable",
+            Self::TooFew => "too few",
+        }
+    }
 }
 
 /// How a share changed since the period before.

@@ -79,7 +79,7 @@ impl Named {
 }
 
 /// The last change by a person: as long as it is the same, nobody has changed anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LastChange {
     number: i64,
     /// A number may come again, once the row that had it is deleted.

@@ -6,13 +6,15 @@
 //! turn that was broken off is simply begun again. Sealing what is plain, and making plain what was sealed, are the same.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::check::connect;
 use super::sealed::{self, Column, PROOF, TABLES, Table};
 use super::sql::{self, Arg, Bind as _, Connection, QueryBuilder, Row};
-use super::{Place, Store, StoreError};
+use super::{Place, Store, StoreError, instant, millis};
 use crate::keys::ring::{KeyRing, SealError};
 
 /// Rows that are read, and written, at a time.
@@ -32,6 +34,9 @@ pub(super) async fn admit(connection: &mut Connection, keys: &KeyRing) -> Result
             _ => return Err(StoreError::KeyUnproved(id.clone())),
         }
     }
+    // With another first key something will stand under that one.
+    let forget = "UPDATE encryption_keys SET turned_at = NULL WHERE turned_at IS NOT NULL AND id <> $1";
+    sql::query(forget).bind(keys.first().unwrap_or_default()).execute(&mut *connection).await?;
     let Some(first) = keys.first() else { return Ok(()) };
     if noted.iter().all(|(id, _)| id != first) {
         let note = sql::query("INSERT INTO encryption_keys (id, proof) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING");
@@ -67,6 +72,52 @@ pub struct Turned {
     pub overtaken: u64,
     /// Rows that do not open, and are as they were.
     pub left: Vec<String>,
+}
+
+impl Turned {
+    /// Whether everything stands under the first key now.
+    pub fn is_whole(&self) -> bool {
+        self.overtaken == 0 && self.left.is_empty()
+    }
+}
+
+/// A turn that is under way: it may be broken off after any bite.
+pub struct Turn {
+    reads: Connection,
+    keys: Arc<KeyRing>,
+    /// Those that are left, the one it is at first.
+    tables: &'static [Table],
+    /// The last row that was read of this table.
+    after: Option<Vec<Arg>>,
+    /// Rows of this table that were read.
+    read: u64,
+    turned: Turned,
+}
+
+impl Turn {
+    /// A turn of all that is at `place` to the first of `keys`.
+    pub async fn begin(place: &Place, keys: Arc<KeyRing>) -> Result<Self, StoreError> {
+        let reads = connect(place).await?;
+        Ok(Self { reads, keys, tables: TABLES, after: None, read: 0, turned: Turned::default() })
+    }
+
+    async fn next(&mut self) -> Result<Option<(&'static Table, Vec<Found>)>, StoreError> {
+        while let Some((table, others)) = self.tables.split_first() {
+            if let Some(found) = bite(&mut self.reads, table, self.after.as_deref()).await? {
+                self.after = found.last().map(|row| row.key.clone());
+                self.read += found.len() as u64;
+                return Ok(Some((table, found)));
+            }
+            (self.tables, self.after, self.read) = (others, None, 0);
+        }
+        Ok(None)
+    }
+
+    /// What it came to.
+    pub async fn end(self) -> Result<Turned, StoreError> {
+        self.reads.close().await?;
+        Ok(self.turned)
+    }
 }
 
 /// What a column holds, as it stands.
@@ -171,31 +222,50 @@ impl Store {
     pub async fn turn_to_first_key(
         &self,
         place: &Place,
-        keys: &KeyRing,
+        keys: &Arc<KeyRing>,
         mut told: impl FnMut(&str, u64),
     ) -> Result<Turned, StoreError> {
-        let mut reads = connect(place).await?;
-        let mut turned = Turned::default();
-        for table in TABLES {
-            let (mut after, mut read) = (None, 0);
-            while let Some(found) = bite(&mut reads, table, after.as_deref()).await? {
-                read += found.len() as u64;
-                told(table.name, read);
-                after = found.last().map(|row| row.key.clone());
-                let mut changes = Vec::new();
-                for row in found {
-                    match row.turned(table, keys) {
-                        Ok(change) => changes.extend(change),
-                        Err(error) => turned.left.push(format!("{} `{}`: {error}", table.name, row.name())),
-                    }
-                }
-                let (all, done) = (changes.len() as u64, self.write_turned(table, changes).await?);
-                turned.rows += done;
-                turned.overtaken += all - done;
+        let mut turn = Turn::begin(place, keys.clone()).await?;
+        while let Some((table, read)) = self.turn_on(&mut turn).await? {
+            told(table, read);
+        }
+        turn.end().await
+    }
+
+    /// Brings the next rows under the first key; says of which table, and how many of it were read by now. None: there
+    /// are no more.
+    pub async fn turn_on(&self, turn: &mut Turn) -> Result<Option<(&'static str, u64)>, StoreError> {
+        let Some((table, found)) = turn.next().await? else { return Ok(None) };
+        let mut changes = Vec::new();
+        for row in found {
+            match row.turned(table, &turn.keys) {
+                Ok(change) => changes.extend(change),
+                Err(error) => turn.turned.left.push(format!("{} `{}`: {error}", table.name, row.name())),
             }
         }
-        reads.close().await?;
-        Ok(turned)
+        let (all, done) = (changes.len() as u64, self.write_turned(table, changes).await?);
+        turn.turned.rows += done;
+        turn.turned.overtaken += all - done;
+        Ok(Some((table.name, turn.read)))
+    }
+
+    /// When everything was found to stand under the key `id`, which has been the first ever since; none: it may not.
+    pub async fn turned_to(&self, id: &str) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let at = sql::query_scalar("SELECT turned_at FROM encryption_keys WHERE id = $1").bind(id);
+        let at: Option<Option<i64>> = at.fetch_optional(&self.reads).await?;
+        at.flatten().map(instant).transpose()
+    }
+
+    /// Notes that everything stands under the key `id`, which is the first.
+    pub async fn note_turned(&self, id: String, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    let note = sql::query("UPDATE encryption_keys SET turned_at = $2 WHERE id = $1");
+                    note.bind(id).bind(millis(now)).execute(tx).await.map(drop)
+                })
+            })
+            .await
     }
 
     /// Writes rows that nobody has changed since they were read; gives their number.

@@ -6,6 +6,7 @@ use super::audit::{Author, audit};
 use super::sql::{self, Connection, Row};
 use super::{Store, StoreError, instant};
 use crate::keys::id_of;
+use crate::store::sealed::{CAUSE, NOTE};
 use crate::ticket::TenantId;
 use crate::uptime::incident::{Announcements, Impact, Incident, JOINS, Progress, Update, Work};
 use crate::uptime::{Millis, SPANS_KEPT};
@@ -142,7 +143,7 @@ async fn upsert(tx: &mut Connection, one: &Incident, outage: Option<&str>) -> Re
     .bind(json(&one.components))
     .bind(i64::from(one.public))
     .bind(i64::from(one.automatic))
-    .bind(&one.cause)
+    .bind(one.cause.as_ref().map(|cause| CAUSE.seal(&[&one.id], cause)))
     .bind(outage)
     .bind(one.started_at)
     .bind(one.resolved_at)
@@ -154,16 +155,17 @@ async fn upsert(tx: &mut Connection, one: &Incident, outage: Option<&str>) -> Re
 async fn append(tx: &mut Connection, incident: &str, update: &Update) -> Result<(), sql::Error> {
     let last = "SELECT COALESCE(MAX(number), 0) FROM incident_updates WHERE incident = $1";
     let last: i64 = sql::query_scalar(last).bind(incident).fetch_one(&mut *tx).await?;
+    let number = last + 1;
     sql::query(
         "INSERT INTO incident_updates (incident, number, at, progress, words, note, author)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(incident)
-    .bind(last + 1)
+    .bind(number)
     .bind(update.at)
     .bind(update.progress.as_str())
     .bind(&update.text)
-    .bind(&update.note)
+    .bind(update.note.as_ref().map(|note| NOTE.seal(&[incident, &number.to_string()], note)))
     .bind(&update.author)
     .execute(tx)
     .await?;

@@ -77,6 +77,9 @@ pub static SIGNED_IN: Column = column("sessions.person", "person", &["id"]);
 pub static ORIGIN: Column = column("sessions.origin", "origin", &["id"]);
 pub static SECRET: Column = column("secrets.value", "value", &["name"]);
 pub static REPORT: Column = column("report_contents.bytes", "bytes", &["tenant", "id"]);
+/// Title and words of an incident are written to be shown; cause and notes are for the desk.
+pub static CAUSE: Column = column("incidents.cause", "cause", &["id"]);
+pub static NOTE: Column = column("incident_updates.note", "note", &["incident", "number"]);
 pub static WISHES: Column = column("personal_rules.rules", "rules", &[]);
 
 /// Who reads a message: by SuperOps' id, which stays, or by address.
@@ -125,6 +128,8 @@ pub static TABLES: &[Table] = &[
     Table { name: "attempts", key: &["id"], columns: &[&DETAIL] },
     Table { name: "write_backs", key: &["id"], columns: &[&WRITTEN] },
     Table { name: "set_aside", key: &["id"], columns: &[&SET_ASIDE] },
+    Table { name: "incidents", key: &["id"], columns: &[&CAUSE] },
+    Table { name: "incident_updates", key: &["incident", "number"], columns: &[&NOTE] },
     Table { name: "on_call_overrides", key: &["id"], columns: &[&PERSON] },
     Table { name: "personal_rules", key: &["id"], columns: &[&PERSON, &WISHES] },
     Table { name: "subscribers", key: &["id"], columns: &[&EMAIL] },

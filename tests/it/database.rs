@@ -1,9 +1,11 @@
 //! Where the tests' stores are, and a way into them beside the product.
 //!
-//! Each is a file of its own, or a schema of its own on the server that `SUPEROPS_SLA_TEST_POSTGRES` names.
+//! Each is a file of its own, or a schema of its own on the server that `SUPEROPS_SLA_TEST_POSTGRES` names. With
+//! `SUPEROPS_SLA_TEST_SEALED` all of them are encrypted.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
@@ -29,8 +31,12 @@ impl Database {
         }
     }
 
-    /// The keys of the table `store` of a configuration.
+    /// What stands in the table `store` of a configuration.
     pub fn settings(&self) -> String {
+        format!("{}{}", self.address(), sealing())
+    }
+
+    fn address(&self) -> String {
         match self {
             Self::File(path) => format!("url = \"sqlite://{}\"\n", path.display()),
             Self::Server { url, schema } => format!("url = \"{url}\"\nschema = \"{schema}\"\n"),
@@ -93,6 +99,21 @@ impl Database {
         };
         self.tamper(allow).await;
     }
+}
+
+/// The key of the tests' stores, if they are to be encrypted.
+pub fn key() -> Option<String> {
+    let sealed = std::env::var("SUPEROPS_SLA_TEST_SEALED").is_ok_and(|text| !text.is_empty());
+    sealed.then(|| "5e".repeat(32))
+}
+
+/// Names the file of that key, which stands in none of a configuration.
+fn sealing() -> String {
+    static WRITTEN: OnceLock<()> = OnceLock::new();
+    let Some(key) = key() else { return String::new() };
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("store-keys");
+    WRITTEN.get_or_init(|| std::fs::write(&file, key).unwrap());
+    format!("encryption_keys_file = \"{}\"\n", file.display())
 }
 
 impl Beside {

@@ -198,6 +198,8 @@ async fn clients_and_what_figures_rest_on_have_pages_and_answers_of_their_own() 
     let page = ask(&format!("/clients?{period}")).await;
     assert!(page.contains("Globex Corporation") && page.contains("too few"), "{page}");
     assert!(page.contains("/reports/entries?tenant=acme&amp;outcome=breached&amp;client="), "{page}");
+    let counted_so = ask(&format!("/reports?{period}&as_of=latest&exclude_maintenance=false")).await;
+    assert!(counted_so.contains("&amp;as_of=latest&amp;exclude_maintenance=false&amp;from="), "{counted_so}");
     let unnamed = ask(&format!("/clients?{period}&anonymize=true")).await;
     assert!(!unnamed.contains("Globex") && !unnamed.contains("outcome=breached"), "{unnamed}");
     let honesty: serde_json::Value =

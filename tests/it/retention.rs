@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::Value;
 use superops_sla::config::Past;
+use superops_sla::keys::ring::KeyRing;
 use superops_sla::service::Reach;
 
 use crate::binary::Place;
@@ -34,6 +35,32 @@ async fn in_its_turn_goes_what_was_said_of_a_closed_ticket_long_ago_and_nothing_
     assert_eq!(format!("{kept:?}"), format!("{weeks:?}"), "the figures of a week need nothing of what they counted");
     app.wait(TimeDelta::minutes(1)).await;
     assert_eq!(said_of(&mut app, &closed).await, 0, "and nothing of it is said again");
+}
+
+#[tokio::test]
+async fn what_was_stored_before_there_was_a_key_is_encrypted_in_the_night_and_then_left_alone() {
+    let mut app = TestApp::start().await;
+    let ticket = app.ticket(TimeDelta::hours(4));
+    app.turn().await;
+    let key = "1f".repeat(32);
+    let id = KeyRing::parse(&key).unwrap().first().unwrap().to_owned();
+    let others = format!("SELECT id FROM tickets WHERE ticket NOT LIKE 'sealed:1:{id}:%'");
+    app.resume_with_keys(&key).await;
+    assert_eq!(app.database.texts(&others).await, [ticket.as_str()]);
+
+    let night = app.now();
+    app.parts().retention.night(night).await;
+    assert!(app.database.texts(&others).await.is_empty());
+    let directories = "SELECT directory FROM directories";
+    assert!(app.database.texts(directories).await.iter().all(|text| text.starts_with(&format!("sealed:1:{id}:"))));
+    assert_eq!(app.parts().store.turned_to(&id).await.unwrap(), Some(night));
+
+    // Under another first key it begins anew.
+    let other = "2f".repeat(32);
+    app.resume_with_keys(&format!("{other},{key}")).await;
+    assert_eq!(app.parts().store.turned_to(&id).await.unwrap(), None);
+    app.parts().retention.night(night).await;
+    assert_eq!(app.database.texts(&others).await, [ticket.as_str()]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

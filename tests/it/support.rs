@@ -22,7 +22,7 @@ use superops_sla::web::{self, HttpServer};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use crate::database::Database;
+use crate::database::{self, Database};
 
 pub const TOKEN: &str = "look-alike-token";
 /// Where the configuration says that people, and Twilio, reach the service.
@@ -261,6 +261,19 @@ impl TestApp {
         self.stop().await;
         let config = parse(&self.config_text().replace(&format!("public_url = \"{PUBLIC_URL}\"\n"), ""));
         self.parts = Some(Parts::build(config, Arc::new(self.clock.clone())).await.unwrap());
+    }
+
+    /// Starts the service with `keys` before the one that the tests' stores may have.
+    pub async fn resume_with_keys(&mut self, keys: &str) {
+        self.stop().await;
+        let file = self.folder.path().join("store-keys");
+        std::fs::write(&file, format!("{keys}\n{}", database::key().unwrap_or_default())).unwrap();
+        let text = self.config_text();
+        let others = text.lines().filter(|line| !line.starts_with("encryption_keys_file"));
+        let text = others.collect::<Vec<_>>().join("\n");
+        let with = format!("[store]\nencryption_keys_file = \"{}\"\n", file.display());
+        self.parts =
+            Some(Parts::build(parse(&text.replace("[store]\n", &with)), Arc::new(self.clock.clone())).await.unwrap());
     }
 
     /// Ends the service in good order.

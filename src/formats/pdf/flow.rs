@@ -172,6 +172,11 @@ impl<'a> Flow<'a> {
         self.words.wrap(text, style, width)
     }
 
+    /// How wide the longest part of `text` is that no line end may part.
+    pub fn longest(&mut self, text: &str, style: Style) -> f32 {
+        self.words.longest(text, style)
+    }
+
     /// How wide `text` is in one line.
     pub fn width(&mut self, text: &str, style: Style) -> f32 {
         self.words.line(text, style).width

@@ -1,5 +1,7 @@
 //! Tables: columns as wide as they need, a head on each page, rows that no page end parts.
 
+use std::collections::BTreeSet;
+
 use krilla::tagging::{TableHeaderScope, Tag, TagKind};
 
 use super::flow::{Flow, WIDTH};
@@ -12,11 +14,18 @@ use crate::report::{ColumnKind, Report, Table};
 /// More rows than these are for a spreadsheet.
 const MOST_ROWS: usize = 400;
 const GAP: f32 = 14.0;
+/// The gap in a table that has hardly room.
+const LEAST_GAP: f32 = 5.0;
+/// A longer word is parted.
+const LONGEST_WORD: f32 = 120.0;
 const HEAD: Style = Style { size: 7.5, bold: false, ink: Ink::Muted };
 /// Above and below the words of a row.
 const PADDING: f32 = 1.1;
 
 struct Column {
+    /// What is written is no wider.
+    words: f32,
+    /// With the gap behind it.
     width: f32,
     right: bool,
 }
@@ -43,38 +52,47 @@ pub fn write(flow: &mut Flow, report: &Report, table: &Table) {
     flow.space(8.0);
 }
 
-/// Figures take what they need, and words share what is left.
+/// Each column is as wide as it wants, if there is room for all. If not, none is narrower than its longest word or figure
+/// as long as that can be, and what is left over is shared by what each wants beyond that.
 fn columns(flow: &mut Flow, report: &Report, table: &Table) -> Vec<Column> {
-    let mut columns: Vec<_> = table
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(at, column)| {
-            let cells = table.to_read(MOST_ROWS).0.iter().filter_map(|row| row.cells.get(at));
-            let widest = cells.map(|cell| flow.width(&shown(cell, report.zone), Style::CELL)).fold(0.0, f32::max);
-            let title = flow.width(&bounded(&column.title, LONGEST), HEAD);
-            Column { width: widest.max(title.min(90.0)) + GAP, right: side(column.kind).is_some() }
-        })
-        .collect();
-    let is_text = |at: usize| table.columns[at].kind == ColumnKind::Text;
-    let total: f32 = columns.iter().map(|column| column.width).sum();
-    let words: f32 = columns.iter().enumerate().filter(|(at, _)| is_text(*at)).map(|(_, column)| column.width).sum();
-    let figures = total - words;
-    let left = (WIDTH - figures).max(words.min(WIDTH * 0.3));
-    for (at, column) in columns.iter_mut().enumerate() {
-        if is_text(at) && words > left {
-            column.width *= left / words;
-        }
-    }
-    squeezed(columns)
+    let wishes: Vec<_> = (0..table.columns.len()).map(|at| wish(flow, report, table, at)).collect();
+    let sum = |of: fn(&Wish) -> f32| wishes.iter().map(of).sum::<f32>();
+    let (least, most) = (sum(|wish| wish.least), sum(|wish| wish.most));
+    let gap = ((WIDTH - least) / wishes.len().max(1) as f32).clamp(LEAST_GAP, GAP);
+    let room = WIDTH - gap * wishes.len() as f32;
+    let width = |wish: &Wish| match room {
+        room if most <= room => wish.most,
+        room if least >= room => wish.least * room / least,
+        room => wish.least + (wish.most - wish.least) * (room - least) / (most - least),
+    };
+    let column = |(wish, column): (&Wish, &crate::report::Column)| Column {
+        // Not too narrow for the word that it was made for by a rounding.
+        words: width(wish) + 0.1,
+        width: width(wish) + gap,
+        right: side(column.kind).is_some(),
+    };
+    wishes.iter().zip(&table.columns).map(column).collect()
 }
 
-/// Narrower by one share, if they are too wide all the same.
-fn squeezed(mut columns: Vec<Column>) -> Vec<Column> {
-    let total: f32 = columns.iter().map(|column| column.width).sum();
-    let share = (WIDTH / total.max(1.0)).min(1.0);
-    columns.iter_mut().for_each(|column| column.width *= share);
-    columns
+/// How wide a column is to be, without the gap behind it.
+struct Wish {
+    least: f32,
+    most: f32,
+}
+
+fn wish(flow: &mut Flow, report: &Report, table: &Table, at: usize) -> Wish {
+    let column = &table.columns[at];
+    let cells = table.to_read(MOST_ROWS).0.iter().filter_map(|row| row.cells.get(at));
+    let texts: BTreeSet<String> = cells.map(|cell| shown(cell, report.zone)).collect();
+    let title = bounded(&column.title, LONGEST);
+    let widest = texts.iter().map(|text| flow.width(text, Style::CELL)).fold(0.0, f32::max);
+    // Only words are parted; no figure is, nor a date.
+    let least = match column.kind {
+        ColumnKind::Text => texts.iter().map(|text| flow.longest(text, Style::CELL)).fold(0.0, f32::max),
+        _ => widest,
+    };
+    let head = flow.longest(&title, HEAD);
+    Wish { least: least.min(LONGEST_WORD).max(head), most: widest.max(flow.width(&title, HEAD).min(90.0)).max(head) }
 }
 
 fn head(flow: &mut Flow, table: &Table, columns: &[Column], first: bool) {
@@ -82,7 +100,7 @@ fn head(flow: &mut Flow, table: &Table, columns: &[Column], first: bool) {
         .columns
         .iter()
         .zip(columns)
-        .map(|(column, place)| flow.wrap(&bounded(&column.title, LONGEST), HEAD, place.width - GAP * 0.6))
+        .map(|(column, place)| flow.wrap(&bounded(&column.title, LONGEST), HEAD, place.words))
         .collect();
     let tag = || Tag::TH(TableHeaderScope::Column).into();
     if first {
@@ -94,7 +112,7 @@ fn head(flow: &mut Flow, table: &Table, columns: &[Column], first: bool) {
 
 fn body(flow: &mut Flow, table: &Table, columns: &[Column], texts: &[String]) {
     let cells: Vec<_> =
-        texts.iter().zip(columns).map(|(text, place)| flow.wrap(text, Style::CELL, place.width - GAP * 0.6)).collect();
+        texts.iter().zip(columns).map(|(text, place)| flow.wrap(text, Style::CELL, place.words)).collect();
     if flow.keep(height(&cells, Style::CELL)) {
         head(flow, table, columns, false);
     }
@@ -127,7 +145,7 @@ fn row(flow: &mut Flow, columns: &[Column], cells: Vec<Vec<Line>>, style: Style,
 
 fn lines(flow: &mut Flow, cell: Vec<Line>, x: f32, column: &Column, style: Style) {
     for line in cell {
-        let gap = if column.right { (column.width - GAP * 0.6 - line.width).max(0.0) } else { 0.0 };
+        let gap = if column.right { (column.words - line.width).max(0.0) } else { 0.0 };
         flow.put(line, x + gap, style);
         flow.space(style.leading());
     }

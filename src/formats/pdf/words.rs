@@ -152,6 +152,11 @@ impl Words {
         lines.iter().map(|line| self.line(line.trim_end(), style)).collect()
     }
 
+    /// The width of the longest part of `text` that a line end may not part.
+    pub fn longest(&mut self, text: &str, style: Style) -> f32 {
+        pieces(text).map(|piece| self.width(piece, style)).fold(0.0, f32::max)
+    }
+
     fn width(&mut self, text: &str, style: Style) -> f32 {
         self.line(text.trim_end(), style).width
     }
@@ -259,7 +264,9 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let mut cuts: Vec<usize> = Vec::new();
     for (at, c) in text.char_indices() {
         let may = before.is_some_and(|before| {
-            matches!(before, ' ' | '-' | '/') && c != ' ' || is_ideograph(before) || is_ideograph(c) && before != ' '
+            matches!(before, ' ' | '-' | '/') && !matches!(c, ' ' | '%')
+                || is_ideograph(before)
+                || is_ideograph(c) && before != ' '
         });
         if may {
             cuts.push(at);

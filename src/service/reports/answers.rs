@@ -1,16 +1,14 @@
-//! Answers that cost something, kept for a while: many who ask wait for one, and a failure is not kept.
+//! Answers that cost something, kept for a while, and how that has done.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use moka::sync::Cache;
 use serde::Serialize;
-use tokio::sync::OnceCell;
 use utoipa::ToSchema;
 
-use super::super::ServiceError;
+use super::super::{ServiceError, kept};
 use super::question::{Found, Wanted};
 use super::{ComplianceDay, TechnicianView};
 use crate::report::Report;
@@ -59,12 +57,10 @@ impl Key {
     }
 }
 
-type Cell = Arc<OnceCell<Answer>>;
-
 /// The kept answers.
 pub struct Answers {
-    open: Cache<Key, Cell>,
-    closed: Cache<Key, Cell>,
+    open: kept::Answers<Key, Answer>,
+    closed: kept::Answers<Key, Answer>,
     hits: AtomicU64,
     misses: AtomicU64,
     latencies: Mutex<Vec<u64>>,
@@ -84,10 +80,9 @@ pub struct CacheFigures {
 
 impl Default for Answers {
     fn default() -> Self {
-        let cache = |lasts: Duration| Cache::builder().max_capacity(MOST).time_to_live(lasts).build();
         Self {
-            open: cache(OPEN),
-            closed: cache(CLOSED),
+            open: kept::Answers::new(MOST, OPEN),
+            closed: kept::Answers::new(MOST, CLOSED),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             latencies: Mutex::default(),
@@ -104,16 +99,15 @@ impl Answers {
         compute: impl Future<Output = Result<Answer, ServiceError>>,
     ) -> Result<Answer, ServiceError> {
         let cache = if is_closed { &self.closed } else { &self.open };
-        let cell = cache.get_with(key.clone(), Cell::default);
-        if let Some(answer) = cell.get() {
+        if let Some(answer) = cache.known(&key) {
             self.hits.fetch_add(1, Ordering::Relaxed);
-            return Ok(answer.clone());
+            return Ok(answer);
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
         let began = Instant::now();
-        let answer = cell.get_or_try_init(|| compute).await?.clone();
+        let answer = cache.get(key.clone(), compute).await?;
         if answer.is_large() {
-            cache.invalidate(&key);
+            cache.forget(&key);
         }
         let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let mut latencies = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
@@ -129,11 +123,9 @@ impl Answers {
         let mut latencies = self.latencies.lock().unwrap_or_else(PoisonError::into_inner).clone();
         latencies.sort_unstable();
         let at = |share: usize| latencies.get((latencies.len() * share).div_ceil(100).saturating_sub(1)).copied();
-        self.open.run_pending_tasks();
-        self.closed.run_pending_tasks();
         CacheFigures {
             name: "reports".to_owned(),
-            entries: self.open.entry_count() + self.closed.entry_count(),
+            entries: self.open.count() + self.closed.count(),
             hits: self.hits.load(Ordering::Relaxed),
             misses: self.misses.load(Ordering::Relaxed),
             computed_p50_us: at(50),

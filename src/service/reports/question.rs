@@ -8,10 +8,9 @@ use super::super::ServiceError;
 use super::super::described::{AsOfWord, ByWord, FormatWord, OutcomeWord};
 use crate::formats::Format;
 use crate::report::day;
-use crate::report::entry::Entry;
 use crate::report::make::By;
 use crate::report::rate::Goal;
-use crate::report::{ClosedMonth, Period};
+use crate::report::{ClosedMonth, Opens, Period};
 use crate::sla::zone::Tz;
 use crate::ticket::{ClockKind, TenantId};
 
@@ -261,20 +260,22 @@ impl EntryQuery {
         }
     }
 
-    /// Whether it asks for `entry`.
-    pub fn fits(&self, entry: &Entry, with_maintenance: bool) -> bool {
-        let same = |wanted: &Option<String>, found: Option<&str>| filled(wanted).is_none_or(|name| found == Some(name));
-        let excluded = entry.excluded(with_maintenance);
-        let outcome = excluded.map_or(entry.outcome.as_str(), |_| "excluded");
-        let reason = excluded.map(|why| why.as_str()).or(entry.final_reason().map(|reason| reason.as_str()));
-        same(&self.outcome, Some(outcome))
-            && same(&self.clock, Some(entry.clock.as_str()))
-            && same(&self.person, Some(entry.holder.as_str()))
-            && same(&self.client, entry.client.as_deref())
-            && same(&self.priority, entry.priority.as_deref())
-            && same(&self.policy, entry.policy.as_deref())
-            && same(&self.category, entry.category.as_deref())
-            && same(&self.reason, reason)
+    /// Which entries it asks for.
+    pub fn opens(&self) -> Opens {
+        let text = |text: &Option<String>| filled(text).map(str::to_owned);
+        Opens {
+            // Of when is asked apart.
+            from: None,
+            to: None,
+            outcome: text(&self.outcome),
+            clock: text(&self.clock),
+            person: text(&self.person),
+            client: text(&self.client),
+            priority: text(&self.priority),
+            policy: text(&self.policy),
+            category: text(&self.category),
+            reason: text(&self.reason),
+        }
     }
 }
 

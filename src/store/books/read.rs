@@ -236,12 +236,11 @@ async fn read(
 ) -> Result<Vec<Stored>, StoreError> {
     let query = format!("SELECT {COLUMNS} {part}");
     let bound = sql::query(AssertSqlSafe(query)).bind(tenant.as_str()).bind(from).bind(to);
-    let rows = bound.fetch_all(&mut *connection).await?;
-    let mut all = rows.iter().map(rows::stored).collect::<Result<Vec<_>, _>>()?;
+    let mut all = bound.fetch_each(&mut *connection, |row| rows::stored(&row)).await?;
     let joined = part.replacen("FROM entries e", "FROM entries e JOIN shares s ON s.entry = e.id", 1);
     let query = format!("{SHARES} {joined} ORDER BY s.entry, s.place");
     let bound = sql::query(AssertSqlSafe(query)).bind(tenant.as_str()).bind(from).bind(to);
-    let shares = bound.fetch_all(connection).await?;
-    rows::give_shares(&mut all, &shares)?;
+    let places = rows::places(&all);
+    bound.fetch_each(connection, |row| rows::give_share(&mut all, &places, &row)).await?;
     Ok(all)
 }

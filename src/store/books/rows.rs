@@ -215,19 +215,25 @@ pub(super) fn decode(error: StoreError) -> sql::Error {
 
 /// Puts each share with its entry.
 pub(super) fn give_shares(all: &mut [Stored], rows: &[Row]) -> Result<(), sql::Error> {
-    let places: HashMap<i64, usize> = all.iter().enumerate().map(|(place, stored)| (stored.id, place)).collect();
-    for row in rows {
-        let share = Share {
-            holder: Holder::from(row.try_get::<String, _>("holder")?),
-            weight: row.try_get("weight")?,
-            counted: row.try_get("counted")?,
-            over: row.try_get("over")?,
-            paused: row.try_get("paused")?,
-        };
-        if let Some(place) = places.get(&row.try_get("entry")?) {
-            all[*place].entry.shares.push(share);
-        }
-    }
+    let places = places(all);
+    rows.iter().try_for_each(|row| give_share(all, &places, row))
+}
+
+/// Where each entry stands, by its id.
+pub(super) fn places(all: &[Stored]) -> HashMap<i64, usize> {
+    all.iter().enumerate().map(|(place, stored)| (stored.id, place)).collect()
+}
+
+/// Puts a share with its entry.
+pub(super) fn give_share(all: &mut [Stored], places: &HashMap<i64, usize>, row: &Row) -> Result<(), sql::Error> {
+    let Some(place) = places.get(&row.try_get("entry")?) else { return Ok(()) };
+    all[*place].entry.shares.push(Share {
+        holder: Holder::from(row.try_get::<String, _>("holder")?),
+        weight: row.try_get("weight")?,
+        counted: row.try_get("counted")?,
+        over: row.try_get("over")?,
+        paused: row.try_get("paused")?,
+    });
     Ok(())
 }
 

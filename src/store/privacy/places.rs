@@ -45,13 +45,19 @@ impl Place {
         }
     }
 
+    /// Whether it is exchanged with the others of its kind, after all else: a person is found by it, or what it holds
+    /// hangs together.
+    pub fn is_last(&self) -> bool {
+        ["audit", "directories", "people"].contains(&self.table)
+    }
+
     /// Whether its rows are asked for by tenant.
     pub fn of_tenant(&self) -> bool {
         self.page.contains("tenant = $2")
     }
 }
 
-/// Where a person is found by last: the directory, and the names that are kept for the books.
+/// All of them.
 pub(super) const PLACES: &[Place] = &[
     Place {
         table: "tickets",

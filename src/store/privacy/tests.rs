@@ -1,9 +1,11 @@
 //! Erasing a person takes every name away and moves no figure.
 
 use std::sync::Arc;
+use std::task::Poll;
 
 use super::*;
-use crate::report::Period;
+use crate::report::{People, Period};
+use crate::store::audit::Author;
 use crate::store::reports::{ReportFile, file_id};
 use crate::store::tokens::{NewToken, Role, Token};
 
@@ -234,4 +236,51 @@ async fn nothing_names_an_erased_person_and_every_count_and_hash_is_as_it_was() 
     assert_eq!(left, ["events.was: ada byron"], "another tenant's namesake is not meant");
     assert!(text.contains("adam byronson") && text.contains("technician 1a2b"), "{text}");
     assert!(text.contains("last hash was") && text.contains("quarantine.why: it is no zone"), "{text}");
+}
+
+/// What comes of `work`, unless the store has been written to `writes` times before; then it goes no further.
+async fn up_to<F: Future>(writes: u64, store: &Store, work: F) -> Option<F::Output> {
+    let (mut work, most) = (std::pin::pin!(work), store.times_written() + writes);
+    std::future::poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending if store.times_written() >= most => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_erasure_may_end_after_any_step_and_is_begun_again_with_a_log_that_always_holds_together() {
+    let folder = tempfile::tempdir().unwrap();
+    store(&folder).await.close().await;
+    let mut broken_off = 0;
+    for writes in 0.. {
+        let here = tempfile::tempdir().unwrap();
+        std::fs::copy(folder.path().join("sla.db"), here.path().join("sla.db")).unwrap();
+        let at = || crate::store::Place::File(here.path().join("sla.db"));
+        let one = Store::open(at(), Arc::default()).await.unwrap();
+        let person = one.persons(&tenant(), "ada@example.com").await.unwrap().remove(0);
+        let ended = up_to(writes, &one, one.erase_person(&person, "Technician 1A2B", author("root"), now())).await;
+        one.close().await;
+
+        let again = Store::open(at(), Arc::default()).await.unwrap();
+        assert_eq!(again.verify_audit().await.unwrap().broken, None, "after {writes} writes");
+        match again.persons(&tenant(), "ada@example.com").await.unwrap().pop() {
+            Some(still) => {
+                assert_eq!(still, person, "after {writes} writes nothing is forgotten that it is found by");
+                again.erase_person(&still, "Technician 1A2B", author("root"), now()).await.unwrap();
+                broken_off += 1;
+            }
+            None => assert_eq!(again.mentions(&person).await.unwrap(), []),
+        }
+        assert_eq!(again.verify_audit().await.unwrap().broken, None);
+        again.close().await;
+        let text = everything(&here).await.to_lowercase();
+        let left = text.lines().filter(|line| ["ada byron", "ada@", "550006"].iter().any(|name| line.contains(name)));
+        assert_eq!(left.collect::<Vec<_>>(), ["events.was: ada byron"], "after {writes} writes");
+        if ended.is_some() {
+            break;
+        }
+    }
+    assert!(broken_off > 15, "it was broken off {broken_off} times");
 }

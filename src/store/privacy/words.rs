@@ -17,6 +17,11 @@ impl Replacement {
         Self { words, instead: instead.to_owned() }
     }
 
+    /// What stands in their place.
+    pub fn by(&self) -> &str {
+        &self.instead
+    }
+
     /// `text` with something else in the place of each; none: it holds none of them. Of JSON only what it says is looked
     /// at, never the names of its fields.
     pub fn of(&self, text: &str) -> Option<String> {

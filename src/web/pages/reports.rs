@@ -206,23 +206,17 @@ pub fn words(cell: &Cell) -> String {
     text::plain(cell)
 }
 
-/// The page of the entries behind a figure.
+/// The page of the entries behind a figure, which are counted there as they were here.
 fn link(opens: &Opens, query: &ReportQuery) -> String {
-    let date = |day: &Option<chrono::NaiveDate>| day.map(|day| day.to_string());
-    let pairs = [
+    let own = [
         ("tenant", query.tenant.clone()),
-        ("from", date(&opens.from)),
-        ("to", date(&opens.to)),
-        ("outcome", opens.outcome.clone()),
-        ("clock", opens.clock.clone()),
-        ("person", opens.person.clone()),
-        ("client", opens.client.clone()),
-        ("priority", opens.priority.clone()),
-        ("policy", opens.policy.clone()),
-        ("category", opens.category.clone()),
-        ("reason", opens.reason.clone()),
+        ("as_of", query.as_of.clone()),
+        ("exclude_maintenance", query.exclude_maintenance.map(|is| is.to_string())),
     ];
-    let given = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let opens = serde_json::to_value(opens).unwrap_or_default();
+    let opens = opens.as_object().into_iter().flatten();
+    let asked = opens.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?.to_owned())));
+    let given = own.into_iter().filter_map(|(name, value)| Some((name, value?))).chain(asked);
     let parts = given.map(|(name, value)| format!("{name}={}", utf8_percent_encode(&value, NON_ALPHANUMERIC)));
     format!("/reports/entries?{}", parts.collect::<Vec<_>>().join("&"))
 }

@@ -1,0 +1,179 @@
+//! Takes away what names a person, in steps of which any may be the last.
+//!
+//! By the directory and the names kept for the books a person is found, so these are exchanged last: whatever ends an
+//! erasure before, it is simply begun again. The audit log is chained anew in the transaction in which its lines are
+//! exchanged, and its last line says what its hash was before: at no time does it not hold together.
+
+use chrono::{DateTime, Utc};
+
+use super::places::{PLACES, Place};
+use super::texts::{next_rows, reworded, write};
+use super::words::Replacement;
+use super::{Erased, Person};
+use crate::report::People;
+use crate::store::audit::{Author, audit, chain};
+use crate::store::books::day_number;
+use crate::store::sealed::{OWNER, PHONE};
+use crate::store::sql::{self, Connection};
+use crate::store::{Store, StoreError};
+use crate::ticket::TenantId;
+
+impl Store {
+    /// Takes away all that names the person, who is called `pseudonym` from now on. Nobody else may write meanwhile. What
+    /// was broken off is done by doing it again.
+    pub async fn erase_person(
+        &self,
+        person: &Person,
+        pseudonym: &str,
+        author: Author,
+        now: DateTime<Utc>,
+    ) -> Result<Erased, StoreError> {
+        let instead = Replacement::new(&person.known_by, pseudonym);
+        let mut erased = Erased { files: self.empty_files(person).await?, ..Erased::default() };
+        erased.numbers = self.forget_numbers(person).await?;
+        for place in PLACES.iter().filter(|place| !place.is_last()) {
+            erased.texts += self.reword(place, &person.tenant, &instead).await?;
+        }
+        self.end_erasure(person.tenant.clone(), instead, erased, author, now).await
+    }
+
+    /// Exchanges the texts of `place`; gives the number of rows.
+    async fn reword(&self, place: &'static Place, tenant: &TenantId, instead: &Replacement) -> Result<u64, StoreError> {
+        let (mut after, mut all) = (place.first(), 0);
+        while let Some((rows, last)) = next_rows(&self.reads, place, tenant, &after).await? {
+            let (rows, tenant) = (reworded(rows, instead), tenant.clone());
+            all += rows.len() as u64;
+            if !rows.is_empty() {
+                self.writer
+                    .write(move |tx: &mut Connection| Box::pin(async move { write(tx, place, &tenant, &rows).await }))
+                    .await?;
+            }
+            after = last;
+        }
+        Ok(all)
+    }
+
+    /// Exchanges, at once, what the person is found by and what the audit log says, chains the log anew, and says in it
+    /// what was done.
+    async fn end_erasure(
+        &self,
+        tenant: TenantId,
+        instead: Replacement,
+        mut erased: Erased,
+        author: Author,
+        now: DateTime<Utc>,
+    ) -> Result<Erased, StoreError> {
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    let before = chain::last(&mut *tx).await?;
+                    for place in PLACES.iter().filter(|place| place.is_last()) {
+                        let changed = reword_within(tx, place, &tenant, &instead).await?;
+                        erased.texts += changed;
+                        if place.table == "audit" {
+                            erased.audit_lines = changed;
+                        }
+                    }
+                    if erased.audit_lines > 0 {
+                        chain::anew(tx).await?;
+                    }
+                    audit(tx, Some(&tenant), &told(&erased, instead.by(), &before), &author, now).await?;
+                    Ok(erased)
+                })
+            })
+            .await
+    }
+
+    /// What is kept under the person's numbers and nothing else.
+    async fn forget_numbers(&self, person: &Person) -> Result<u64, StoreError> {
+        let known_by = person.known_by.clone();
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    let mut gone = 0;
+                    for word in &known_by {
+                        let (numbers, owners) = (PHONE.any_of([word.as_str()]), OWNER.any_of([word.as_str()]));
+                        let forget = [
+                            ("DELETE FROM sms_codes WHERE phone IN (SELECT value FROM json_each($1))", &numbers),
+                            ("DELETE FROM stopped_phones WHERE phone IN (SELECT value FROM json_each($1))", &numbers),
+                            (
+                                "DELETE FROM unreachable_numbers WHERE phone IN (SELECT value FROM json_each($1))",
+                                &numbers,
+                            ),
+                            // The number may be spelt otherwise there.
+                            ("DELETE FROM stopped_phones WHERE who IN (SELECT value FROM json_each($1))", &owners),
+                            ("DELETE FROM unreachable_numbers WHERE who IN (SELECT value FROM json_each($1))", &owners),
+                        ];
+                        for (forget, whom) in forget {
+                            gone += sql::query(forget).bind(whom.clone()).execute(&mut *tx).await?.rows_affected();
+                        }
+                    }
+                    Ok(gone)
+                })
+            })
+            .await
+    }
+
+    /// Reports that name persons, on a time in which this one had anything to do with what they count: their content
+    /// goes, since a name cannot be taken out of a PDF; that they were made, with their hashes, stays.
+    async fn empty_files(&self, person: &Person) -> Result<u64, StoreError> {
+        let days = self.held_by(person).await?;
+        let (Some(first), Some(last)) = (days.first().map(|one| one.day), days.last().map(|one| one.day)) else {
+            return Ok(0);
+        };
+        let tenant = person.tenant.clone();
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    let which = "SELECT id FROM report_files WHERE tenant = $1 AND people = $2 AND from_day <= $3
+                                 AND to_day >= $4 AND size > 0";
+                    let ids: Vec<String> = sql::query_scalar(which)
+                        .bind(tenant.as_str())
+                        .bind(People::Named.as_str())
+                        .bind(day_number(last))
+                        .bind(day_number(first))
+                        .fetch_all(&mut *tx)
+                        .await?;
+                    for id in &ids {
+                        for empty in [
+                            "DELETE FROM report_contents WHERE tenant = $1 AND id = $2",
+                            "UPDATE report_files SET size = 0 WHERE tenant = $1 AND id = $2",
+                        ] {
+                            sql::query(empty).bind(tenant.as_str()).bind(id).execute(&mut *tx).await?;
+                        }
+                    }
+                    Ok(ids.len() as u64)
+                })
+            })
+            .await
+    }
+}
+
+/// As [`Store::reword`], all in the transaction that has begun.
+async fn reword_within(
+    tx: &mut Connection,
+    place: &'static Place,
+    tenant: &TenantId,
+    instead: &Replacement,
+) -> Result<u64, sql::Error> {
+    let (mut after, mut all) = (place.first(), 0);
+    while let Some((rows, last)) = next_rows(&mut *tx, place, tenant, &after).await? {
+        let rows = reworded(rows, instead);
+        all += rows.len() as u64;
+        write(tx, place, tenant, &rows).await?;
+        after = last;
+    }
+    Ok(all)
+}
+
+/// What the log says of it; `before` is what its last hash was.
+fn told(erased: &Erased, pseudonym: &str, before: &str) -> String {
+    let mut what = format!(
+        "erased a person, now called {pseudonym}: {} texts, {} numbers, {} archived files",
+        erased.texts, erased.numbers, erased.files
+    );
+    if erased.audit_lines > 0 {
+        what += &format!("; {} lines of this log, whose last hash was {before}", erased.audit_lines);
+    }
+    what
+}

@@ -1,0 +1,91 @@
+//! The texts of one place, some rows at a time: read, and exchanged.
+
+use super::places::{Key, Place};
+use super::words::Replacement;
+use crate::store::sealed::{Column, Sealed};
+use crate::store::sql::{self, Connection, On, Query, Row, Stored};
+use crate::ticket::TenantId;
+
+/// A row by its key, with its texts in the order of their columns.
+pub(super) type TextRow = (Key, Vec<Words>);
+
+/// What stands in a column.
+pub(super) struct Words {
+    pub text: Option<String>,
+    /// The column that it is sealed as, and for which row; none: it is plain.
+    sealed: Option<(&'static Column, String)>,
+}
+
+impl Words {
+    fn read(row: &Row, at: usize) -> Result<Self, sql::Error> {
+        Ok(Self { text: row.try_get(at)?, sealed: row.sealed_for(at)? })
+    }
+
+    /// To be written sealed as it was.
+    fn sealed(&self) -> Option<Sealed> {
+        let ((column, row), text) = self.sealed.as_ref().zip(self.text.as_ref())?;
+        Some(column.seal_for(row.clone(), text.clone()))
+    }
+}
+
+/// The next rows of `place`, and where they end; none: there are no more.
+pub(super) async fn next_rows(
+    on: impl Into<On<'_>>,
+    place: &Place,
+    tenant: &TenantId,
+    after: &Key,
+) -> Result<Option<(Vec<TextRow>, Key)>, sql::Error> {
+    let mut found = Vec::new();
+    for row in of_row(place.page, place, tenant, after).fetch_all(on).await? {
+        let key = match after {
+            Key::Number(_) => Key::Number(row.try_get(0)?),
+            // A key may be sealed itself.
+            Key::Text(_) => Key::Text(row.stored(0)?),
+        };
+        let texts: Result<Vec<Words>, _> = (1..=place.columns.len()).map(|at| Words::read(&row, at)).collect();
+        found.push((key, texts?));
+    }
+    let last = found.last().map(|(key, _)| key.clone());
+    Ok(last.map(|last| (found, last)))
+}
+
+/// Those of `rows` that hold what `instead` stands for, with that in its place.
+pub(super) fn reworded(rows: Vec<TextRow>, instead: &Replacement) -> Vec<TextRow> {
+    let mut changed = Vec::new();
+    for (key, texts) in rows {
+        let other: Vec<Option<String>> = texts.iter().map(|was| instead.of(was.text.as_deref()?)).collect();
+        if other.iter().any(Option::is_some) {
+            let texts = texts.into_iter().zip(other).map(|(was, other)| Words { text: other.or(was.text), ..was });
+            changed.push((key, texts.collect()));
+        }
+    }
+    changed
+}
+
+/// Writes `rows` as they are to stand.
+pub(super) async fn write(
+    tx: &mut Connection,
+    place: &Place,
+    tenant: &TenantId,
+    rows: &[TextRow],
+) -> Result<(), sql::Error> {
+    for (key, texts) in rows {
+        let query = of_row(place.change, place, tenant, key);
+        let bound = texts.iter().fold(query, |query, words| match words.sealed() {
+            Some(sealed) => query.bind(sealed),
+            None => query.bind(&words.text),
+        });
+        bound.execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+/// A statement about the row `key`, or about those behind it.
+fn of_row(statement: &'static str, place: &Place, tenant: &TenantId, key: &Key) -> Query {
+    let query = sql::query(statement);
+    let query = match key {
+        Key::Number(number) => query.bind(*number),
+        Key::Text(text) => query.bind(Stored(text.clone())),
+    };
+    if place.of_tenant() { query.bind(tenant.as_str()) } else { query }
+}
