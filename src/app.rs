@@ -130,7 +130,8 @@ impl Parts {
         if let Some(following) = &mut following {
             following.show_services(monitor_state.clone()).await;
         }
-        let self_monitoring = context.self_monitoring(Arc::new(service.clone()), health, found)?;
+        let self_monitoring =
+            context.self_monitoring(Arc::new(service.clone()), health, found, monitor_state.clone())?;
         let retention = Retention::new(&context.config, context.store.clone(), context.clock.clone())?;
         let bookkeeping = context.bookkeeping();
         let reporting = context.reporting(Arc::new(service.clone()));

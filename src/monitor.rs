@@ -10,8 +10,6 @@ mod incidents;
 pub mod objectives;
 mod rollup;
 pub mod settle;
-#[cfg(test)]
-mod tests;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
@@ -30,7 +28,7 @@ use crate::config::Config;
 use crate::config::uptime::Check;
 use crate::probe::spec::Ask;
 use crate::probe::{Look, Prober};
-use crate::store::pushed::Pushed;
+use crate::store::pushed::{self, Pushed};
 use crate::store::uptime::{LookRow, UptimeChange};
 use crate::store::{Store, StoreError, millis};
 use crate::telemetry::Telemetry;
@@ -281,19 +279,31 @@ impl Monitor {
 
     /// Takes in what somebody else has seen, or what has told us of itself.
     async fn hear(&mut self, report: Report) {
+        // What was told elsewhere was told before.
+        self.take_pushed().await;
         self.hear_all(report.told).await;
         let _ = report.done.send(());
     }
 
     /// Takes in what was told where nobody could take it in.
     async fn take_pushed(&mut self) {
-        let pushed = match self.wiring.store.pushed().await {
-            Ok(pushed) => pushed,
-            Err(error) => return warn!("what services have told other replicas cannot be read yet: {error}"),
-        };
-        self.dirty |= !pushed.is_empty();
-        self.unwritten.taken.extend(pushed.iter().map(|one| (one.check.clone(), one.outcome.at)));
-        self.hear_all(pushed.into_iter().map(|one| (one, None)).collect()).await;
+        loop {
+            let pushed = match self.wiring.store.pushed().await {
+                Ok(pushed) => pushed,
+                Err(error) => return warn!("what services have told other replicas cannot be read yet: {error}"),
+            };
+            let is_all = pushed.len() < pushed::AT_ONCE;
+            self.dirty |= !pushed.is_empty();
+            self.unwritten.taken.extend(pushed.iter().map(|one| (one.check.clone(), one.outcome.at)));
+            self.hear_all(pushed.into_iter().map(|one| (one, None)).collect()).await;
+            if is_all {
+                return;
+            }
+            self.write_down(millis(self.wiring.clock.now())).await;
+            if self.dirty {
+                return; // the store takes nothing now; what waits is read again
+            }
+        }
     }
 
     /// Takes in all of it before it is asked what holds no longer: what comes late is not cut into pieces.

@@ -348,18 +348,21 @@ pub struct DigestRow {
     pub working: Option<WorkingTime>,
 }
 
-/// How old a tenant's data is.
+/// That the watch itself does not see: how old a tenant's data is, or since when an outpost is silent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StaleFacts {
     pub tenant: String,
-    /// Of when the data is.
+    /// Of when the data is, or the last word of the outpost.
     pub since: DateTime<Utc>,
-    /// Why it is not read: a sentence, ours.
+    /// Why there is nothing later: a sentence, ours.
     pub reason: String,
     /// What a person can do about it.
     pub advice: Option<String>,
-    /// None while it is stale.
+    /// None while it is stale, or silent.
     pub fresh_at: Option<DateTime<Utc>>,
+    /// The name of the outpost; none: it is about the tenant's data.
+    #[serde(default)]
+    pub outpost: Option<String>,
 }
 
 /// A report on a period. Names in it come from outside.

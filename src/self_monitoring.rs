@@ -1,12 +1,15 @@
-//! The loop that watches the watch: whether what we know is fresh, whether what
-//! should have been said was said, and a sign of life to whoever watches us.
+//! The loop that watches the watch: whether what we know is fresh, whether outposts
+//! are heard, whether what should have been said was said, and a sign of life to
+//! whoever watches us.
 //!
 //! It looks each minute. After a start, or when the machine has slept, it first
 //! gives the other loops time to catch up: what they are about to do is no fault.
 
 mod audit;
 mod heartbeat;
+mod silent;
 mod stale;
+mod teller;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,10 +22,13 @@ use tracing::{error, info};
 use self::audit::Audit;
 pub use self::audit::{Mismatch, MismatchKind, Mismatches, counted};
 use self::heartbeat::Heartbeat;
+use self::silent::OutpostWatch;
 use self::stale::StaleWatch;
+use self::teller::Teller;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::descriptors;
+use crate::monitor::board::MonitorState;
 use crate::rules_cache::RulesCache;
 use crate::store::{Store, StoreError};
 use crate::sync::SyncHealth;
@@ -58,6 +64,8 @@ pub struct Wiring {
     /// Where the page learns what the audit has found.
     pub found: watch::Sender<Mismatches>,
     pub zones: ZoneWatch,
+    /// Shows whether outposts are heard.
+    pub monitor_state: Arc<MonitorState>,
 }
 
 /// Watches the watch.
@@ -66,6 +74,7 @@ pub struct SelfMonitoring {
     readiness: Arc<dyn Readiness>,
     telemetry: Arc<Telemetry>,
     stale: StaleWatch,
+    outposts: OutpostWatch,
     audit: Audit,
     /// None: nobody listens for it.
     heartbeat: Option<Heartbeat>,
@@ -74,11 +83,13 @@ pub struct SelfMonitoring {
 
 impl SelfMonitoring {
     pub fn new(wiring: Wiring) -> anyhow::Result<Self> {
-        let Wiring { config, rules_cache, store, clock, telemetry, readiness, health, outbox, found, zones } = wiring;
+        let Wiring { config, rules_cache, store, clock, telemetry, readiness, health, found, zones, .. } = wiring;
+        let teller = Teller { config: config.clone(), store: store.clone(), outbox: wiring.outbox };
         let heartbeat = config.watch.heartbeat_url.as_ref().map(Heartbeat::new).transpose()?;
-        let stale = StaleWatch::new(config.clone(), store.clone(), health, outbox, clock.now());
+        let stale = StaleWatch::new(teller.clone(), health, clock.now());
+        let outposts = OutpostWatch::new(teller, wiring.monitor_state, clock.now());
         let audit = Audit::new(config, rules_cache, store, telemetry.clone(), found, clock.speed());
-        let mut watch = Self { clock, readiness, telemetry, stale, audit, heartbeat, zones };
+        let mut watch = Self { clock, readiness, telemetry, stale, outposts, audit, heartbeat, zones };
         watch.renew_zones(watch.clock.now());
         Ok(watch)
     }
@@ -126,7 +137,7 @@ impl SelfMonitoring {
             error!(error = %error, "no connection or file can be opened: nobody can be told, and SuperOps cannot be asked");
         }
         self.renew_zones(now);
-        let told = self.stale.turn(now).await;
+        let told = self.stale.turn(now).await.and(self.outposts.turn(now).await);
         let audited = self.audit.turn(now).await;
         let took = started.elapsed().as_secs_f64();
         self.telemetry.loop_seconds.get_or_create(&LoopName { name: "vigil" }).observe(took);

@@ -14,6 +14,7 @@ use crate::dispatch::Dispatch;
 use crate::evaluate::Evaluate;
 use crate::last_looks::LastLooks;
 use crate::loop_health::LoopHealths;
+use crate::monitor::board::MonitorState;
 use crate::notify::Notifier;
 use crate::predict::{self, Predict, PublishedForecasts};
 use crate::reporting::{self, Reporter, Reporting};
@@ -172,6 +173,7 @@ impl AppContext {
         readiness: Arc<dyn Readiness>,
         health: BTreeMap<TenantId, watch::Receiver<SyncHealth>>,
         found: watch::Sender<Mismatches>,
+        monitor_state: Arc<MonitorState>,
     ) -> anyhow::Result<SelfMonitoring> {
         let wiring = self_monitoring::Wiring {
             config: self.config.clone(),
@@ -184,6 +186,7 @@ impl AppContext {
             outbox: self.wakers.dispatch.clone(),
             found,
             zones: ZoneWatch::of_this_machine(),
+            monitor_state,
         };
         SelfMonitoring::new(wiring)
     }

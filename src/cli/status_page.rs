@@ -127,6 +127,6 @@ async fn revoke(config: Config, id: &str) -> Result<(), CliError> {
     store.close().await;
     let page = revoked
         .ok_or_else(|| anyhow::anyhow!("no valid link has the id `{id}`; `status-page links` shows them all"))?;
-    super::print(&format!("revoked {} of {}; it leads nowhere within a minute\n", page.id, page.client));
+    super::print(&format!("revoked {} of {}; it leads nowhere within two seconds\n", page.id, page.client));
     Ok(())
 }

@@ -69,6 +69,28 @@ impl StatusBoard {
     }
 }
 
+/// Whether somebody who looks at checks is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// The latest look that was told of; none: there never was one.
+    pub last: Option<Millis>,
+    /// Whether one of them still says how things are.
+    pub holds: bool,
+    /// Since when it is waited for, if there never was one.
+    pub since: Millis,
+}
+
+impl StatusBoard {
+    /// Whether whoever looks at `checks` is heard; none: there are no such checks.
+    pub fn heard<'a>(&self, checks: impl Iterator<Item = &'a str>) -> Option<Heard> {
+        let places = checks.filter_map(|id| self.book.check(id));
+        let states: Vec<_> = places.map(|place| &self.book.checks[place].state).collect();
+        let since = states.iter().map(|state| state.since).min()?;
+        let last = states.iter().filter_map(|state| state.last_at).max();
+        Some(Heard { last, holds: states.iter().any(|state| state.condition != Condition::Unknown), since })
+    }
+}
+
 /// How one objective stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figure {

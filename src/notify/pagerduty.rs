@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::http::{Answer, Peer};
-use super::{AlertFacts, Body, Message, Notifier, Receipt, SendError, SetupError, TicketFacts, render};
+use super::{AlertFacts, Body, Message, Notifier, Receipt, SendError, SetupError, StaleFacts, TicketFacts, render};
 use crate::alert::Stage;
 use crate::alert::escalation::ChannelKind;
 use crate::clock::SharedClock;
@@ -122,6 +122,8 @@ fn payload(message: &Message, now: DateTime<Utc>) -> Value {
 
 fn severity(body: &Body) -> &'static str {
     match body {
+        // Without one of its places the watch goes on.
+        Body::Stale(StaleFacts { outpost: Some(_), .. }) => "warning",
         Body::Alert(AlertFacts { stage: Stage::Breached, .. }) | Body::Stale(_) => "critical",
         Body::Alert(AlertFacts { stage: Stage::Predicted, .. }) | Body::Test => "info",
         // None of them opens an incident.

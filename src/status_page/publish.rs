@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::{Documents, Model, PublishedPages};
@@ -22,7 +23,7 @@ use crate::uptime::incident::Announcements;
 
 /// The time on the page is not older than this.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
-/// However much happens, the page is not rendered more often.
+/// However much happens, the page is not rendered more often; so often it is asked which clients have pages of their own.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
 /// Renders the page, and holds it for whoever asks.
@@ -61,19 +62,35 @@ impl Publisher {
         let mut stopped = std::pin::pin!(async move { drop(stop.wait_for(|stop| *stop).await) });
         let mut news = self.monitor_state.news();
         let mut others = self.store.news_of_others();
-        loop {
-            self.turn().await;
-            tokio::select! {
-                () = &mut stopped => return,
-                () = changed(&mut news) => {}
-                Ok(()) = others.changed() => {}
-                () = tokio::time::sleep(AT_LEAST_EVERY) => {}
+        let turns = async {
+            loop {
+                self.turn().await;
+                self.until_something_changes(&mut news, &mut others).await;
             }
+        };
+        tokio::select! {
+            () = &mut stopped => {}
+            () = turns => {}
+        }
+    }
+
+    /// Returns once there may be something else to show, but not at once: links may have been made and revoked at the
+    /// command line, of which nobody tells us.
+    async fn until_something_changes(&self, news: &mut watch::Receiver<Millis>, others: &mut watch::Receiver<()>) {
+        let late = Instant::now() + AT_LEAST_EVERY;
+        tokio::time::sleep(AT_MOST_EVERY).await;
+        while Instant::now() < late && !self.has_other_pages().await {
             tokio::select! {
-                () = &mut stopped => return,
+                () = changed(news) => return,
+                Ok(()) = others.changed() => return,
                 () = tokio::time::sleep(AT_MOST_EVERY) => {}
             }
         }
+    }
+
+    /// Whether clients have other pages than those that are shown, as far as that can be read.
+    async fn has_other_pages(&self) -> bool {
+        self.store.private_pages().await.is_ok_and(|pages| pages != **self.pages.load())
     }
 
     /// Reads which clients have pages of their own, and renders all pages as they are now.

@@ -1,16 +1,18 @@
 //! What services have told of themselves where nobody could take it in: a follower stores it, and the replica that leads
 //! takes it from here.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::others::tell;
 use super::{Store, StoreError};
 use crate::store::sql::{self, Connection};
 use crate::ticket::TenantId;
 use crate::uptime::{Condition, DAY, Millis, Outcome};
 
-/// No more of one check wait; the oldest go first.
-const MOST_OF_A_CHECK: i64 = 100;
+/// No more of one check wait: whoever tells more is to tell it again later.
+const MOST_OF_A_CHECK: i64 = 5000;
 /// No more are taken at once.
-const MOST: i64 = 1000;
+pub const AT_ONCE: usize = 1000;
 /// Nobody has taken what is older than this: it tells nothing any more.
 const KEPT: Millis = DAY;
 
@@ -25,28 +27,27 @@ pub struct Pushed {
 type Row = (String, i64, i64, i64, Option<String>);
 
 impl Store {
-    /// Keeps what was told of a check of `tenant` until the leader takes it, and has it hear of that.
-    pub async fn keep_pushed(&self, tenant: TenantId, pushed: Pushed) -> Result<(), StoreError> {
+    /// Keeps what was told of checks, each of a tenant, until the leader takes it, and has it hear of that: all of it, or,
+    /// if too much waits already, nothing. Whether it is kept.
+    pub async fn keep_pushed(&self, told: Vec<(TenantId, Pushed)>) -> Result<bool, StoreError> {
         self.writer
             .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    sql::query(
-                        "INSERT INTO uptime_pushed (check_id, at, verdict, micros, detail) VALUES ($1, $2, $3, $4, $5)
-                         ON CONFLICT (check_id, at) DO NOTHING",
-                    )
-                    .bind(&pushed.check)
-                    .bind(pushed.outcome.at)
-                    .bind(number_of(pushed.outcome.verdict))
-                    .bind(pushed.micros)
-                    .bind(&pushed.outcome.detail)
-                    .execute(&mut *tx)
-                    .await?;
-                    let surplus = sql::query(
-                        "DELETE FROM uptime_pushed WHERE check_id = $1 AND at <= (
-                           SELECT at FROM uptime_pushed WHERE check_id = $1 ORDER BY at DESC LIMIT 1 OFFSET $2)",
-                    );
-                    surplus.bind(&pushed.check).bind(MOST_OF_A_CHECK).execute(&mut *tx).await?;
-                    tell(tx, &tenant).await
+                    let mut more: BTreeMap<&str, i64> = BTreeMap::new();
+                    told.iter().for_each(|(_, pushed)| *more.entry(&pushed.check).or_default() += 1);
+                    for (check, more) in more {
+                        if waiting(tx, check).await? + more > MOST_OF_A_CHECK {
+                            return Ok(false);
+                        }
+                    }
+                    for (_, pushed) in &told {
+                        keep(tx, pushed).await?;
+                    }
+                    let tenants: BTreeSet<_> = told.iter().map(|(tenant, _)| tenant).collect();
+                    for tenant in tenants {
+                        tell(tx, tenant).await?;
+                    }
+                    Ok(true)
                 })
             })
             .await
@@ -59,7 +60,7 @@ impl Store {
              ORDER BY at, check_id LIMIT $2",
         )
         .bind(0)
-        .bind(MOST)
+        .bind(i64::try_from(AT_ONCE).unwrap_or(i64::MAX))
         .fetch_all(&self.reads)
         .await?;
         let pushed = |(check, at, verdict, micros, detail): Row| Pushed {
@@ -69,6 +70,26 @@ impl Store {
         };
         Ok(rows.into_iter().map(pushed).collect())
     }
+}
+
+async fn waiting(tx: &mut Connection, check: &str) -> Result<i64, sql::Error> {
+    let query = "SELECT COUNT(*) FROM uptime_pushed WHERE check_id = $1";
+    sql::query_scalar(query).bind(check).fetch_one(tx).await
+}
+
+async fn keep(tx: &mut Connection, pushed: &Pushed) -> Result<(), sql::Error> {
+    sql::query(
+        "INSERT INTO uptime_pushed (check_id, at, verdict, micros, detail) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (check_id, at) DO NOTHING",
+    )
+    .bind(&pushed.check)
+    .bind(pushed.outcome.at)
+    .bind(number_of(pushed.outcome.verdict))
+    .bind(pushed.micros)
+    .bind(&pushed.outcome.detail)
+    .execute(tx)
+    .await
+    .map(drop)
 }
 
 /// Lets go of what was taken in.
@@ -107,22 +128,34 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_was_told_waits_in_order_until_it_is_taken_and_no_flood_fills_the_store() {
+    async fn what_was_told_waits_in_order_until_it_is_taken_and_what_is_too_much_is_refused_and_not_lost() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("sla.db"), std::sync::Arc::default()).await.unwrap();
         let tenant = TenantId::parse("acme").unwrap();
         let pushed = |check: &str, at| Pushed { check: check.to_owned(), outcome: Outcome::up(at), micros: 0 };
-        for at in (0..150).rev() {
-            store.keep_pushed(tenant.clone(), pushed("backup/heartbeat", at)).await.unwrap();
-        }
-        store.keep_pushed(tenant.clone(), pushed("other/heartbeat", 7)).await.unwrap();
-        store.keep_pushed(tenant.clone(), pushed("other/heartbeat", 7)).await.unwrap();
+        let keep = async |all: Vec<Pushed>| {
+            store.keep_pushed(all.into_iter().map(|one| (tenant.clone(), one)).collect()).await.unwrap()
+        };
+        assert!(keep((0..150).rev().map(|at| pushed("backup/heartbeat", at)).collect()).await);
+        assert!(keep(vec![pushed("other/heartbeat", 7)]).await);
+        assert!(keep(vec![pushed("other/heartbeat", 7)]).await, "it is there already");
         let waiting = store.pushed().await.unwrap();
-        assert_eq!((waiting.len(), waiting[0].check.as_str()), (101, "other/heartbeat"));
-        assert!(waiting.iter().any(|one| one.outcome.at == 149), "the newest are kept");
-        let taken = waiting.iter().map(|one| (one.check.clone(), one.outcome.at)).collect();
-        let change = crate::store::uptime::UptimeChange { taken, ..Default::default() };
-        store.uptime_write(change).await.unwrap();
-        assert!(store.pushed().await.unwrap().is_empty());
+        assert_eq!((waiting.len(), waiting[0].outcome.at, waiting[150].outcome.at), (151, 0, 149));
+        assert!(keep((150..MOST_OF_A_CHECK).map(|at| pushed("backup/heartbeat", at)).collect()).await);
+        let full = vec![pushed("other/heartbeat", 8), pushed("backup/heartbeat", MOST_OF_A_CHECK)];
+        assert!(!keep(full).await, "nothing of it is kept, so all of it can be told again");
+        let mut taken = 0;
+        loop {
+            let waiting = store.pushed().await.unwrap();
+            if waiting.is_empty() {
+                break;
+            }
+            taken += waiting.len();
+            let taken = waiting.iter().map(|one| (one.check.clone(), one.outcome.at)).collect();
+            let change = crate::store::uptime::UptimeChange { taken, ..Default::default() };
+            store.uptime_write(change).await.unwrap();
+        }
+        assert_eq!(taken as i64, MOST_OF_A_CHECK + 1);
+        assert!(keep(vec![pushed("backup/heartbeat", MOST_OF_A_CHECK)]).await, "there is room again");
     }
 }

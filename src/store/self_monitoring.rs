@@ -11,15 +11,15 @@ use crate::notify::{Body, Message, StaleFacts};
 use crate::store::sql::{self, Connection, Row};
 use crate::ticket::TenantId;
 
-/// Episodes of stale data of `$1` that are told and not over.
-const OPEN: &str = "kind = 'stale' AND alert_key >= $1 || ':stale:' AND alert_key < $1 || ':stale;'
+/// Episodes of `$1` that are told and not over.
+const OPEN: &str = "kind = 'stale' AND alert_key >= $1 || ':' AND alert_key < $1 || ';'
      AND NOT EXISTS (SELECT 1 FROM notifications f WHERE f.alert_key = n.alert_key AND f.kind = 'fresh')";
 
 impl Store {
-    /// Since when people were told that the data of `tenant` is stale; none if that is over.
-    pub async fn stale_since(&self, tenant: &TenantId) -> Result<Option<DateTime<Utc>>, StoreError> {
+    /// Since when the episode of `subject`, like `acme:stale`, lasts of which people were told; none if that is over.
+    pub async fn stale_since(&self, subject: &str) -> Result<Option<DateTime<Utc>>, StoreError> {
         let query = format!("SELECT alert_key, state FROM notifications n WHERE {OPEN} ORDER BY created_at DESC");
-        let told = sql::query_as::<(String, String)>(sql::AssertSqlSafe(query)).bind(tenant.as_str());
+        let told = sql::query_as::<(String, String)>(sql::AssertSqlSafe(query)).bind(subject);
         let told = told.fetch_all(&self.reads).await?.into_iter();
         let mut told = told.filter(|(_, state)| ["pending", "sending", "sent"].contains(&state.as_str()));
         let Some((key, _)) = told.next() else { return Ok(None) };
@@ -27,20 +27,20 @@ impl Store {
         since.map(instant).transpose()
     }
 
-    /// Stores that somebody's data is stale, before anything is sent.
+    /// Stores that something is wrong with the watch itself, like stale data, before anything is sent.
     pub async fn say_stale(&self, rows: Vec<NewNotification>) -> Result<(), StoreError> {
         self.writer.write(move |tx: &mut Connection| Box::pin(async move { enqueue(tx, &rows).await })).await
     }
 
-    /// Tells those who were told that the data of `tenant` was stale that it is fresh again; the others need hear of
-    /// neither. Gives how many are told.
-    pub async fn say_fresh(&self, tenant: &TenantId, now: DateTime<Utc>) -> Result<usize, StoreError> {
-        let tenant = tenant.clone();
+    /// Tells those who were told of an episode of `subject` that it is over; the others need hear of neither. Gives how
+    /// many are told.
+    pub async fn say_fresh(&self, subject: &str, now: DateTime<Utc>) -> Result<usize, StoreError> {
+        let subject = subject.to_owned();
         self.writer
             .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     let query = format!("SELECT * FROM notifications n WHERE {OPEN} ORDER BY key");
-                    let rows = sql::query(sql::AssertSqlSafe(query)).bind(tenant.as_str()).fetch_all(&mut *tx).await?;
+                    let rows = sql::query(sql::AssertSqlSafe(query)).bind(&subject).fetch_all(&mut *tx).await?;
                     let mut notices = Vec::new();
                     for row in &rows {
                         let state: String = row.try_get("state")?;

@@ -267,7 +267,7 @@ impl Book {
     /// Has the component at `place` stand by its parts from `from` on, and all groups above it.
     fn recount(&mut self, place: usize, from: Millis, depth: usize, taken: &mut Taken) {
         let component = &self.components[place];
-        let from = from.max(component.since);
+        let from = (from - self.reach(component)).max(component.since);
         let was = component.condition();
         let new = self.combined(place, from);
         let component = &mut self.components[place];
@@ -291,6 +291,13 @@ impl Book {
         }
     }
 
+    /// How far back a result changes how `component` stood: places that look at the same agree later than the first of
+    /// them saw it.
+    fn reach(&self, component: &ComponentEntry) -> Millis {
+        let plans = component.checks.iter().map(|check| &self.checks[*check].plan);
+        plans.filter(|plan| plan.view.is_some()).map(|plan| plan.rules.interval).max().unwrap_or_default()
+    }
+
     /// How each check of `component` stood from `from` on. Places that look at the same have to agree first.
     fn lines_of_checks(&self, component: &ComponentEntry, from: Millis) -> Vec<Arc<Timeline>> {
         let mut seen: Vec<Seen<'_>> = Vec::with_capacity(component.checks.len());
@@ -299,7 +306,7 @@ impl Book {
             let (of, quorum) = plan.view.as_ref().map_or((&plan.id, 1), |view| (&view.of, view.quorum));
             match seen.iter_mut().find(|one| one.of == of) {
                 Some(one) => one.lines.push(line),
-                None => seen.push(Seen { of, quorum, lines: vec![line] }),
+                None => seen.push(Seen { of, quorum, interval: plan.rules.interval, lines: vec![line] }),
             }
         }
         seen.iter().map(|one| one.over_time(from)).collect()
@@ -325,6 +332,7 @@ impl Book {
 struct Seen<'a> {
     of: &'a str,
     quorum: usize,
+    interval: Millis,
     lines: Vec<&'a Arc<Timeline>>,
 }
 
@@ -334,7 +342,7 @@ impl Seen<'_> {
             [only] => only.clone(),
             _ => {
                 let lines: Vec<&Timeline> = self.lines.iter().map(|line| &***line).collect();
-                Arc::new(places::over_time(self.quorum, &lines, from))
+                Arc::new(places::over_time(self.quorum, self.interval, &lines, from))
             }
         }
     }

@@ -13,7 +13,10 @@ use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
 use superops_sla::store::Store;
+use superops_sla::store::pushed::Pushed;
 use superops_sla::store::tokens::Role;
+use superops_sla::ticket::TenantId;
+use superops_sla::uptime::{Condition, Outcome};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -164,6 +167,70 @@ async fn what_an_outpost_sends_again_late_or_blind_accuses_nobody_and_fills_only
     assert_eq!(sends(&mut app, &url, &[nonsense]).await.0, StatusCode::BAD_REQUEST);
     let many: Vec<_> = (0..101).map(|second| seen(&app, second, "up")).collect();
     assert_eq!(sends(&mut app, &url, &many).await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn what_reached_a_follower_comes_before_what_is_told_later_and_nothing_of_it_is_lost() {
+    let (_, shop) = shop().await;
+    let only_there = config(&shop).replace("[\"here\", \"berlin\"]\nquorum = 2", "[\"berlin\"]");
+    let mut app = TestApp::with(&only_there).await;
+    let (url, _) = served(&mut app, &[]).await;
+    wait(&mut app, 7200).await;
+    let begun = app.now().timestamp_millis() - 1_500_000;
+    let told = (0..1500).map(|second| {
+        let (check, outcome) = ("shop/http@berlin".to_owned(), Outcome::up(begun + second * 1000));
+        (TenantId::parse("acme").unwrap(), Pushed { check, outcome, micros: 21_000 })
+    });
+    assert!(app.parts().store.keep_pushed(told.collect()).await.unwrap());
+    let up = seen(&app, 0, "up");
+    assert_eq!(sends(&mut app, &url, &[up]).await.0, StatusCode::OK);
+    let number = app.parts().store.uptime_checks().await.unwrap()["shop/http@berlin"].0;
+    assert_eq!(app.parts().store.uptime_looks(number, 0, i64::MAX, 5000).await.unwrap().len(), 1501);
+    assert!(app.parts().store.pushed().await.unwrap().is_empty());
+    let spans = app.parts().store.uptime_spans("shop").await.unwrap();
+    assert_eq!(spans.last().map(|span| (span.from, span.condition)), Some((begun, Condition::Up)), "{spans:?}");
+}
+
+/// Looks after the watch itself, and gives what was said.
+async fn looked_after(app: &mut TestApp) -> String {
+    app.look_after().await;
+    app.dispatch().await;
+    app.said()
+}
+
+#[tokio::test]
+async fn a_silent_outpost_is_told_of_once_and_so_is_that_it_is_heard_again() {
+    let (_, shop) = shop().await;
+    let mut app = TestApp::with(&config(&shop)).await;
+    wait(&mut app, 30).await;
+    let (url, _) = served(&mut app, &[]).await;
+    let up = seen(&app, 0, "up");
+    sends(&mut app, &url, &[up]).await;
+    wait(&mut app, 280).await;
+    assert_eq!(looked_after(&mut app).await, "", "it may be starting anew");
+    wait(&mut app, 60).await;
+    insta::assert_snapshot!(looked_after(&mut app).await, @"email duty@example.com: Outpost Berlin is silent since 09:00 UTC: nothing comes from it any more, and 1 check is not made from there");
+    wait(&mut app, 600).await;
+    assert_eq!(looked_after(&mut app).await, "", "it was said");
+    app.restart().await;
+    wait(&mut app, 600).await;
+    assert_eq!(looked_after(&mut app).await, "", "it was said before the restart");
+    let (url, _) = served(&mut app, &[]).await;
+    let up = seen(&app, 0, "up");
+    sends(&mut app, &url, &[up]).await;
+    insta::assert_snapshot!(looked_after(&mut app).await, @"email duty@example.com: Outpost Berlin is heard again since 09:26 UTC, after 25 min");
+    assert_eq!(looked_after(&mut app).await, "", "it was said");
+}
+
+#[tokio::test]
+async fn an_outpost_that_was_never_heard_is_told_of_after_an_hour() {
+    let (_, shop) = shop().await;
+    let mut app = TestApp::with(&config(&shop)).await;
+    wait(&mut app, 3500).await;
+    assert_eq!(looked_after(&mut app).await, "", "it may still be set up");
+    wait(&mut app, 200).await;
+    let said = looked_after(&mut app).await;
+    assert!(said.contains("Outpost Berlin is silent since 09:00 UTC: nothing ever came from it"), "{said}");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -15,6 +16,7 @@ use superops_sla::store::tokens::{Author, Role};
 use superops_sla::ticket::TenantId;
 use tokio::net::TcpListener;
 
+use crate::binary::Place;
 use crate::life::{call, served};
 use crate::support::{PUBLIC_URL, TestApp};
 
@@ -936,4 +938,32 @@ async fn links_to_pages_of_clients_are_made_listed_and_revoked_over_the_api_by_t
     assert_eq!(call(Method::DELETE, &own, &tokens[0], json!({})).await.0, 404);
     app.parts().publisher.as_ref().unwrap().turn().await;
     assert_eq!(Client::new().get(link).send().await.unwrap().status(), 404);
+}
+
+/// Asks for `link` until it is answered with `status`.
+async fn until_answered(link: &str, status: u16) {
+    while Client::new().get(link).send().await.unwrap().status() != status {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_is_made_or_revoked_at_the_command_line_works_or_stops_within_seconds() {
+    let place = Place::new().await;
+    let services = "[components.backup]\nclient = \"Globex\"\n[[checks]]\ncomponent = \"backup\"\nheartbeat = true\n\
+                    interval = \"1h\"\ntoken_env = \"TWILIO_AUTH_TOKEN\"\n[status_page]\n";
+    std::fs::write(place.store().with_file_name("config.toml"), place.config() + services).unwrap();
+    let mut running = place.run();
+    let url = running.url();
+    // The page is read at the start, and each minute: neither may help.
+    until_answered(&format!("{url}/status"), 200).await;
+    let asked = |arguments: &[&str]| String::from_utf8(place.ask(arguments).stdout).unwrap();
+    let link = format!("{url}{}", asked(&["status-page", "link", "--client", "Globex"]).trim());
+    let soon = Duration::from_secs(20);
+    tokio::time::timeout(soon, until_answered(&link, 200)).await.expect("the link works");
+    let links: Value = serde_json::from_str(&asked(&["status-page", "links", "--json"])).unwrap();
+    let revoked = asked(&["status-page", "revoke", links[0]["id"].as_str().unwrap()]);
+    assert!(revoked.contains("Globex"), "{revoked}");
+    tokio::time::timeout(soon, until_answered(&link, 404)).await.expect("the link leads nowhere");
+    running.terminate();
 }

@@ -334,26 +334,37 @@ pub(super) fn stale(facts: &StaleFacts, message: &Message, now: DateTime<Utc>) -
         None => (format!("{state}: {}", line(&facts.reason, 200)), Urgency::PastDue),
         Some(_) => (state, Urgency::Met),
     };
-    let subject = format!("[SLA] {}: data from SuperOps", line(&facts.tenant, 40));
+    let tenant = line(&facts.tenant, 40);
+    let subject = match &facts.outpost {
+        Some(outpost) => format!("[SLA] {tenant}: outpost {}", line(outpost, 40)),
+        None => format!("[SLA] {tenant}: data from SuperOps"),
+    };
     let mut letter = Letter::new(subject, headline, urgency);
     if facts.fresh_at.is_none() {
         letter.why.extend(shown(facts.advice.as_deref(), 300).map(|advice| format!("What to do: {advice}.")));
-        letter
-            .closing
-            .push("Until then alerts go by what was read last: what has happened since is not known.".to_owned());
+        letter.closing.push(
+            match facts.outpost {
+                Some(_) => "Until then the other places decide without it, and what only it looks at is unknown.",
+                None => "Until then alerts go by what was read last: what has happened since is not known.",
+            }
+            .to_owned(),
+        );
     }
     letter.closing.push("You get this because the configuration names this address for stale data.".to_owned());
     letter
 }
 
-/// `SLA data of acme is stale since 14:05 UTC`, or how long it was.
+/// `SLA data of acme is stale since 14:05 UTC`, or how long it was; likewise of an outpost.
 pub(super) fn stale_state(facts: &StaleFacts, now: DateTime<Utc>, zone: Tz) -> String {
-    let tenant = line(&facts.tenant, 40);
+    let (whose, stale, fresh) = match &facts.outpost {
+        Some(outpost) => (format!("Outpost {}", line(outpost, 40)), "silent", "heard"),
+        None => (format!("SLA data of {}", line(&facts.tenant, 40)), "stale", "fresh"),
+    };
     match facts.fresh_at {
-        None => format!("SLA data of {tenant} is stale since {}", local(facts.since, now, zone)),
+        None => format!("{whose} is {stale} since {}", local(facts.since, now, zone)),
         Some(at) => {
             let length = words((sane(at) - sane(facts.since)).max(TimeDelta::zero()));
-            format!("SLA data of {tenant} is fresh again since {}, after {length}", local(at, now, zone))
+            format!("{whose} is {fresh} again since {}, after {length}", local(at, now, zone))
         }
     }
 }

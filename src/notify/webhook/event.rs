@@ -24,9 +24,7 @@ pub(super) fn body(message: &Message, now: DateTime<Utc>) -> Vec<u8> {
         Body::Digest(facts) => ("sla.digest", digest(facts, message, now)),
         // Only people have their messages bundled; a row of an older version may still be one.
         Body::Bundle(_) => ("sla.digest", json!({ "text": render::brief(message, now) })),
-        Body::Stale(facts) => {
-            (if facts.fresh_at.is_none() { "sla.data.stale" } else { "sla.data.fresh" }, stale(facts))
-        }
+        Body::Stale(facts) => (stale_type(facts), stale(facts)),
         // Reports go out by mail alone, and so does what subscribers are told.
         Body::Report(_) | Body::Update(_) => ("sla.report", json!({ "text": render::brief(message, now) })),
         Body::Test => ("sla.test", json!({ "text": "Somebody ran `superops-sla check --send-test webhook`." })),
@@ -105,14 +103,27 @@ fn acknowledged(facts: &AcknowledgedFacts, message: &Message) -> Value {
     })
 }
 
+fn stale_type(facts: &StaleFacts) -> &'static str {
+    match (&facts.outpost, facts.fresh_at) {
+        (None, None) => "sla.data.stale",
+        (None, Some(_)) => "sla.data.fresh",
+        (Some(_), None) => "sla.outpost.silent",
+        (Some(_), Some(_)) => "sla.outpost.heard",
+    }
+}
+
 fn stale(facts: &StaleFacts) -> Value {
-    json!({
+    let mut data = json!({
         "tenant": facts.tenant,
         "since": facts.since,
         "reason": render::line(&facts.reason, 300),
         "advice": facts.advice.as_deref().map(|advice| render::line(advice, 300)),
         "fresh_at": facts.fresh_at,
-    })
+    });
+    if let Some(outpost) = &facts.outpost {
+        data["outpost"] = render::line(outpost, 80).into();
+    }
+    data
 }
 
 fn digest(facts: &DigestFacts, message: &Message, now: DateTime<Utc>) -> Value {

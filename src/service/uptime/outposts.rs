@@ -113,13 +113,12 @@ fn ordered(check: &Check) -> OrderedCheck {
 }
 
 fn outpost_view(outpost: &Outpost, checks: &[&Check], board: &StatusBoard) -> OutpostView {
-    let entries = checks.iter().filter_map(|check| board.book.check(&check.id)).map(|place| &board.book.checks[place]);
-    let states: Vec<_> = entries.map(|entry| &entry.state).collect();
-    let last = states.iter().filter_map(|state| state.last_at).max();
-    let status = match last {
-        None => "never",
-        Some(_) if states.iter().all(|state| state.condition == Condition::Unknown) => "silent",
-        Some(_) => "heard",
+    let heard = board.heard(checks.iter().map(|check| check.id.as_str()));
+    let last = heard.and_then(|heard| heard.last);
+    let status = match heard {
+        Some(heard) if heard.holds => "heard",
+        _ if last.is_some() => "silent",
+        _ => "never",
     };
     OutpostView {
         id: outpost.id.clone(),

@@ -109,13 +109,12 @@ impl Service {
             return true;
         }
         let of = |id: &str| self.config.uptime.component(&self.config.uptime.check(id)?.component);
-        for (told, _) in told {
-            let Some(tenant) = of(&told.check).map(|component| component.tenant.clone()) else { return false };
-            if self.store.keep_pushed(tenant, told).await.is_err() {
-                return false;
-            }
+        let with_tenant = |(told, _): Told| Some((of(&told.check)?.tenant.clone(), told));
+        let told: Option<Vec<_>> = told.into_iter().map(with_tenant).collect();
+        match told {
+            Some(told) => self.store.keep_pushed(told).await.unwrap_or(false),
+            None => false,
         }
-        true
     }
 }
 
