@@ -32,6 +32,8 @@ use crate::ticket::{RefId, TenantId};
 
 /// Tickets that are booked in one go. Others write between two of them.
 const A_TURN: u32 = 250;
+/// So many of them are written in one transaction: what people are to be told waits for its end.
+const AT_ONCE: usize = 25;
 /// Between two turns of many.
 const PAUSE: Duration = Duration::from_millis(20);
 /// While nothing is marked the books are looked into so often.
@@ -135,12 +137,21 @@ impl Bookkeeping {
     async fn rest(&self, id: &TenantId, marked: &[Marked], now: DateTime<Utc>) -> Result<Written, StoreError> {
         let next = Some(now + TimeDelta::days(1));
         let later = |marked: &Marked| Booked { marked: marked.clone(), entries: None, next };
-        self.store.book(id, marked.iter().map(later).collect(), Tz::UTC).await
+        self.write(id, marked.iter().map(later).collect(), Tz::UTC).await
+    }
+
+    /// Writes them, a few at a time.
+    async fn write(&self, tenant: &TenantId, booked: Vec<Booked>, zone: Tz) -> Result<Written, StoreError> {
+        let mut written = Written::default();
+        for some in booked.chunks(AT_ONCE) {
+            written.join(self.store.book(tenant, some.to_vec(), zone).await?);
+        }
+        Ok(written)
     }
 
     async fn book(&self, tenant: &Tenant, marked: &[Marked], now: DateTime<Utc>) -> Result<Written, StoreError> {
         let (booked, zone) = self.judge(tenant, marked, now).await?;
-        self.store.book(&tenant.id, booked, zone).await
+        self.write(&tenant.id, booked, zone).await
     }
 
     /// The entries of these tickets as they are at `now`, and the zone whose days are meant.

@@ -16,6 +16,7 @@ mod follow;
 mod look;
 mod meanwhile;
 mod memory;
+mod moments;
 mod objectives;
 mod on_call;
 mod promises;
@@ -23,6 +24,7 @@ mod quiet;
 mod services;
 mod steps;
 mod suppressions;
+mod tellings;
 mod trouble;
 mod write_back;
 
@@ -293,7 +295,7 @@ impl Evaluate {
         self.memory.load(&self.store, &tenant.id, meanwhile.last_change, now).await?;
         self.personal_rules.keep_up(meanwhile.last_change, now).await?;
         if let Some(due) = meanwhile.due_of(&tenant.id) {
-            self.memory.hurry(&self.store, &tenant.id, due, now).await?;
+            self.memory.hurry(&self.store, due, now).await?;
         }
         let suppressions = self.memory.suppressions(&tenant.id);
         let forecasts = self.published.of(&tenant.id);

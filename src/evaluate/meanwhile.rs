@@ -4,10 +4,11 @@
 //! anything, and each tenant is asked what only if so: every change by a person leaves a row in the audit
 //! log, in the transaction that makes it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
+use crate::alert::AlertKey;
 use crate::alert::on_call::Override;
 use crate::store::audit::{AsOf, LastChange};
 use crate::store::{Store, StoreError};
@@ -17,24 +18,24 @@ use crate::ticket::TenantId;
 pub(super) struct Meanwhile {
     /// What people did last; none if nobody ever did anything.
     pub last_change: Option<LastChange>,
-    /// The keys of each tenant's open alerts that have a step due.
-    due: HashMap<String, HashSet<String>>,
+    /// Each tenant's open alerts that have a step due.
+    due: HashMap<TenantId, Vec<AlertKey>>,
 }
 
 impl Meanwhile {
     pub async fn ask(store: &Store, now: DateTime<Utc>) -> Result<Self, StoreError> {
         // The last change first: what is read after it is at least as new.
         let last_change = store.last_change().await?;
-        let mut due: HashMap<String, HashSet<String>> = HashMap::new();
-        for (tenant, key) in store.due_alerts(now).await? {
-            due.entry(tenant).or_default().insert(key);
+        let mut due: HashMap<TenantId, Vec<AlertKey>> = HashMap::new();
+        for key in store.due_alerts(now).await? {
+            due.entry(key.tenant.clone()).or_default().push(key);
         }
         Ok(Self { last_change, due })
     }
 
-    /// The keys of the open alerts of `tenant` that have a step due, by the store.
-    pub fn due_of(&self, tenant: &TenantId) -> Option<&HashSet<String>> {
-        self.due.get(tenant.as_str())
+    /// The open alerts of `tenant` that have a step due, by the store.
+    pub fn due_of(&self, tenant: &TenantId) -> Option<&[AlertKey]> {
+        self.due.get(tenant).map(Vec::as_slice)
     }
 }
 

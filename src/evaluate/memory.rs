@@ -2,11 +2,13 @@
 //! was told of them. It is a copy of the store, read at the start and after
 //! any write that failed.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::moments::Moments;
+use super::tellings::Tellings;
 use crate::alert::escalation::{ChannelKind, Step};
 use crate::alert::life::Asked;
 use crate::alert::policy::Escalation;
@@ -32,7 +34,7 @@ pub struct Memory {
     /// Of each tenant that was read.
     alerts: HashMap<TenantId, Alerts>,
     /// When each of them changes by the passing of time: of ten thousand, a handful are due.
-    wakes: HashMap<TenantId, BTreeSet<(DateTime<Utc>, AlertKey)>>,
+    wakes: HashMap<TenantId, Moments<AlertKey>>,
     /// The open tickets among which those of all open alerts were found last.
     found: HashMap<TenantId, Arc<OpenTickets>>,
     /// The number of the last human act that is known here.
@@ -47,9 +49,7 @@ pub struct Memory {
     read: HashMap<TenantId, AsOf>,
     /// Tenants whose alerts were read anew.
     read_anew: HashSet<TenantId>,
-    told: HashMap<TenantId, HashSet<Told>>,
-    /// Alert and recipient of all that was told, whatever the stage and the channel.
-    threads: HashMap<TenantId, HashSet<(String, String)>>,
+    told: HashMap<TenantId, Tellings>,
 }
 
 impl Memory {
@@ -87,10 +87,9 @@ impl Memory {
         }
         // An act withdraws what was not said yet: those who were to hear of it have not been told.
         let keys: HashSet<String> = rows.iter().map(|row| row.key.to_string()).collect();
-        self.told.entry(tenant.clone()).or_default().retain(|told| !keys.contains(&told.alert));
-        for told in store.told(&keys).await? {
-            self.remember(tenant, told);
-        }
+        let known = self.told.entry(tenant.clone()).or_default();
+        keys.iter().for_each(|key| known.withdraw_all(key));
+        store.told(&keys).await?.into_iter().for_each(|told| known.add(told));
         self.found.remove(tenant);
         self.read_anew.insert(tenant.clone());
         self.alerts.entry(tenant.clone()).or_default();
@@ -111,26 +110,20 @@ impl Memory {
         self.suppressions.remove(tenant);
         self.read.remove(tenant);
         self.told.remove(tenant);
-        self.threads.remove(tenant);
     }
 
     /// Takes over the steps that refusals brought forward, and what is told by itself since nobody took its digest.
-    /// `hurried` are the keys of its alerts that have a step due, by the store.
-    pub async fn hurry(
-        &mut self,
-        store: &Store,
-        tenant: &TenantId,
-        hurried: &HashSet<String>,
-        now: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
-        let waiting = self.open(tenant).filter(|row| row.next_step_at.is_some_and(|at| at > now));
-        let waiting = waiting.filter(|row| hurried.contains(&row.key.to_string()));
+    /// `hurried` are those of its alerts that have a step due, by the store.
+    pub async fn hurry(&mut self, store: &Store, hurried: &[AlertKey], now: DateTime<Utc>) -> Result<(), StoreError> {
+        let rows = hurried.iter().filter_map(|key| self.get(key));
+        let (told, untold): (Vec<_>, Vec<_>) =
+            rows.filter(|row| row.raised.resolved_as.is_none()).partition(|row| row.told);
+        let untold: Vec<String> = untold.into_iter().map(|row| row.key.to_string()).collect();
+        let waiting = told.into_iter().filter(|row| row.next_step_at.is_some_and(|at| at > now));
         let waiting: Vec<_> = waiting.map(|row| AlertRow { next_step_at: Some(now), ..row.clone() }).collect();
         for row in waiting {
             self.put(row);
         }
-        let untold = self.open(tenant).filter(|row| !row.told).map(|row| row.key.to_string());
-        let untold: Vec<String> = untold.filter(|key| hurried.contains(key)).collect();
         if !untold.is_empty() {
             store.alerts_by_key(&untold).await?.into_iter().for_each(|row| drop(self.put(row)));
         }
@@ -270,9 +263,11 @@ impl Memory {
         let known = rows.iter_mut().find(|known| known.key == row.key);
         let wakes = self.wakes.entry(row.key.tenant.clone()).or_default();
         if let Some(at) = known.as_ref().and_then(|known| known.wakes_at()) {
-            wakes.remove(&(at, row.key.clone()));
+            wakes.remove(at, row.key.clone());
         }
-        wakes.extend(row.wakes_at().map(|at| (at, row.key.clone())));
+        if let Some(at) = row.wakes_at() {
+            wakes.insert(at, row.key.clone());
+        }
         let covered = self.covered.entry(row.key.tenant.clone()).or_default();
         match row.covered_until.filter(|_| row.raised.resolved_as.is_none()) {
             Some(_) => drop(covered.insert(row.key.clone())),
@@ -325,13 +320,13 @@ impl Memory {
     }
 
     fn woken(&self, tenant: &TenantId, now: DateTime<Utc>) -> impl Iterator<Item = &AlertRow> {
-        let wakes = self.wakes.get(tenant).into_iter().flatten();
-        wakes.take_while(move |(at, _)| *at <= now).filter_map(|(_, key)| self.get(key))
+        let wakes = self.wakes.get(tenant).into_iter().flat_map(move |wakes| wakes.until(now));
+        wakes.filter_map(|key| self.get(key))
     }
 
     /// When, after `now`, the next step of `tenant` is due, or a hold is up.
     pub fn next_step(&self, tenant: &TenantId, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.wakes.get(tenant)?.iter().map(|(at, _)| *at).find(|at| *at > now)
+        self.wakes.get(tenant)?.next_after(now)
     }
 
     /// The open alerts of `tenant` whose ticket, in that cycle, is not among `open`; forgets closed ones.
@@ -355,17 +350,13 @@ impl Memory {
             Some(Closing::Vanished) => now - row.changed_at > MAY_COME_BACK,
             Some(_) => true,
         };
-        let mut forgotten = HashSet::new();
         if let Some(alerts) = self.alerts.get_mut(tenant) {
+            let told = self.told.entry(tenant.clone()).or_default();
             alerts.retain(|_, rows| {
                 let over = rows.extract_if(.., |row| closed(row) && is_past(&row.key));
-                forgotten.extend(over.map(|row| row.key.to_string()));
+                over.for_each(|row| told.forget(&row.key.to_string()));
                 !rows.is_empty()
             });
-        }
-        if !forgotten.is_empty() {
-            self.told.entry(tenant.clone()).or_default().retain(|told| !forgotten.contains(&told.alert));
-            self.threads.entry(tenant.clone()).or_default().retain(|(alert, _)| !forgotten.contains(alert));
         }
         let without: Vec<_> = self.open(tenant).map(|row| &row.key).filter(|key| gone(key)).cloned().collect();
         if without.is_empty() {
@@ -376,51 +367,37 @@ impl Memory {
 
     /// Whether this person was told of this stage by this channel already.
     pub fn was_told(&self, row: &AlertRow, recipient: &str, channel: ChannelKind) -> bool {
-        self.told.get(&row.key.tenant).is_some_and(|known| known.contains(&told(row, recipient, channel)))
+        let told = self.told.get(&row.key.tenant);
+        told.is_some_and(|told| told.holds(&row.key.to_string(), &stage_of(row), recipient, channel))
     }
 
     /// Whether anything about this alert went to this person before. By any channel: each may have fallen back on
     /// another, and a mail that wrongly claims to be the first is lost as a repeat, while one that wrongly does not is none the worse.
     pub fn continues_thread(&self, row: &AlertRow, recipient: &str) -> bool {
-        let thread = (row.key.to_string(), recipient.to_owned());
-        self.threads.get(&row.key.tenant).is_some_and(|known| known.contains(&thread))
+        self.told.get(&row.key.tenant).is_some_and(|told| told.has_thread(&row.key.to_string(), recipient))
     }
 
     /// Remembers that somebody is about to be told.
     pub fn tell(&mut self, row: &AlertRow, recipient: &str, channel: ChannelKind) {
-        self.remember(&row.key.tenant, told(row, recipient, channel));
+        self.told.entry(row.key.tenant.clone()).or_default().add(Told {
+            alert: row.key.to_string(),
+            stage: stage_of(row),
+            recipient: recipient.to_owned(),
+            channel: channel.as_str().to_owned(),
+        });
     }
 
     /// Forgets that somebody was to be told: it was withdrawn before it left.
     pub fn untell(&mut self, row: &AlertRow, unsaid: &Unsaid) {
-        let Some(known) = self.told.get_mut(&row.key.tenant) else { return };
-        known.remove(&Told {
-            alert: row.key.to_string(),
-            stage: unsaid.stage.clone(),
-            recipient: unsaid.recipient.clone(),
-            channel: unsaid.channel.as_str().to_owned(),
-        });
-    }
-
-    fn remember(&mut self, tenant: &TenantId, told: Told) {
-        let thread = (told.alert.clone(), told.recipient.clone());
-        self.threads.entry(tenant.clone()).or_default().insert(thread);
-        self.told.entry(tenant.clone()).or_default().insert(told);
+        if let Some(told) = self.told.get_mut(&row.key.tenant) {
+            told.withdraw(&row.key.to_string(), unsaid);
+        }
     }
 }
 
 /// What is remembered of an alert that is raised for `clock`.
 pub fn raised_for(clock: &ClockState<'_>, stage: Stage, episode: u32, now: DateTime<Utc>) -> Raised {
     Raised { stage, due: clock.due.unwrap_or(now), target: clock.total, episode, resolved_as: None }
-}
-
-fn told(row: &AlertRow, recipient: &str, channel: ChannelKind) -> Told {
-    Told {
-        alert: row.key.to_string(),
-        stage: stage_of(row),
-        recipient: recipient.to_owned(),
-        channel: channel.as_str().to_owned(),
-    }
 }
 
 /// A stage as notifications carry it: each episode tells its own.

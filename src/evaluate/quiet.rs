@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::moments::Moments;
 use crate::sla::clock::Clocks;
 use crate::sla::tenant_rules::TenantRules;
 use crate::store::tickets::OpenTickets;
@@ -47,7 +48,7 @@ pub struct Quiet {
     /// In boxes: what a history comes to is large, and half of a table's places may be free.
     tickets: HashMap<TicketId, Box<QuietTicket>>,
     /// When each of them changes by the passing of time.
-    changes: BTreeSet<(DateTime<Utc>, TicketId)>,
+    changes: Moments<TicketId>,
     /// Those whose last look called for something.
     restless: Vec<TicketId>,
     /// The tickets that were gone through last, and when.
@@ -88,7 +89,7 @@ impl Quiet {
 
     /// Takes those whose moment has come since all were gone through, those that were restless, and those `asked` for.
     fn due_since(&mut self, open: &OpenTickets, mut asked: BTreeSet<TicketId>) -> Vec<Arc<Watched>> {
-        let come = self.changes.iter().take_while(|(at, _)| *at <= self.now).map(|(_, id)| id.clone());
+        let come = self.changes.until(self.now).cloned();
         asked.extend(come.chain(self.restless.drain(..)));
         asked.iter().filter_map(|id| open.get(id).cloned()).collect()
     }
@@ -117,21 +118,25 @@ impl Quiet {
         let still = Box::new(QuietTicket { watched: watched.clone(), clocks, next_change, until });
         let before = self.tickets.insert(id.clone(), still).and_then(|before| before.next_change);
         if before != next_change {
-            before.map(|at| self.changes.remove(&(at, id.clone())));
-            self.changes.extend(next_change.map(|at| (at, id.clone())));
+            if let Some(at) = before {
+                self.changes.remove(at, id.clone());
+            }
+            if let Some(at) = next_change {
+                self.changes.insert(at, id.clone());
+            }
         }
     }
 
     /// When the standing of one of them changes next by the passing of time.
     pub fn next_change(&self) -> Option<DateTime<Utc>> {
-        self.changes.iter().map(|(at, _)| *at).find(|at| *at > self.now)
+        self.changes.next_after(self.now)
     }
 
     /// Lets go of tickets that are no longer `open`, once they are noticeably many.
     pub fn tidy(&mut self, open: &OpenTickets) {
         if self.tickets.len() > open.len() + open.len() / 8 + FEW {
             self.tickets.retain(|id, _| open.contains_key(id));
-            self.changes.retain(|(_, id)| open.contains_key(id));
+            self.changes.retain(|id| open.contains_key(id));
         }
     }
 }

@@ -187,16 +187,28 @@ impl Store {
         rows.iter().map(told).collect()
     }
 
-    /// The open alerts of all tenants that have a step due, each with its tenant.
-    pub async fn due_alerts(&self, now: DateTime<Utc>) -> Result<Vec<(String, String)>, StoreError> {
+    /// The open alerts of all tenants that have a step due.
+    pub async fn due_alerts(&self, now: DateTime<Utc>) -> Result<Vec<AlertKey>, StoreError> {
         let due = sql::query(
-            "SELECT tenant, key FROM alerts WHERE state = 'open' AND next_step_at <= $1 ORDER BY next_step_at, key",
+            "SELECT tenant, ticket_id, clock, cycle FROM alerts WHERE state = 'open' AND next_step_at <= $1 \
+             ORDER BY next_step_at, key",
         );
         let rows = due.bind(millis(now)).fetch_all(&self.reads).await?;
         // One that cannot be read is nobody's; its tenant finds out when it reads its alerts.
-        let readable = |row: &Row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?));
-        Ok(rows.iter().filter_map(readable).collect())
+        Ok(rows.iter().filter_map(|row| alert_key(row).ok()).collect())
     }
+}
+
+fn alert_key(row: &Row) -> Result<AlertKey, StoreError> {
+    let unreadable = |what: &str| StoreError::Unreadable(format!("an alert's {what}"));
+    let text = |name: &str| row.try_get::<String, _>(name);
+    let kind = AlertKind::parse(&text("clock")?).ok_or_else(|| unreadable("clock"))?;
+    Ok(AlertKey {
+        tenant: TenantId::parse(&text("tenant")?).map_err(|_| unreadable("tenant"))?,
+        subject: kind.subject(&text("ticket_id")?).ok_or_else(|| unreadable("ticket"))?,
+        kind,
+        cycle: u32::try_from(row.try_get::<i64, _>("cycle")?).map_err(|_| unreadable("cycle"))?,
+    })
 }
 
 pub(super) fn alert_row(row: &Row) -> Result<AlertRow, StoreError> {
@@ -204,19 +216,13 @@ pub(super) fn alert_row(row: &Row) -> Result<AlertRow, StoreError> {
     let text = |name: &str| row.try_get::<String, _>(name);
     let number = |name: &str| row.try_get::<i64, _>(name);
     let small = |name: &'static str| u32::try_from(number(name)?).map_err(|_| unreadable(name));
-    let kind = AlertKind::parse(&text("clock")?).ok_or_else(|| unreadable("clock"))?;
     let stage = text("stage")?;
     let resolved: Option<String> = row.try_get("resolved_as")?;
     let next_step_at: Option<i64> = row.try_get("next_step_at")?;
     let asked: Option<String> = row.try_get("asked")?;
     let covered_until: Option<i64> = row.try_get("covered_until")?;
     Ok(AlertRow {
-        key: AlertKey {
-            tenant: TenantId::parse(&text("tenant")?).map_err(|_| unreadable("tenant"))?,
-            subject: kind.subject(&text("ticket_id")?).ok_or_else(|| unreadable("ticket"))?,
-            kind,
-            cycle: small("cycle")?,
-        },
+        key: alert_key(row)?,
         raised: Raised {
             stage: Stage::parse(&stage).ok_or_else(|| unreadable("stage"))?,
             due: instant(number("due")?)?,

@@ -246,3 +246,34 @@ async fn a_persons_word_comes_before_the_history_and_moves_no_closed_month() {
     assert_eq!(written.len(), 2, "{written:?}");
     assert!(written[0].ends_with(&format!("is called {}", word.as_str())), "{written:?}");
 }
+
+#[tokio::test]
+async fn stretches_that_overlap_count_once_in_the_overdue_time_of_a_day() {
+    use crate::report::day::{length, union};
+    let (_folder, store) = empty().await;
+    let minute = |minute: i64| DateTime::from_timestamp(1_800_000_000 + 60 * minute, 0).unwrap();
+    for day in 0..20 {
+        let mut random = fastrand::Rng::with_seed(u64::try_from(day).unwrap());
+        let stretches: Vec<_> = (0..day)
+            .map(|_| (random.i64(0..60), random.i64(0..15), i64::from(random.bool())))
+            .map(|(from, length, maintenance)| (minute(from), minute(from + length), maintenance))
+            .collect();
+        let rows = stretches.clone();
+        let write = async move |tx: &mut sql::Connection| {
+            for (entry, (from, to, maintenance)) in (0_i64..).zip(rows) {
+                let row = sql::query(
+                    "INSERT INTO overdue (entry, tenant, day, from_at, to_at, maintenance) VALUES ($1, $2, $3, $4, $5, $6)",
+                );
+                let row = row.bind(100 * day + entry).bind("acme").bind(day).bind(millis(from)).bind(millis(to));
+                row.bind(maintenance).execute(&mut *tx).await?;
+            }
+            write::overdue(tx, &tenant(), day).await
+        };
+        let summed = store.writer.write(move |tx: &mut sql::Connection| Box::pin(async move { write(tx).await }));
+        let long = |of: &dyn Fn(i64) -> bool| {
+            let some = stretches.iter().filter(|(.., maintenance)| of(*maintenance)).map(|(from, to, _)| (*from, *to));
+            length(&union(some.collect())).num_milliseconds()
+        };
+        assert_eq!(summed.await.unwrap(), [long(&|_| true), long(&|maintenance| maintenance == 0)], "{stretches:?}");
+    }
+}

@@ -7,7 +7,6 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::rows::{self, Stored, Withdrawn};
 use super::{Marked, ROWS, day_number, month_of};
-use crate::report::day::{length, union};
 use crate::report::entry::{Entry, Outcome, Said, by_day};
 use crate::report::share::WHOLE;
 use crate::sla::zone::Tz;
@@ -331,29 +330,28 @@ const SUM_CLOCKS: &str = "INSERT INTO days (tenant, day, clock, met, breached, e
      SUM(CASE WHEN outcome = 'breached' AND maintenance = 1 THEN 1 ELSE 0 END), $3, $4 \
      FROM entries WHERE tenant = $1 AND counts = 1 AND day = $2 AND headline = 1 GROUP BY clock";
 
+/// Of the sums that were made of its clocks just before.
 const SUM_ALL: &str = "INSERT INTO days (tenant, day, clock, met, breached, excluded, met_in_maintenance, \
      breached_in_maintenance, overdue, overdue_in_all) \
-     SELECT $1, $2, 'all', \
-     COALESCE(SUM(CASE WHEN outcome = 'met' AND maintenance = 0 THEN 1 ELSE 0 END), 0), \
-     COALESCE(SUM(CASE WHEN outcome = 'breached' AND maintenance = 0 THEN 1 ELSE 0 END), 0), \
-     COALESCE(SUM(CASE WHEN outcome = 'excluded' THEN 1 ELSE 0 END), 0), \
-     COALESCE(SUM(CASE WHEN outcome = 'met' AND maintenance = 1 THEN 1 ELSE 0 END), 0), \
-     COALESCE(SUM(CASE WHEN outcome = 'breached' AND maintenance = 1 THEN 1 ELSE 0 END), 0), $3, $4 \
-     FROM entries WHERE tenant = $1 AND counts = 1 AND day = $2 AND headline = 1";
+     SELECT $1, $2, 'all', COALESCE(SUM(met), 0), COALESCE(SUM(breached), 0), COALESCE(SUM(excluded), 0), \
+     COALESCE(SUM(met_in_maintenance), 0), COALESCE(SUM(breached_in_maintenance), 0), $3, $4 \
+     FROM days WHERE tenant = $1 AND day = $2";
+
+/// Stretches overlap: each counts from where those before it end.
+const OVERDUE: &str = "SELECT \
+     CAST(COALESCE(SUM(CASE WHEN to_at > begun THEN to_at - begun ELSE 0 END), 0) AS BIGINT) AS whole, \
+     CAST(COALESCE(SUM(CASE WHEN maintenance = 0 AND to_at > begun_outside THEN to_at - begun_outside ELSE 0 END), 0) \
+     AS BIGINT) AS outside \
+     FROM (SELECT to_at, maintenance, CASE WHEN before > from_at THEN before ELSE from_at END AS begun, \
+     CASE WHEN before_outside > from_at THEN before_outside ELSE from_at END AS begun_outside \
+     FROM (SELECT from_at, to_at, maintenance, \
+     MAX(to_at) OVER (ORDER BY from_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before, \
+     MAX(CASE WHEN maintenance = 0 THEN to_at END) \
+     OVER (ORDER BY from_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before_outside \
+     FROM overdue WHERE tenant = $1 AND day = $2) AS stretches) AS begun_stretches";
 
 /// For how long something was overdue on the day: all, and what met no maintenance window.
 pub(super) async fn overdue(tx: &mut Connection, tenant: &TenantId, day: i64) -> Result<[i64; 2], sql::Error> {
-    let query =
-        "SELECT from_at, to_at, maintenance FROM overdue WHERE tenant = $1 AND day = $2 ORDER BY from_at, entry";
-    let rows = sql::query(query).bind(tenant.as_str()).bind(day).fetch_all(tx).await?;
-    let time = |at: i64| DateTime::<Utc>::from_timestamp_millis(at).unwrap_or_default();
-    let (mut all, mut outside) = (Vec::new(), Vec::new());
-    for row in &rows {
-        let stretch = (time(row.try_get("from_at")?), time(row.try_get("to_at")?));
-        all.push(stretch);
-        if row.try_get::<i64, _>("maintenance")? == 0 {
-            outside.push(stretch);
-        }
-    }
-    Ok([all, outside].map(|stretches| length(&union(stretches)).num_milliseconds()))
+    let row = sql::query(OVERDUE).bind(tenant.as_str()).bind(day).fetch_one(tx).await?;
+    Ok([row.try_get("whole")?, row.try_get("outside")?])
 }
