@@ -15,6 +15,7 @@ pub mod check;
 mod checkpoint;
 pub mod copy;
 pub mod encryption;
+pub mod ended;
 mod freshness;
 pub mod incidents;
 pub mod latest;

@@ -499,7 +499,7 @@ impl Figures {
         let tally = store.tally(&Reach::All, DateTime::<Utc>::MIN_UTC).await?;
         let Highlights { escalations, by_link, by_text, digests, recoveries } = store.highlights().await?;
         let tenant = TenantId::parse("demo")?;
-        let predicted = store.told_predictions(&tenant, began).await?;
+        let predicted = store.told_predictions(&[&tenant], began).await?.remove(&tenant).unwrap_or_default();
         let alerts = store.alert_counts().await?.into_iter().map(|count| AlertCount {
             clock: count.clock.words(),
             stage: count.stage,

@@ -5,7 +5,7 @@
 //! it also finds what they have lost. It mends nothing: a mismatch is a fault of
 //! ours, or of the machine, and a person has to know.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -85,6 +85,16 @@ pub(super) struct Audit {
     speed: i32,
 }
 
+/// What was read for all tenants at once.
+#[derive(Default)]
+struct Known {
+    suppressions: HashMap<TenantId, Vec<Suppression>>,
+    /// The keys of alerts of breaches of which nobody was told.
+    untold: HashSet<String>,
+    /// The keys of each tenant's notifications that wait for too long.
+    stuck: HashMap<String, Vec<String>>,
+}
+
 /// What is known of one tenant at one moment.
 struct Observed<'a> {
     config: &'a Config,
@@ -116,8 +126,9 @@ impl Audit {
     pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
         let mut found = Mismatches::new();
         let mut looked = Ok(());
+        let known = self.known(now).await?;
         for tenant in self.config.tenants.values() {
-            match self.look_at(tenant, now).await {
+            match self.look_at(tenant, &known, now).await {
                 Ok(here) => found.extend(here),
                 Err(error) => {
                     error!(tenant = %tenant.id, error = %error, "the alerts of `{}` could not be audited", tenant.id);
@@ -155,25 +166,41 @@ impl Audit {
         self.found.send_replace(found);
     }
 
-    async fn look_at(&self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Vec<Mismatch>, StoreError> {
-        let before = now - GRACE * self.speed;
+    /// What one question answers for all tenants.
+    async fn known(&self, now: DateTime<Utc>) -> Result<Known, StoreError> {
+        let tenants: Vec<_> = self.config.tenants.keys().collect();
+        let mut known = Known { untold: self.store.untold_breaches(&tenants).await?, ..Known::default() };
+        let suppressions = self.store.suppressions_since(self.before(now)).await?.into_iter();
+        for one in suppressions.filter(|one| one.ended_at.is_none()) {
+            known.suppressions.entry(one.tenant.clone()).or_default().push(one);
+        }
+        let stuck = self.store.overdue(&self.shut(), now - STUCK_AFTER * self.speed).await?;
+        stuck.into_iter().for_each(|(tenant, key)| known.stuck.entry(tenant).or_default().push(key));
+        Ok(known)
+    }
+
+    /// What was due before then should have happened by `now`.
+    fn before(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        now - GRACE * self.speed
+    }
+
+    async fn look_at(&self, tenant: &Tenant, known: &Known, now: DateTime<Utc>) -> Result<Vec<Mismatch>, StoreError> {
         let (_, rules) = self.rules_cache.of(tenant).await?;
         let open = self.store.open_tickets(&tenant.id).await?;
         let alerts = self.store.alerts(&tenant.id).await?;
-        let suppressions = self.store.suppressions(&Reach::One(tenant.id.clone()), before).await?;
-        let untold = self.store.untold_breaches(&tenant.id).await?;
-        let (config, rules, open, alerts, suppressions) = (&self.config, &rules, &open, &alerts, &suppressions);
+        let suppressions = known.suppressions.get(&tenant.id).map_or(&[][..], Vec::as_slice);
+        let (config, rules, open, alerts, before) = (&self.config, &rules, &open, &alerts, self.before(now));
         let observed = Observed { config, tenant, rules, open, alerts, suppressions, before, now };
         let mut found = observed.late_steps();
         found.extend(observed.unknown_clocks());
-        found.extend(self.nobody_told(&observed, &untold));
+        found.extend(self.nobody_told(&observed, &known.untold));
         let state = self.store.sync_state(&tenant.id).await?;
         // Until all open tickets were read once, what was past is not told yet.
         if state.swept_at.is_some() || state.passed_at.is_some() {
             found.extend(observed.without_alert());
         }
-        let stuck = self.store.overdue(&tenant.id, &self.shut(), now - STUCK_AFTER * self.speed).await?;
-        found.extend(stuck.into_iter().map(|key| observed.mismatch(MismatchKind::LateNotification, key)));
+        let stuck = known.stuck.get(tenant.id.as_str()).into_iter().flatten().cloned();
+        found.extend(stuck.map(|key| observed.mismatch(MismatchKind::LateNotification, key)));
         Ok(found)
     }
 

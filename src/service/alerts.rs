@@ -312,18 +312,16 @@ impl Service {
         tickets: &mut [(TenantId, TicketSla)],
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let tenants: BTreeSet<TenantId> = tickets.iter().map(|(tenant, _)| tenant.clone()).collect();
+        let tenants: BTreeSet<&TenantId> = tickets.iter().map(|(tenant, _)| tenant).collect();
         let mut held: HashMap<_, Vec<TicketHold>> = HashMap::new();
-        for tenant in tenants {
-            for row in self.store.held_alerts(&tenant).await? {
-                // Its time may be up, and the loop that notes it about to.
-                let Some(hold) = row.life.held().filter(|hold| hold.until.is_none_or(|until| now < until)) else {
-                    continue;
-                };
-                let Some((ticket, clock)) = row.key.clock() else { continue };
-                let hold = TicketHold { alert_id: row.key.id(), clock, hold: hold_view(hold) };
-                held.entry((tenant.clone(), ticket.to_string())).or_default().push(hold);
-            }
+        for row in self.store.held_alerts(&Vec::from_iter(tenants)).await? {
+            // Its time may be up, and the loop that notes it about to.
+            let Some(hold) = row.life.held().filter(|hold| hold.until.is_none_or(|until| now < until)) else {
+                continue;
+            };
+            let Some((ticket, clock)) = row.key.clock() else { continue };
+            let hold = TicketHold { alert_id: row.key.id(), clock, hold: hold_view(hold) };
+            held.entry((row.key.tenant.clone(), ticket.to_string())).or_default().push(hold);
         }
         for (tenant, ticket) in tickets {
             ticket.held = held.remove(&(tenant.clone(), ticket.ticket_id.clone())).unwrap_or_default();

@@ -145,8 +145,8 @@ impl Service {
         let list = list(way);
         let after = last_place(list, query.cursor.as_deref())?.unwrap_or_else(|| way.start());
         let tenants: Vec<_> = self.tenants(scope).map(|tenant| &tenant.id).collect();
-        let mut open = self.store.open_alerts(&tenants).await?;
-        open.retain(|alert| query.asks_for(alert));
+        let open = self.open_alerts(scope, now).await?;
+        let open: Vec<_> = open.iter().filter(|alert| query.asks_for(alert)).collect();
         let mut total = open.len();
         let places = open.iter().map(|alert| alert.place(AlertTime::Due));
         let mut places: Vec<_> = places.filter(|place| way.compare(place, &after).is_gt()).collect();
@@ -154,10 +154,9 @@ impl Service {
         let keys: Vec<_> = places.into_iter().take(limit + 1).map(|place| place.key).collect();
         let mut rows = self.in_order(&keys).await?;
         if query.state.is_none_or(|state| state == BreachState::Closed) {
-            let (closed, number) =
-                self.store.closed_breaches(&tenants, (query.from, query.to), way, &after, limit + 1).await?;
-            rows.extend(closed);
-            total += number;
+            let due = (query.from, query.to);
+            rows.extend(self.store.closed_breaches(&tenants, due, way, &after, limit + 1, now).await?);
+            total += self.closed_total(scope, due, now).await?;
         }
         let place = |row: &AlertRow| OpenAlert::of(row).place(AlertTime::Due);
         rows.sort_by(|a, b| way.compare(&place(a), &place(b)));

@@ -1,5 +1,7 @@
 //! The figures that are worked out when somebody asks for them: how the desk and the watch stand.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::snapshot::Snapshot;
@@ -16,6 +18,7 @@ use crate::telemetry::desk::{
     AlertStateLabels, LoopLabels, RiskLabels, RotationLabels, StatusLabels, SuppressionLabels,
 };
 use crate::telemetry::web::RoleLabels;
+use crate::ticket::TenantId;
 
 /// As far ahead as gaps of a rotation are looked for.
 const FORESEEN: TimeDelta = TimeDelta::days(30);
@@ -31,9 +34,12 @@ impl Service {
         for (name, age) in self.loop_healths.ages() {
             desk.loop_age.get_or_create(&LoopLabels { name }).set(seconds(age));
         }
+        let mut open: HashMap<&TenantId, Vec<&OpenAlert>> = HashMap::new();
+        let alerts = self.open_alerts(&Reach::All, now).await?;
+        alerts.iter().for_each(|alert| open.entry(&alert.key.tenant).or_default().push(alert));
         for (tenant, snapshot) in self.snapshots(self.config.tenants.values(), now).await? {
             self.count_tickets(tenant, &snapshot, now);
-            self.count_alerts(tenant, &self.store.open_alerts(&[&tenant.id]).await?, now);
+            self.count_alerts(tenant, &open.remove(&tenant.id).unwrap_or_default(), now);
         }
         self.count_policies().await?;
         self.count_quiet(now).await?;
@@ -57,7 +63,7 @@ impl Service {
         }
     }
 
-    fn count_alerts(&self, tenant: &Tenant, open: &[OpenAlert], now: DateTime<Utc>) {
+    fn count_alerts(&self, tenant: &Tenant, open: &[&OpenAlert], now: DateTime<Utc>) {
         let desk = &self.telemetry.desk;
         for state in UNRESOLVED {
             let labels = AlertStateLabels { tenant: tenant.id.to_string(), state: state.as_str() };

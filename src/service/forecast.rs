@@ -7,10 +7,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Reach, Service, ServiceError};
+use crate::config::Tenant;
 use crate::predict::ForecastQuality;
 use crate::predict::reliability::{Reliability, monday, reliability_of};
 use crate::sla::calendar::Calendar;
 use crate::sla::forecast::{Basis, FinishRecord, Forecast, Risk};
+use crate::store::StoreError;
 use crate::store::predictions::Told;
 use crate::ticket::{ClockKind, TenantId};
 
@@ -149,6 +151,12 @@ pub struct AlertRecord {
     pub weeks: Vec<AlertWeek>,
 }
 
+/// What was predicted of a tenant's clocks, and what became of it.
+pub(super) struct Predicted {
+    alerts: AlertRecord,
+    shown: Reliability,
+}
+
 /// The predicted alerts of one week.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AlertWeek {
@@ -164,20 +172,29 @@ impl Service {
     /// What the forecasts said, and what happened.
     pub async fn forecast_record(&self, scope: &Reach) -> Result<ForecastRecord, ServiceError> {
         let now = self.clock.now();
-        let mut tenants = Vec::new();
-        let ids: Vec<_> = self.tenants(scope).map(|tenant| &tenant.id).collect();
-        let mut shown = self.store.shown_predictions(&ids, now - RECORD).await?;
-        for tenant in self.tenants(scope) {
-            let told = self.store.told_predictions(&tenant.id, now - RECORD).await?;
-            let shown = shown.remove(&tenant.id).unwrap_or_default();
-            tenants.push(TenantRecord {
-                tenant: tenant.id.to_string(),
-                clocks: self.clock_records(&tenant.id),
-                alerts: alert_record(&told),
-                shown: reliability_of(&shown),
-            });
-        }
-        Ok(ForecastRecord { now, tenants })
+        let predicted = self.predicted(scope, now).await?;
+        let record = |(tenant, predicted): (&Tenant, &Predicted)| TenantRecord {
+            tenant: tenant.id.to_string(),
+            clocks: self.clock_records(&tenant.id),
+            alerts: predicted.alerts.clone(),
+            shown: predicted.shown.clone(),
+        };
+        Ok(ForecastRecord { now, tenants: self.tenants(scope).zip(predicted.iter()).map(record).collect() })
+    }
+
+    /// What was predicted of the clocks of each of `tenants`, and what became of it.
+    pub(super) async fn read_predicted(
+        &self,
+        tenants: &[&TenantId],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Predicted>, StoreError> {
+        let mut shown = self.store.shown_predictions(tenants, now - RECORD).await?;
+        let mut told = self.store.told_predictions(tenants, now - RECORD).await?;
+        let predicted = |tenant: &&TenantId| Predicted {
+            alerts: alert_record(&told.remove(*tenant).unwrap_or_default()),
+            shown: reliability_of(&shown.remove(*tenant).unwrap_or_default()),
+        };
+        Ok(tenants.iter().map(predicted).collect())
     }
 
     fn clock_records(&self, tenant: &TenantId) -> Vec<ClockRecord> {

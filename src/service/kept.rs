@@ -3,17 +3,21 @@
 //! Whoever writes through this process, or another replica, is noticed at once; what the command line does to a file is
 //! seen by its row in the audit log. What neither tells holds for a minute at most.
 
+use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use moka::sync::Cache;
 use tokio::sync::OnceCell;
 
-use super::Service;
+use super::forecast::Predicted;
+use super::{Reach, Service};
 use crate::store::audit::LastChange;
+use crate::store::ended::Between;
 use crate::store::outbox::Tally;
+use crate::store::record::OpenAlert;
 use crate::store::{Store, StoreError};
 use crate::ticket::TenantId;
 
@@ -73,11 +77,46 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, V: Clone + Send + Sync + 'sta
 /// An answer that holds for one version of the store; a version lasts for a minute.
 type OfVersion<K, V> = Answers<(K, Version), V>;
 
+/// The answers of the version that was asked about last, by the tenants they are of: large ones, of which no other is kept.
+struct Newest<V>(Mutex<HashMap<Vec<TenantId>, (Version, V)>>);
+
+impl<V> Default for Newest<V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<V: Clone> Newest<V> {
+    /// What is known of `tenants` in this version, or what `ask` finds.
+    async fn get(
+        &self,
+        tenants: Vec<TenantId>,
+        version: Version,
+        ask: impl Future<Output = Result<V, StoreError>>,
+    ) -> Result<V, StoreError> {
+        if let Some(known) = self.known(&tenants, version) {
+            return Ok(known);
+        }
+        let found = ask.await?;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(tenants, (version, found.clone()));
+        Ok(found)
+    }
+
+    fn known(&self, tenants: &[TenantId], version: Version) -> Option<V> {
+        let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.get(tenants).filter(|(of, _)| *of == version).map(|(_, known)| known.clone())
+    }
+}
+
 /// What is asked for again and again: one answer for each tenant, and of messages one for all of them.
 pub struct Kept {
     marks: OfVersion<TenantId, u64>,
     quarantined: OfVersion<TenantId, usize>,
     messages: OfVersion<Option<TenantId>, Tally>,
+    open_alerts: Newest<Arc<[OpenAlert]>>,
+    predicted: Newest<Arc<[Predicted]>>,
+    resolved: Newest<usize>,
+    closed: Newest<usize>,
 }
 
 impl Default for Kept {
@@ -86,6 +125,10 @@ impl Default for Kept {
             marks: Answers::new(MOST, A_MINUTE),
             quarantined: Answers::new(MOST, A_MINUTE),
             messages: Answers::new(MOST, A_MINUTE),
+            open_alerts: Newest::default(),
+            predicted: Newest::default(),
+            resolved: Newest::default(),
+            closed: Newest::default(),
         }
     }
 }
@@ -100,6 +143,55 @@ impl Service {
         self.kept.marks.get((tenant.clone(), version), self.store.alert_mark(tenant)).await
     }
 
+    /// The open alerts of those within `scope`, as far as lists are sorted by them.
+    pub(super) async fn open_alerts(&self, scope: &Reach, now: DateTime<Utc>) -> Result<Arc<[OpenAlert]>, StoreError> {
+        let version = self.store_version(now).await?;
+        let tenants: Vec<_> = self.tenants(scope).map(|tenant| tenant.id.clone()).collect();
+        let ids: Vec<_> = tenants.iter().collect();
+        let ask = async { Ok(self.store.open_alerts(&ids).await?.into()) };
+        self.kept.open_alerts.get(tenants.clone(), version, ask).await
+    }
+
+    /// How many resolved alerts there are within `scope`: of this minute, or since an alert was written.
+    pub(super) async fn resolved_total(&self, scope: &Reach, now: DateTime<Utc>) -> Result<usize, StoreError> {
+        let version = self.alerts_version(now).await?;
+        let tenants: Vec<_> = self.tenants(scope).map(|tenant| tenant.id.clone()).collect();
+        let ids: Vec<_> = tenants.iter().collect();
+        self.kept.resolved.get(tenants.clone(), version, self.store.count_resolved(&ids)).await
+    }
+
+    /// How many breaches within `scope` are over that were due `between` these moments.
+    pub(super) async fn closed_total(
+        &self,
+        scope: &Reach,
+        between: Between,
+        now: DateTime<Utc>,
+    ) -> Result<usize, StoreError> {
+        let tenants: Vec<_> = self.tenants(scope).map(|tenant| tenant.id.clone()).collect();
+        let ids: Vec<_> = tenants.iter().collect();
+        let ask = self.store.count_closed_breaches(&ids, between);
+        match between {
+            (None, None) => self.kept.closed.get(tenants.clone(), self.alerts_version(now).await?, ask).await,
+            _ => ask.await,
+        }
+    }
+
+    async fn alerts_version(&self, now: DateTime<Utc>) -> Result<Version, StoreError> {
+        let written = self.store.alerts_written();
+        Ok(Version { written, ..self.store_version(now).await? })
+    }
+
+    /// What was predicted of the clocks of each within `scope` and what became of it: of this minute, or since some
+    /// prediction was made or decided.
+    pub(super) async fn predicted(&self, scope: &Reach, now: DateTime<Utc>) -> Result<Arc<[Predicted]>, StoreError> {
+        let written = self.store.predictions_written();
+        let version = Version { written, ..self.store_version(now).await? };
+        let tenants: Vec<_> = self.tenants(scope).map(|tenant| tenant.id.clone()).collect();
+        let ids: Vec<_> = tenants.iter().collect();
+        let ask = async { Ok(self.read_predicted(&ids, now).await?.into()) };
+        self.kept.predicted.get(tenants.clone(), version, ask).await
+    }
+
     /// How many records of `tenant` could not be read.
     pub(super) async fn quarantined(&self, tenant: &TenantId, version: Version) -> Result<usize, StoreError> {
         let ask = async { Ok(self.store.quarantined(tenant).await?.len()) };
@@ -109,7 +201,7 @@ impl Service {
     /// What waits, and what was sent or failed since `since`, of one tenant or of all.
     pub(super) async fn messages_since(
         &self,
-        scope: &super::Reach,
+        scope: &Reach,
         version: Version,
         since: DateTime<Utc>,
     ) -> Result<Tally, StoreError> {
@@ -122,7 +214,6 @@ mod tests {
     use super::*;
     use crate::store::audit::Author;
     use crate::store::saved_views::Owner;
-    use crate::ticket::Reach;
 
     #[tokio::test]
     async fn many_who_ask_wait_for_one_and_a_failure_is_not_kept() {

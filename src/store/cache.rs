@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::hash::Hash;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use moka::sync::Cache;
@@ -31,6 +31,10 @@ pub struct Caches {
     pub single: Counted<(TenantId, TicketId), Arc<Watched>>,
     /// How often the books were written.
     pub books: AtomicU64,
+    /// How often predictions were.
+    pub predictions: AtomicU64,
+    /// How often alerts were.
+    pub alerts: AtomicU64,
     turns: Mutex<HashMap<TenantId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -44,6 +48,8 @@ impl Caches {
             people: Counted::new("people", TENANTS, telemetry.clone()),
             single: Counted::new("tickets", SINGLE_TICKETS, telemetry),
             books: AtomicU64::new(0),
+            predictions: AtomicU64::new(0),
+            alerts: AtomicU64::new(0),
             turns: Mutex::default(),
         }
     }
@@ -53,7 +59,9 @@ impl Caches {
         self.open.forget(tenant);
         self.people.forget(tenant);
         self.single.forget_all();
-        self.books.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        for written in [&self.books, &self.predictions, &self.alerts] {
+            written.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Forgets all that is held.
@@ -61,7 +69,9 @@ impl Caches {
         self.open.forget_all();
         self.people.forget_all();
         self.single.forget_all();
-        self.books.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        for written in [&self.books, &self.predictions, &self.alerts] {
+            written.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Waits until nobody else fills or changes what is held for `tenant`.

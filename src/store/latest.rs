@@ -44,22 +44,25 @@ impl LastShown {
     }
 }
 
-/// The latest rows of several tenants, or the earliest: each is asked for its own, and what is older, or later, than those
-/// of others is left out.
-pub(super) struct Latest {
+/// A day in milliseconds.
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+/// From which moments on the latest rows of many tenants are looked for, of a list that goes back from `from`: from a day
+/// before it, then each time from eight times as long before, in the end from the beginning. So one question for all
+/// tenants is answered by little more than what is wanted, where one for each would be many.
+pub(super) fn far_back(from: i64) -> impl Iterator<Item = i64> {
+    [1, 8, 64, 512].map(|days| from.saturating_sub(days * DAY)).into_iter().chain([i64::MIN])
+}
+
+/// The earliest rows of several tenants: each is asked for its own, and what is later than those of others is left out.
+pub(super) struct Earliest {
     most: usize,
-    way: Way,
     found: Vec<(i64, String)>,
 }
 
-impl Latest {
+impl Earliest {
     pub fn new(most: usize) -> Self {
-        Self::going(Way::LatestFirst, most)
-    }
-
-    /// Going this way.
-    pub fn going(way: Way, most: usize) -> Self {
-        Self { most, way, found: Vec::new() }
+        Self { most, found: Vec::new() }
     }
 
     /// How many rows a tenant is asked for.
@@ -67,30 +70,19 @@ impl Latest {
         i64::try_from(self.most).unwrap_or(i64::MAX)
     }
 
-    /// What is older than this is left out, whoever has it; later, where the earliest are wanted.
-    pub fn since(&self) -> i64 {
-        let none = match self.way {
-            Way::LatestFirst => i64::MIN,
-            Way::EarliestFirst => i64::MAX,
-        };
-        self.found.last().filter(|_| self.found.len() == self.most).map_or(none, |(at, _)| *at)
+    /// What is later than this is left out, whoever has it.
+    pub fn until(&self) -> i64 {
+        self.found.last().filter(|_| self.found.len() == self.most).map_or(i64::MAX, |(at, _)| *at)
     }
 
     /// Takes in what one tenant has: each row with its time and its key.
     pub fn add(&mut self, found: Vec<(i64, String)>) {
         self.found.extend(found);
         self.found.sort_unstable();
-        if self.way == Way::LatestFirst {
-            self.found.reverse();
-        }
         self.found.truncate(self.most);
     }
 
-    pub fn places(self) -> Vec<LastShown> {
-        self.found.into_iter().map(|(at, key)| LastShown { at, key }).collect()
-    }
-
-    pub fn keys(self) -> Vec<String> {
-        self.found.into_iter().map(|(_, key)| key).collect()
+    pub fn rows(self) -> Vec<(i64, String)> {
+        self.found
     }
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::latest::{LastShown, Latest};
+use super::latest::{LastShown, far_back};
 use super::{Store, StoreError, instant, millis};
 use crate::alert::escalation::ChannelKind;
 use crate::alert::noise::Rules;
@@ -744,36 +744,67 @@ impl Store {
             Some(tenant) => vec![tenant.to_string()],
             None => self.tenants_told().await?,
         };
-        let mut latest = Latest::new(limit);
-        for tenant in tenants {
-            let found = match ticket {
-                Some(ticket) => sql::query_as(
-                    "SELECT DISTINCT n.created_at, n.key FROM alerts a LEFT JOIN digested d ON d.alert_key = a.key
-                     JOIN notifications n ON n.alert_key = a.key OR (n.alert_key = d.digest AND n.recipient = d.recipient)
-                     WHERE a.tenant = $1 AND a.ticket_id = $3 AND n.created_at <= $4 AND (n.created_at < $4 OR n.key < $5)
-                     ORDER BY n.created_at DESC, n.key DESC LIMIT $2",
-                )
-                .bind(tenant)
-                .bind(latest.most())
-                .bind(ticket),
-                None => sql::query_as(
-                    "SELECT created_at, key FROM notifications WHERE tenant = $1 AND created_at >= $3
-                     AND created_at <= $4 AND (created_at < $4 OR key < $5) ORDER BY created_at DESC, key DESC LIMIT $2",
-                )
-                .bind(tenant)
-                .bind(latest.most())
-                .bind(latest.since()),
-            };
-            let found = found.bind(after.at).bind(after.key.as_str());
-            latest.add(found.fetch_all(&self.reads).await?);
-        }
+        let found = match ticket {
+            Some(ticket) => self.latest_about(after, &tenants, ticket, limit).await?,
+            None => self.latest_said(after, &tenants, limit).await?,
+        };
+        let keys: Vec<_> = found.into_iter().map(|(_, key)| key).collect();
         let rows = sql::query(
             "SELECT * FROM notifications WHERE key IN (SELECT value FROM json_each($1))
              ORDER BY created_at DESC, key DESC",
         );
-        let rows = rows.bind(json(&latest.keys())).fetch_all(&self.reads).await?;
+        let rows = rows.bind(json(&keys)).fetch_all(&self.reads).await?;
         // One that cannot be read any more must not hide the others.
         Ok(self.legible("message", "key", &rows, logged))
+    }
+
+    async fn latest_about(
+        &self,
+        after: &LastShown,
+        tenants: &[String],
+        ticket: &str,
+        limit: usize,
+    ) -> Result<Vec<(i64, String)>, StoreError> {
+        let query = sql::query_as(
+            "SELECT DISTINCT n.created_at, n.key FROM alerts a LEFT JOIN digested d ON d.alert_key = a.key
+             JOIN notifications n ON n.alert_key = a.key OR (n.alert_key = d.digest AND n.recipient = d.recipient)
+             WHERE a.tenant IN (SELECT value FROM json_each($1)) AND a.ticket_id = $3 AND n.created_at <= $4 AND (n.created_at < $4 OR n.key < $5)
+             ORDER BY n.created_at DESC, n.key DESC LIMIT $2",
+        );
+        let query = query.bind(json(&tenants)).bind(i64::try_from(limit).unwrap_or(i64::MAX)).bind(ticket);
+        Ok(query.bind(after.at).bind(after.key.as_str()).fetch_all(&self.reads).await?)
+    }
+
+    async fn latest_said(
+        &self,
+        after: &LastShown,
+        tenants: &[String],
+        limit: usize,
+    ) -> Result<Vec<(i64, String)>, StoreError> {
+        let (newest, tenants) = (self.newest_said(tenants, after.at).await?, json(&tenants));
+        let mut found = Vec::new();
+        for since in newest.map(far_back).into_iter().flatten() {
+            let query = sql::query_as(
+                "SELECT created_at, key FROM notifications WHERE tenant IN (SELECT value FROM json_each($1))
+                 AND created_at >= $3 AND created_at <= $4 AND (created_at < $4 OR key < $5)
+                 ORDER BY created_at DESC, key DESC LIMIT $2",
+            );
+            let query = query.bind(tenants.as_str()).bind(i64::try_from(limit).unwrap_or(i64::MAX)).bind(since);
+            found = query.bind(after.at).bind(after.key.as_str()).fetch_all(&self.reads).await?;
+            if found.len() >= limit {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// When the last of these tenants' notifications was made that were made `until` then; none if there is none.
+    async fn newest_said(&self, tenants: &[String], until: i64) -> Result<Option<i64>, StoreError> {
+        let newest = sql::query_scalar(
+            "SELECT MAX(newest) FROM (SELECT (SELECT MAX(created_at) FROM notifications WHERE tenant = asked.value
+             AND created_at <= $2) AS newest FROM json_each($1) AS asked) AS each_newest",
+        );
+        Ok(newest.bind(json(&tenants)).bind(until).fetch_one(&self.reads).await?)
     }
 
     /// Every tenant about whom anything was ever said.

@@ -7,6 +7,7 @@
 //! budget survives a restart.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
@@ -113,14 +114,29 @@ impl Store {
         query.bind(tenant.as_str()).fetch_each(&self.reads, |row| prediction(&row)).await
     }
 
-    /// The predictions of `tenant` that people were told of since `since`, oldest first.
-    pub async fn told_predictions(&self, tenant: &TenantId, since: DateTime<Utc>) -> Result<Vec<Told>, StoreError> {
+    /// The predictions of `tenants` that people were told of since `since`, oldest first.
+    pub async fn told_predictions(
+        &self,
+        tenants: &[&TenantId],
+        since: DateTime<Utc>,
+    ) -> Result<HashMap<TenantId, Vec<Told>>, StoreError> {
+        let mut found: HashMap<TenantId, Vec<Told>> = HashMap::new();
         let query = sql::query(
-            "SELECT at, left_ms, breached FROM predictions
-             WHERE tenant = $1 AND moment = 'alert' AND at >= $2 ORDER BY at",
+            "SELECT tenant, at, left_ms, breached FROM predictions
+             WHERE tenant IN (SELECT value FROM json_each($1)) AND moment = 'alert' AND at >= $2 ORDER BY at",
         );
-        let rows = query.bind(tenant.as_str()).bind(millis(since)).fetch_all(&self.reads).await?;
-        rows.iter().map(told).collect()
+        let add = |row: Row| {
+            let tenant = TenantId::parse(row.try_get("tenant")?).map_err(unreadable)?;
+            found.entry(tenant).or_default().push(told(&row)?);
+            Ok::<_, StoreError>(())
+        };
+        query.bind(json(&tenants)).bind(millis(since)).fetch_each(&self.reads, add).await?;
+        Ok(found)
+    }
+
+    /// How often a prediction was made or decided by this process.
+    pub fn predictions_written(&self) -> u64 {
+        self.caches.predictions.load(Ordering::Relaxed)
     }
 
     /// What was shown of the clocks of `tenants` in the week of `since` and after it and is decided.
@@ -185,6 +201,7 @@ impl Store {
                 .write(move |tx: &mut Connection| Box::pin(async move { decide(tx, &tenant, &some).await }))
                 .await?;
         }
+        self.caches.predictions.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -6,18 +6,13 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use chrono::{DateTime, Utc};
 
 use super::alerts::{AlertRow, alert_row};
-use super::latest::{LastShown, Latest, Way};
+use super::latest::LastShown;
 use super::outbox::{Logged, json, logged};
-use super::{Store, StoreError, instant, millis};
+use super::{Store, StoreError, instant};
 use crate::alert::life::{How, State};
 use crate::alert::{AlertKey, AlertKind, Stage};
-use crate::store::sql::{self, AssertSqlSafe, FromRow};
+use crate::store::sql::{self, FromRow};
 use crate::ticket::{TenantId, TicketId};
-
-const MOST_COUNTED: i64 = 50_000;
-
-/// A time from its first moment on, and before the second; none: without a bound.
-pub type Between = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
 
 /// An open alert, as far as lists are sorted by it.
 #[derive(Clone, Debug)]
@@ -39,7 +34,7 @@ pub enum AlertTime {
 }
 
 impl AlertTime {
-    fn column(self) -> &'static str {
+    pub(super) fn column(self) -> &'static str {
         match self {
             Self::Changed => "changed_at",
             Self::Due => "due",
@@ -173,13 +168,13 @@ impl Store {
         Ok(BuildHasherDefault::<DefaultHasher>::default().hash_one(rows))
     }
 
-    /// The open alerts of `tenant` that somebody acknowledged or snoozed, the first held first.
-    pub async fn held_alerts(&self, tenant: &TenantId) -> Result<Vec<AlertRow>, StoreError> {
+    /// The open alerts of `tenants` that somebody acknowledged or snoozed, the first held first.
+    pub async fn held_alerts(&self, tenants: &[&TenantId]) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sql::query(
-            "SELECT * FROM alerts WHERE tenant = $1 AND acked_at IS NOT NULL AND hold_over = 0 AND state = 'open'
-             ORDER BY acked_at, key",
+            "SELECT * FROM alerts WHERE tenant IN (SELECT value FROM json_each($1)) AND acked_at IS NOT NULL
+             AND hold_over = 0 AND state = 'open' ORDER BY acked_at, key",
         );
-        Ok(self.readable(&rows.bind(tenant.as_str()).fetch_all(&self.reads).await?))
+        Ok(self.readable(&rows.bind(json(&tenants)).fetch_all(&self.reads).await?))
     }
 
     /// All alerts of one ticket.
@@ -187,100 +182,6 @@ impl Store {
         let rows = sql::query("SELECT * FROM alerts WHERE tenant = $1 AND ticket_id = $2 ORDER BY key");
         let rows = rows.bind(tenant.as_str()).bind(ticket.as_str()).fetch_all(&self.reads).await?;
         Ok(self.readable(&rows))
-    }
-
-    /// At most `limit` resolved alerts of `tenants`, those that stand `after` what was shown, the latest changed first; and
-    /// how many there are in all.
-    pub async fn resolved_alerts(
-        &self,
-        tenants: &[&TenantId],
-        after: &LastShown,
-        limit: usize,
-    ) -> Result<(Vec<AlertRow>, usize), StoreError> {
-        let (places, total) = self.resolved_places(tenants, AlertTime::Changed, Way::LatestFirst, after, limit).await?;
-        let keys: Vec<_> = places.into_iter().map(|place| place.key).collect();
-        Ok((self.alerts_by_key(&keys).await?, total))
-    }
-
-    /// Where at most `limit` resolved alerts of `tenants` stand in a list by `time` that goes this `way`, `after` what was
-    /// shown; and how many there are in all.
-    pub async fn resolved_places(
-        &self,
-        tenants: &[&TenantId],
-        time: AlertTime,
-        way: Way,
-        after: &LastShown,
-        limit: usize,
-    ) -> Result<(Vec<LastShown>, usize), StoreError> {
-        let (mut latest, time) = (Latest::going(way, limit), time.column());
-        let keys = match way {
-            Way::LatestFirst => format!(
-                "SELECT {time}, key FROM alerts WHERE tenant = $1 AND state = 'resolved' AND {time} >= $3
-                 AND {time} <= $4 AND ({time} < $4 OR key < $5) ORDER BY {time} DESC, key DESC LIMIT $2"
-            ),
-            Way::EarliestFirst => format!(
-                "SELECT {time}, key FROM alerts WHERE tenant = $1 AND state = 'resolved' AND {time} <= $3
-                 AND {time} >= $4 AND ({time} > $4 OR key > $5) ORDER BY {time}, key LIMIT $2"
-            ),
-        };
-        for tenant in tenants {
-            let keys = sql::query_as(AssertSqlSafe(keys.clone())).bind(tenant.as_str());
-            let keys = keys.bind(latest.most()).bind(latest.since()).bind(after.at).bind(after.key.as_str());
-            latest.add(keys.fetch_all(&self.reads).await?);
-        }
-        let total: i64 = sql::query_scalar(
-            "SELECT COUNT(*) FROM (SELECT 1 FROM alerts WHERE tenant IN (SELECT value FROM json_each($1))
-             AND state = 'resolved' LIMIT $2) AS few",
-        )
-        .bind(json(&tenants))
-        .bind(MOST_COUNTED)
-        .fetch_one(&self.reads)
-        .await?;
-        Ok((latest.places(), usize::try_from(total).unwrap_or_default()))
-    }
-
-    /// At most `limit` breaches of `tenants` that are over and were due `between` these moments, those that stand `after`
-    /// what was shown, in a list by due time that goes this `way`; and how many there are in all.
-    pub async fn closed_breaches(
-        &self,
-        tenants: &[&TenantId],
-        between: Between,
-        way: Way,
-        after: &LastShown,
-        limit: usize,
-    ) -> Result<(Vec<AlertRow>, usize), StoreError> {
-        let (from, until) = (between.0.map_or(i64::MIN, millis), between.1.map_or(i64::MAX, millis));
-        let mut latest = Latest::going(way, limit);
-        let keys = match way {
-            Way::LatestFirst => {
-                "SELECT due, key FROM alerts WHERE tenant = $1 AND state = 'resolved' AND stage = 'breached'
-                 AND due >= $2 AND due < $3 AND due <= $5 AND (due < $5 OR key < $6) ORDER BY due DESC, key DESC LIMIT $4"
-            }
-            Way::EarliestFirst => {
-                "SELECT due, key FROM alerts WHERE tenant = $1 AND state = 'resolved' AND stage = 'breached'
-                 AND due >= $2 AND due < $3 AND due >= $5 AND (due > $5 OR key > $6) ORDER BY due, key LIMIT $4"
-            }
-        };
-        for tenant in tenants {
-            let (from, until) = match way {
-                Way::LatestFirst => (from.max(latest.since()), until),
-                // As late as the last that is kept already is late enough.
-                Way::EarliestFirst => (from, until.min(latest.since().saturating_add(1))),
-            };
-            let keys = sql::query_as(keys).bind(tenant.as_str()).bind(from).bind(until).bind(latest.most());
-            latest.add(keys.bind(after.at).bind(after.key.as_str()).fetch_all(&self.reads).await?);
-        }
-        let total: i64 = sql::query_scalar(
-            "SELECT COUNT(*) FROM (SELECT 1 FROM alerts WHERE tenant IN (SELECT value FROM json_each($1))
-             AND state = 'resolved' AND stage = 'breached' AND due >= $2 AND due < $3 LIMIT $4) AS few",
-        )
-        .bind(json(&tenants))
-        .bind(from)
-        .bind(until)
-        .bind(MOST_COUNTED)
-        .fetch_one(&self.reads)
-        .await?;
-        Ok((self.alerts_by_key(&latest.keys()).await?, usize::try_from(total).unwrap_or_default()))
     }
 
     /// The alerts of these keys, as far as they can be read.

@@ -66,29 +66,29 @@ impl Store {
             .await
     }
 
-    /// The keys of `tenant`'s open alerts of a breach of which nobody was told, or is about to be: no step has run, or all
-    /// that was said has failed.
-    pub async fn untold_breaches(&self, tenant: &TenantId) -> Result<HashSet<String>, StoreError> {
+    /// The keys of the open alerts of `tenants` of a breach of which nobody was told, or is about to be: no step has run,
+    /// or all that was said has failed.
+    pub async fn untold_breaches(&self, tenants: &[&TenantId]) -> Result<HashSet<String>, StoreError> {
         let keys = sql::query_scalar(
-            "SELECT key FROM alerts WHERE tenant = $1 AND state = 'open' AND stage = 'breached' AND told = 1
+            "SELECT key FROM alerts WHERE tenant IN (SELECT value FROM json_each($1)) AND state = 'open'
+             AND stage = 'breached' AND told = 1
              AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = alerts.key
                              AND n.state IN ('pending', 'sending', 'bundled', 'sent'))",
         );
-        Ok(keys.bind(tenant.as_str()).fetch_all(&self.reads).await?.into_iter().collect())
+        Ok(keys.bind(json(&tenants)).fetch_all(&self.reads).await?.into_iter().collect())
     }
 
-    /// The keys of `tenant`'s notifications that wait since before `since` on a channel that is not `shut`.
+    /// The notifications that wait since before `since` on a channel that is not `shut`: each with its tenant, and its key.
     pub async fn overdue(
         &self,
-        tenant: &TenantId,
         shut: &[ChannelKind],
         since: DateTime<Utc>,
-    ) -> Result<Vec<String>, StoreError> {
-        let keys = sql::query_scalar(
-            "SELECT key FROM notifications INDEXED BY notifications_pending WHERE state = 'pending' AND due_at < $2
-             AND tenant = $1 AND channel NOT IN (SELECT value FROM json_each($3)) ORDER BY key",
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        let keys = sql::query_as(
+            "SELECT tenant, key FROM notifications INDEXED BY notifications_pending WHERE state = 'pending'
+             AND due_at < $1 AND channel NOT IN (SELECT value FROM json_each($2)) ORDER BY tenant, key",
         );
-        Ok(keys.bind(tenant.as_str()).bind(millis(since)).bind(json(&shut)).fetch_all(&self.reads).await?)
+        Ok(keys.bind(millis(since)).bind(json(&shut)).fetch_all(&self.reads).await?)
     }
 }
 

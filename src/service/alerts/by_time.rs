@@ -61,7 +61,7 @@ impl Service {
         let after = last_place(list, query.cursor.as_deref())?.unwrap_or_else(|| order.way.start());
         let (mut places, total) = match &query.ticket {
             Some(text) => self.places_of_ticket(scope, text, states, order).await?,
-            None => self.places(scope, states, order, &after, limit + 1).await?,
+            None => self.places(scope, states, order, (&after, limit + 1), now).await?,
         };
         places.retain(|place| order.way.compare(place, &after).is_gt());
         places.sort_unstable_by(|a, b| order.way.compare(a, b));
@@ -91,18 +91,18 @@ impl Service {
         scope: &Reach,
         states: &[State],
         order: ByTime,
-        after: &LastShown,
-        limit: usize,
+        (after, limit): (&LastShown, usize),
+        now: DateTime<Utc>,
     ) -> Result<(Vec<LastShown>, usize), StoreError> {
         let tenants: Vec<_> = self.tenants(scope).map(|tenant| &tenant.id).collect();
-        let mut open = if states == [State::Resolved] { Vec::new() } else { self.store.open_alerts(&tenants).await? };
-        open.retain(|alert| states.contains(&alert.state));
-        let mut places: Vec<_> = open.iter().map(|alert| alert.place(order.time)).collect();
+        let open = self.open_in(scope, states, now).await?;
+        let open = open.iter().filter(|alert| states.contains(&alert.state));
+        let mut places: Vec<_> = open.map(|alert| alert.place(order.time)).collect();
         let mut total = places.len();
         if states.contains(&State::Resolved) {
-            let (resolved, number) = self.store.resolved_places(&tenants, order.time, order.way, after, limit).await?;
-            places.extend(resolved);
-            total += number;
+            let resolved = self.store.resolved_places(&tenants, order.time, order.way, after, limit, now);
+            places.extend(resolved.await?);
+            total += self.resolved_total(scope, now).await?;
         }
         Ok((places, total))
     }

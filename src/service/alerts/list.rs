@@ -2,8 +2,9 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::by_time::ByTime;
@@ -106,13 +107,15 @@ impl Service {
         now: DateTime<Utc>,
     ) -> Result<(Vec<Placed>, usize), StoreError> {
         let tenants: Vec<_> = self.tenants(scope).map(|tenant| &tenant.id).collect();
-        let mut open = if states == [State::Resolved] { Vec::new() } else { self.store.open_alerts(&tenants).await? };
-        open.retain(|alert| states.contains(&alert.state));
-        let left = self.times_left(scope, &open, now).await?;
-        let until = |alert: &OpenAlert| left.get(&alert.key).and_then(|left| now.checked_add_signed(*left));
+        let open = self.open_in(scope, states, now).await?;
+        let open: Vec<_> = open.iter().filter(|alert| states.contains(&alert.state)).collect();
+        let snapshots = if open.is_empty() { Vec::new() } else { self.snapshots(self.tenants(scope), now).await? };
+        let snapshots: HashMap<_, _> = snapshots.into_iter().map(|(tenant, snapshot)| (&tenant.id, snapshot)).collect();
+        let left = |key: &AlertKey| snapshots.get(&key.tenant)?.left(key, now);
+        let until = |alert: &OpenAlert| left(&alert.key).and_then(|left| now.checked_add_signed(left));
         let number = open.len();
-        let mut places: Vec<_> =
-            open.iter().map(|alert| (Place::open(alert, until(alert)), alert.key.to_string())).collect();
+        let places = open.iter().map(|alert| (Place::open(alert, until(alert)), alert.key.to_string()));
+        let mut places: Vec<_> = places.collect();
         places.retain(|(place, _)| after.as_ref().is_none_or(|after| place > after));
         places.sort_unstable();
         places.truncate(limit);
@@ -125,11 +128,11 @@ impl Service {
             Some(Place::Resolved(Reverse(last))) => last,
             _ => LastShown::nothing(),
         };
-        let (resolved, total) = self.store.resolved_alerts(&tenants, &last, wanted).await?;
+        let resolved = self.store.resolved_alerts(&tenants, &last, wanted, now).await?;
         let mut resolved: Vec<Placed> = resolved.into_iter().map(|row| (Place::of(&row), row)).collect();
         resolved.sort_by(|(a, _), (b, _)| a.cmp(b));
         page.extend(resolved);
-        Ok((page, number + total))
+        Ok((page, number + self.resolved_total(scope, now).await?))
     }
 
     /// The alerts of these keys, each where it was found to stand, as far as there still are such alerts.
@@ -140,19 +143,13 @@ impl Service {
         Ok(rows.into_iter().filter_map(|row| Some((places.remove(&row.key.to_string())?, row))).collect())
     }
 
-    /// The working time left on the clocks of these alerts, as far as their tickets are open.
-    async fn times_left(
+    /// The open alerts within `scope`, if `states` asks for any.
+    pub(super) async fn open_in(
         &self,
         scope: &Reach,
-        alerts: &[OpenAlert],
+        states: &[State],
         now: DateTime<Utc>,
-    ) -> Result<HashMap<AlertKey, TimeDelta>, StoreError> {
-        let mut left = HashMap::new();
-        for (tenant, snapshot) in self.snapshots(self.tenants(scope), now).await? {
-            let own = alerts.iter().filter(|row| row.key.tenant == tenant.id).map(|row| &row.key);
-            let of = |key: &AlertKey| Some((key.clone(), snapshot.left(key, now)?));
-            left.extend(own.filter_map(of));
-        }
-        Ok(left)
+    ) -> Result<Arc<[OpenAlert]>, StoreError> {
+        if states == [State::Resolved] { Ok(Arc::default()) } else { self.open_alerts(scope, now).await }
     }
 }

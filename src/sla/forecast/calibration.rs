@@ -14,6 +14,8 @@ use super::sample::Decided;
 /// How many outcomes' worth the line is drawn towards "as said".
 const TRUST: f64 = 20_000.0;
 const TURNS: usize = 5;
+/// A line that moves by less than this has come to rest: no probability tells the difference.
+const SETTLED: f64 = 1e-7;
 /// On how many of the latest rows a correction must prove itself.
 const TRIAL: usize = 500;
 /// By how much: its loss must be under this share of the loss without it.
@@ -25,6 +27,20 @@ pub(super) struct Calibration {
     shift: f64,
     slope: f64,
     by_share: f64,
+}
+
+/// A row as the fit sees it.
+struct Weighed {
+    weight: f64,
+    said: f32,
+    share: f32,
+    breached: bool,
+}
+
+impl Weighed {
+    fn of(row: &Decided, weight: f64) -> Self {
+        Self { weight, said: row.sample.said, share: row.sample.share, breached: row.breached }
+    }
 }
 
 impl Default for Calibration {
@@ -40,33 +56,35 @@ impl Calibration {
     /// correction at all. A desk's mood swings from week to week, and correcting for last week's does harm.
     pub(super) fn proven(decided: &VecDeque<Decided>, weight: impl Fn(DateTime<Utc>) -> f64) -> Self {
         // Mornings are left out: there are more of them the slower a ticket is.
-        let rows = || decided.iter().rev().filter(|row| !row.sample.of_a_morning);
-        if rows().count() < 3 * TRIAL {
+        let rows = decided.iter().rev().filter(|row| !row.sample.of_a_morning);
+        // A past is calibrated day by day: each row is weighed once.
+        let rows: Vec<_> = rows.map(|row| Weighed::of(row, weight(row.sample.at))).collect();
+        if rows.len() < 3 * TRIAL {
             return Self::default();
         }
-        let tried = Self::fit(rows().skip(TRIAL), &weight);
-        let loss = |line: Self| rows().take(TRIAL).map(|row| line.loss(row)).sum::<f64>();
-        if loss(tried) < PROOF * loss(Self::default()) { Self::fit(rows(), &weight) } else { Self::default() }
+        let (latest, older) = rows.split_at(TRIAL);
+        let tried = Self::fit(older);
+        let loss = |line: Self| latest.iter().map(|row| line.loss(row)).sum::<f64>();
+        if loss(tried) < PROOF * loss(Self::default()) { Self::fit(&rows) } else { Self::default() }
     }
 
-    fn loss(&self, row: &Decided) -> f64 {
-        let probability = f64::from(self.probability(row.sample.said, row.sample.share));
+    fn loss(&self, row: &Weighed) -> f64 {
+        let probability = f64::from(self.probability(row.said, row.share));
         -if row.breached { probability.ln() } else { (1.0 - probability).ln() }
     }
 
-    fn fit<'a>(rows: impl Iterator<Item = &'a Decided> + Clone, weight: &impl Fn(DateTime<Utc>) -> f64) -> Self {
+    fn fit(rows: &[Weighed]) -> Self {
         let mut line = Self::default();
         for _ in 0..TURNS {
             let mut matrix = vec![0.0; 9];
             let mut right: Vec<f64> =
                 [line.shift, line.slope - 1.0, line.by_share].map(|off| -TRUST * 0.25 * off).to_vec();
             (0..3).for_each(|i| matrix[i * 4] = TRUST * 0.25);
-            for row in rows.clone() {
-                let weight = weight(row.sample.at);
-                let inputs = [1.0, f64::from(row.sample.said), f64::from(row.sample.share) - 0.5];
-                let chance = f64::from(line.probability(row.sample.said, row.sample.share));
-                let slope = weight * (f64::from(u8::from(row.breached)) - chance);
-                let curvature = weight * chance * (1.0 - chance);
+            for row in rows {
+                let inputs = [1.0, f64::from(row.said), f64::from(row.share) - 0.5];
+                let chance = f64::from(line.probability(row.said, row.share));
+                let slope = row.weight * (f64::from(u8::from(row.breached)) - chance);
+                let curvature = row.weight * chance * (1.0 - chance);
                 for i in 0..3 {
                     right[i] += slope * inputs[i];
                     (0..=i).for_each(|j| matrix[i * 3 + j] += curvature * inputs[i] * inputs[j]);
@@ -76,6 +94,9 @@ impl Calibration {
             line.shift += step[0];
             line.slope += step[1];
             line.by_share += step[2];
+            if step.iter().all(|part| part.abs() < SETTLED) {
+                break;
+            }
         }
         line.sane()
     }
