@@ -80,6 +80,8 @@ use sql::{Connection, Pool};
 pub use writer::Write;
 use writer::{Target, Writer};
 
+/// Rows that are read ahead of whoever takes them: the fewer, the more often two threads wait for each other.
+const ROWS_AHEAD: usize = 256;
 /// How long a write waits for another process to let go of the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -324,6 +326,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        .row_buffer_size(ROWS_AHEAD)
         .busy_timeout(BUSY_TIMEOUT)
 }
 

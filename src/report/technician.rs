@@ -48,13 +48,15 @@ pub fn technicians<'a>(entries: impl Iterator<Item = &'a Entry> + Clone, questio
     let late_of = stops(entries.clone(), question);
     let breach_weight: u64 = weights.values().map(|(rate, _)| rate.of - rate.met).sum();
     let lateness: u64 = late_of.values().map(|(over, ..)| over).sum();
+    let (of_now, of_earlier, of_all) = (by_holder(now), by_holder(earlier), by_holder(entries.collect()));
     let of_one = |holder: &&'a Holder| {
-        let own = |entry: &&&'a Entry| entry.holder == **holder;
-        let (tickets, breaches) = by_ticket(now.iter().filter(own).copied());
+        let own = |of: &'_ BTreeMap<&'a Holder, Vec<&'a Entry>>| of.get(*holder).cloned().unwrap_or_default();
+        let (own_now, own_earlier, own_all) = (own(&of_now), own(&of_earlier), own(&of_all));
+        let (tickets, breaches) = by_ticket(own_now.iter().copied());
         let (weighted, _) = weights.get(*holder).copied().unwrap_or_default();
         let (over, counted, paused) = late_of.get(*holder).copied().unwrap_or_default();
         let is_person = holder.person().is_some();
-        let strata = strata(now.iter().filter(own).copied(), earlier.iter().filter(own).copied());
+        let strata = strata(own_now.iter().copied(), own_earlier.iter().copied());
         Technician {
             holder: (*holder).clone(),
             tickets,
@@ -63,12 +65,20 @@ pub fn technicians<'a>(entries: impl Iterator<Item = &'a Entry> + Clone, questio
             breach_share: Rate::new(weighted.of - weighted.met, breach_weight),
             lateness: Rate::new(over, lateness),
             paused: Rate::new(paused, counted + paused),
-            summary: summary(entries.clone().filter(|entry| entry.holder == **holder), question),
+            summary: summary(own_all.iter().copied(), question),
             trend: if is_person { trend(&strata, Confidence::P99) } else { Trend::TooFew },
-            funnel: if is_person { funnel(&with_own(&all_cells, now.iter().filter(own).copied())) } else { None },
+            funnel: if is_person { funnel(&with_own(&all_cells, own_now.iter().copied())) } else { None },
         }
     };
     holders.iter().map(of_one).collect()
+}
+
+fn by_holder(entries: Vec<&Entry>) -> BTreeMap<&Holder, Vec<&Entry>> {
+    let mut all: BTreeMap<&Holder, Vec<&Entry>> = BTreeMap::new();
+    for entry in entries {
+        all.entry(&entry.holder).or_default().push(entry);
+    }
+    all
 }
 
 /// Tickets without a breach, of all; and the breaches.

@@ -143,6 +143,26 @@ impl Service {
         Ok(found.period.days().filter_map(day).collect())
     }
 
+    /// The same of one client, from its `entries` among all; overdue time is kept beside them.
+    async fn days_of_client(
+        &self,
+        tenant: &Tenant,
+        found: &Found,
+        client: &str,
+        entries: &[Entry],
+        with_maintenance: bool,
+    ) -> Result<Vec<Day>, ServiceError> {
+        let own = entries.iter().filter(|entry| entry.client.as_deref() == Some(client));
+        let mut days = days(own, found.period, found.zone, &Vec::new(), with_maintenance);
+        let period = (found.period.from, found.period.to);
+        let overdue = self.store.overdue_of_client(&tenant.id, client, period, with_maintenance).await?;
+        for day in &mut days {
+            day.downtime = overdue.get(&day.date).copied().unwrap_or_default();
+            day.uptime = (day.uptime - day.downtime).max(TimeDelta::zero());
+        }
+        Ok(days)
+    }
+
     /// A report on a period.
     pub async fn report(&self, reach: &Reach, query: &ReportQuery) -> Result<Arc<Report>, ServiceError> {
         let wanted = query.wanted()?;
@@ -170,10 +190,7 @@ impl Service {
         names.learn(&self.store, breached.iter().take(400).map(|entry| &*entry.ticket)).await?;
         let days = match &client {
             None => self.days(tenant, found, wanted).await?,
-            Some(id) => {
-                let own = entries.iter().filter(|entry| entry.client.as_deref() == Some(id));
-                days(own, found.period, found.zone, &Vec::new(), question.with_maintenance)
-            }
+            Some(id) => self.days_of_client(tenant, found, id, &entries, question.with_maintenance).await?,
         };
         let policy_goals = match wanted.goal {
             None => self.config.reports.goals.of_policies(&tenant.id),

@@ -12,13 +12,15 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::check::connect;
-use super::sealed::{self, Column, PROOF, TABLES, Table};
+use super::sealed::{self, Column, PROOF, REPORT, TABLES, Table};
 use super::sql::{self, Arg, Bind as _, Connection, QueryBuilder, Row};
 use super::{Place, Store, StoreError, instant, millis};
 use crate::keys::ring::{KeyRing, SealError};
 
 /// Rows that are read, and written, at a time.
 const AT_ONCE: usize = 200;
+/// And of files, each of which may take megabytes.
+const FILES_AT_ONCE: usize = 4;
 /// What a proof says.
 const SAID: &str = "superops-sla";
 
@@ -385,7 +387,8 @@ async fn bite(
         }
         query.push(")");
     }
-    query.push(format_args!(" ORDER BY {key} LIMIT {AT_ONCE}"));
+    let most = if table.columns.iter().any(|column| std::ptr::eq(*column, &REPORT)) { FILES_AT_ONCE } else { AT_ONCE };
+    query.push(format_args!(" ORDER BY {key} LIMIT {most}"));
     let found = query.build().fetch_each(from, |row| read(table, &row)).await?;
     Ok((!found.is_empty()).then_some(found))
 }

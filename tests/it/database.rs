@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use superops_sla::keys::ring::KeyRing;
+use superops_sla::store::sealed;
 
 /// A store, and how others than the product reach it.
 #[derive(Clone, Debug)]
@@ -65,12 +67,18 @@ impl Database {
         }
     }
 
-    /// The only column of what `query` finds.
+    /// The only column of what `query` finds, opened if the key of the tests has sealed it.
     pub async fn texts(&self, query: &str) -> Vec<String> {
-        match &mut self.beside().await {
+        let texts: Vec<String> = match &mut self.beside().await {
             Beside::Sqlite(file) => sqlx::query_scalar(AssertSqlSafe(query)).fetch_all(file).await.unwrap(),
             Beside::Postgres(server) => sqlx::query_scalar(AssertSqlSafe(query)).fetch_all(server).await.unwrap(),
-        }
+        };
+        let Some(keys) = key().map(|key| KeyRing::parse(&key).unwrap()) else { return texts };
+        let opened = |text: String| match sealed::open(&keys, &text) {
+            Ok(Some(found)) => found.text().unwrap(),
+            _ => text,
+        };
+        texts.into_iter().map(opened).collect()
     }
 
     /// Does to the store what no part of the product does.

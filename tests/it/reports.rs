@@ -198,6 +198,17 @@ async fn clients_and_what_figures_rest_on_have_pages_and_answers_of_their_own() 
     let page = ask(&format!("/clients?{period}")).await;
     assert!(page.contains("Globex Corporation") && page.contains("too few"), "{page}");
     assert!(page.contains("/reports/entries?tenant=acme&amp;outcome=breached&amp;client="), "{page}");
+    let overdue = async |of: &str| {
+        let report = ask(&format!("/api/v1/reports/sla?{period}{of}")).await;
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        let sections = report["sections"].as_array().unwrap();
+        let days = &sections.iter().find(|section| section["key"] == "days").unwrap()["tables"][0]["rows"];
+        let length = |row: &serde_json::Value| row["cells"][6].as_object().unwrap().values().next().unwrap().as_i64();
+        days.as_array().unwrap().iter().filter_map(length).sum::<i64>()
+    };
+    let of_all = overdue("").await;
+    assert!(of_all > 0, "what is overdue is booked");
+    assert_eq!(overdue("&client=Globex%20Corporation").await, of_all, "and is all of this client");
     let counted_so = ask(&format!("/reports?{period}&as_of=latest&exclude_maintenance=false")).await;
     assert!(counted_so.contains("&amp;as_of=latest&amp;exclude_maintenance=false&amp;from="), "{counted_so}");
     let unnamed = ask(&format!("/clients?{period}&anonymize=true")).await;

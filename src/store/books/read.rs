@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::rows::{self, COLUMNS, Stored};
 use super::{date_of, day_number, month_of};
+use crate::report::day::{Stretches, length, union};
 use crate::report::entry::{Entry, Holder, Outcome};
 use crate::store::sql::{self, AssertSqlSafe, Connection, Row};
-use crate::store::{Store, StoreError, millis};
+use crate::store::{Store, StoreError, instant, millis};
 use crate::ticket::{TenantId, TicketId};
 
 /// Which entries are asked for.
@@ -122,6 +123,34 @@ impl Store {
             })
         };
         rows.iter().map(day).collect()
+    }
+
+    /// For how long on each of these days something of the client was overdue; `with_maintenance` counts what met a
+    /// window like all else. A day on which nothing was is not there.
+    pub async fn overdue_of_client(
+        &self,
+        tenant: &TenantId,
+        client: &str,
+        (from, to): (NaiveDate, NaiveDate),
+        with_maintenance: bool,
+    ) -> Result<BTreeMap<NaiveDate, TimeDelta>, StoreError> {
+        let rows: Vec<(i64, i64, i64)> = sql::query_as(
+            "SELECT o.day, o.from_at, o.to_at FROM overdue o JOIN entries e ON e.id = o.entry
+             WHERE o.tenant = $1 AND o.day BETWEEN $2 AND $3 AND e.client = $4 AND o.maintenance <= $5
+             ORDER BY o.day, o.from_at",
+        )
+        .bind(tenant.as_str())
+        .bind(day_number(from))
+        .bind(day_number(to))
+        .bind(client)
+        .bind(i64::from(with_maintenance))
+        .fetch_all(&self.reads)
+        .await?;
+        let mut days: BTreeMap<NaiveDate, Stretches> = BTreeMap::new();
+        for (day, from, to) in rows {
+            days.entry(date_of(day)?).or_default().push((instant(from)?, instant(to)?));
+        }
+        Ok(days.into_iter().map(|(day, stretches)| (day, length(&union(stretches)))).collect())
     }
 
     /// How many tickets each holder resolved in these days.

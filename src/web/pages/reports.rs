@@ -208,17 +208,15 @@ pub fn words(cell: &Cell) -> String {
 
 /// The page of the entries behind a figure, which are counted there as they were here.
 fn link(opens: &Opens, query: &ReportQuery) -> String {
+    let excluded = query.exclude_maintenance.map(|is| is.to_string());
     let own = [
-        ("tenant", query.tenant.clone()),
-        ("as_of", query.as_of.clone()),
-        ("exclude_maintenance", query.exclude_maintenance.map(|is| is.to_string())),
+        ("tenant", query.tenant.as_deref()),
+        ("as_of", query.as_of.as_deref()),
+        ("exclude_maintenance", excluded.as_deref()),
     ];
     let opens = serde_json::to_value(opens).unwrap_or_default();
-    let opens = opens.as_object().into_iter().flatten();
-    let asked = opens.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?.to_owned())));
-    let given = own.into_iter().filter_map(|(name, value)| Some((name, value?))).chain(asked);
-    let parts = given.map(|(name, value)| format!("{name}={}", utf8_percent_encode(&value, NON_ALPHANUMERIC)));
-    format!("/reports/entries?{}", parts.collect::<Vec<_>>().join("&"))
+    let asked = opens.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value.as_str()));
+    link_to("/reports/entries", &own.into_iter().chain(asked).collect::<Vec<_>>())
 }
 
 /// GET /reports/entries
