@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use axum::Router;
-use axum::http::{Method, Request};
+use axum::http::Request;
 use axum::routing::get;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
@@ -139,17 +139,7 @@ async fn secured() -> anyhow::Result<(SocketAddr, CertificateDer<'static>)> {
 async fn looks() -> anyhow::Result<Vec<Figure>> {
     let (address, root) = secured().await?;
     let probe = Probe {
-        ask: Ask::Http(HttpAsk {
-            url: format!("https://{address}/").parse()?,
-            method: Method::GET,
-            headers: Vec::new(),
-            secret_headers: Vec::new(),
-            body: None,
-            statuses: Vec::new(),
-            contains: None,
-            json: None,
-            redirects: 5,
-        }),
+        ask: Ask::Http(HttpAsk::get(format!("https://{address}/").parse()?)),
         deadline: Duration::from_secs(10),
         slow: None,
         addresses: Arc::new(AddressRules { allowed: vec![local()?], own_port: None }),

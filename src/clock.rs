@@ -17,7 +17,7 @@ pub trait Clock: Send + Sync {
     /// The present moment.
     fn now(&self) -> DateTime<Utc>;
 
-    /// Returns once [`Clock::now`] has reached `at`.
+    /// Returns once [`Clock::now`] has reached `at`; if it is set back meanwhile, after as long as that was to take.
     async fn sleep_until(&self, at: DateTime<Utc>);
 
     /// How many seconds pass here in a second on the wall.
@@ -35,6 +35,9 @@ const MILLIS: u16 = 3;
 /// The longest single sleep: a wall clock that is set forward is noticed this late at the most.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
+/// A wall clock that is adjusted by less than this was not set back.
+const ADJUSTED: Duration = Duration::from_millis(200);
+
 /// The computer's own clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
@@ -48,13 +51,18 @@ impl Clock for SystemClock {
     }
 
     async fn sleep_until(&self, at: DateTime<Utc>) {
-        while let Ok(left) = (at - self.now()).to_std() {
-            if left.is_zero() {
-                return;
-            }
+        let begun = tokio::time::Instant::now();
+        let whole = (at - self.now()).to_std().unwrap_or_default() + ADJUSTED;
+        while let Some(left) = left(at - self.now(), whole.saturating_sub(begun.elapsed())) {
             tokio::time::sleep(left.min(LONGEST_SLEEP)).await;
         }
     }
+}
+
+/// How long is still to be slept, by the wall and by what it was to take; none: it is time.
+fn left(by_the_wall: TimeDelta, at_most: Duration) -> Option<Duration> {
+    let left = by_the_wall.to_std().ok()?.min(at_most);
+    (!left.is_zero()).then_some(left)
 }
 
 /// A clock that runs `speed` times faster than the computer's, from a moment of its own.
@@ -132,6 +140,15 @@ impl Clock for ManualClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_sleeps_while_the_clock_is_set_back_sleeps_no_longer_than_was_meant() {
+        let seconds = |n| Duration::from_secs(n);
+        assert_eq!(left(TimeDelta::seconds(4), seconds(5)), Some(seconds(4)));
+        assert_eq!(left(TimeDelta::seconds(3604), seconds(4)), Some(seconds(4)));
+        assert_eq!(left(TimeDelta::seconds(3600), Duration::ZERO), None);
+        assert_eq!(left(TimeDelta::seconds(-3600), seconds(4)), None);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_fast_clock_runs_a_minute_in_a_second() {

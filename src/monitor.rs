@@ -38,14 +38,16 @@ use crate::uptime::observe::{CheckState, Connectivity, Rules};
 use crate::uptime::{Condition, MINUTE, Millis, Outcome, SECOND};
 
 /// Looks under way at once, and of them at one host.
-const AT_ONCE: usize = 256;
-const AT_ONE_HOST: usize = 2;
+pub(crate) const AT_ONCE: usize = 256;
+pub(crate) const AT_ONE_HOST: usize = 2;
 /// What is seen is written down this often, if nothing has changed.
 const WRITE_EVERY: TimeDelta = TimeDelta::seconds(1);
 /// What was told elsewhere is heard of at once, and looked for this often all the same.
 const TAKE_EVERY: TimeDelta = TimeDelta::minutes(1);
 /// While the store cannot be written, no more looks than this wait for it.
 const LOOKS_WAITING: usize = 50_000;
+/// A clock that is adjusted by less was not set back.
+const SET_BACK: Millis = SECOND;
 /// What is summed up, and let go, is gone through this often.
 const ROLL_UP_EVERY: Millis = 5 * MINUTE;
 
@@ -70,12 +72,17 @@ pub struct Monitor {
     numbers: Vec<i64>,
     latest: Vec<Option<Latest>>,
     due: BinaryHeap<Reverse<(Millis, usize)>>,
+    /// When each check is due: what else stands in the heap was planned before something was known. The smallest: it is
+    /// being looked at.
+    planned: Vec<Millis>,
     /// Due, but its host, or all of us, are busy.
     waiting: VecDeque<usize>,
     running: JoinSet<Seen>,
     busy: HashMap<String, usize>,
     unwritten: UptimeChange,
     inbox: mpsc::Receiver<Report>,
+    /// When it last turned.
+    turned_at: Millis,
     /// When the loop began: what we missed before that is nobody else's fault.
     began: Millis,
     rolled_at: Millis,
@@ -118,11 +125,13 @@ impl Monitor {
             latest: book.checks.iter().map(|check| latest(&check.plan.id)).collect(),
             canaries: Arc::new(Canaries::of(&wiring.config)),
             due: BinaryHeap::new(),
+            planned: vec![Millis::MIN; book.checks.len()],
             waiting: VecDeque::new(),
             running: JoinSet::new(),
             busy: HashMap::new(),
             unwritten: UptimeChange::default(),
             inbox,
+            turned_at: now,
             began: now,
             rolled_at: 0,
             told_at: now,
@@ -155,6 +164,9 @@ impl Monitor {
         let mut others = self.wiring.store.news_of_others();
         loop {
             let now = clock.now();
+            if self.was_set_back(millis(now)) {
+                (write_at, take_at) = (now, now);
+            }
             self.start_due(millis(now)).await;
             if now >= write_at {
                 self.write_down(millis(now)).await;
@@ -179,6 +191,7 @@ impl Monitor {
     /// Makes all looks that are due, waits for them, and writes down what they found: one turn, for tests.
     pub async fn turn(&mut self) {
         let now = millis(self.wiring.clock.now());
+        self.was_set_back(now);
         while let Ok(report) = self.inbox.try_recv() {
             self.hear(report).await;
         }
@@ -198,9 +211,30 @@ impl Monitor {
         DateTime::from_timestamp_millis(*due)
     }
 
+    /// Plans everything anew if the clock was set back: nobody waits until it is as late as it was.
+    fn was_set_back(&mut self, now: Millis) -> bool {
+        let last = std::mem::replace(&mut self.turned_at, now);
+        if last - now <= SET_BACK {
+            return false;
+        }
+        warn!("the clock was set back by {} s: services are looked at as if no time had passed", (last - now) / SECOND);
+        (self.told_at, self.rolled_at) = (0, 0);
+        for check in 0..self.book.checks.len() {
+            // Whoever is being looked at is planned afterwards.
+            if self.planned[check] != Millis::MIN {
+                self.schedule(check, now);
+            }
+        }
+        true
+    }
+
     async fn start_due(&mut self, now: Millis) {
         while let Some(Reverse((due, check))) = self.due.peek().copied().filter(|Reverse((due, _))| *due <= now) {
             self.due.pop();
+            if due != self.planned[check] {
+                continue;
+            }
+            self.planned[check] = Millis::MIN;
             if self.check(check).is_ours() {
                 self.wiring.telemetry.uptime_lag.observe((now - due) as f64 / 1000.0);
                 self.waiting.push_back(check);
@@ -238,12 +272,7 @@ impl Monitor {
         let from = entry.state.doubt.as_ref().map_or(now, |doubt| doubt.from);
         let seen_elsewhere = decides && self.book.saw_something_else(check, from);
         self.running.spawn(async move {
-            let look = prober.look(&probe, turn, now).await;
-            let is_bad = look.verdict != Condition::Up;
-            let connectivity = match decides && is_bad && !seen_elsewhere {
-                true => canaries.ask().await,
-                false => Connectivity::Online,
-            };
+            let (look, connectivity) = canaries.look(&prober, &probe, turn, now, decides && !seen_elsewhere).await;
             Seen { check, began: now, look, connectivity }
         });
     }
@@ -339,7 +368,7 @@ impl Monitor {
     async fn miss(&mut self, check: usize, now: Millis) {
         let Some(deadline) = self.silence_deadline(check) else { return };
         if deadline > now {
-            return self.due.push(Reverse((deadline, check)));
+            return self.plan(check, deadline);
         }
         if self.book.checks[check].state.condition == Condition::Down {
             return;
@@ -365,6 +394,9 @@ impl Monitor {
         let changes = taken.changes.clone();
         self.note(taken);
         self.keep(check, outcome, micros);
+        if outcome.verdict >= Condition::Degraded {
+            self.ask_parents(check);
+        }
         if changed {
             self.follow(&changes);
         }
@@ -521,7 +553,30 @@ impl Monitor {
             false => self.silence_deadline(check),
             true => Some(next_look(&entry.plan.id, &entry.state, &entry.plan.rules, now)),
         };
-        self.due.extend(at.map(|at| Reverse((at, check))));
+        if let Some(at) = at {
+            self.plan(check, at);
+        }
+    }
+
+    /// Says that `check` is due at `at`, and not when it was to be.
+    fn plan(&mut self, check: usize, at: Millis) {
+        if self.planned[check] != at {
+            self.planned[check] = at;
+            self.due.push(Reverse((at, check)));
+        }
+    }
+
+    /// Has those looked at soon on which `check` depends, which fails: it may be told with these.
+    fn ask_parents(&mut self, check: usize) {
+        let state = &self.book.checks[check].state;
+        let from = state.doubt.as_ref().map_or(state.since, |doubt| doubt.from);
+        let now = millis(self.wiring.clock.now());
+        for parent in self.book.unseen_parents(check, from) {
+            // Whoever is due already is looked at as soon as there is room.
+            if self.planned[parent] > now {
+                self.plan(parent, now);
+            }
+        }
     }
 
     /// By when something must have been heard of it. What we may have missed ourselves gets its grace once more.
@@ -543,7 +598,8 @@ impl Monitor {
 
 /// When the check called `id` is looked at next.
 pub(crate) fn next_look(id: &str, state: &CheckState, rules: &Rules, now: Millis) -> Millis {
-    match state.last_at {
+    // A clock that was set back has the last look ahead of it.
+    match state.last_at.map(|last| last.min(now)) {
         Some(last) if now - last < rules.interval => {
             let next = state.next_look(last, rules);
             let is_steady = next - last >= rules.interval;

@@ -25,15 +25,12 @@ use crate::clock::SharedClock;
 use crate::config::uptime::Check;
 use crate::config::{Environment, sent_check};
 use crate::monitor::connectivity::Canaries;
-use crate::monitor::next_look;
+use crate::monitor::{AT_ONCE, AT_ONE_HOST, next_look};
 use crate::probe::address::AddressRules;
 use crate::probe::{Look, Prober};
 use crate::uptime::observe::{CheckState, Connectivity};
 use crate::uptime::{Condition, Millis, Outcome};
 
-/// Looks under way at once, and of them at one host.
-const AT_ONCE: usize = 256;
-const AT_ONE_HOST: usize = 2;
 /// What was seen is sent this often.
 const SEND_EVERY: Duration = Duration::from_secs(1);
 /// Who has nothing to say says so this often: what is to be looked at may have changed.
@@ -245,12 +242,8 @@ impl Place {
         let began = self.now().timestamp_millis().max(state.last_at.map_or(i64::MIN, |last| last + 1));
         let turn = state.doubt.as_ref().map_or(0, |doubt| doubt.looks as usize);
         let decides = state.is_about_to_fall(Condition::Down, &check.rules);
-        let look = self.prober.look(&check.probe, turn, began).await;
         let canaries = self.canaries.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let connectivity = match decides && look.verdict != Condition::Up {
-            true => canaries.ask().await,
-            false => Connectivity::Online,
-        };
+        let (look, connectivity) = canaries.look(&self.prober, &check.probe, turn, began, decides).await;
         let outcome = Outcome { at: began, verdict: look.verdict, detail: look.detail.clone() };
         state.observe(&outcome, connectivity, &check.rules);
         seen(&check.id, began, look, connectivity)

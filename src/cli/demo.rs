@@ -5,6 +5,7 @@
 
 mod at_once;
 mod past;
+mod portal;
 mod said;
 mod services;
 
@@ -79,13 +80,14 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), CliError> {
     let look_alike = simulate::look_alike(args.replay.as_deref(), options.clone(), clock.clone())?;
     let world = World::round(look_alike, options, clock.clone(), CAUGHT_ROOM).await?.on_server(args.store.clone());
     let listen = free_address(args.listen).await?;
-    let settings = match args.replay.is_some() {
-        true => REPLAY.to_owned(),
+    let (settings, authority) = match args.replay.is_some() {
+        true => (REPLAY.to_owned(), String::new()),
         false => {
-            let watched = services::start_all(&clock).await?;
-            format!("allow_networks = [\"127.0.0.1\"]\n{DESK}{DESK_ALERTS}{}{watched}", policies())
+            let (watched, authority) = services::start_all(&clock).await?;
+            (format!("allow_networks = [\"127.0.0.1\"]\n{DESK}{DESK_ALERTS}{}{watched}", policies()), authority)
         }
     };
+    let world = world.trusting(authority);
     let config = world.config(listen, &settings)?;
     let server = match &config.store.place {
         StorePlace::Postgres(settings) => Some(Server::of(settings)),
@@ -153,6 +155,8 @@ struct World {
     options: SimOptions,
     /// The PostgreSQL database that holds the store; none: a file in `folder` does.
     server: Option<String>,
+    /// Who made the certificates of services, in PEM.
+    authority: String,
 }
 
 impl World {
@@ -178,12 +182,18 @@ impl World {
             caught,
             options,
             server: None,
+            authority: String::new(),
         })
     }
 
     /// With the store in a PostgreSQL database.
     fn on_server(self, server: Option<String>) -> Self {
         Self { server, ..self }
+    }
+
+    /// With services whose certificates are made by `authority`, in PEM.
+    fn trusting(self, authority: String) -> Self {
+        Self { authority, ..self }
     }
 
     /// Where the store is, as the configuration says it.
@@ -218,6 +228,7 @@ impl World {
         let token = token.to_str().context("the temporary folder has an odd name")?;
         let environment =
             GivenEnvironment::default().with_file(token, &self.options.token).with_var("DEMO_SMS", SMS_TOKEN);
+        let environment = environment.with_file(services::AUTHORITY, &self.authority);
         let environment = environment.with_var("DEMO_NTFY", "tk_demo").with_var("DEMO_TEAMS", &self.teams.url());
         let environment = services::TOKENS.iter().fold(environment, |known, (name, token)| known.with_var(name, token));
         let environment = environment.with_var("DEMO_SLACK", "xoxb-demo").with_var("DEMO_WEBHOOK", WEBHOOK_SECRET);

@@ -17,7 +17,8 @@ use crate::probe;
 use crate::probe::address::{AddressRules, Network};
 use crate::probe::spec::http_method::{HeaderName, HeaderValue, Method};
 use crate::probe::spec::{
-    Ask, DnsAsk, HeartbeatAsk, HttpAsk, IcmpAsk, JsonCondition, PostgresAsk, Probe, PushedAsk, SmtpAsk, SmtpTls, TcpAsk,
+    Ask, DnsAsk, HeartbeatAsk, HttpAsk, IcmpAsk, JsonCondition, PostgresAsk, Probe, PushedAsk, REDIRECTS, SmtpAsk,
+    SmtpTls, TcpAsk,
 };
 use crate::uptime::observe::Rules;
 use crate::uptime::places::{View, majority};
@@ -34,7 +35,6 @@ const INTERVAL: TimeDelta = TimeDelta::seconds(60);
 const LEAST_INTERVAL: TimeDelta = TimeDelta::seconds(1);
 const DEADLINE: Duration = Duration::from_secs(10);
 const LONGEST_DEADLINE: TimeDelta = TimeDelta::seconds(60);
-const REDIRECTS: u32 = 5;
 const REDIRECTS_MOST: i64 = 20;
 /// More in a row prove nothing more.
 const IN_A_ROW_MOST: i64 = 20;

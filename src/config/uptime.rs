@@ -73,6 +73,7 @@ impl Uptime {
             component: one.component.clone(),
             rules: one.rules,
             view: one.view.clone(),
+            is_asked: one.is_ours(),
         };
         (self.components.iter().map(component).collect(), self.checks.iter().map(check).collect())
     }

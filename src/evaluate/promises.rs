@@ -176,7 +176,7 @@ mod tests {
     fn said(left: Millis, holds: bool) -> (Standing, String) {
         let component = ComponentPlan { id: "shop".into(), needs: Needs::All, of: vec![], depends_on: vec![] };
         let rules = Rules::every(MINUTE, 3, 2);
-        let check = CheckPlan { id: "shop/https".into(), component: "shop".into(), rules, view: None };
+        let check = CheckPlan { id: "shop/https".into(), component: "shop".into(), rules, view: None, is_asked: true };
         let book = Book::open(vec![component], vec![check], &Remembered::default(), NOW);
         let seen = Latest { certificate: Some(Certificate { until: NOW + left, holds }), ..Latest::default() };
         let board = StatusBoard { book, latest: vec![Some(seen)], ..StatusBoard::default() };

@@ -11,7 +11,7 @@ use crate::store::pushed::Pushed;
 use crate::store::{Store, StoreError};
 use crate::uptime::book::Book;
 use crate::uptime::incident::Announcements;
-use crate::uptime::{Condition, Millis};
+use crate::uptime::{Condition, MINUTE, Millis};
 
 /// What the latest look found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +88,16 @@ impl StatusBoard {
         let since = states.iter().map(|state| state.since).min()?;
         let last = states.iter().filter_map(|state| state.last_at).max();
         Some(Heard { last, holds: states.iter().any(|state| state.condition != Condition::Unknown), since })
+    }
+}
+
+/// Who has told nothing for so long is silent: a machine may start anew, or its line be cut for a moment.
+pub const SILENT_AFTER: Millis = 5 * MINUTE;
+
+impl Heard {
+    /// Whether it has told something of late, whatever that was.
+    pub fn is_recent(&self, now: Millis) -> bool {
+        self.last.is_some_and(|last| now - last <= SILENT_AFTER)
     }
 }
 

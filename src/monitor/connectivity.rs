@@ -8,7 +8,10 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::config::Config;
+use crate::probe::spec::Probe;
+use crate::probe::{Look, Prober};
 use crate::uptime::observe::Connectivity;
+use crate::uptime::{Condition, Millis};
 
 /// Who is there answers within this time.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -37,6 +40,23 @@ impl Canaries {
     /// Their hosts and ports.
     pub fn hosts(&self) -> &[(String, u16)] {
         &self.0
+    }
+
+    /// Makes one look; where that `decides` that something is down, they are asked as well whether anything answers.
+    pub async fn look(
+        &self,
+        prober: &Prober,
+        probe: &Probe,
+        turn: usize,
+        now: Millis,
+        decides: bool,
+    ) -> (Look, Connectivity) {
+        let look = prober.look(probe, turn, now).await;
+        let connectivity = match decides && look.verdict != Condition::Up {
+            true => self.ask().await,
+            false => Connectivity::Online,
+        };
+        (look, connectivity)
     }
 
     /// Asks all of them at once; the first that answers is enough.

@@ -97,6 +97,9 @@ impl Ask {
     }
 }
 
+/// So many are followed, unless told otherwise.
+pub const REDIRECTS: u32 = 5;
+
 /// An HTTP request, and what is expected of its answer.
 #[derive(Clone)]
 pub struct HttpAsk {
@@ -114,6 +117,23 @@ pub struct HttpAsk {
 }
 
 pub use axum::http as http_method;
+
+impl HttpAsk {
+    /// A plain GET, whose answer is right if its status is one of 200 to 299.
+    pub fn get(url: url::Url) -> Self {
+        Self {
+            url,
+            method: http_method::Method::GET,
+            headers: Vec::new(),
+            secret_headers: Vec::new(),
+            body: None,
+            statuses: Vec::new(),
+            contains: None,
+            json: None,
+            redirects: REDIRECTS,
+        }
+    }
+}
 
 impl fmt::Debug for HttpAsk {
     /// Without headers and body, which may hold secrets.

@@ -40,17 +40,7 @@ fn probe(ask: Ask) -> Probe {
 }
 
 fn http(url: &str) -> HttpAsk {
-    HttpAsk {
-        url: url.parse().unwrap(),
-        method: axum::http::Method::GET,
-        headers: Vec::new(),
-        secret_headers: Vec::new(),
-        body: None,
-        statuses: Vec::new(),
-        contains: None,
-        json: None,
-        redirects: 5,
-    }
+    HttpAsk::get(url.parse().unwrap())
 }
 
 fn prober() -> Prober {

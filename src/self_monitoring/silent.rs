@@ -10,13 +10,11 @@ use tracing::{info, warn};
 use super::teller::Teller;
 use crate::config::Tenant;
 use crate::config::uptime::{Check, Outpost};
-use crate::monitor::board::{Heard, MonitorState};
+use crate::monitor::board::{Heard, MonitorState, SILENT_AFTER};
 use crate::notify::StaleFacts;
 use crate::store::StoreError;
 use crate::uptime::Millis;
 
-/// A machine may start anew, or its line be cut for a moment.
-const SILENT: TimeDelta = TimeDelta::minutes(5);
 /// Who was never heard may still be set up.
 const NEVER_HEARD: TimeDelta = TimeDelta::hours(1);
 
@@ -70,7 +68,7 @@ impl OutpostWatch {
                 warn!(outpost = outpost.id, recipients, "the outpost `{}` is silent since {}", outpost.id, facts.since);
                 Some(facts.since)
             }
-            Some(since) if heard.holds => {
+            Some(since) if heard.holds || heard.is_recent(now.timestamp_millis()) => {
                 info!(outpost = outpost.id, "the outpost `{}` is heard again; it was silent since {since}", outpost.id);
                 self.teller.tell_over(&subject, now).await?;
                 None
@@ -82,7 +80,7 @@ impl OutpostWatch {
     }
 
     fn is_silent(&self, heard: &Heard, now: DateTime<Utc>) -> bool {
-        let patience = if heard.last.is_some() { SILENT } else { NEVER_HEARD };
+        let patience = if heard.last.is_some() { TimeDelta::milliseconds(SILENT_AFTER) } else { NEVER_HEARD };
         !heard.holds && now - instant(heard.last.unwrap_or(heard.since)).max(self.began) > patience
     }
 }

@@ -1,4 +1,5 @@
-//! Services that misbehave on a plan, each hour in the same way: what the demo looks at.
+//! Services that misbehave on a plan: what the demo looks at. Everything happens in the first hour, so that it is seen at
+//! once; then it is calm, but for one thing in two hours, and all of it again in the fifth.
 //!
 //! They are real listeners of this machine, so what is seen of them went through the real looks.
 
@@ -10,10 +11,11 @@ use chrono::{DateTime, Timelike, Utc};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use crate::clock::SharedClock;
 
-/// What a service does in some minutes of each hour.
+/// What a service does in some minutes of some hours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceBehaviour {
     Well,
@@ -35,11 +37,15 @@ pub enum Kind {
     Site,
     Database,
     Mail,
+    /// It shows a certificate that ends soon.
+    Portal,
     /// Somebody who is always there, unless our own line is cut.
     Canary,
 }
 
-/// The minutes of the hour in which our own line is cut.
+/// After so many hours it begins anew.
+const CYCLE: i64 = 4;
+/// The minutes in which our own line is cut.
 const CUT: std::ops::Range<u32> = 54..58;
 /// The minutes in which the database is worked on.
 pub const DATABASE_WORK: std::ops::Range<u32> = 40..50;
@@ -49,14 +55,15 @@ const LATE: Duration = Duration::from_millis(1_150);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Kind {
-    /// How it is in `minute` of the hour.
-    pub fn mood(self, minute: u32) -> ServiceBehaviour {
-        match self {
-            _ if CUT.contains(&minute) => ServiceBehaviour::Gone,
-            Self::Shop if (4..13).contains(&minute) => ServiceBehaviour::Broken,
-            Self::Api if (16..27).contains(&minute) => ServiceBehaviour::Slow,
-            Self::Vpn | Self::Site if (28..40).contains(&minute) && minute % 4 < 2 => ServiceBehaviour::Gone,
-            Self::Database if DATABASE_WORK.contains(&minute) => ServiceBehaviour::Gone,
+    /// How it is in `minute` of the `hour`th hour since it all began.
+    pub fn behaviour(self, hour: i64, minute: u32) -> ServiceBehaviour {
+        match (self, hour % CYCLE) {
+            (_, 0) if CUT.contains(&minute) => ServiceBehaviour::Gone,
+            (Self::Shop, 0) if (4..13).contains(&minute) => ServiceBehaviour::Broken,
+            (Self::Api, 0 | 2) if (16..27).contains(&minute) => ServiceBehaviour::Slow,
+            (Self::Vpn | Self::Site, 0) if (28..40).contains(&minute) && minute % 4 < 2 => ServiceBehaviour::Gone,
+            // It was announced once.
+            (Self::Database, _) if hour == 0 && DATABASE_WORK.contains(&minute) => ServiceBehaviour::Gone,
             _ => ServiceBehaviour::Well,
         }
     }
@@ -68,26 +75,54 @@ impl Kind {
 
 /// Starts a service, and gives its address. It ends with the program.
 pub async fn start(kind: Kind, clock: SharedClock) -> std::io::Result<SocketAddr> {
+    begin(Service { kind, began: hour_of(clock.now()), clock, tls: None }).await
+}
+
+/// Starts one that speaks TLS by `tls`.
+pub async fn start_with(kind: Kind, clock: SharedClock, tls: TlsAcceptor) -> std::io::Result<SocketAddr> {
+    begin(Service { kind, began: hour_of(clock.now()), clock, tls: Some(tls) }).await
+}
+
+async fn begin(service: Service) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
-    tokio::spawn(keep(kind, listener, address, clock));
+    tokio::spawn(keep(service, listener, address));
     Ok(address)
 }
 
-async fn keep(kind: Kind, first: TcpListener, address: SocketAddr, clock: SharedClock) {
+/// One service, and since which hour it follows its plan.
+#[derive(Clone)]
+struct Service {
+    kind: Kind,
+    began: i64,
+    clock: SharedClock,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Service {
+    fn behaviour(&self) -> ServiceBehaviour {
+        let now = self.clock.now();
+        self.kind.behaviour(hour_of(now) - self.began, now.minute())
+    }
+}
+
+fn hour_of(now: DateTime<Utc>) -> i64 {
+    now.timestamp().div_euclid(3600)
+}
+
+async fn keep(service: Service, first: TcpListener, address: SocketAddr) {
     let mut listener = Some(first);
     loop {
-        let now = clock.now();
-        let is_gone = kind.mood(now.minute()) == ServiceBehaviour::Gone;
+        let is_gone = service.behaviour() == ServiceBehaviour::Gone;
         if is_gone {
             listener = None;
         } else if listener.is_none() {
             listener = TcpListener::bind(address).await.ok();
         }
         tokio::select! {
-            () = clock.sleep_until(next_minute(now)) => {}
+            () = service.clock.sleep_until(next_minute(service.clock.now())) => {}
             Some(stream) = accept(listener.as_ref()) => {
-                tokio::spawn(timeout(PATIENCE, serve(kind, stream, clock.clone())));
+                tokio::spawn(timeout(PATIENCE, serve(service.clone(), stream)));
             }
         }
     }
@@ -105,13 +140,16 @@ fn next_minute(now: DateTime<Utc>) -> DateTime<Utc> {
     begun + chrono::TimeDelta::minutes(1)
 }
 
-async fn serve(kind: Kind, mut stream: TcpStream, clock: SharedClock) -> std::io::Result<()> {
-    if !kind.speaks_http() {
+async fn serve(service: Service, mut stream: TcpStream) -> std::io::Result<()> {
+    if let Some(tls) = &service.tls {
+        return tls.accept(stream).await?.shutdown().await;
+    }
+    if !service.kind.speaks_http() {
         return stream.shutdown().await;
     }
     let mut question = [0; 2048];
     let _ = stream.read(&mut question).await?;
-    let (status, body) = match kind.mood(clock.now().minute()) {
+    let (status, body) = match service.behaviour() {
         ServiceBehaviour::Broken => ("503 Service Unavailable", "the database does not answer"),
         ServiceBehaviour::Slow => {
             tokio::time::sleep(LATE).await;
@@ -139,16 +177,34 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
 
+    const ALL: [Kind; 8] =
+        [Kind::Shop, Kind::Api, Kind::Vpn, Kind::Site, Kind::Database, Kind::Mail, Kind::Portal, Kind::Canary];
+
+    /// How often it stops being well within so many hours.
+    fn failures(kind: Kind, hours: i64) -> usize {
+        let all = (0..hours * 60).map(|at| kind.behaviour(at / 60, (at % 60) as u32));
+        let well: Vec<_> = all.map(|behaviour| behaviour == ServiceBehaviour::Well).collect();
+        well.windows(2).filter(|two| two[0] && !two[1]).count()
+    }
+
     #[test]
-    fn each_hour_has_everything_and_when_our_line_is_cut_nobody_is_there() {
-        let moods = |kind: Kind| (0..60).map(move |minute| kind.mood(minute));
+    fn the_first_hour_has_everything_and_when_our_line_is_cut_nobody_is_there() {
+        let moods = |kind: Kind| (0..60).map(move |minute| kind.behaviour(0, minute));
         assert!(moods(Kind::Shop).any(|mood| mood == ServiceBehaviour::Broken));
         assert!(moods(Kind::Api).any(|mood| mood == ServiceBehaviour::Slow));
-        let changes = (1..60).filter(|minute| Kind::Vpn.mood(*minute) != Kind::Vpn.mood(minute - 1)).count();
-        assert!(changes >= 6, "it flaps: {changes}");
-        for kind in [Kind::Shop, Kind::Api, Kind::Vpn, Kind::Site, Kind::Database, Kind::Mail, Kind::Canary] {
-            assert_eq!(kind.mood(CUT.start), ServiceBehaviour::Gone, "{kind:?}");
+        assert!(failures(Kind::Vpn, 1) >= 3, "it flaps");
+        for kind in ALL {
+            assert_eq!(kind.behaviour(0, CUT.start), ServiceBehaviour::Gone, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn after_the_first_hour_hardly_anything_happens_until_the_fifth() {
+        for kind in ALL {
+            assert!(failures(kind, 4) - failures(kind, 1) <= 1, "{kind:?}");
+        }
+        assert!(failures(Kind::Shop, 5) > failures(Kind::Shop, 4));
+        assert_eq!(failures(Kind::Database, 20), 6, "its work was announced once; then it goes with our line");
     }
 
     #[tokio::test]

@@ -136,13 +136,13 @@ mod tests {
         let keep = async |all: Vec<Pushed>| {
             store.keep_pushed(all.into_iter().map(|one| (tenant.clone(), one)).collect()).await.unwrap()
         };
-        assert!(keep((0..150).rev().map(|at| pushed("backup/heartbeat", at)).collect()).await);
+        assert!(keep((1..=150).rev().map(|at| pushed("backup/heartbeat", at)).collect()).await);
         assert!(keep(vec![pushed("other/heartbeat", 7)]).await);
         assert!(keep(vec![pushed("other/heartbeat", 7)]).await, "it is there already");
         let waiting = store.pushed().await.unwrap();
-        assert_eq!((waiting.len(), waiting[0].outcome.at, waiting[150].outcome.at), (151, 0, 149));
-        assert!(keep((150..MOST_OF_A_CHECK).map(|at| pushed("backup/heartbeat", at)).collect()).await);
-        let full = vec![pushed("other/heartbeat", 8), pushed("backup/heartbeat", MOST_OF_A_CHECK)];
+        assert_eq!((waiting.len(), waiting[0].outcome.at, waiting[150].outcome.at), (151, 1, 150));
+        assert!(keep((151..=MOST_OF_A_CHECK).map(|at| pushed("backup/heartbeat", at)).collect()).await);
+        let full = vec![pushed("other/heartbeat", 8), pushed("backup/heartbeat", MOST_OF_A_CHECK + 1)];
         assert!(!keep(full).await, "nothing of it is kept, so all of it can be told again");
         let mut taken = 0;
         loop {
@@ -156,6 +156,6 @@ mod tests {
             store.uptime_write(change).await.unwrap();
         }
         assert_eq!(taken as i64, MOST_OF_A_CHECK + 1);
-        assert!(keep(vec![pushed("backup/heartbeat", MOST_OF_A_CHECK)]).await, "there is room again");
+        assert!(keep(vec![pushed("backup/heartbeat", MOST_OF_A_CHECK + 1)]).await, "there is room again");
     }
 }

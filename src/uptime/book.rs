@@ -35,6 +35,8 @@ pub struct CheckPlan {
     pub rules: Rules,
     /// None: it is looked at from here alone.
     pub view: Option<View>,
+    /// Whether it is we who look, whenever we like: nobody tells us of it.
+    pub is_asked: bool,
 }
 
 impl CheckPlan {
@@ -219,17 +221,29 @@ impl Book {
     }
 
     /// Whether it is not certain yet that a component works on which the one at `place`, or a failing member of it,
-    /// depends.
+    /// depends: it is in doubt, or was not looked at since that one fails.
     pub fn has_parent_in_doubt(&self, place: usize) -> bool {
-        let doubted = |check: &usize| {
-            let state = &self.checks[*check].state;
-            state.condition != Condition::Down
-                && state.doubt.as_ref().is_some_and(|doubt| doubt.towards == Condition::Down)
-        };
         let entry = &self.components[place];
-        let down = entry.members.iter().filter(|member| self.components[**member].condition() == Condition::Down);
-        let parents = entry.parents.iter().chain(down.flat_map(|member| &self.components[*member].parents));
-        parents.into_iter().any(|parent| self.components[*parent].checks.iter().any(doubted))
+        let members = entry.members.iter().map(|member| &self.components[*member]);
+        let down = members.filter(|member| member.condition() == Condition::Down);
+        [entry].into_iter().chain(down).any(|failing| self.has_doubted_parent(failing))
+    }
+
+    fn has_doubted_parent(&self, failing: &ComponentEntry) -> bool {
+        let mut checks = failing.parents.iter().flat_map(|parent| &self.components[*parent].checks);
+        checks.any(|check| {
+            let CheckEntry { plan, state, .. } = &self.checks[*check];
+            let is_doubted = state.doubt.as_ref().is_some_and(|doubt| doubt.towards == Condition::Down);
+            state.condition != Condition::Down && (is_doubted || is_unseen(plan, state, failing.changed_at()))
+        })
+    }
+
+    /// The checks of what the component of `check` depends on, as far as we can look at these and did not since `from`.
+    pub fn unseen_parents(&self, check: usize, from: Millis) -> Vec<usize> {
+        let parents = &self.components[self.checks[check].component].parents;
+        let checks = parents.iter().flat_map(|parent| self.components[*parent].checks.iter().copied());
+        let unseen = |check: &usize| is_unseen(&self.checks[*check].plan, &self.checks[*check].state, from);
+        checks.filter(unseen).collect()
     }
 
     /// Whether a check of another component was fine at `from` or later, as seen from here: then we can see.
@@ -326,6 +340,12 @@ impl Book {
         }
         combine(Needs::All, &[&of_members, &combine(Needs::All, &checks, from)], from)
     }
+}
+
+/// Whether it was well when we last looked, and we did not look since `from`.
+fn is_unseen(plan: &CheckPlan, state: &CheckState, from: Millis) -> bool {
+    let was_well = matches!(state.condition, Condition::Up | Condition::Degraded);
+    plan.is_asked && was_well && state.last_at.is_some_and(|last| last < from)
 }
 
 /// The lines of a check from all places that look at it, and how many of these must agree.

@@ -14,6 +14,7 @@ use superops_sla::keys::Secret;
 use superops_sla::simulator::receivers::Caught;
 use superops_sla::store::tokens::{Author, Role};
 use superops_sla::ticket::TenantId;
+use superops_sla::uptime::Condition;
 use tokio::net::TcpListener;
 
 use crate::binary::Place;
@@ -938,6 +939,56 @@ async fn links_to_pages_of_clients_are_made_listed_and_revoked_over_the_api_by_t
     assert_eq!(call(Method::DELETE, &own, &tokens[0], json!({})).await.0, 404);
     app.parts().publisher.as_ref().unwrap().turn().await;
     assert_eq!(Client::new().get(link).send().await.unwrap().status(), 404);
+}
+
+#[tokio::test]
+async fn who_fails_first_waits_until_it_is_known_whether_what_it_depends_on_has_failed_as_well() {
+    let (line, site) = (Shop::open().await, Shop::open().await);
+    let check = |id: &str, shop: &Shop, every: &str| {
+        format!("[[checks]]\ncomponent = \"{id}\"\nurl = \"{}\"\ninterval = \"{every}\"\n", shop.url)
+    };
+    let more = format!(
+        "[components.vpn]\nname = \"VPN\"\n{}[components.leeds]\nname = \"Leeds\"\ndepends_on = [\"vpn\"]\n{}\
+         [[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n",
+        check("vpn", &line, "10m"),
+        check("leeds", &site, "10s"),
+    );
+    let mut app = TestApp::with(&more).await;
+    app.look_at_services(seconds(30)).await;
+    site.answers(503);
+    line.answers(503);
+    app.look_at_services(seconds(60)).await;
+    app.settle().await;
+    let said = app.said();
+    assert!(said.contains("VPN is down") && !said.contains("Leeds"), "{said}");
+    site.answers(200);
+    line.answers(200);
+    app.look_at_services(seconds(120)).await;
+    app.settle().await;
+    app.said();
+    site.answers(503);
+    app.look_at_services(seconds(60)).await;
+    app.settle().await;
+    let said = app.said();
+    assert!(said.contains("Leeds is down") && !said.contains("VPN"), "{said}");
+}
+
+#[tokio::test]
+async fn an_outage_after_the_clock_was_set_back_is_seen_at_once() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&shop.config()).await;
+    watch(&mut app, seconds(300)).await;
+    app.clock.advance(TimeDelta::hours(-1));
+    shop.answers(503);
+    watch(&mut app, seconds(120)).await;
+    let spans = app.parts().store.uptime_spans("shop").await.unwrap();
+    assert_eq!(spans.last().unwrap().condition, Condition::Down, "nobody waits for an hour: {spans:?}");
+    shop.answers(200);
+    watch(&mut app, seconds(7200)).await;
+    let spans = app.parts().store.uptime_spans("shop").await.unwrap();
+    let down = spans.iter().filter(|span| span.condition == Condition::Down);
+    let down: i64 = down.map(|span| span.end(i64::MAX) - span.from).sum();
+    assert!(down < 300_000, "time that passes twice counts once: {spans:?}");
 }
 
 /// Asks for `link` until it is answered with `status`.

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use serde_json::json;
 use tokio::sync::watch;
 
+use super::portal;
 use crate::clock::SharedClock;
 use crate::config::{Config, GivenEnvironment, Network};
 use crate::keys::{Secret, id_of};
@@ -15,7 +16,7 @@ use crate::outpost::link::Link;
 use crate::outpost::{self, Outpost};
 use crate::probe::Prober;
 use crate::probe::address::AddressRules;
-use crate::simulator::services::{DATABASE_WORK, Kind, start, start_several};
+use crate::simulator::services::{DATABASE_WORK, Kind, start, start_several, start_with};
 use crate::sla::zone::Tz;
 use crate::store::Store;
 use crate::store::audit::Author;
@@ -45,8 +46,11 @@ const SUBSCRIBER: &str = "it@globex.example";
 /// The payment provider's monitor tells how it is this often, in the demo's time.
 const TOLD_EVERY: TimeDelta = TimeDelta::minutes(3);
 
-/// Starts the services; gives what is to stand in the configuration about them.
-pub(super) async fn start_all(clock: &SharedClock) -> std::io::Result<String> {
+/// The file with the authority that made the portal's certificate.
+pub(super) const AUTHORITY: &str = "portal.pem";
+
+/// Starts the services; gives what is to stand in the configuration about them, and what stands in [`AUTHORITY`].
+pub(super) async fn start_all(clock: &SharedClock) -> anyhow::Result<(String, String)> {
     let one = async |kind| start(kind, Arc::clone(clock)).await;
     let mut text = component("shop", "Web shop", "url = \"http://", one(Kind::Shop).await?, FROM_TWO, CLIENT_OF_SHOP);
     text += &component(
@@ -64,10 +68,14 @@ pub(super) async fn start_all(clock: &SharedClock) -> std::io::Result<String> {
         let title = format!("Site {}{}", name[..1].to_uppercase(), &name[1..]);
         text += &component(name, &title, "url = \"tcp://", address, "", "depends_on = [\"vpn\"]\n");
     }
+    let (tls, authority) = portal::certificate(clock.now())?;
+    let portal = start_with(Kind::Portal, Arc::clone(clock), tls).await?;
+    let trusted = format!("{CALM}ca_file = \"{AUTHORITY}\"\n");
+    text += &component("portal", "Customer portal", "url = \"tls://", portal, &trusted, "");
     let canaries: Vec<_> = start_several(Kind::Canary, 2, clock).await?.iter().map(|at| format!("\"{at}\"")).collect();
     let sites = SITES.map(|site| format!("\"{site}\"")).join(", ");
     let [heartbeat, payments, outpost] = TOKENS.map(|(name, _)| name);
-    Ok(format!(
+    let text = format!(
         "{text}[components.sites]\nname = \"Branch offices\"\nat_least = 3\nof = [{sites}]\n\
          [components.backup]\nname = \"Nightly backup\"\npublic = false\n\
          [[checks]]\ncomponent = \"backup\"\nheartbeat = true\ninterval = \"1h\"\ngrace = \"5m\"\ntoken_env = \"{heartbeat}\"\n\
@@ -83,7 +91,8 @@ pub(super) async fn start_all(clock: &SharedClock) -> std::io::Result<String> {
          [status_page]\ntitle = \"Northwind status\"\ncontact = \"Questions: desk@msp.example\"\nincidents = \"auto\"\n\
          subscriptions = true\n",
         canaries.join(", "),
-    ))
+    );
+    Ok((text, authority))
 }
 
 /// The demo's minutes pass in a second: on a busy machine a look a second would often be late.

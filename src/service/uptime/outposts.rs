@@ -28,7 +28,8 @@ const LONGEST_LOOK: i64 = 3_600_000_000;
 pub struct OutpostView {
     pub id: String,
     pub name: String,
-    /// heard | silent | never: whether it has told anything of late that still holds.
+    /// heard | blind | silent | never: whether it has told anything of late that still holds; blind: it has told that it sees
+    /// nothing, so its own line is cut.
     pub status: &'static str,
     /// The latest look that it has told of.
     pub last_look: Option<DateTime<Utc>>,
@@ -117,6 +118,7 @@ fn outpost_view(outpost: &Outpost, checks: &[&Check], board: &StatusBoard) -> Ou
     let last = heard.and_then(|heard| heard.last);
     let status = match heard {
         Some(heard) if heard.holds => "heard",
+        Some(heard) if heard.is_recent(board.at) => "blind",
         _ if last.is_some() => "silent",
         _ => "never",
     };

@@ -27,7 +27,7 @@ pub(super) fn chart(points: &[LatencyPoint]) -> Markup {
     };
     html! {
         figure.chart {
-            svg viewBox={ "0 0 " (width + MARGIN.0 + 12.0) " " (height + MARGIN.1 + 8.0) } role="img" aria-label={ "How long answers took, up to " (most) " ms" } {
+            svg.chart viewBox={ "0 0 " (width + MARGIN.0 + 12.0) " " (height + MARGIN.1 + 8.0) } role="img" aria-label={ "How long answers took, up to " (most) " ms" } {
                 @for part in 0..=4_i64 {
                     @let level = top as i64 * part / 4;
                     line.grid x1=(MARGIN.0) x2=(MARGIN.0 + width) y1=(y(level)) y2=(y(level)) {}
@@ -39,7 +39,7 @@ pub(super) fn chart(points: &[LatencyPoint]) -> Markup {
                 polyline.series.s0 points=(curve(|point| point.p50_ms)) {}
                 polyline.series.s1 points=(curve(|point| point.p95_ms)) {}
             }
-            figcaption { "How long answers took: " span.key.s0 { "p50" } " " span.key.s1 { "p95" } }
+            figcaption.keys { "How long answers took: " span.key.s0 { "p50" } " " span.key.s1 { "p95" } }
         }
         details { summary { "The same as a table" } (table(points, shape(whole))) }
     }
