@@ -65,6 +65,21 @@ fn left(by_the_wall: TimeDelta, at_most: Duration) -> Option<Duration> {
     (!left.is_zero()).then_some(left)
 }
 
+/// Whoever waits is not kept waiting longer than this by a clock that is set back.
+const SET_BACK: TimeDelta = TimeDelta::seconds(5);
+
+/// Returns once `clock`, of speed 1, has been set back by more than five seconds.
+pub async fn set_back(clock: &dyn Clock) {
+    loop {
+        let (wall, steady) = (clock.now(), tokio::time::Instant::now());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let passed = TimeDelta::from_std(steady.elapsed()).unwrap_or(TimeDelta::MAX);
+        if clock.now() - wall < passed - SET_BACK {
+            return;
+        }
+    }
+}
+
 /// A clock that runs `speed` times faster than the computer's, from a moment of its own.
 #[derive(Clone, Debug)]
 pub struct FastClock {

@@ -18,7 +18,7 @@ use super::context::AppContext;
 use super::service_manager;
 use super::{Parts, Running};
 use crate::answers::Wakers;
-use crate::clock::{SharedClock, SystemClock};
+use crate::clock::{SharedClock, set_back};
 use crate::config::{Config, StorePlace};
 use crate::monitor::board::{MonitorState, StatusBoard};
 use crate::monitor::objectives;
@@ -39,22 +39,30 @@ const SERVICES_EVERY: u32 = 3;
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Runs the service until it is told to stop; on PostgreSQL as one of the replicas there.
-pub async fn run(config: Config, told_to_stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+pub async fn run(config: Config, clock: SharedClock, told_to_stop: impl Future<Output = ()>) -> anyhow::Result<()> {
     let config = Arc::new(config);
     let mut told_to_stop = pin!(told_to_stop);
-    let StorePlace::Postgres(settings) = &config.store.place else {
-        return run_as(Role::Alone, &config, &mut told_to_stop, std::future::pending()).await.map(drop);
+    let election = match &config.store.place {
+        StorePlace::Postgres(settings) => Some(LeaderElection::start(&Server::of(settings), wait_for_older).await?),
+        StorePlace::File(_) => None,
     };
-    let election = LeaderElection::start(&Server::of(settings), wait_for_older).await?;
-    let mut role = election.role();
+    let mut role = election.as_ref().map(LeaderElection::role);
     let mut is_first = true;
     let ended = loop {
-        let now = *role.borrow_and_update();
-        let changed = async { drop(role.changed().await) };
-        match run_as(now, &config, &mut told_to_stop, changed).await {
+        let now = role.as_mut().map_or(Role::Alone, |role| *role.borrow_and_update());
+        let changed = async {
+            match &mut role {
+                Some(role) => drop(role.changed().await),
+                None => std::future::pending().await,
+            }
+        };
+        match run_as(now, &config, &clock, &mut told_to_stop, changed).await {
             Ok(Ended::Told) => break Ok(()),
             Ok(Ended::RoleChanged) => {}
-            Err(error) if is_first => break Err(error),
+            Ok(Ended::ClockSetBack) => {
+                warn!("this computer's clock was set back: what waits for a moment begins anew, as after a start");
+            }
+            Err(error) if is_first || election.is_none() => break Err(error),
             Err(error) => {
                 warn!(error = format!("{error:#}"), "this replica could not take up its work; trying again");
                 tokio::select! {
@@ -65,7 +73,9 @@ pub async fn run(config: Config, told_to_stop: impl Future<Output = ()>) -> anyh
         }
         is_first = false;
     };
-    election.stop().await;
+    if let Some(election) = election {
+        election.stop().await;
+    }
     ended
 }
 
@@ -79,15 +89,18 @@ fn wait_for_older(replicas: i64) {
 enum Ended {
     Told,
     RoleChanged,
+    /// The loops wait for moments that are further off than they were meant to be.
+    ClockSetBack,
 }
 
 async fn run_as(
     role: Role,
     config: &Arc<Config>,
+    clock: &SharedClock,
     told_to_stop: impl Future<Output = ()>,
     role_changed: impl Future<Output = ()>,
 ) -> anyhow::Result<Ended> {
-    let parts = Parts::build_as(role, config.clone(), Arc::new(SystemClock)).await?;
+    let parts = Parts::build_as(role, config.clone(), clock.clone()).await?;
     let options = parts.web_options();
     let mut running: Running = parts.start(options).await?;
     if let Some(word) = role.word() {
@@ -96,6 +109,7 @@ async fn run_as(
     let ended = tokio::select! {
         () = told_to_stop => Ok(Ended::Told),
         () = role_changed => Ok(Ended::RoleChanged),
+        () = set_back(clock.as_ref()) => Ok(Ended::ClockSetBack),
         () = running.failed() => Err(anyhow::anyhow!("a loop has ended that should not; the log says which")),
     };
     running.stop().await;

@@ -1,9 +1,12 @@
 //! `run`: the service.
 
+use std::sync::Arc;
+
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::CliError;
 use crate::app::{replicas, service_manager};
+use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::descriptors;
 
@@ -15,16 +18,17 @@ pub async fn run(config: Config) -> Result<(), CliError> {
         told_to_stop().await;
         service_manager::stopping();
     };
-    Ok(replicas::run(config, told).await?)
+    Ok(replicas::run(config, Arc::new(SystemClock), told).await?)
 }
 
-/// Returns on SIGTERM or Ctrl-C.
+/// Returns on SIGTERM, on SIGHUP (its terminal was closed), or on Ctrl-C.
 pub async fn told_to_stop() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+    let (Ok(mut terminate), Ok(mut hung_up)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
         return std::future::pending().await;
     };
     tokio::select! {
         _ = terminate.recv() => {}
+        _ = hung_up.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use reqwest::StatusCode;
 use superops_sla::clock::SystemClock;
+use superops_sla::config::{Config, GivenEnvironment};
 use superops_sla::simulator::receivers::{CaughtList, MailCatcher, SmsCatcher};
 use superops_sla::simulator::{NewTicket, Served, SimOptions, Simulator};
 use tempfile::TempDir;
@@ -72,10 +73,27 @@ impl Place {
         )
     }
 
+    /// The configuration, for a service within this process that asks SuperOps often.
+    pub fn settings(&self) -> Config {
+        let token = self.folder.path().join("token");
+        std::fs::write(&token, SUPEROPS_TOKEN).unwrap();
+        let told = format!("poll_interval = \"2s\"\nrequests_per_minute = 100\ntoken_file = \"{}\"", token.display());
+        let text = self.config().replace("sqlite://sla.db", &format!("sqlite://{}", self.store().display()));
+        let text = text.replace("token_env = \"SUPEROPS_TOKEN\"", &told);
+        let env = GivenEnvironment::default().with_var("TWILIO_AUTH_TOKEN", TWILIO_TOKEN);
+        let env = env.with_file(token.to_str().unwrap(), SUPEROPS_TOKEN);
+        Config::parse(&self.folder.path().join("config.toml"), &text, &env).unwrap()
+    }
+
     /// A ticket whose warning is due at once.
     pub fn risky_ticket(&self) -> String {
+        self.risky_ticket_about(SUBJECT)
+    }
+
+    /// The same, about something.
+    pub fn risky_ticket_about(&self, subject: &str) -> String {
         self.superops.add(NewTicket {
-            subject: SUBJECT.to_owned(),
+            subject: subject.to_owned(),
             created_in: TimeDelta::hours(-7),
             resolution_due_in: Some(TimeDelta::hours(1)),
             ..usual()

@@ -23,6 +23,7 @@ mod histories;
 mod hostile;
 mod identity_provider;
 mod journey;
+mod leaps;
 mod life;
 mod noise;
 mod numbers;
