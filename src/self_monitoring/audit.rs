@@ -86,9 +86,7 @@ pub(super) struct Audit {
 }
 
 /// What was read for all tenants at once.
-#[derive(Default)]
 struct Known {
-    suppressions: HashMap<TenantId, Vec<Suppression>>,
     /// The keys of alerts of breaches of which nobody was told.
     untold: HashSet<String>,
     /// The keys of each tenant's notifications that wait for too long.
@@ -169,11 +167,7 @@ impl Audit {
     /// What one question answers for all tenants.
     async fn known(&self, now: DateTime<Utc>) -> Result<Known, StoreError> {
         let tenants: Vec<_> = self.config.tenants.keys().collect();
-        let mut known = Known { untold: self.store.untold_breaches(&tenants).await?, ..Known::default() };
-        let suppressions = self.store.suppressions_since(self.before(now)).await?.into_iter();
-        for one in suppressions.filter(|one| one.ended_at.is_none()) {
-            known.suppressions.entry(one.tenant.clone()).or_default().push(one);
-        }
+        let mut known = Known { untold: self.store.untold_breaches(&tenants).await?, stuck: HashMap::new() };
         let stuck = self.store.overdue(&self.shut(), now - STUCK_AFTER * self.speed).await?;
         stuck.into_iter().for_each(|(tenant, key)| known.stuck.entry(tenant).or_default().push(key));
         Ok(known)
@@ -188,8 +182,10 @@ impl Audit {
         let (_, rules) = self.rules_cache.of(tenant).await?;
         let open = self.store.open_tickets(&tenant.id).await?;
         let alerts = self.store.alerts(&tenant.id).await?;
-        let suppressions = known.suppressions.get(&tenant.id).map_or(&[][..], Vec::as_slice);
-        let (config, rules, open, alerts, before) = (&self.config, &rules, &open, &alerts, self.before(now));
+        let before = self.before(now);
+        // One that cannot be read is the fault of its tenant alone.
+        let suppressions = self.store.suppressions(&Reach::One(tenant.id.clone()), before).await?;
+        let (config, rules, open, alerts, suppressions) = (&self.config, &rules, &open, &alerts, &suppressions);
         let observed = Observed { config, tenant, rules, open, alerts, suppressions, before, now };
         let mut found = observed.late_steps();
         found.extend(observed.unknown_clocks());
