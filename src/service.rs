@@ -3,6 +3,7 @@
 pub mod alerts;
 pub mod audit;
 pub mod breaches;
+mod complaint;
 pub mod described;
 mod ending;
 mod explain;
@@ -68,6 +69,7 @@ use snapshot::{Filter, Row, Snapshot, Snapshots};
 use view::ViewContext;
 
 pub use crate::ticket::Reach;
+pub use complaint::Complaint;
 pub use explain::{ClockLedger, DifferenceGroup, Differences, HeldBy, LedgerLine, TicketLedger};
 pub use forecast::{ClockForecast, ForecastRecord};
 pub use messages::MessageView;
@@ -235,9 +237,9 @@ impl ClockStatus {
 /// Why a question could not be answered.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// The question itself is wrong; the text says how to put it right.
+    /// The question itself is wrong.
     #[error("{0}")]
-    BadQuestion(String),
+    BadQuestion(Complaint),
     /// What is named is there more than once; the text says how to name just one.
     #[error("{0}")]
     Ambiguous(String),
@@ -257,7 +259,7 @@ pub enum ServiceError {
 impl From<FormatError> for ServiceError {
     fn from(error: FormatError) -> Self {
         match error {
-            FormatError::NoSuchTable { .. } => Self::BadQuestion(error.to_string()),
+            FormatError::NoSuchTable { .. } => Self::BadQuestion(Complaint::about("table", error.to_string())),
             error => Self::Format(error),
         }
     }
@@ -578,6 +580,9 @@ fn shown(tenant: &Tenant, version: Option<u32>, snapshot: &Snapshot, row: &Row, 
 fn limit(query: &TicketQuery) -> Result<usize, ServiceError> {
     match query.limit.unwrap_or(USUAL_TICKETS) {
         limit @ 1..=MOST_TICKETS => Ok(limit),
-        limit => Err(ServiceError::BadQuestion(format!("`limit` is {limit}, and must be 1 to {MOST_TICKETS}"))),
+        limit => Err(ServiceError::BadQuestion(Complaint::of(
+            "limit",
+            format!("is {limit}, and must be 1 to {MOST_TICKETS}"),
+        ))),
     }
 }

@@ -56,7 +56,7 @@ mod views;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -137,6 +137,10 @@ impl Web {
         Self { service, store, telemetry, options, limits, readiness: health::Readiness::default() }
     }
 }
+
+/// What the API is, for programs: made from the table of routes, once.
+static DESCRIPTION: LazyLock<Value> = LazyLock::new(|| openapi::document(&routes::all()));
+static DESCRIPTION_TEXT: LazyLock<String> = LazyLock::new(|| DESCRIPTION.to_string());
 
 /// All routes, ready to serve.
 pub fn router(web: Web) -> Router {

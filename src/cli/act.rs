@@ -4,12 +4,31 @@
 //! audit log. The service goes by it from its next turn on. Who knows a ticket's
 //! number only may name that.
 
+use clap::Args;
+
 use super::alerts::alert_text;
-use super::{ActArgs, CliError, token};
+use super::{CliError, token};
 use crate::alert::life::{Act, Actor, How};
 use crate::config::Config;
 use crate::service::alerts::{AlertQuery, SnoozeOrder};
 use crate::service::{Reach, Service};
+
+#[derive(Debug, Args)]
+pub(super) struct ActArgs {
+    /// An alert's id, as `alerts` shows it, or a ticket's number: then all its open alerts
+    id: String,
+    /// Only of this tenant: where several have a ticket of that number
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+    /// Who acts; else the login name
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+    /// What to say about it in the audit log
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    #[arg(long)]
+    json: bool,
+}
 
 /// What is to be done; a snooze has its length.
 pub enum Requested {

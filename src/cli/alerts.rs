@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use clap::Args;
+
+use super::CliError;
 use super::status::{WORKING_TIME, hold_words, printable, table, what};
-use super::{AlertsArgs, CliError};
 use crate::alert::Closing;
 use crate::alert::life::State;
 use crate::config::{ChannelKind, Config};
@@ -12,6 +14,24 @@ use crate::service::alerts::{AlertPage, AlertQuery, AlertView};
 use crate::service::messages::Said;
 use crate::service::suppressions::SuppressionView;
 use crate::service::{ClockStatus, Reach, Service};
+
+#[derive(Debug, Args)]
+pub(super) struct AlertsArgs {
+    /// An alert's id, as the list shows it
+    id: Option<String>,
+    /// Print JSON, for other programs
+    #[arg(long)]
+    json: bool,
+    /// open | acknowledged | snoozed | resolved | all
+    #[arg(long, value_name = "STATE", default_value = "open")]
+    state: String,
+    /// How many alerts to show
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    limit: usize,
+    /// Only this tenant's
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+}
 
 /// Answers and ends.
 pub(super) async fn alerts(config: Config, args: AlertsArgs) -> Result<(), CliError> {

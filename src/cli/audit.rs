@@ -4,18 +4,63 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
+use clap::{Args, Subcommand};
 
+use super::CliError;
 use super::status::{printable, table};
-use super::{AuditArgs, CliError};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::report::day;
 use crate::service::audit::{AuditEntry, AuditPage, AuditQuery};
 use crate::store::Store;
 use crate::store::audit::chain::Verified;
 use crate::store::latest::Way;
 
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    #[command(subcommand)]
+    command: Option<AuditCommand>,
+    /// Print JSON, for other programs
+    #[arg(long)]
+    json: bool,
+    /// Only changes by this person: a part of the name
+    #[arg(long, value_name = "NAME")]
+    who: Option<String>,
+    /// Only what was done to the alerts and clocks of this ticket, by its number or id
+    #[arg(long, value_name = "TICKET")]
+    ticket: Option<String>,
+    /// Only changes that contain these words, like silence
+    #[arg(long, value_name = "WORDS")]
+    what: Option<String>,
+    /// The first date (UTC), like 2026-01-31
+    #[arg(long, value_name = "DATE", value_parser = day::date)]
+    from: Option<NaiveDate>,
+    /// The last date (UTC)
+    #[arg(long, value_name = "DATE", value_parser = day::date)]
+    to: Option<NaiveDate>,
+    /// How many changes to show
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    limit: u32,
+    /// Only this tenant's
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Look whether the log is as it was written: each row holds a hash of the one before
+    Verify {
+        /// Print JSON, for other programs
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 /// Answers and ends.
 pub async fn audit(config: Config, args: AuditArgs) -> Result<(), CliError> {
+    if let Some(AuditCommand::Verify { json }) = args.command {
+        return verify(config, json).await;
+    }
     let scope = super::scope(&config, args.tenant.as_deref())?;
     let query = query(&args, SystemClock.now())?;
     let (service, store) = super::offline_service(config).await?;
@@ -31,7 +76,7 @@ pub async fn audit(config: Config, args: AuditArgs) -> Result<(), CliError> {
 }
 
 /// Looks whether the log is as it was written.
-pub async fn verify(config: Config, json: bool) -> Result<(), CliError> {
+async fn verify(config: Config, json: bool) -> Result<(), CliError> {
     let store = Store::open(&config.store, Arc::default()).await?;
     let found = store.verify_audit().await?;
     super::print(&if json { super::as_json(&found)? } else { verdict(&found) });

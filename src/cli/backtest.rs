@@ -7,14 +7,16 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::SecondsFormat;
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::{BacktestArgs, CliError};
+use super::CliError;
 use crate::backtest::{self, CHECKPOINTS, Promises, Report};
 use crate::config::{Config, Tenant};
 use crate::history::{self, LineError, Record};
@@ -22,6 +24,22 @@ use crate::sla::calendar::{Calendar, CalendarError};
 use crate::sla::forecast::Terms;
 use crate::sla::policy::{self, Counts, Policy, Traits};
 use crate::ticket::{ClockKind, StatusMeaning};
+
+#[derive(Debug, Args)]
+pub(super) struct BacktestArgs {
+    /// The history to be judged on (.jsonl, .jsonl.gz or .jsonl.zst)
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// A history to learn from as well, without being judged on it
+    #[arg(long, value_name = "FILE")]
+    train: Option<PathBuf>,
+    /// Where to write the predictions, as CSV: ticket_id,elapsed,at,probability
+    #[arg(long, value_name = "OUT")]
+    predictions: Option<PathBuf>,
+    /// Print JSON, for other programs
+    #[arg(long)]
+    json: bool,
+}
 
 /// How many complaints about a history are shown.
 const COMPLAINTS: usize = 20;

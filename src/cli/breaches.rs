@@ -2,10 +2,28 @@
 
 use std::fmt::Write;
 
+use clap::Args;
+
+use super::CliError;
 use super::status::{UNASSIGNED, printable, table};
-use super::{BreachesArgs, CliError};
 use crate::config::Config;
 use crate::service::breaches::{BreachPage, BreachQuery, BreachState, BreachView};
+
+#[derive(Debug, Args)]
+pub struct BreachesArgs {
+    /// Print JSON, for other programs
+    #[arg(long)]
+    json: bool,
+    /// predicted | open | closed; else all
+    #[arg(long, value_name = "STATE")]
+    state: Option<String>,
+    /// How many breaches to show
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    limit: usize,
+    /// Only this tenant's
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+}
 
 /// Answers and ends.
 pub async fn breaches(config: Config, args: BreachesArgs) -> Result<(), CliError> {

@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use clap::Args;
+
 use self::last_week::Week;
-use super::{CheckArgs, CliError};
+use super::CliError;
 use crate::alert::on_call::Override;
 use crate::clock::{Clock, SharedClock, SystemClock};
 use crate::config::{ChannelKind, Config, ProcessEnvironment, explain, names, remarks};
@@ -21,6 +23,22 @@ use crate::store::{Place, Store};
 use crate::ticket::unlisted::unlisted;
 use crate::ticket::{Directory, TenantId};
 use crate::zone_rules::ZoneWatch;
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Show everything that the configuration makes the program do
+    #[arg(long, short)]
+    verbose: bool,
+    /// Try the token, compare SuperOps' schema with ours, probe what works there
+    #[arg(long)]
+    online: bool,
+    /// Send one test message on each channel that fits this address, number, or one of: call:+NUMBER, ntfy:TOPIC, slack, teams, pagerduty, webhook
+    #[arg(long, value_name = "ADDRESS")]
+    send_test: Option<String>,
+    /// Play the last week of the store through this configuration: how many messages it would have sent, as people answered and had nobody
+    #[arg(long)]
+    last_week: bool,
+}
 
 /// Explains the file at `path`; tries what it says, if asked to.
 pub(super) async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {

@@ -3,14 +3,27 @@
 use std::fmt::Write;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use clap::Args;
 
+use super::CliError;
 use super::status::{forecast_text, printable, tenant_of, unit};
-use super::{CliError, ExplainArgs};
 use crate::config::Config;
 use crate::notify;
 use crate::service::{ClockLedger, ClockStatus, TicketLedger};
 use crate::sla::ledger::words::length;
 use crate::sla::zone::Tz;
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// An id or what people call it, like 062822-0005
+    ticket: String,
+    /// Whose, where several tenants have one of that number
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+    /// Print JSON, for other programs
+    #[arg(long)]
+    json: bool,
+}
 
 /// Answers and ends.
 pub async fn explain(config: Config, args: ExplainArgs) -> Result<(), CliError> {

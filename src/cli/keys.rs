@@ -4,16 +4,31 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 
 use chrono::{DateTime, Utc};
+use clap::Subcommand;
 use serde::Serialize;
 
+use super::CliError;
 use super::rebuild::wipe;
 use super::status::table;
-use super::{CliError, KeysCommand};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::keys::ring::KeyRing;
 use crate::store::encryption::{Standing, Turned, wipe_freed};
 use crate::store::{Place, Store, StoreError};
+
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Print a new key, for the file or variable that [store] encryption_keys_file or encryption_keys_env names
+    New,
+    /// Show with which keys the personal columns are encrypted, and whether all of it can be read
+    Status {
+        /// Print JSON, for other programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Encrypt everything with the first key, or make it plain if `plain` comes first; may be broken off and begun again
+    Rotate,
+}
 
 /// How the columns stand.
 #[derive(Serialize)]

@@ -4,14 +4,49 @@
 mod tryout;
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
+use clap::{Args, Subcommand};
 
+use super::CliError;
 use super::propose;
 use super::status::table;
-use super::{CliError, PolicyCommand, PolicyScope};
 use crate::config::{Config, ProcessEnvironment, duration};
+use crate::report::day;
 use crate::service::policies::{PolicyView, TenantPolicies};
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct PolicyScope {
+    /// Only this tenant's
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+    /// Print JSON, for other programs
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PolicyCommand {
+    /// Propose targets from the due times that SuperOps gives, as TOML to paste
+    Infer {
+        #[command(flatten)]
+        scope: PolicyScope,
+    },
+    /// Apply the policies and calendars of another file to past tickets, and compare
+    Try {
+        /// In the form of the configuration; what it leaves out stays unchanged
+        file: PathBuf,
+        /// The first date of creation, like 2026-01-31
+        #[arg(long, value_name = "DATE", value_parser = day::date)]
+        from: NaiveDate,
+        /// The last date of creation
+        #[arg(long, value_name = "DATE", value_parser = day::date)]
+        to: NaiveDate,
+        #[command(flatten)]
+        scope: PolicyScope,
+    },
+}
 
 /// Answers and ends.
 pub async fn policies(config: Config, asked: PolicyScope, command: Option<PolicyCommand>) -> Result<(), CliError> {

@@ -1,8 +1,9 @@
 //! `privacy`: all that is stored of one person, told or taken away.
 
+use clap::Subcommand;
 use serde::Serialize;
 
-use super::{CliError, PrivacyCommand};
+use super::CliError;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::keys;
@@ -10,6 +11,29 @@ use crate::service::reports::names::pseudonym_key;
 use crate::store::Store;
 use crate::store::privacy::{Erased, Held, Mention, Person};
 use crate::ticket::TenantId;
+
+#[derive(Debug, Subcommand)]
+pub enum PrivacyCommand {
+    /// Print as JSON all that is stored of one person: texts, and shares of decided clocks
+    Export {
+        /// A technician's name, mail address, number, or id at SuperOps
+        person: String,
+        /// Of this tenant: needed where there are several
+        #[arg(long, value_name = "NAME")]
+        tenant: Option<String>,
+    },
+    /// Put a pseudonym in the place of a person's name, address and number everywhere; the service must be stopped
+    Erase {
+        /// A technician's name, mail address, number, or id at SuperOps
+        person: String,
+        /// Of this tenant: needed where there are several
+        #[arg(long, value_name = "NAME")]
+        tenant: Option<String>,
+        /// Do it; else only say what would be changed
+        #[arg(long)]
+        yes: bool,
+    },
+}
 
 /// All that is stored.
 #[derive(Serialize)]

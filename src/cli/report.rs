@@ -3,14 +3,107 @@
 use std::fmt::Write;
 use std::io::IsTerminal;
 
+use chrono::NaiveDate;
+use clap::{Args, Subcommand};
+
+use super::CliError;
 use super::rebuild;
 use super::status::{printable, table};
-use super::{CliError, ReportArgs, ReportCommand, TechniciansArgs};
 use crate::config::Config;
 use crate::formats::{Format, text};
+use crate::report::day;
 use crate::report::{Cell, Figure, Report, Table};
 use crate::service::reports::archive::{ArchivePage, ArchiveQuery, ArchivedReport};
 use crate::service::reports::{ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView};
+
+#[derive(Debug, Subcommand)]
+pub enum ReportCommand {
+    /// Make the books anew from the histories of the tickets; closed months stay as they were closed
+    Rebuild {
+        /// Only say which tickets' entries are not what their histories say
+        #[arg(long)]
+        dry_run: bool,
+        /// Print JSON, for other programs
+        #[arg(long)]
+        json: bool,
+        /// Only this tenant's
+        #[arg(long, value_name = "NAME")]
+        tenant: Option<String>,
+    },
+    /// List the reports that were sent, or asked for once their months were closed; or write one of them
+    Archive {
+        /// As the list shows it; into a file: … > report.pdf
+        id: Option<String>,
+        /// Print the list as JSON, for other programs
+        #[arg(long)]
+        json: bool,
+        /// Only this tenant's
+        #[arg(long, value_name = "NAME")]
+        tenant: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct ReportArgs {
+    #[command(subcommand)]
+    command: Option<ReportCommand>,
+    /// The first date, like 2026-01-31, in the tenant's zone
+    #[arg(long, value_name = "DATE", value_parser = day::date, required = true)]
+    from: Option<NaiveDate>,
+    /// The last date, at most a year later
+    #[arg(long, value_name = "DATE", value_parser = day::date, required = true)]
+    to: Option<NaiveDate>,
+    /// day | week | month | weekday | hour | client | technician | priority | policy | category | reason
+    #[arg(long, value_name = "WHAT")]
+    by: Option<String>,
+    /// Only this client's tickets, by name or id
+    #[arg(long, value_name = "NAME")]
+    client: Option<String>,
+    /// table | json | csv | html | xlsx | pdf; the last two into a file: … > report.pdf
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    format: String,
+    /// Which table a CSV holds, by its key; the first unless told
+    #[arg(long, value_name = "KEY")]
+    table: Option<String>,
+    /// Pseudonyms instead of names
+    #[arg(long)]
+    anonymize: bool,
+    /// latest: closed months as is known now
+    #[arg(long, value_name = "latest")]
+    as_of: Option<String>,
+    /// Count what met a maintenance window like all else
+    #[arg(long)]
+    with_maintenance: bool,
+    /// What is to be reached, in percent; as configured unless told, else 95
+    #[arg(long, value_name = "PERCENT")]
+    target: Option<f64>,
+    /// Of this tenant: needed where there are several
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct TechniciansArgs {
+    /// The first date, like 2026-01-31, in the tenant's zone; a month ago unless told
+    #[arg(long, value_name = "DATE", value_parser = day::date)]
+    from: Option<NaiveDate>,
+    /// The last date; today unless told
+    #[arg(long, value_name = "DATE", value_parser = day::date)]
+    to: Option<NaiveDate>,
+    /// Only this tenant's
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+    /// latest: closed months as is known now
+    #[arg(long, value_name = "latest")]
+    as_of: Option<String>,
+    /// Pseudonyms instead of names
+    #[arg(long)]
+    anonymize: bool,
+    /// Print JSON, for other programs
+    #[arg(long)]
+    json: bool,
+}
 
 /// For whom a report is kept that is made here.
 const AT_THE_COMMAND_LINE: &str = "command line";

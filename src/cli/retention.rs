@@ -1,15 +1,26 @@
 //! `retention`: lets go what is past and old, or says what would go.
 
 use chrono::{DateTime, Utc};
+use clap::Args;
 use serde::Serialize;
 
+use super::CliError;
 use super::status::table;
-use super::{CliError, RetentionArgs};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::config::Past;
 use crate::retention::Retention;
 use crate::store::Store;
+
+#[derive(Debug, Args)]
+pub struct RetentionArgs {
+    /// Only say what would be deleted
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON, for other programs
+    #[arg(long)]
+    json: bool,
+}
 
 /// What goes of one kind.
 #[derive(Serialize)]

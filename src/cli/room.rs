@@ -1,12 +1,23 @@
 //! `room`: who has room for more tickets now.
 
 use chrono::TimeDelta;
+use clap::Args;
 
+use super::CliError;
 use super::status::{printable, table};
-use super::{CliError, RoomArgs};
 use crate::config::Config;
 use crate::notify::words as length;
 use crate::service::room::{RoomPage, RoomQuery, RoomView};
+
+#[derive(Debug, Args)]
+pub struct RoomArgs {
+    /// Only this tenant's
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+    /// Print JSON, for other programs
+    #[arg(long)]
+    json: bool,
+}
 
 /// Answers and ends.
 pub async fn room(config: Config, args: RoomArgs) -> Result<(), CliError> {

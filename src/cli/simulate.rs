@@ -1,12 +1,39 @@
 //! `simulate`: only the SuperOps look-alike, to try a configuration against.
 
+use std::net::SocketAddr;
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{CliError, SimulateArgs, run};
+use clap::Args;
+
+use super::{CliError, run};
 use crate::clock::{Clock, FastClock, SharedClock, SystemClock};
 use crate::history;
 use crate::simulator::{FaultOrder, Replay, SimOptions, Simulator, lively_end};
+
+#[derive(Debug, Args)]
+pub(super) struct SimulateArgs {
+    /// Where it answers, like 127.0.0.1:4000
+    #[arg(long, value_name = "ADDR")]
+    listen: SocketAddr,
+    /// Open tickets at the start; 0: an account without any ticket
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    tickets: usize,
+    /// Play a real ticket history instead of the simulated service desk
+    #[arg(long, value_name = "FILE")]
+    replay: Option<PathBuf>,
+    /// Requests a minute before it says `rate_limit_exceeded`; 0: no limit
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    requests_per_minute: u32,
+    /// Misbehave for some requests (throttle:3), for a time (internal-error:75s) or permanently (blind,
+    /// paging-depth:10000); may be repeated. A wrong name lists all of them
+    #[arg(long, value_name = "FAULT")]
+    fault: Vec<FaultOrder>,
+    /// Simulated seconds that pass in one second
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    speed: u32,
+}
 
 /// Answers until it is told to stop.
 pub async fn simulate(args: SimulateArgs) -> Result<(), CliError> {

@@ -4,8 +4,9 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use clap::Args;
 
-use super::{CliError, StatusArgs};
+use super::CliError;
 use crate::config::Config;
 use crate::formats::text::visible;
 use crate::notify;
@@ -14,6 +15,21 @@ use crate::service::messages::Said;
 use crate::service::{ClockStatus, Counts, MessageView, Overview, Reach, Service, TicketPage, TicketQuery, TicketSla};
 use crate::store::Store;
 use crate::terminal;
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// An id or what people call it, like 062822-0005
+    ticket: Option<String>,
+    /// Print JSON, for other programs
+    #[arg(long)]
+    json: bool,
+    /// How many tickets to show
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    limit: usize,
+    /// Only this tenant's
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+}
 
 /// The longest subject in a table.
 const SUBJECT_WIDTH: usize = 36;

@@ -5,9 +5,11 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use clap::Subcommand;
+
+use super::CliError;
 use super::rebuild::{bar, bookkeeping, wipe};
 use super::status::{printable, table};
-use super::{CliError, StoreCommand};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{self, Config};
 use crate::service::Reach;
@@ -15,6 +17,22 @@ use crate::store::Store;
 use crate::store::check::{self, Checked, Finding, Look, TableSize};
 use crate::store::copy::{self, Copied};
 use crate::store::sql::postgres::Server;
+
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Look at the whole store: whether it is sound, and what in it does not fit together; nothing is changed
+    Check {
+        /// Print JSON, for other programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Copy all rows, and check that both stores hold the same; what is there already stays
+    Copy {
+        /// The file, like sqlite://superops-sla.db; the service on it must be stopped
+        #[arg(long)]
+        from: String,
+    },
+}
 
 /// Does as asked and ends.
 pub async fn store(config: Config, command: StoreCommand) -> Result<(), CliError> {

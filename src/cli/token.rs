@@ -3,12 +3,54 @@
 //! Each returns what belongs on stdout. A new token stands there alone, so that
 //! `TOKEN=$(superops-sla token create --role viewer)` works.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use std::sync::Arc;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use clap::Subcommand;
 use serde_json::json;
 
+use super::CliError;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, duration};
 use crate::store::tokens::{Author, NewToken, Role, Token, TokenRecord};
 use crate::store::{Store, StoreError};
 use crate::ticket::TenantId;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Create a token and print it, once only
+    Create {
+        /// A viewer reads; a responder also acknowledges, snoozes and silences; an admin changes the rest
+        #[arg(long, value_name = "viewer|responder|admin")]
+        role: Role,
+        /// Only this tenant's data; else all tenants'
+        #[arg(long, value_name = "NAME")]
+        tenant: Option<String>,
+        /// Who or what it is for, as the audit log names it
+        #[arg(long, value_name = "WORDS", default_value = "")]
+        name: String,
+        /// After so long it is worthless, such as 90d; else it lasts until it is revoked
+        #[arg(long, value_name = "LENGTH", value_parser = duration::parse)]
+        expires: Option<TimeDelta>,
+        /// Print JSON, for other programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the tokens, without their secret parts
+    List {
+        /// Print JSON, for other programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke a token
+    Revoke {
+        /// As `token list` shows it
+        id: String,
+        /// Print JSON, for other programs
+        #[arg(long)]
+        json: bool,
+    },
+}
 
 /// Why a token could not be made or revoked.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +68,28 @@ pub enum TokenError {
 fn listed(tenants: &[TenantId]) -> String {
     let names: Vec<_> = tenants.iter().map(|tenant| format!("`{tenant}`")).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// Does as told.
+pub(super) async fn token(config: Config, command: TokenCommand) -> Result<(), CliError> {
+    let store = Store::open(&config.store, Arc::default()).await?;
+    let now = SystemClock.now();
+    let answer = match command {
+        TokenCommand::Create { role, tenant, name, expires, json } => {
+            if expires.is_some_and(|length| length <= TimeDelta::zero()) {
+                return Err(CliError::usage(
+                    "`--expires` must be longer than nothing: the token would be worthless at once",
+                ));
+            }
+            let asked = Asked { role, tenant, name, expires_at: expires.map(|length| now + length) };
+            create(&store, asked, config.tenants.keys(), json, now).await?
+        }
+        TokenCommand::List { json } => list(&store, json).await?,
+        TokenCommand::Revoke { id, json } => revoke(&store, &id, json, now).await?,
+    };
+    println!("{}", answer.trim_end());
+    store.close().await;
+    Ok(())
 }
 
 /// What is asked for of a new token.

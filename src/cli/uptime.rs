@@ -3,8 +3,10 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use clap::Args;
+
+use super::CliError;
 use super::status::{printable, table};
-use super::{CliError, UptimeArgs};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::monitor::board::{MonitorState, StatusBoard};
@@ -12,6 +14,16 @@ use crate::monitor::objectives;
 use crate::service::Service;
 use crate::service::uptime::{CheckView, ComponentView, UptimeOverview};
 use crate::store::{Store, millis};
+
+#[derive(Debug, Args)]
+pub struct UptimeArgs {
+    /// Print JSON, for other programs
+    #[arg(long)]
+    json: bool,
+    /// Only this tenant's
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+}
 
 /// Answers and ends.
 pub async fn uptime(config: Config, args: UptimeArgs) -> Result<(), CliError> {

@@ -20,7 +20,7 @@ use super::overview::still;
 use super::suppressions::SuppressionView;
 use super::view::clock_status;
 use super::write_backs::WriteBackView;
-use super::{ClockStatus, Reach, Service, ServiceError, TicketSla};
+use super::{ClockStatus, Complaint, Reach, Service, ServiceError, TicketSla};
 use crate::alert::life::{Act, Actor, AlertRow, Hold, HoldKind, How, State};
 use crate::alert::suppression::Suppression;
 use crate::alert::{AlertKey, AlertKind, Stage, Subject};
@@ -221,7 +221,7 @@ impl Service {
         let now = self.clock.now();
         let until = end_of(now, order.length.as_deref(), order.until)?;
         if until - now > LONGEST_SNOOZE {
-            return Err(ServiceError::BadQuestion("a snooze must end within 30 days".to_owned()));
+            return Err(ServiceError::BadQuestion(Complaint::whole("a snooze must end within 30 days")));
         }
         Ok(Act::Snooze { until })
     }
@@ -408,8 +408,9 @@ fn states(query: &AlertQuery) -> Result<&'static [State], ServiceError> {
         "snoozed" => Ok(&[Snoozed]),
         "resolved" => Ok(&[Resolved]),
         "all" => Ok(&[Open, Acknowledged, Snoozed, Resolved]),
-        other => Err(ServiceError::BadQuestion(format!(
-            "`state` is `{other}`, and must be `open`, `acknowledged`, `snoozed`, `resolved` or `all`"
+        other => Err(ServiceError::BadQuestion(Complaint::of(
+            "state",
+            format!("is `{other}`, and must be `open`, `acknowledged`, `snoozed`, `resolved` or `all`"),
         ))),
     }
 }
@@ -417,6 +418,9 @@ fn states(query: &AlertQuery) -> Result<&'static [State], ServiceError> {
 fn limit(query: &AlertQuery) -> Result<usize, ServiceError> {
     match query.limit.unwrap_or(USUAL_ALERTS) {
         limit @ 1..=MOST_ALERTS => Ok(limit),
-        limit => Err(ServiceError::BadQuestion(format!("`limit` is {limit}, and must be 1 to {MOST_ALERTS}"))),
+        limit => Err(ServiceError::BadQuestion(Complaint::of(
+            "limit",
+            format!("is {limit}, and must be 1 to {MOST_ALERTS}"),
+        ))),
     }
 }

@@ -9,7 +9,7 @@ use super::described::BreachOrderWord;
 use super::messages::Said;
 use super::paging::{cut, last_place, way};
 use super::reports::reasons::ReasonView;
-use super::{ClockStatus, Reach, Service, ServiceError};
+use super::{ClockStatus, Complaint, Reach, Service, ServiceError};
 use crate::alert::life::{AlertRow, State};
 use crate::alert::{AlertKind, Stage};
 use crate::store::latest::Way;
@@ -283,6 +283,9 @@ fn told(said: Said) -> Told {
 fn limit(query: &BreachQuery) -> Result<usize, ServiceError> {
     match query.limit.unwrap_or(USUAL_BREACHES) {
         limit @ 1..=MOST_BREACHES => Ok(limit),
-        limit => Err(ServiceError::BadQuestion(format!("`limit` is {limit}, and must be 1 to {MOST_BREACHES}"))),
+        limit => Err(ServiceError::BadQuestion(Complaint::of(
+            "limit",
+            format!("is {limit}, and must be 1 to {MOST_BREACHES}"),
+        ))),
     }
 }

@@ -91,6 +91,24 @@ pub const ORDERS: [&str; 14] = [
 /// What alerts can be sorted by.
 pub const ALERT_ORDERS: [&str; 5] = ["worst", "due", "changed", "-due", "-changed"];
 
+/// What technicians and clients can be sorted by.
+pub const FIGURE_ORDERS: [&str; 14] = [
+    "tenant",
+    "name",
+    "total",
+    "compliance",
+    "breaches",
+    "response",
+    "resolution",
+    "-tenant",
+    "-name",
+    "-total",
+    "-compliance",
+    "-breaches",
+    "-response",
+    "-resolution",
+];
+
 macro_rules! asked_words {
     ($($(#[$doc:meta])* $name:ident: $words:expr;)*) => { $(
         $(#[$doc])*
@@ -115,6 +133,10 @@ asked_words! {
     BreachOrderWord: ["due", "-due"];
     /// `sort` of the audit log: by when it happened; `-`: the latest first.
     AuditOrderWord: ["at", "-at"];
+    /// `sort` of messages: by when they were made; `-`: the latest first.
+    MessageOrderWord: ["created", "-created"];
+    /// `sort` of technicians and clients.
+    FigureOrderWord: FIGURE_ORDERS;
     /// By what a report is grouped.
     ByWord: By::ALL.map(By::as_str);
     /// As what a report is written.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::ServiceError;
+use super::{Complaint, ServiceError};
 use crate::config::duration;
 
 /// The moment that somebody names as a length of time from `now`, or as itself.
@@ -11,17 +11,19 @@ pub(super) fn end_of(
     length: Option<&str>,
     until: Option<DateTime<Utc>>,
 ) -> Result<DateTime<Utc>, ServiceError> {
-    let bad = |text: String| ServiceError::BadQuestion(text);
+    let bad = ServiceError::BadQuestion;
     let end = match (length, until) {
         (Some(length), None) => {
-            let length = duration::parse(length).map_err(|rule| bad(format!("`for` {rule}")))?;
-            now.checked_add_signed(length).ok_or_else(|| bad("it would never end: say when, by `until`".to_owned()))?
+            let length = duration::parse(length).map_err(|rule| bad(Complaint::of("for", rule)))?;
+            let never = || bad(Complaint::about("for", "it would never end: say when, by `until`"));
+            now.checked_add_signed(length).ok_or_else(never)?
         }
         (None, Some(until)) => until,
-        _ => return Err(bad("say when it ends: either `for`, such as \"30m\", or `until`, a time".to_owned())),
+        _ => return Err(bad(Complaint::whole("say when it ends: either `for`, such as \"30m\", or `until`, a time"))),
     };
     if end <= now {
-        return Err(bad("the end must lie in the future".to_owned()));
+        let field = if length.is_some() { "for" } else { "until" };
+        return Err(bad(Complaint::about(field, "the end must lie in the future")));
     }
     Ok(end)
 }

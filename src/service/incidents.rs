@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Reach, Service, ServiceError};
+use super::{Complaint, Reach, Service, ServiceError};
 use crate::config::uptime::Component;
 use crate::keys::id_of;
 use crate::store::audit::Author;
@@ -154,7 +154,8 @@ impl Service {
     ) -> Result<IncidentView, ServiceError> {
         let now = millis(self.clock.now());
         let (tenant, components) = self.touched(scope, &order.components)?;
-        let title = text("title", Some(order.title), TITLE_MOST)?.ok_or_else(|| bad("say what it is: `title`"))?;
+        let title = text("title", Some(order.title), TITLE_MOST)?
+            .ok_or_else(|| bad(Complaint::about("title", "say what it is: `title`")))?;
         let mut incident = Incident {
             id: id_of(&format!("{tenant}:incident:{title}:{now}")),
             tenant,
@@ -174,7 +175,7 @@ impl Service {
             note: text("note", order.note, TEXT_MOST)?,
             ..Saying::default()
         };
-        let update = incident.say(saying, &author.who, now).map_err(ServiceError::BadQuestion)?;
+        let update = incident.say(saying, &author.who, now).map_err(|why| bad(Complaint::whole(why)))?;
         let what =
             format!("opened the incident {} of {}: {}", incident.id, incident.components.join(", "), incident.title);
         self.save_incident(incident, update, author, what).await
@@ -200,7 +201,7 @@ impl Service {
             cause: text("cause", order.cause, TEXT_MOST)?,
             public: order.public,
         };
-        let update = incident.say(saying, &author.who, now).map_err(ServiceError::BadQuestion)?;
+        let update = incident.say(saying, &author.who, now).map_err(|why| bad(Complaint::whole(why)))?;
         let shown = if incident.public { "public" } else { "not public" };
         let what =
             format!("said of the incident {id} ({shown}) that it is {}: {}", update.progress.as_str(), update.text);
@@ -223,13 +224,14 @@ impl Service {
     ) -> Result<WorkView, ServiceError> {
         let now = millis(self.clock.now());
         let (tenant, components) = self.touched(scope, &order.components)?;
-        let title = text("title", Some(order.title), TITLE_MOST)?.ok_or_else(|| bad("say what is done: `title`"))?;
+        let title = text("title", Some(order.title), TITLE_MOST)?
+            .ok_or_else(|| bad(Complaint::about("title", "say what is done: `title`")))?;
         let (from, until) = (moment("from", &order.from)?, moment("until", &order.until)?);
         if until <= from || until <= now {
-            return Err(bad("it must end after it begins, and in the future"));
+            return Err(bad(Complaint::whole("it must end after it begins, and in the future")));
         }
         if until - from > WORK_MOST || from - now > AHEAD_MOST {
-            return Err(bad("it may take 31 days at most, and begin within 400 days"));
+            return Err(bad(Complaint::whole("it may take 31 days at most, and begin within 400 days")));
         }
         let work = Work {
             id: id_of(&format!("{tenant}:work:{title}:{from}:{now}")),
@@ -292,12 +294,20 @@ impl Service {
     fn touched(&self, scope: &Reach, ids: &[String]) -> Result<(String, Vec<String>), ServiceError> {
         let known = |id: &String| {
             let one = self.config.uptime.component(id).filter(|one| is_within(scope, one.tenant.as_str()));
-            one.ok_or_else(|| bad(&format!("no component is called `{id}`; `superops-sla uptime` lists them")))
+            one.ok_or_else(|| {
+                let why = format!("no component is called `{id}`; `superops-sla uptime` lists them");
+                bad(Complaint::about("components", why))
+            })
         };
         let found: Vec<&Component> = ids.iter().map(known).collect::<Result<_, _>>()?;
-        let Some(first) = found.first() else { return Err(bad("say what it touches: `components`")) };
+        let Some(first) = found.first() else {
+            return Err(bad(Complaint::about("components", "say what it touches: `components`")));
+        };
         if found.iter().any(|one| one.tenant != first.tenant) {
-            return Err(bad("these components belong to several tenants: do it for each"));
+            return Err(bad(Complaint::about(
+                "components",
+                "these components belong to several tenants: do it for each",
+            )));
         }
         let mut ids: Vec<_> = found.iter().map(|one| one.id.clone()).collect();
         ids.sort();
@@ -310,32 +320,35 @@ fn is_within(scope: &Reach, tenant: &str) -> bool {
     scope.tenant().is_none_or(|own| own.as_str() == tenant)
 }
 
-fn bad(text: &str) -> ServiceError {
-    ServiceError::BadQuestion(text.to_owned())
+fn bad(complaint: Complaint) -> ServiceError {
+    ServiceError::BadQuestion(complaint)
 }
 
 /// `text` without blanks round it; none if nothing is left.
-fn text(name: &str, text: Option<String>, most: usize) -> Result<Option<String>, ServiceError> {
+fn text(name: &'static str, text: Option<String>, most: usize) -> Result<Option<String>, ServiceError> {
     let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     match text {
-        Some(text) if text.chars().count() > most => Err(bad(&format!("`{name}` may have {most} letters at most"))),
+        Some(text) if text.chars().count() > most => {
+            Err(bad(Complaint::of(name, format!("may have {most} letters at most"))))
+        }
         text => Ok(text),
     }
 }
 
 fn impact(text: &str) -> Result<Impact, ServiceError> {
-    Impact::parse(text).ok_or_else(|| bad("`impact` must be none, minor, major or critical"))
+    Impact::parse(text).ok_or_else(|| bad(Complaint::of("impact", "must be none, minor, major or critical")))
 }
 
 fn progress(text: &str) -> Result<Progress, ServiceError> {
-    Progress::parse(text).ok_or_else(|| bad("`status` must be investigating, identified, monitoring or resolved"))
+    Progress::parse(text)
+        .ok_or_else(|| bad(Complaint::of("status", "must be investigating, identified, monitoring or resolved")))
 }
 
-fn moment(name: &str, text: &str) -> Result<Millis, ServiceError> {
+fn moment(name: &'static str, text: &str) -> Result<Millis, ServiceError> {
     let zoned = DateTime::parse_from_rfc3339(text).map(|at| at.timestamp_millis());
     let plain = |form| NaiveDateTime::parse_from_str(text, form).map(|at| at.and_utc().timestamp_millis());
     let found = zoned.or_else(|_| plain("%Y-%m-%dT%H:%M")).or_else(|_| plain("%Y-%m-%dT%H:%M:%S"));
-    found.map_err(|_| bad(&format!("`{name}` must be a time like 2026-11-30T22:00:00Z")))
+    found.map_err(|_| bad(Complaint::of(name, "must be a time like 2026-11-30T22:00:00Z")))
 }
 
 fn instant(at: Millis) -> DateTime<Utc> {

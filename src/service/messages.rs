@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::paging::{begins_after, cut};
+use super::paging::{cut, last_place, way};
 use super::{MOST_TICKETS, Reach, Service, ServiceError};
 use crate::config::ChannelKind;
 use crate::notify::{Body, TicketFacts};
-use crate::store::latest::LastShown;
+use crate::store::latest::{LastShown, Way};
 use crate::store::outbox::Logged;
 
 /// One message to one person, as the outbox knows it. Addresses and numbers are left out.
@@ -31,6 +31,7 @@ pub struct MessageView {
     pub held_by: Option<String>,
     /// The key of the message that says this together with others.
     pub bundle: Option<String>,
+    pub created_at: DateTime<Utc>,
     pub due_at: DateTime<Utc>,
     pub sent_at: Option<DateTime<Utc>>,
     pub attempts: i64,
@@ -41,7 +42,7 @@ pub struct MessageView {
     pub because: Option<String>,
 }
 
-/// What was told to whom, newest first.
+/// What was told to whom, newest first unless asked for the other way.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 #[schema(as = Messages)]
 pub struct MessagePage {
@@ -49,8 +50,13 @@ pub struct MessagePage {
     pub next_cursor: Option<String>,
 }
 
-/// Whose cursors are not those of other lists.
-const LIST: &str = "messages";
+/// Whose cursors are not those of other lists, or of another order.
+fn list(way: Way) -> &'static str {
+    match way {
+        Way::LatestFirst => "messages",
+        Way::EarliestFirst => "messages by created",
+    }
+}
 
 /// One notification and its attempts.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -73,18 +79,19 @@ pub struct AttemptView {
 impl Service {
     /// Who was told what, newest first, and how each attempt went.
     pub async fn messages(&self, scope: &Reach, ticket: Option<&str>, limit: usize) -> Result<Vec<Said>, ServiceError> {
-        Ok(self.message_page(scope, ticket, limit, None).await?.messages)
+        Ok(self.message_page(scope, ticket, limit, (None, None)).await?.messages)
     }
 
-    /// The same, from where `cursor` says.
+    /// The same in the order `sort`, from where `cursor` says.
     pub async fn message_page(
         &self,
         scope: &Reach,
         ticket: Option<&str>,
         limit: usize,
-        cursor: Option<&str>,
+        (sort, cursor): (Option<&str>, Option<&str>),
     ) -> Result<MessagePage, ServiceError> {
-        let (limit, after) = (limit.min(MOST_TICKETS), begins_after(LIST, cursor)?);
+        let (limit, way) = (limit.min(MOST_TICKETS), way("created", sort)?);
+        let after = last_place(list(way), cursor)?.unwrap_or_else(|| way.start());
         let (scope, ticket) = match ticket {
             None => (scope.clone(), None),
             Some(text) => match self.found(scope, text).await? {
@@ -92,8 +99,8 @@ impl Service {
                 Some((tenant, watched)) => (Reach::One(tenant), Some(watched.ticket.id.to_string())),
             },
         };
-        let mut rows = self.store.notifications_after(&after, &scope, ticket.as_deref(), limit + 1).await?;
-        let next_cursor = cut(LIST, &mut rows, limit, place);
+        let mut rows = self.store.notifications_after(way, &after, &scope, ticket.as_deref(), limit + 1).await?;
+        let next_cursor = cut(list(way), &mut rows, limit, place);
         Ok(MessagePage { messages: self.said(rows).await?, next_cursor })
     }
 
@@ -140,6 +147,7 @@ pub(super) fn message_view(row: Logged) -> MessageView {
         state: row.state,
         held_by: row.held_by,
         bundle: row.bundle,
+        created_at: notification.created_at,
         due_at: notification.due_at,
         attempts: row.leased.attempt.into(),
         last_error: row.last_error,

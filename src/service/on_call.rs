@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Reach, Service, ServiceError};
+use super::{Complaint, Reach, Service, ServiceError};
 use crate::alert::on_call::{By, Override, Person, Rotation, Shift};
 use crate::config::read_on_call;
 use crate::store::StoreError;
@@ -141,13 +141,13 @@ impl Service {
         let (from, until) = (moment(rotation, "from", &request.from)?, moment(rotation, "until", &request.until)?);
         check_span(from, until, now)?;
         let person = read_on_call::person(&request.person)
-            .map_err(|rule| ServiceError::BadQuestion(format!("`person` {rule}")))?;
+            .map_err(|rule| ServiceError::BadQuestion(Complaint::of("person", rule)))?;
         if is_unknown(&person, &self.directories(rotation).await?) {
-            return Err(ServiceError::BadQuestion(
-                "`person` is nobody whom SuperOps knows: give a technician's email address, name or id, or \
-                 email:ADDRESS or sms:+NUMBER"
-                    .to_owned(),
-            ));
+            return Err(ServiceError::BadQuestion(Complaint::of(
+                "person",
+                "is nobody whom SuperOps knows: give a technician's email address, name or id, or \
+                 email:ADDRESS or sms:+NUMBER",
+            )));
         }
         let tenant = rotation.tenant.clone();
         let before = on_call_between(rotation, &self.store.overrides_from(now).await?, from, until);
@@ -221,7 +221,7 @@ fn may_see(scope: &Reach, rotation: &Rotation) -> bool {
 }
 
 /// A moment as RFC 3339, or as the rotation's own local time.
-fn moment(rotation: &Rotation, field: &str, text: &str) -> Result<DateTime<Utc>, ServiceError> {
+fn moment(rotation: &Rotation, field: &'static str, text: &str) -> Result<DateTime<Utc>, ServiceError> {
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Ok(at.to_utc());
     }
@@ -229,23 +229,24 @@ fn moment(rotation: &Rotation, field: &str, text: &str) -> Result<DateTime<Utc>,
         .iter()
         .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
     local.map(|local| rotation.instant(local)).ok_or_else(|| {
-        ServiceError::BadQuestion(format!(
-            "`{field}` must be a time such as 2026-11-02T09:00:00Z, or 2026-11-02T09:00 in the rotation's zone"
+        ServiceError::BadQuestion(Complaint::of(
+            field,
+            "must be a time such as 2026-11-02T09:00:00Z, or 2026-11-02T09:00 in the rotation's zone",
         ))
     })
 }
 
 fn check_span(from: DateTime<Utc>, until: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), ServiceError> {
     let rule = if until <= from {
-        "`until` must be after `from`"
+        "must be after `from`"
     } else if until <= now {
-        "`until` has passed already"
+        "has passed already"
     } else if until - from > LONGEST_OVERRIDE {
-        "an override may last a year at most: change the rotation in the configuration instead"
+        "must lie within a year of `from`: change the rotation in the configuration instead"
     } else {
         return Ok(());
     };
-    Err(ServiceError::BadQuestion(rule.to_owned()))
+    Err(ServiceError::BadQuestion(Complaint::of("until", rule)))
 }
 
 /// Whether a step would not reach `person` at any tenant. Before SuperOps was read, nobody is known, nor unknown.

@@ -9,9 +9,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::ServiceError;
 use super::described::ORDERS;
 use super::snapshot::Row;
+use super::{Complaint, ServiceError};
 use crate::ticket::{Named, TenantId};
 
 /// What tickets are sorted by.
@@ -51,7 +51,10 @@ impl Order {
             "number" => SortBy::Number,
             _ => {
                 let names = ORDERS.join(", ");
-                return Err(ServiceError::BadQuestion(format!("`sort` is `{text}`, and must be one of {names}")));
+                return Err(ServiceError::BadQuestion(Complaint::of(
+                    "sort",
+                    format!("is `{text}`, and must be one of {names}"),
+                )));
             }
         };
         Ok(Self { by, turned })
@@ -115,11 +118,11 @@ pub fn cursor(order: Order, after: Key) -> String {
 /// The ticket after which a page begins; none: it is the first.
 pub fn begins_after(order: Order, cursor: Option<&str>) -> Result<Option<Key>, ServiceError> {
     let Some(text) = cursor else { return Ok(None) };
-    let bad = || ServiceError::BadQuestion(format!("`cursor` `{text}` is not one that we gave"));
+    let bad = || ServiceError::BadQuestion(Complaint::of("cursor", format!("`{text}` is not one that we gave")));
     let written = URL_SAFE_NO_PAD.decode(text).ok().and_then(|text| serde_json::from_slice::<Written>(&text).ok());
     let written = written.ok_or_else(bad)?;
     if written.order != order {
-        return Err(ServiceError::BadQuestion("`cursor` is of another order than `sort`".to_owned()));
+        return Err(ServiceError::BadQuestion(Complaint::of("cursor", "is of another order than `sort`")));
     }
     Ok(Some(written.after))
 }

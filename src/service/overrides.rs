@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Reach, Service, ServiceError, TicketSla};
+use super::{Complaint, Reach, Service, ServiceError, TicketSla};
 use crate::store::audit::Author;
 use crate::ticket::ClockKind;
 use crate::ticket::manual_override::{ManualOverride, OverrideAction};
@@ -62,14 +62,16 @@ impl OverrideOrder {
             (Some(at), None, false) => Ok(OverrideAction::Due(at)),
             (None, Some(at), false) => Ok(OverrideAction::StoppedAt(at)),
             (None, None, true) => Ok(OverrideAction::Cancelled),
-            _ => Err(bad("say just one of `due`, `stopped_at` and `cancelled`")),
+            _ => Err(bad(Complaint::whole("say just one of `due`, `stopped_at` and `cancelled`"))),
         }
     }
 
     fn reason(&self) -> Result<String, ServiceError> {
         match self.reason.trim() {
-            "" => Err(bad("say why: `reason` must not be blank")),
-            long if long.len() > LONGEST_REASON => Err(bad("`reason` must not be longer than 500 bytes")),
+            "" => Err(bad(Complaint::about("reason", "say why: `reason` must not be blank"))),
+            long if long.len() > LONGEST_REASON => {
+                Err(bad(Complaint::of("reason", "must not be longer than 500 bytes")))
+            }
             reason => Ok(reason.to_owned()),
         }
     }
@@ -123,16 +125,20 @@ fn sensible(
 ) -> Result<OverrideAction, ServiceError> {
     let early = |at| watched.start(clock).is_some_and(|start| at < start);
     match action {
-        OverrideAction::Due(at) if early(at) => Err(bad("`due` lies before the clock began")),
-        OverrideAction::Due(at) if at - now > FURTHEST => Err(bad("`due` lies more than ten years ahead")),
-        OverrideAction::StoppedAt(at) if early(at) => Err(bad("`stopped_at` lies before the clock began")),
+        OverrideAction::Due(at) if early(at) => Err(bad(Complaint::of("due", "lies before the clock began"))),
+        OverrideAction::Due(at) if at - now > FURTHEST => {
+            Err(bad(Complaint::of("due", "lies more than ten years ahead")))
+        }
+        OverrideAction::StoppedAt(at) if early(at) => {
+            Err(bad(Complaint::of("stopped_at", "lies before the clock began")))
+        }
         OverrideAction::StoppedAt(at) if at > now => {
-            Err(bad("`stopped_at` lies ahead: a clock cannot be known to have stopped then"))
+            Err(bad(Complaint::of("stopped_at", "lies ahead: a clock cannot be known to have stopped then")))
         }
         sensible => Ok(sensible),
     }
 }
 
-fn bad(why: &str) -> ServiceError {
-    ServiceError::BadQuestion(why.to_owned())
+fn bad(complaint: Complaint) -> ServiceError {
+    ServiceError::BadQuestion(complaint)
 }

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::ServiceError;
+use super::{Complaint, ServiceError};
 use crate::store::latest::{LastShown, Way};
 
 /// What a cursor says: of which list it is, and what was shown last.
@@ -32,7 +32,9 @@ pub fn last_place<P: DeserializeOwned>(list: &str, cursor: Option<&str>) -> Resu
     let Some(text) = cursor.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
     let written = URL_SAFE_NO_PAD.decode(text).ok().and_then(|text| serde_json::from_slice::<Written<P>>(&text).ok());
     let written = written.filter(|written| written.list == list);
-    let bad = || ServiceError::BadQuestion(format!("`cursor` `{text}` is not one that we gave for this list"));
+    let bad = || {
+        ServiceError::BadQuestion(Complaint::of("cursor", format!("`{text}` is not one that we gave for this list")))
+    };
     written.map(|written| Some(written.after)).ok_or_else(bad)
 }
 
@@ -42,7 +44,10 @@ pub fn way(time: &str, sort: Option<&str>) -> Result<Way, ServiceError> {
         "" => Ok(Way::LatestFirst),
         text if text == time => Ok(Way::EarliestFirst),
         text if text.strip_prefix('-') == Some(time) => Ok(Way::LatestFirst),
-        text => Err(ServiceError::BadQuestion(format!("`sort` is `{text}`, and must be `{time}` or `-{time}`"))),
+        text => Err(ServiceError::BadQuestion(Complaint::of(
+            "sort",
+            format!("is `{text}`, and must be `{time}` or `-{time}`"),
+        ))),
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::on_call::Changed;
-use super::{Reach, Service, ServiceError};
+use super::{Complaint, Reach, Service, ServiceError};
 use crate::config::raw_personal_rules::{self, RawPersonalRules};
 use crate::keys::id_of;
 use crate::personal_rules;
@@ -107,7 +107,7 @@ impl Service {
         if self.config.alerts.noise.people.contains_key(&address) {
             return Err(ServiceError::Settled(by_the_file(&address)));
         }
-        let refused = |fault: String| ServiceError::BadQuestion(fault);
+        let refused = |fault: String| ServiceError::BadQuestion(Complaint::of_key(fault));
         let personal = ask.map(|ask| ask.read(&address, &self.config.notify.kinds())).transpose().map_err(refused)?;
         let kept = personal.as_ref().map(|personal| serde_json::to_string(&RawPersonalRules::of(personal)));
         let rules = kept.transpose().map_err(|error| refused(error.to_string()))?;

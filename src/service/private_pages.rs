@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Reach, Service, ServiceError};
+use super::{Complaint, Reach, Service, ServiceError};
 use crate::keys::Secret;
 use crate::store::millis;
 use crate::store::private_pages::PrivatePage;
@@ -59,7 +59,7 @@ impl Service {
     ) -> Result<PrivatePageMade, ServiceError> {
         if self.config.uptime.status_page.is_none() {
             let rule = "there is no status page: add [status_page] to the configuration";
-            return Err(ServiceError::BadQuestion(rule.to_owned()));
+            return Err(ServiceError::BadQuestion(Complaint::whole(rule)));
         }
         let tenant = self.tenant_of_client(scope, order)?;
         let secret = Secret::generate().map_err(|error| ServiceError::NoRandomness(error.to_string()))?;
@@ -108,11 +108,11 @@ impl Service {
                 let known = if known.is_empty() { "no client".to_owned() } else { known.join(", ") };
                 let client = &order.client;
                 let rule = format!("no component is of the client `{client}`; there are some of {known}");
-                Err(ServiceError::BadQuestion(rule))
+                Err(ServiceError::BadQuestion(Complaint::about("client", rule)))
             }
             _ => {
                 let rule = format!("several tenants have a client `{}`: name one as `tenant`", order.client);
-                Err(ServiceError::BadQuestion(rule))
+                Err(ServiceError::BadQuestion(Complaint::about("tenant", rule)))
             }
         }
     }

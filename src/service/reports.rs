@@ -7,6 +7,7 @@ pub mod credits;
 pub mod entries;
 pub mod file;
 pub mod honesty;
+pub mod listed;
 pub mod names;
 pub mod question;
 pub mod reasons;
@@ -23,7 +24,7 @@ use self::names::Called;
 pub use self::question::{ComplianceQuery, EntryQuery, ReportQuery, TechnicianQuery};
 use self::question::{Found, Wanted};
 pub use self::views::{ComplianceDay, TechnicianPage, TechnicianView};
-use super::{Service, ServiceError};
+use super::{Complaint, Service, ServiceError};
 use crate::bookkeeping::CLOSE_AFTER;
 use crate::config::Tenant;
 use crate::keys::hash_of;
@@ -60,7 +61,7 @@ impl Service {
             Some(period) => period,
             None => wanted.period(self.clock.now().date_naive())?,
         };
-        Ok(TechnicianPage { period_start: period.from, period_end: period.to, technicians: all })
+        Ok(TechnicianPage { period_start: period.from, period_end: period.to, technicians: all, next_cursor: None })
     }
 
     async fn count_technicians(&self, tenant: &Tenant, found: &Found, wanted: &Wanted) -> Result<Answer, ServiceError> {
@@ -174,7 +175,7 @@ impl Service {
         let key = Key::new(&tenant.id, "report", &found, &wanted, &self.books_version().await?);
         match self.answers.get(key, found.is_closed, self.make_report(tenant, &found, &wanted)).await? {
             Answer::Report(report) => Ok(report),
-            _ => Err(ServiceError::BadQuestion("there is no such report".to_owned())),
+            _ => Err(ServiceError::BadQuestion(Complaint::whole("there is no such report"))),
         }
     }
 
@@ -213,7 +214,8 @@ impl Service {
             people: self.config.reports.people,
             names: &names,
         });
-        let text = serde_json::to_string(&made).map_err(|error| ServiceError::BadQuestion(error.to_string()))?;
+        let text = serde_json::to_string(&made)
+            .map_err(|error| ServiceError::BadQuestion(Complaint::whole(error.to_string())))?;
         made.hash = hash_of(text);
         Ok(Answer::Report(Arc::new(made)))
     }
@@ -250,10 +252,12 @@ impl Service {
         let mut within = self.tenants(reach).filter(|tenant| wanted.means(&tenant.id));
         match (within.next(), within.next()) {
             (Some(tenant), None) => Ok(tenant),
-            (Some(_), Some(_)) => Err(ServiceError::BadQuestion("say whose figures are meant: `tenant`".to_owned())),
-            (None, _) => Err(ServiceError::BadQuestion(format!(
-                "`tenant` is `{}`, and there is no such tenant",
-                wanted.tenant.as_deref().unwrap_or_default()
+            (Some(_), Some(_)) => {
+                Err(ServiceError::BadQuestion(Complaint::about("tenant", "say whose figures are meant: `tenant`")))
+            }
+            (None, _) => Err(ServiceError::BadQuestion(Complaint::of(
+                "tenant",
+                format!("is `{}`, and there is no such tenant", wanted.tenant.as_deref().unwrap_or_default()),
             ))),
         }
     }
@@ -293,7 +297,8 @@ fn by_date(days: &[BookDay]) -> BTreeMap<NaiveDate, &BookDay> {
 
 /// What the sender's own rules keep from everybody.
 fn withheld(what: &str, people: People) -> ServiceError {
-    ServiceError::BadQuestion(format!("{what} here: `people` in [reports] is `{}`", people.as_str()))
+    let why = format!("{what} here: `people` in [reports] is `{}`", people.as_str());
+    ServiceError::BadQuestion(Complaint::whole(why))
 }
 
 /// When the last month of the period is closed.

@@ -15,7 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::try_join_all;
 
 use super::view;
-use super::{Service, ServiceError, TicketQuery};
+use super::{Complaint, Service, ServiceError, TicketQuery};
 use crate::alert::AlertKey;
 use crate::config::Tenant;
 use crate::predict::Forecasts;
@@ -276,10 +276,11 @@ impl Filter {
     /// Refuses words that can match nothing.
     pub fn new(query: &TicketQuery) -> Result<Self, ServiceError> {
         let lower = |text: &Option<String>| text.as_ref().map(|text| text.trim().to_lowercase());
-        let one_of = |name: &str, text: Option<String>, words: &[&str]| match text {
-            Some(text) if !words.contains(&text.as_str()) => {
-                Err(ServiceError::BadQuestion(format!("`{name}` is `{text}`, and must be one of {}", words.join(", "))))
-            }
+        let one_of = |name: &'static str, text: Option<String>, words: &[&str]| match text {
+            Some(text) if !words.contains(&text.as_str()) => Err(ServiceError::BadQuestion(Complaint::of(
+                name,
+                format!("is `{text}`, and must be one of {}", words.join(", ")),
+            ))),
             text => Ok(text),
         };
         const RISKS: [&str; 5] = ["none", "low", "medium", "high", "critical"];

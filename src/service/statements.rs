@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::reports::file::ReportFile;
 use super::uptime::percent;
-use super::{Reach, Service, ServiceError};
+use super::{Complaint, Reach, Service, ServiceError};
 use crate::formats::Format;
 use crate::keys::hash_of;
 use crate::monitor::settle::statement;
@@ -117,8 +117,9 @@ impl Service {
         format: Format,
     ) -> Result<Option<ReportFile>, ServiceError> {
         let Some(one) = self.frozen(scope, id).await? else { return Ok(None) };
-        let mut made = report(&one.statement).map_err(ServiceError::BadQuestion)?;
-        let text = serde_json::to_string(&made).map_err(|error| ServiceError::BadQuestion(error.to_string()))?;
+        let mut made = report(&one.statement).map_err(|why| ServiceError::BadQuestion(Complaint::whole(why)))?;
+        let text = serde_json::to_string(&made)
+            .map_err(|error| ServiceError::BadQuestion(Complaint::whole(error.to_string())))?;
         made.hash = hash_of(text);
         let (content_type, disposition) = (format.content_type(), format.disposition(&made, None));
         let bytes = self.written(Arc::new(made), None, format).await?;
@@ -143,17 +144,15 @@ impl Service {
             } else {
                 format!("only what is {} can be", from.join(" or "))
             };
-            ServiceError::BadQuestion(format!(
-                "this credit is {stands}, so it cannot become {}: {from}",
-                becomes.as_str()
-            ))
+            let why = format!("this credit is {stands}, so it cannot become {}: {from}", becomes.as_str());
+            ServiceError::BadQuestion(Complaint::about("credit", why))
         };
         if !becomes.follows().contains(&one.credit) {
             return Err(refused());
         }
         let note = order.note.map(|note| note.trim().to_owned()).filter(|note| !note.is_empty());
         if note.as_ref().is_some_and(|note| note.chars().count() > 1000) {
-            return Err(ServiceError::BadQuestion("`note` may have 1000 letters at most".to_owned()));
+            return Err(ServiceError::BadQuestion(Complaint::of("note", "may have 1000 letters at most")));
         }
         if !self.store.decide_credit(one, becomes, note, author, millis(self.clock.now())).await? {
             return Err(refused());
@@ -223,8 +222,8 @@ impl StatementView {
 }
 
 fn state(text: &str) -> Result<CreditState, ServiceError> {
-    let unknown = || format!("`credit` is `{text}`, and must be none, proposed, approved, issued or waived");
-    CreditState::parse(text).ok_or_else(|| ServiceError::BadQuestion(unknown()))
+    let rule = || format!("is `{text}`, and must be none, proposed, approved, issued or waived");
+    CreditState::parse(text).ok_or_else(|| ServiceError::BadQuestion(Complaint::of("credit", rule())))
 }
 
 fn in_words(owed: &Owed) -> String {

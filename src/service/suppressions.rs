@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::ending::end_of;
-use super::{Reach, Service, ServiceError};
+use super::{Complaint, Reach, Service, ServiceError};
 use crate::alert::suppression::{Matchers, Suppression, SuppressionKind};
 use crate::config::nearest;
 use crate::store::audit::Author;
@@ -98,7 +98,7 @@ impl Service {
         let from = order.from.unwrap_or(now).max(now);
         let until = end_of(from, order.length.as_deref(), order.until)?;
         if until - now > LONGEST {
-            return Err(ServiceError::BadQuestion("it must end within a year".to_owned()));
+            return Err(ServiceError::BadQuestion(Complaint::whole("it must end within a year")));
         }
         let matchers = Matchers {
             client: named("client", order.client)?,
@@ -108,17 +108,17 @@ impl Service {
             technician: named("technician", order.technician)?,
         };
         if kind == SuppressionKind::Silence && matchers == Matchers::default() && !order.everything {
-            return Err(ServiceError::BadQuestion(format!(
+            return Err(ServiceError::BadQuestion(Complaint::whole(format!(
                 "say what to be quiet about: `client`, `ticket`, `component`, `priority` or `technician`; to silence every alert of \
                  {tenant}, say `everything`: true"
-            )));
+            ))));
         }
         self.check_names(&tenant, &matchers).await?;
         // Where one token serves several people, they may say who they are; the token is always named.
         let by = named("author", order.author)?;
         let by = by.map_or_else(|| author.who.clone(), |name| format!("{name} ({})", author.who));
         let Some(reason) = named("reason", Some(order.reason))? else {
-            return Err(ServiceError::BadQuestion("say why: `reason` must not be blank".to_owned()));
+            return Err(ServiceError::BadQuestion(Complaint::about("reason", "say why: `reason` must not be blank")));
         };
         let new = NewSuppression { kind, tenant, matchers, from, until, author: by, reason };
         let added = self.store.add_suppression(new, author, now).await?;
@@ -175,7 +175,9 @@ impl Service {
         match (named.map(str::trim).filter(|name| !name.is_empty()), within.as_slice()) {
             (Some(name), within) => Ok(within.iter().find(|tenant| tenant.as_str() == name).cloned()),
             (None, [only]) => Ok(Some(only.clone())),
-            (None, _) => Err(ServiceError::BadQuestion("say whose alerts are meant: `tenant`".to_owned())),
+            (None, _) => {
+                Err(ServiceError::BadQuestion(Complaint::about("tenant", "say whose alerts are meant: `tenant`")))
+            }
         }
     }
 }
@@ -183,7 +185,7 @@ impl Service {
 /// Complains of a `wanted` name that is none of `names`, with the nearest of them. Where no name is known, SuperOps has
 /// not been read yet, and any will do.
 fn known(
-    key: &str,
+    key: &'static str,
     what: &str,
     tenant: &TenantId,
     wanted: Option<&str>,
@@ -196,16 +198,20 @@ fn known(
         return Ok(());
     }
     let hint = nearest(wanted, names.iter().map(String::as_str));
-    Err(ServiceError::BadQuestion(format!("`{key}`: {tenant} has no {what} called `{wanted}`{hint}")))
+    Err(ServiceError::BadQuestion(Complaint::about(
+        key,
+        format!("`{key}`: {tenant} has no {what} called `{wanted}`{hint}"),
+    )))
 }
 
 /// `text` without white space round it; none if nothing is left.
-fn named(key: &str, text: Option<String>) -> Result<Option<String>, ServiceError> {
+fn named(key: &'static str, text: Option<String>) -> Result<Option<String>, ServiceError> {
     let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     match text {
-        Some(text) if text.chars().count() > LONGEST_TEXT => {
-            Err(ServiceError::BadQuestion(format!("`{key}` must not be longer than {LONGEST_TEXT} characters")))
-        }
+        Some(text) if text.chars().count() > LONGEST_TEXT => Err(ServiceError::BadQuestion(Complaint::of(
+            key,
+            format!("must not be longer than {LONGEST_TEXT} characters"),
+        ))),
         text => Ok(text),
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::ending::end_of;
-use super::{Reach, Service, ServiceError};
+use super::{Complaint, Reach, Service, ServiceError};
 use crate::store::tokens::{Author, NewToken, Role, Token, TokenRecord};
 use crate::ticket::TenantId;
 
@@ -62,7 +62,7 @@ impl Service {
         };
         let name = NewToken::cleaned(&order.name);
         if name.is_empty() {
-            return Err(ServiceError::BadQuestion("`name` must say who or what the token is for".to_owned()));
+            return Err(ServiceError::BadQuestion(Complaint::of("name", "must say who or what the token is for")));
         }
         let token = Token::generate().map_err(|error| ServiceError::NoRandomness(error.to_string()))?;
         let new = NewToken { name, role: order.role, tenant, expires_at };

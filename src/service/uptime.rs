@@ -16,7 +16,7 @@ pub use self::views::{
     LatencyPoint, LookView, LooksQuery, ObjectiveView, SlaQuery, SlaReport, SlaView, SpanView, UptimeOverview,
     UptimeShares,
 };
-use super::{Reach, Service, ServiceError};
+use super::{Complaint, Reach, Service, ServiceError};
 use crate::config::uptime::Component;
 use crate::monitor::board::StatusBoard;
 use crate::store::millis;
@@ -110,7 +110,12 @@ impl Service {
         let (now, board) = (millis(self.clock.now()), self.board());
         let most = match query.limit.unwrap_or(LOOKS_SHOWN) {
             most @ 1..=LOOKS_MOST => most,
-            most => return Err(ServiceError::BadQuestion(format!("`limit` is {most}, and must be 1 to {LOOKS_MOST}"))),
+            most => {
+                return Err(ServiceError::BadQuestion(Complaint::of(
+                    "limit",
+                    format!("is {most}, and must be 1 to {LOOKS_MOST}"),
+                )));
+            }
         };
         let Some((_, entry)) = self.watched_components(scope, &board).find(|(one, _)| one.id == id) else {
             return Ok(None);
@@ -161,7 +166,10 @@ impl Service {
         let last = query.to.unwrap_or_else(|| days::date_of(terms.zone, now));
         let first = query.from.unwrap_or(last - chrono::Days::new(29));
         if (last - first).num_days() >= DAYS_MOST {
-            return Err(ServiceError::BadQuestion(format!("`from` and `to` may lie {DAYS_MOST} days apart at most")));
+            return Err(ServiceError::BadQuestion(Complaint::of(
+                "from",
+                format!("and `to` may lie {DAYS_MOST} days apart at most"),
+            )));
         }
         let windows = self.announcements().windows_of(&one.id);
         let record = record(entry, &windows);
@@ -242,11 +250,15 @@ fn look_view(check: &str, row: LookRow) -> LookView {
 fn range(asked: Option<&str>) -> Result<(&'static str, Millis), ServiceError> {
     let asked = asked.unwrap_or("24h");
     let found = RANGES.into_iter().find(|(name, _)| *name == asked);
-    found.ok_or_else(|| ServiceError::BadQuestion(format!("`range` is `{asked}`, and must be 24h, 7d, 30d or 90d")))
+    found.ok_or_else(|| {
+        ServiceError::BadQuestion(Complaint::of("range", format!("is `{asked}`, and must be 24h, 7d, 30d or 90d")))
+    })
 }
 
 fn period(asked: &str) -> Result<Period, ServiceError> {
-    let unknown = || ServiceError::BadQuestion(format!("`period` is `{asked}`, and must be month, quarter or year"));
+    let unknown = || {
+        ServiceError::BadQuestion(Complaint::of("period", format!("is `{asked}`, and must be month, quarter or year")))
+    };
     Period::parse(asked).ok_or_else(unknown)
 }
 
@@ -255,5 +267,5 @@ fn thousandths(percent: f64) -> Result<u32, ServiceError> {
     if (0.0..=f64::from(WHOLE)).contains(&thousandths) {
         return Ok(thousandths as u32);
     }
-    Err(ServiceError::BadQuestion("`target` must be a percentage from 0 to 100".to_owned()))
+    Err(ServiceError::BadQuestion(Complaint::of("target", "must be a percentage from 0 to 100")))
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::snapshot::Filter;
-use super::{Reach, Service, ServiceError, TicketQuery};
+use super::{Complaint, Reach, Service, ServiceError, TicketQuery};
 use crate::store::audit::Author;
 use crate::store::saved_views::{MOST, Owner, SavedView};
 
@@ -77,11 +77,12 @@ impl Service {
     ) -> Result<ViewView, ServiceError> {
         let name = order.name.split_whitespace().collect::<Vec<_>>().join(" ");
         if name.is_empty() || name.chars().count() > LONGEST_NAME {
-            let rule = format!("`name` must be what the view is called, in {LONGEST_NAME} characters at most");
-            return Err(ServiceError::BadQuestion(rule));
+            let rule = format!("must be what the view is called, in {LONGEST_NAME} characters at most");
+            return Err(ServiceError::BadQuestion(Complaint::of("name", rule)));
         }
         let filters = order.filters.checked()?;
-        let filters = serde_json::to_string(&filters).map_err(|error| ServiceError::BadQuestion(error.to_string()))?;
+        let filters = serde_json::to_string(&filters)
+            .map_err(|error| ServiceError::BadQuestion(Complaint::whole(error.to_string())))?;
         let owner = if order.shared { Owner::Shared(scope.clone()) } else { Owner::One(owner.to_owned()) };
         let saved = self.store.save_view(owner, name, filters, author, self.clock.now()).await?;
         let too_many = || ServiceError::Settled(format!("there are {MOST} views already: forget one first"));
@@ -108,12 +109,15 @@ impl ViewFilters {
         for word in [tenant, client, technician, priority, standing, risk, text] {
             word.take_if(|word| word.trim().is_empty());
             if word.as_ref().is_some_and(|word| word.chars().count() > LONGEST_WORD) {
-                let rule = format!("`filters` may hold words of {LONGEST_WORD} characters at most");
-                return Err(ServiceError::BadQuestion(rule));
+                let rule = format!("may hold words of {LONGEST_WORD} characters at most");
+                return Err(ServiceError::BadQuestion(Complaint::of("filters", rule)));
             }
         }
         if filters == Self::default() {
-            return Err(ServiceError::BadQuestion("`filters` must choose something: this view shows all".to_owned()));
+            return Err(ServiceError::BadQuestion(Complaint::of(
+                "filters",
+                "must choose something: this view shows all",
+            )));
         }
         let Self { risk, standing, .. } = filters.clone();
         Filter::new(&TicketQuery { risk, standing, ..TicketQuery::default() })?;

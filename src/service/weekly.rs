@@ -4,7 +4,7 @@ use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Reach, Service, ServiceError};
+use super::{Complaint, Reach, Service, ServiceError};
 use crate::store::StoreError;
 use crate::store::weekly::{Week, week_of};
 use crate::telemetry::WeekLabels;
@@ -56,8 +56,8 @@ impl Service {
     pub async fn weekly(&self, scope: &Reach, weeks: Option<u32>) -> Result<Weekly, ServiceError> {
         let weeks = weeks.unwrap_or(USUAL_WEEKS);
         if !(1..=MOST_WEEKS).contains(&weeks) {
-            let text = format!("`weeks` is {weeks}, and must be 1 to {MOST_WEEKS}");
-            return Err(ServiceError::BadQuestion(text));
+            let rule = format!("is {weeks}, and must be 1 to {MOST_WEEKS}");
+            return Err(ServiceError::BadQuestion(Complaint::of("weeks", rule)));
         }
         let now = self.clock.now();
         Ok(Weekly { now, weeks: self.week_figures(scope, weeks, now).await? })

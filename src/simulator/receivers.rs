@@ -12,6 +12,7 @@ mod pagerduty;
 mod slack;
 mod sms;
 mod teams;
+mod twilio;
 mod webhook;
 
 use std::collections::VecDeque;

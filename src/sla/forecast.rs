@@ -20,6 +20,7 @@ mod learner;
 mod logistic;
 mod model;
 mod names;
+mod observation;
 mod rates;
 mod reasons;
 mod sample;
@@ -27,6 +28,7 @@ mod schedule;
 mod survival;
 #[cfg(test)]
 mod tests;
+mod traits;
 mod workload;
 
 use std::sync::Arc;

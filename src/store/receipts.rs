@@ -5,27 +5,23 @@
 //! asked about. One that was not delivered is as good as refused: what it said
 //! goes on by the next channel.
 
+pub(super) mod failure;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::audit::Author;
-use super::outbox::{Attempted, Leased, Logged, Outcome, leased, record};
-use super::phones::stop;
-use super::unreachable_numbers::mark;
+use self::failure::failed_after_all;
+use super::outbox::{Logged, record};
 use super::{Store, StoreError, instant, millis};
 use crate::alert::escalation::ChannelKind;
-use crate::notify::sms::{self, CONFIGURED, OPTED_OUT};
-use crate::notify::{Delivery, SendError, voice};
+use crate::notify::{Delivery, voice};
 use crate::store::sql::{self, Connection};
 
 /// A message that is silent for this long is asked about.
 const SILENCE: TimeDelta = TimeDelta::minutes(2);
 /// How often a message is asked about, each time after twice the wait.
 const MOST_POLLS: u32 = 4;
-/// A message that the network dropped for now is sent again this often, after this pause.
-const MOST_ATTEMPTS: u32 = 3;
-const AGAIN_AFTER: TimeDelta = TimeDelta::seconds(30);
 
 /// What a report changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -193,97 +189,10 @@ async fn take_report(
     if risen.rows_affected() == 0 {
         return Ok(Reported::default());
     }
-    let follows = follow(tx, id, delivery, now).await?;
-    Ok(Reported { news: true, ..follows })
-}
-
-/// What follows from a report: if the message failed, and the outbox counts it as sent, it is not.
-async fn follow(
-    tx: &mut Connection,
-    id: &str,
-    delivery: &Delivery,
-    now: DateTime<Utc>,
-) -> Result<Reported, sql::Error> {
-    if sms::failure(delivery).or_else(|| voice::failure(delivery)).is_none() {
-        return Ok(Reported::default());
-    }
-    let row = sql::query(
-        "SELECT n.* FROM notifications n JOIN receipts r ON r.notification = n.key
-         WHERE r.provider_id = $1 AND n.channel IN ('sms', 'voice') AND n.state = 'sent'
-         AND (n.provider_id = $1 OR n.provider_id IS NULL)",
-    )
-    .bind(id)
-    .fetch_optional(&mut *tx)
-    .await?;
-    let Some(row) = row else { return Ok(Reported::default()) };
-    let leased = leased(&row).map_err(|error| sql::Error::Decode(error.into()))?;
-    let is_call = leased.notification.channel == ChannelKind::Voice;
-    let error = if is_call { voice::failure(delivery) } else { sms::failure(delivery) };
-    let Some(error) = error else { return Ok(Reported::default()) };
-    if !is_call {
-        remember_number(tx, &leased, delivery.code, now).await?;
-    }
     // The attempt failed after all.
-    let outcome = outcome(&leased, error, now);
-    let hurried = Box::pin(record(tx, &[Attempted { leased, outcome, at: now }])).await?;
-    Ok(Reported { news: true, failed: true, hurried })
-}
-
-fn outcome(leased: &Leased, error: SendError, now: DateTime<Utc>) -> Outcome {
-    match error {
-        SendError::Unavailable { reason, .. } if leased.attempt < MOST_ATTEMPTS => {
-            Outcome::Again { at: now + AGAIN_AFTER, why: reason, unreported: 0, next_channel_too: false }
-        }
-        SendError::Misconfigured { reason } => Outcome::Failed { why: lost(&reason), misconfigured: true },
-        SendError::Unavailable { reason, .. } | SendError::Refused { reason } => {
-            Outcome::Failed { why: lost(&reason), misconfigured: false }
-        }
-    }
-}
-
-fn lost(reason: &str) -> String {
-    format!("taken, but not delivered: {reason}")
-}
-
-/// What the report says of the number itself: its owner has opted out at the provider, or no message reaches it.
-async fn remember_number(
-    tx: &mut Connection,
-    leased: &Leased,
-    code: Option<u32>,
-    now: DateTime<Utc>,
-) -> Result<(), sql::Error> {
-    let message = &leased.notification.message;
-    let (Some(phone), Some(code)) = (sms::e164(&message.to), code) else { return Ok(()) };
-    let who = message.to_name.as_deref().unwrap_or(CONFIGURED);
-    match code {
-        OPTED_OUT => {
-            let author = Author { who: who.to_owned(), origin: "report of the SMS provider".to_owned() };
-            stop(tx, &phone, &author, now).await.map(drop)
-        }
-        code => mark(tx, &phone, code, who, now).await,
-    }
-}
-
-/// Expects reports on the message that `leased` has just become. If it was reported as failed before we heard of its
-/// name, that counts now. True if the next step was brought forward.
-pub(super) async fn expect(
-    tx: &mut Connection,
-    leased: &Leased,
-    id: &str,
-    now: DateTime<Utc>,
-) -> Result<bool, sql::Error> {
-    sql::query(
-        "INSERT INTO receipts (provider_id, notification, status, rank, changed_at, poll_at)
-         VALUES ($1, $2, '', 0, $3, $4) ON CONFLICT DO NOTHING",
-    )
-    .bind(id)
-    .bind(&leased.notification.message.key)
-    .bind(millis(now))
-    .bind(millis(now + SILENCE))
-    .execute(&mut *tx)
-    .await?;
-    let row = sql::query("SELECT status, code FROM receipts WHERE provider_id = $1").bind(id);
-    let row = row.fetch_one(&mut *tx).await?;
-    let delivery = Delivery { status: row.try_get("status")?, code: row.try_get("code")? };
-    Ok(follow(tx, id, &delivery, now).await?.hurried)
+    let hurried = match failed_after_all(tx, id, delivery, now).await? {
+        Some(attempted) => Some(record(tx, &[attempted]).await?),
+        None => None,
+    };
+    Ok(Reported { news: true, failed: hurried.is_some(), hurried: hurried.unwrap_or_default() })
 }

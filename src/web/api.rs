@@ -14,10 +14,11 @@ use super::auth::Caller;
 use super::{Problem, Web, delivery};
 use crate::answers::NoMoreTexts;
 use crate::service::breaches::{BreachPage, BreachQuery};
+use crate::service::described::MessageOrderWord;
 use crate::service::messages::MessagePage;
 use crate::service::policies::TenantPolicies;
 use crate::service::today::Today;
-use crate::service::{Differences, ForecastRecord, Reach, TicketLedger, TicketQuery, TicketSla};
+use crate::service::{Complaint, Differences, ForecastRecord, Reach, TicketLedger, TicketQuery, TicketSla};
 
 /// The most of anything in one answer.
 const LIMIT_MAX: usize = 500;
@@ -40,6 +41,9 @@ pub struct MessageQuery {
     tenant: Option<String>,
     /// A ticket's id, not its display id.
     ticket: Option<String>,
+    /// The latest first, unless told.
+    #[param(inline, value_type = Option<MessageOrderWord>)]
+    sort: Option<String>,
     /// 1 to 500, 100 unless told.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
@@ -148,7 +152,11 @@ pub async fn messages(
 ) -> Result<Json<MessagePage>, Problem> {
     let limit = limit(query.limit)?;
     let ticket = query.ticket.as_deref().filter(|id| !id.trim().is_empty());
-    Ok(Json(web.service.message_page(&caller.scope, ticket, limit, query.cursor.as_deref()).await?))
+    Ok(Json(
+        web.service
+            .message_page(&caller.scope, ticket, limit, (query.sort.as_deref(), query.cursor.as_deref()))
+            .await?,
+    ))
 }
 
 /// Who within `scope` is sent no text messages, and why.
@@ -205,7 +213,7 @@ pub async fn caught(State(web): State<Arc<Web>>, _: Caller) -> Result<Json<Value
 fn limit(asked: Option<usize>) -> Result<usize, Problem> {
     match asked.unwrap_or(LIMIT_USUAL) {
         limit @ 1..=LIMIT_MAX => Ok(limit),
-        _ => Err(Problem::new(StatusCode::BAD_REQUEST, format!("`limit` must be from 1 to {LIMIT_MAX}"))),
+        _ => Err(Problem::bad(&Complaint::of("limit", format!("must be from 1 to {LIMIT_MAX}")))),
     }
 }
 

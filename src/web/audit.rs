@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,6 +13,7 @@ use utoipa::IntoParams;
 
 use super::auth::Caller;
 use super::{Problem, Web};
+use crate::service::Complaint;
 use crate::service::audit::{AuditEntry, AuditQuery};
 use crate::service::described::{AuditOrderWord, ListFormatWord};
 use crate::service::paging::way;
@@ -57,11 +57,11 @@ impl AuditParams {
     pub fn query(&self, now: DateTime<Utc>) -> Result<AuditQuery, Problem> {
         let said = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
         if !matches!(self.format.as_deref().unwrap_or_default(), "" | "json" | "csv") {
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "`format` must be json or csv"));
+            return Err(Problem::bad(&Complaint::of("format", "must be json or csv")));
         }
         let limit = self.limit.unwrap_or(USUAL);
         if !(1..=MOST).contains(&limit) {
-            return Err(Problem::new(StatusCode::BAD_REQUEST, format!("`limit` must be from 1 to {MOST}")));
+            return Err(Problem::bad(&Complaint::of("limit", format!("must be from 1 to {MOST}"))));
         }
         Ok(AuditQuery {
             from: self.from.unwrap_or(DateTime::UNIX_EPOCH),

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 
 use super::Problem;
+use crate::service::Complaint;
 
 /// A body as JSON; an empty one says nothing.
 pub fn optional<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, Problem> {
@@ -18,13 +19,22 @@ pub fn required<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     }
     let mut reader = serde_json::Deserializer::from_slice(body);
     let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let path = error.path().to_string();
-        let of = if path == "." { "send a JSON object".to_owned() } else { format!("`{path}` cannot be read") };
-        Problem::new(StatusCode::BAD_REQUEST, format!("{of}: {}", error.inner()))
+        let (path, why) = (error.path().to_string(), error.inner().to_string());
+        Problem::bad(&match (path.as_str(), key(&why)) {
+            (".", None) => Complaint::whole(format!("send a JSON object: {why}")),
+            (".", Some(key)) => Complaint::about(key.to_owned(), format!("send a JSON object: {why}")),
+            _ => Complaint::of(path, format!("cannot be read: {why}")),
+        })
     })?;
     let end = reader.end();
     end.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("send one JSON object: {error}")))?;
     Ok(read)
+}
+
+/// The key that `serde` says is missing or not known.
+pub(super) fn key(why: &str) -> Option<&str> {
+    let rest = ["missing field `", "unknown field `"].iter().find_map(|start| why.strip_prefix(start))?;
+    rest.split_once('`').map(|(key, _)| key)
 }
 
 #[cfg(test)]

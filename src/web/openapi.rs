@@ -1,28 +1,24 @@
 //! The description of the API, made from the table of routes and the types that they take and give; and a page on which
 //! people read it.
 
-use std::sync::LazyLock;
-
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use serde_json::{Map, Value, json};
 
 use super::cookie;
 use super::problem::ProblemDetails;
-use super::routes;
+use super::route::Route;
 use utoipa::PartialSchema;
-
-static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().to_string());
 
 /// GET /api/openapi.json
 pub async fn show() -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/json")], DOCUMENT.as_str())
+    ([(CONTENT_TYPE, "application/json")], super::DESCRIPTION_TEXT.as_str())
 }
 
-/// The whole document.
-pub fn document() -> Value {
+/// The whole document, on these `routes`.
+pub fn document(routes: &[Route]) -> Value {
     let (mut paths, mut schemas) = (Map::new(), Vec::new());
-    for route in routes::all() {
+    for route in routes {
         let method = route.method.as_str().to_lowercase();
         paths.entry(route.path).or_insert_with(|| json!({}))[&method] = route.operation(&mut schemas);
     }

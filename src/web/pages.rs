@@ -6,6 +6,7 @@ pub mod archive;
 pub mod clients;
 mod forecast;
 mod frame;
+mod heads;
 pub mod honesty;
 pub mod incidents;
 mod month;

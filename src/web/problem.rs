@@ -11,9 +11,9 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::pages;
 use super::rule::Audience;
-use crate::service::ServiceError;
+use super::{body, pages};
+use crate::service::{Complaint, ServiceError};
 use crate::store::StoreError;
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -45,6 +45,7 @@ pub struct ProblemDetails<'p> {
 pub struct Problem {
     status: StatusCode,
     detail: String,
+    field: Option<String>,
     reasons: Vec<String>,
     header: Option<Box<(HeaderName, HeaderValue)>>,
 }
@@ -52,7 +53,13 @@ pub struct Problem {
 impl Problem {
     /// `detail` tells the client what to do about it.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), reasons: Vec::new(), header: None }
+        Self { status, detail: detail.into(), field: None, reasons: Vec::new(), header: None }
+    }
+
+    /// The request makes no sense.
+    pub fn bad(complaint: &Complaint) -> Self {
+        let field = complaint.field().map(str::to_owned);
+        Self { field, ..Self::new(StatusCode::BAD_REQUEST, complaint.text()) }
     }
 
     /// Nobody said who is asking, or it is not known here.
@@ -103,7 +110,7 @@ impl Problem {
             title: self.title(),
             status: self.status.as_u16(),
             detail: &self.detail,
-            field: (self.status == StatusCode::BAD_REQUEST).then(|| field(&self.detail)).flatten(),
+            field: self.field.as_deref(),
             reasons: &self.reasons,
         };
         serde_json::to_string(&details).unwrap_or_default()
@@ -122,7 +129,7 @@ impl IntoResponse for Problem {
 impl From<ServiceError> for Problem {
     fn from(error: ServiceError) -> Self {
         match error {
-            ServiceError::BadQuestion(detail) => Self::new(StatusCode::BAD_REQUEST, detail),
+            ServiceError::BadQuestion(complaint) => Self::bad(&complaint),
             ServiceError::Ambiguous(detail) | ServiceError::Settled(detail) => Self::new(StatusCode::CONFLICT, detail),
             ServiceError::Store(error) => error.into(),
             ServiceError::NoRandomness(why) => Self::unavailable(vec![why]),
@@ -144,21 +151,19 @@ impl From<StoreError> for Problem {
     }
 }
 
-/// Which part of the request a complaint is about: it is the first that it names in backticks, or stands after what the
-/// framework says of a query or a form.
-fn field(detail: &str) -> Option<&str> {
-    let is_name = |text: &&str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
-    };
-    if detail.starts_with("Invalid URL") {
-        return None;
-    }
-    let told = detail.strip_prefix(NOT_READ).and_then(|rest| rest.split(": ").nth(1)).filter(is_name);
-    told.or_else(|| detail.split('`').nth(1).filter(is_name))
+/// Which part of a query or a form the framework could not read: it names it before what is wrong with it, or in
+/// backticks as the key that is missing or unknown.
+fn unread(detail: &str) -> Option<&str> {
+    let (_, what) = detail.strip_prefix(NOT_READ)?.split_once(": ")?;
+    what.split_once(": ").map(|(name, _)| name).filter(|name| is_name(name)).or_else(|| body::key(what))
 }
 
 /// How the framework's complaints of a query and of a form begin.
 const NOT_READ: &str = "Failed to deserialize ";
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
+}
 
 /// Turns the framework's own plain refusals (a bad query, a wrong method, a body too large) into problem details,
 /// whatever route they come from; and words what a page refuses for people.
@@ -174,7 +179,8 @@ pub async fn explain_refusals(request: Request, next: Next) -> Response {
         Some(problem) => problem,
         None => {
             let detail = to_bytes(body, LONGEST_DETAIL).await.unwrap_or_default();
-            Problem::new(as_we_say(parts.status), String::from_utf8_lossy(&detail))
+            let detail = String::from_utf8_lossy(&detail);
+            Problem { field: unread(&detail).map(str::to_owned), ..Problem::new(as_we_say(parts.status), &*detail) }
         }
     };
     let own = if is_page { pages::refused(&problem) } else { problem.into_response() };
@@ -202,15 +208,15 @@ fn is_html(response: &Response) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::field;
+    use super::unread;
 
     #[test]
-    fn a_complaint_names_the_part_that_it_is_about() {
-        assert_eq!(field("`limit` must be from 1 to 500"), Some("limit"));
-        assert_eq!(field("Failed to deserialize query string: limit: invalid digit found in string"), Some("limit"));
-        assert_eq!(field("Failed to deserialize query string: unknown field `lmit`, expected `limit`"), Some("lmit"));
-        assert_eq!(field("send a JSON object: missing field `reason` at line 1 column 2"), Some("reason"));
-        assert_eq!(field("it must end within a year"), None);
-        assert_eq!(field("`two words` are no name"), None);
+    fn what_the_framework_could_not_read_is_named() {
+        let query = |what: &str| unread(&format!("Failed to deserialize query string: {what}")).map(str::to_owned);
+        assert_eq!(query("limit: invalid digit found in string").as_deref(), Some("limit"));
+        assert_eq!(query("unknown field `lmit`, expected `limit`").as_deref(), Some("lmit"));
+        assert_eq!(query("missing field `clock`").as_deref(), Some("clock"));
+        assert_eq!(query("invalid type: string `docx`").as_deref(), None);
+        assert_eq!(unread("Invalid URL: Cannot parse `id`"), None);
     }
 }

@@ -20,6 +20,7 @@ use crate::service::reports::clients::ClientPage;
 use crate::service::reports::credits::CreditView;
 use crate::service::reports::file::ReportFile;
 use crate::service::reports::honesty::HonestyView;
+use crate::service::reports::listed::FigureListQuery;
 use crate::service::reports::reasons::{ReasonOrder, ReasonView};
 use crate::service::reports::{
     ComplianceDay, ComplianceQuery, EntryPage, EntryQuery, ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView,
@@ -31,9 +32,9 @@ use crate::ticket::ClockKind;
 pub async fn technicians(
     State(web): State<Arc<Web>>,
     caller: Caller,
-    Query(query): Query<TechnicianQuery>,
+    Query(query): Query<FigureListQuery>,
 ) -> Result<Json<TechnicianPage>, Problem> {
-    Ok(Json(web.service.technicians(&caller.scope, &query).await?))
+    Ok(Json(web.service.technician_list(&caller.scope, &query).await?))
 }
 
 /// GET /api/v1/technicians/{id}/sla
@@ -77,9 +78,9 @@ pub async fn compliance(
 pub async fn clients(
     State(web): State<Arc<Web>>,
     caller: Caller,
-    Query(query): Query<TechnicianQuery>,
+    Query(query): Query<FigureListQuery>,
 ) -> Result<Json<ClientPage>, Problem> {
-    Ok(Json(web.service.clients(&caller.scope, &query).await?))
+    Ok(Json(web.service.client_list(&caller.scope, &query).await?))
 }
 
 /// GET /api/v1/reports/honesty

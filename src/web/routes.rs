@@ -35,6 +35,7 @@ use crate::service::reports::archive::{ArchivePage, ArchiveQuery};
 use crate::service::reports::clients::ClientPage;
 use crate::service::reports::credits::CreditView;
 use crate::service::reports::honesty::HonestyView;
+use crate::service::reports::listed::FigureListQuery;
 use crate::service::reports::reasons::{ReasonOrder, ReasonView};
 use crate::service::reports::{
     ComplianceDay, ComplianceQuery, EntryPage, EntryQuery, ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView,
@@ -81,7 +82,7 @@ fn people() -> Vec<Route> {
             .query::<EntryQuery>(),
         page("/clients", Viewer, pages::clients::clients)
             .about("The page of clients: what was kept of what was promised to each")
-            .query::<TechnicianQuery>(),
+            .query::<FigureListQuery>(),
         page("/honesty", Viewer, pages::honesty::honesty)
             .about("The page of what the figures rest on: what is counted, left out, and not known")
             .query::<TechnicianQuery>(),
@@ -232,7 +233,7 @@ fn tickets() -> Vec<Route> {
             .query::<BreachQuery>()
             .gives::<BreachPage>("The breaches"),
         get("/api/v1/messages", Viewer, api::messages)
-            .about("Who was told what, newest first; without addresses and numbers")
+            .about("Who was told what, newest first or as `sort` says; without addresses and numbers")
             .query::<api::MessageQuery>()
             .gives::<MessagePage>("The messages")
             .refuses(&[409]),
@@ -251,9 +252,9 @@ fn tickets() -> Vec<Route> {
 fn figures() -> Vec<Route> {
     vec![
         get("/api/v1/technicians", Viewer, reports::technicians)
-            .about("What each technician did in a period, and how it went")
-            .query::<TechnicianQuery>()
-            .gives::<TechnicianPage>("Technicians by name; nobody, unknown and automation at the end"),
+            .about("What each technician did in a period, and how it went, by name or as `sort` says")
+            .query::<FigureListQuery>()
+            .gives::<TechnicianPage>("Technicians; nobody, unknown and automation come after those with names"),
         get("/api/v1/technicians/{id}/sla", Viewer, reports::technician)
             .about("The same of one technician")
             .query::<TechnicianQuery>()
@@ -263,9 +264,9 @@ fn figures() -> Vec<Route> {
             .query::<RoomQuery>()
             .gives::<RoomPage>("Technicians, those with the most room first"),
         get("/api/v1/clients", Viewer, reports::clients)
-            .about("What was kept of what was promised to each client in a period")
-            .query::<TechnicianQuery>()
-            .gives::<ClientPage>("Clients by name; tickets of none at the end"),
+            .about("What was kept of what was promised to each client in a period, by name or as `sort` says")
+            .query::<FigureListQuery>()
+            .gives::<ClientPage>("Clients; tickets of none come after those with names"),
         get("/api/v1/reports/honesty", Viewer, reports::honesty)
             .about("What the figures of a period rest on: what is counted, left out with the reason, and not known")
             .query::<TechnicianQuery>()

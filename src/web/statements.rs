@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
@@ -12,6 +11,7 @@ use axum::{Form, Json};
 use super::auth::Caller;
 use super::{Problem, Web, body};
 use crate::formats::Format;
+use crate::service::Complaint;
 use crate::service::statements::{CreditOrder, StatementFileQuery, StatementQuery, StatementView};
 
 /// GET /api/v1/uptime/statements
@@ -31,7 +31,7 @@ pub async fn file(
     Query(query): Query<StatementFileQuery>,
 ) -> Result<Response, Problem> {
     let format = query.format.as_deref().unwrap_or("json").parse::<Format>();
-    let format = format.map_err(|unknown| Problem::new(StatusCode::BAD_REQUEST, unknown.to_string()))?;
+    let format = format.map_err(|unknown| Problem::bad(&Complaint::about("format", unknown.to_string())))?;
     let file = web.service.statement_file(&caller.scope, &id, format).await?;
     let file = file.ok_or_else(|| Problem::not_found("statement"))?;
     let heads = [(CONTENT_TYPE, file.content_type.to_owned()), (CONTENT_DISPOSITION, file.disposition)];

@@ -575,6 +575,42 @@ async fn pages_of_a_list_in_any_order_hold_each_ticket_once_though_others_come_a
 }
 
 #[tokio::test]
+async fn a_refusal_names_the_part_of_the_request_and_never_what_stood_in_it() {
+    let web = TestWeb::start().await;
+    let admin = web.token_of(Role::Admin, None).await;
+    let field = async |answer: Response| {
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{}", answer.url());
+        answer.json::<Value>().await.unwrap()["field"].clone()
+    };
+    for (path, expected) in [
+        ("/api/v1/reports/sla?tenant=acme&format=docx", "format"),
+        ("/api/v1/reports/sla?tenant=acme&client=docx", "client"),
+        ("/api/v1/reports/sla?tenant=acme&from=docx", "from"),
+        ("/api/v1/reports/sla", "tenant"),
+        ("/api/v1/tickets?limit=0", "limit"),
+        ("/api/v1/tickets?limit=docx", "limit"),
+        ("/api/v1/tickets?lmit=1", "lmit"),
+        ("/api/v1/tickets?risk=docx", "risk"),
+        ("/api/v1/messages?sort=docx", "sort"),
+        ("/api/v1/alerts?cursor=docx", "cursor"),
+        ("/api/v1/audit?format=docx", "format"),
+    ] {
+        assert_eq!(field(web.get(path, Some(&admin)).await).await, expected, "{path}");
+    }
+    for (order, expected) in [
+        (json!({"client": "docx", "for": "1h", "reason": "r"}), json!("tenant")),
+        (json!({"tenant": "acme", "everything": true, "for": "docx", "reason": "r"}), json!("for")),
+        (json!({"tenant": "acme", "everything": true, "for": "1h", "reason": " "}), json!("reason")),
+        (json!({"tenant": "acme", "everything": true, "for": "1h"}), json!("reason")),
+        (json!({"tenant": "acme", "everything": "docx", "for": "1h", "reason": "r"}), json!("everything")),
+        (json!({"tenant": "acme", "for": "1h", "reason": "r"}), Value::Null),
+    ] {
+        let answer = web.request(Method::POST, "/api/v1/silences").bearer_auth(admin.expose()).json(&order);
+        assert_eq!(field(answer.send().await.unwrap()).await, expected, "{order}");
+    }
+}
+
+#[tokio::test]
 async fn pages_of_the_audit_log_hold_each_change_once_though_all_were_made_at_one_moment() {
     let web = TestWeb::start().await;
     let admin = web.token_of(Role::Admin, None).await;
@@ -795,7 +831,7 @@ async fn a_stop_lets_the_server_end() {
 
 #[test]
 fn the_description_lists_every_route_and_no_other() {
-    let document = openapi::document();
+    let document = &*DESCRIPTION;
     for route in routes::all() {
         let operation = &document["paths"][route.path][route.method.as_str().to_lowercase()];
         assert!(operation["summary"].is_string(), "{} {}", route.method, route.path);
@@ -806,7 +842,7 @@ fn the_description_lists_every_route_and_no_other() {
 
 #[test]
 fn every_route_says_what_it_is_for_and_what_it_answers() {
-    let document = openapi::document();
+    let document = &*DESCRIPTION;
     for route in routes::all() {
         let operation = &document["paths"][route.path][route.method.as_str().to_lowercase()];
         let what = format!("{} {}", route.method, route.path);
@@ -834,7 +870,7 @@ fn no_two_types_go_by_one_name() {
 
 #[test]
 fn every_type_that_the_description_speaks_of_is_described() {
-    let document = openapi::document().to_string();
+    let document = DESCRIPTION.to_string();
     let parsed: Value = serde_json::from_str(&document).unwrap();
     for reference in document.split("\"$ref\":\"#").skip(1) {
         let pointer = reference.split('"').next().unwrap();

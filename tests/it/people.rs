@@ -142,7 +142,7 @@ async fn the_file_goes_before_what_was_set_and_the_page_shows_both() {
     assert_eq!(status, StatusCode::CONFLICT);
     assert!(problem["detail"].as_str().unwrap().contains("configuration file"), "{problem}");
     let page = asked.browse(ACME, "", None).await.text().await.unwrap();
-    assert!(page.contains("the configuration file") && page.contains("is not heeded"), "{page}");
+    assert!(page.contains("the configuration file") && page.contains("is ignored"), "{page}");
 }
 
 #[tokio::test]

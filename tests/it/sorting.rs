@@ -1,15 +1,18 @@
 //! Lists in the order that is asked for, whole and page by page.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
 use superops_sla::alert::life::{Act, Actor, How};
 use superops_sla::service::alerts::AlertQuery;
 use superops_sla::service::audit::AuditQuery;
 use superops_sla::service::breaches::BreachQuery;
 use superops_sla::service::described::ORDERS;
 use superops_sla::service::{Reach, TicketQuery};
+use superops_sla::simulator::NewTicket;
 use superops_sla::store::latest::Way;
 
-use crate::support::{TestApp, minutes};
+use crate::support::{TestApp, minutes, usual};
+use crate::web::{served, token};
 
 /// Five alerts, two of them over, three acknowledged one after the other.
 async fn desk() -> TestApp {
@@ -134,4 +137,100 @@ async fn pages_of_tickets_hold_each_one_once_though_superops_was_asked_again_bet
         seen.dedup();
         assert_eq!((all, seen.len()), (5, 5), "{sort}: {seen:?}");
     }
+}
+
+/// One service for acme and globex, where only acme has any tickets.
+async fn two_tenants() -> (TestApp, String, [String; 2]) {
+    let globex = "[tenants.globex]\nsubdomain = \"globex\"\nregion = \"eu\"\ntoken_env = \"TWILIO\"\n";
+    let mut app = TestApp::with(globex).await;
+    app.parts().syncs.pop();
+    let new = |client: &str, technician: &str| NewTicket {
+        client: text(client),
+        technician: text(technician),
+        resolution_due_in: Some(minutes(60)),
+        ..usual()
+    };
+    app.superops.add(new("Globex Corporation", "Mateo Alvarez"));
+    app.superops.add(new("Globex Corporation", "Mateo Alvarez"));
+    app.superops.add(new("Initech Hosting", "Yuki Tanaka"));
+    app.turn().await;
+    app.wait(minutes(30)).await;
+    app.wait(minutes(90)).await;
+    let now = app.now();
+    while app.parts().bookkeeping.turn(now).await.unwrap().tickets > 0 {}
+    let (url, acme) = served(&mut app, Some("acme")).await;
+    let globex = token(&mut app, Some("globex")).await;
+    (app, url, [acme, globex])
+}
+
+async fn asked(url: &str, path: &str, token: &str) -> serde_json::Value {
+    let answer = reqwest::Client::new().get(format!("{url}{path}")).bearer_auth(token).send().await.unwrap();
+    assert_eq!(answer.status(), 200, "{path}");
+    answer.json().await.unwrap()
+}
+
+/// What `path` lists, one on each page, as `of` reads it; and the cursor of the second page.
+async fn one_by_one(
+    (url, path, token): (&str, &str, &str),
+    list: &str,
+    of: impl Fn(&serde_json::Value) -> String,
+) -> (Vec<String>, String) {
+    let (mut found, mut cursors) = (Vec::new(), vec![String::new()]);
+    while let Some(cursor) = cursors.last().filter(|cursor| *cursor != "null") {
+        let page = asked(url, &format!("{path}&limit=1&cursor={cursor}"), token).await;
+        found.extend(page[list].as_array().unwrap().iter().map(&of));
+        cursors.push(page["next_cursor"].as_str().unwrap_or("null").to_owned());
+    }
+    (found, cursors.swap_remove(1))
+}
+
+#[tokio::test]
+async fn messages_technicians_and_clients_are_sorted_page_by_page_and_show_nothing_of_another_tenant() {
+    let (_app, url, [acme, globex]) = two_tenants().await;
+    let name = |one: &serde_json::Value, key: &str| one[key].as_str().unwrap_or("none").to_owned();
+    let key = |one: &serde_json::Value| format!("{} {}", name(one, "created_at"), name(one, "key"));
+    let technician = |one: &serde_json::Value| name(one, "technician_name");
+    let client = |one: &serde_json::Value| name(one, "client_name");
+    let (latest, _) = one_by_one((&url, "/api/v1/messages?sort=-created", &acme), "messages", key).await;
+    let (mut earliest, _) = one_by_one((&url, "/api/v1/messages?sort=created", &acme), "messages", key).await;
+    assert!(earliest.is_sorted() && earliest.len() > 3, "{earliest:?}");
+    earliest.reverse();
+    assert_eq!(earliest, latest);
+    let lists: [(&str, &str, &[&str]); 5] = [
+        ("/api/v1/technicians?sort=name", "technicians", &["Mateo Alvarez", "Yuki Tanaka"]),
+        ("/api/v1/technicians?sort=total", "technicians", &["Yuki Tanaka", "Mateo Alvarez"]),
+        ("/api/v1/clients?sort=-name", "clients", &["Initech Hosting", "Globex Corporation"]),
+        ("/api/v1/clients?sort=-breaches", "clients", &["Globex Corporation", "Initech Hosting"]),
+        ("/api/v1/clients?anonymize=false", "clients", &["Globex Corporation", "Initech Hosting"]),
+    ];
+    for (path, list, expected) in lists {
+        let of = |one: &serde_json::Value| if list == "clients" { client(one) } else { technician(one) };
+        let (mut found, cursor) = one_by_one((&url, path, &acme), list, of).await;
+        // Whoever held it before it was read is unknown, and stands after those with names.
+        found.retain(|name| name != "unknown");
+        assert_eq!(found, expected, "{path}");
+        let foreign = asked(&url, &format!("{path}&cursor={cursor}"), &globex).await;
+        assert_eq!((&foreign[list], &foreign["next_cursor"]), (&json!([]), &json!(null)), "{path}");
+        let unknown = reqwest::Client::new().get(format!("{url}{path}&cursor=7")).bearer_auth(&acme);
+        let unknown = unknown.send().await.unwrap();
+        assert_eq!(unknown.status(), 400, "{path}");
+        assert_eq!(unknown.json::<serde_json::Value>().await.unwrap()["field"], "cursor", "{path}");
+    }
+    assert_eq!(asked(&url, "/api/v1/messages?sort=created", &globex).await["messages"], json!([]));
+}
+
+#[tokio::test]
+async fn the_page_of_clients_sorts_by_a_click_on_a_head() {
+    let (_app, url, [acme, _]) = two_tenants().await;
+    let ask = async |path: &str| {
+        let answer = reqwest::Client::new().get(format!("{url}{path}")).bearer_auth(&acme).send().await.unwrap();
+        answer.text().await.unwrap()
+    };
+    let page = ask("/clients?sort=-name").await;
+    assert!(page.find("Initech Hosting") < page.find("Globex Corporation"), "{page}");
+    assert!(page.contains(r#"aria-sort="descending""#), "{page}");
+    assert!(page.contains(r#"href="/clients?sort=name""#), "a second click turns it round: {page}");
+    assert!(page.contains(r#"href="/clients?sort=%2Dbreaches""#), "{page}");
+    assert!(page.contains(r#"name="sort" value="-name""#), "another period keeps the order: {page}");
+    assert!(ask("/clients?sort=sideways").await.contains("must be one of tenant, name"));
 }

@@ -11,7 +11,7 @@ use anyhow::Context;
 use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 use tokio::net::TcpListener;
 
-use super::{CAUGHT_ROOM, DESK, DESK_ALERTS, Figures, REPLAY, SMS_TOKEN, World, desk_options, policies};
+use super::{CAUGHT_ROOM, DESK, DESK_ALERTS, DemoArgs, Figures, REPLAY, SMS_TOKEN, World, desk_options, policies};
 use crate::app::Parts;
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::config::Config;
@@ -57,7 +57,7 @@ pub struct DemoRun {
 }
 
 impl DemoRun {
-    pub(in crate::cli) fn of(args: &crate::cli::DemoArgs, lasts: Duration) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn of(args: &DemoArgs, lasts: Duration) -> anyhow::Result<Self> {
         let desk = args.replay.clone().map_or(Desk::Demo, Desk::Replay);
         let lasts = TimeDelta::from_std(lasts).context("that is too long")?;
         Ok(Self { desk, tickets: args.tickets, seed: SimOptions::default().seed, lasts, answered: true })

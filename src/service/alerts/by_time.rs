@@ -6,7 +6,7 @@ use super::{AlertPage, AlertQuery, states};
 use crate::alert::life::{AlertRow, State};
 use crate::service::described::ALERT_ORDERS;
 use crate::service::paging::{cut, last_place};
-use crate::service::{Reach, Service, ServiceError};
+use crate::service::{Complaint, Reach, Service, ServiceError};
 use crate::store::StoreError;
 use crate::store::latest::{LastShown, Way};
 use crate::store::record::{AlertTime, OpenAlert};
@@ -31,7 +31,10 @@ impl ByTime {
             "-changed" => order(AlertTime::Changed, Way::LatestFirst),
             _ => {
                 let names = ALERT_ORDERS.join(", ");
-                Err(ServiceError::BadQuestion(format!("`sort` is `{text}`, and must be one of {names}")))
+                Err(ServiceError::BadQuestion(Complaint::of(
+                    "sort",
+                    format!("is `{text}`, and must be one of {names}"),
+                )))
             }
         }
     }

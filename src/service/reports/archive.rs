@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::{Reach, Service, ServiceError};
+use super::super::{Complaint, Reach, Service, ServiceError};
 use super::ReportQuery;
 use super::file::ReportFile as File;
 use crate::config::{ReportSchedule, explain};
@@ -73,7 +73,10 @@ impl Service {
     pub async fn archive(&self, reach: &Reach, query: &ArchiveQuery) -> Result<ArchivePage, ServiceError> {
         let limit = query.limit.unwrap_or(USUAL);
         if !(1..=MOST_LISTED).contains(&limit) {
-            return Err(ServiceError::BadQuestion(format!("`limit` is {limit}, and must be 1 to {MOST_LISTED}")));
+            return Err(ServiceError::BadQuestion(Complaint::of(
+                "limit",
+                format!("is {limit}, and must be 1 to {MOST_LISTED}"),
+            )));
         }
         let only = query.tenant.as_deref().filter(|name| !name.is_empty());
         let mut found = Vec::new();

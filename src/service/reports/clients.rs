@@ -39,12 +39,13 @@ pub struct ClientView {
     pub left_out: BTreeMap<&'static str, u64>,
 }
 
-/// Clients, by name.
+/// Clients, by name unless asked for in another order.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ClientPage {
     pub period_start: NaiveDate,
     pub period_end: NaiveDate,
     pub clients: Vec<ClientView>,
+    pub next_cursor: Option<String>,
 }
 
 impl Service {
@@ -71,7 +72,7 @@ impl Service {
             Some(period) => period,
             None => wanted.period(self.clock.now().date_naive())?,
         };
-        Ok(ClientPage { period_start: period.from, period_end: period.to, clients: all })
+        Ok(ClientPage { period_start: period.from, period_end: period.to, clients: all, next_cursor: None })
     }
 }
 

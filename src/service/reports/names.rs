@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 
-use super::super::ServiceError;
+use super::super::{Complaint, ServiceError};
 use crate::config::nearest;
 use crate::keys;
 use crate::report::People;
@@ -32,8 +32,7 @@ pub struct Called {
 /// The key of the pseudonyms, made when it is first needed.
 pub async fn pseudonym_key(store: &Store, now: DateTime<Utc>) -> Result<[u8; 32], ServiceError> {
     let mut fresh = [0; 32];
-    getrandom::fill(&mut fresh)
-        .map_err(|error| ServiceError::BadQuestion(format!("the system gives no random bytes: {error}")))?;
+    getrandom::fill(&mut fresh).map_err(|error| ServiceError::NoRandomness(error.to_string()))?;
     Ok(store.secret("pseudonyms", fresh, now).await?)
 }
 
@@ -67,7 +66,7 @@ impl Called {
         let found = clients().find(|((_, id), name)| is_meant(id, name)).map(|((_, id), _)| id.clone());
         found.ok_or_else(|| {
             let hint = nearest(text, clients().map(|(_, name)| name.as_str()));
-            ServiceError::BadQuestion(format!("`client` is `{text}`, and no client is called so{hint}"))
+            ServiceError::BadQuestion(Complaint::of("client", format!("is `{text}`, and no client is called so{hint}")))
         })
     }
 

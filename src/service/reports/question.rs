@@ -4,8 +4,8 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::super::ServiceError;
 use super::super::described::{AsOfWord, ByWord, FormatWord, OutcomeWord};
+use super::super::{Complaint, ServiceError};
 use crate::formats::Format;
 use crate::report::day;
 use crate::report::make::By;
@@ -161,7 +161,7 @@ impl Wanted {
         let latest = match filled(as_of) {
             None => false,
             Some("latest") => true,
-            Some(other) => return Err(bad(format!("`as_of` is `{other}`, and may only be `latest`"))),
+            Some(other) => return Err(bad(Complaint::of("as_of", format!("is `{other}`, and may only be `latest`")))),
         };
         Ok(Self {
             tenant: filled(tenant).map(str::to_owned),
@@ -188,7 +188,8 @@ impl Wanted {
         let to = self.to.unwrap_or_else(|| self.from.map_or(today, |from| from.max(today)));
         let from = self.from.unwrap_or_else(|| to - TimeDelta::days(USUAL_DAYS - 1));
         let [first, last] = self.names;
-        Period::new(from, to).map_err(|error| bad(format!("the period from `{first}` to `{last}`: {error}")))
+        Period::new(from, to)
+            .map_err(|error| bad(Complaint::about(first, format!("the period from `{first}` to `{last}`: {error}"))))
     }
 }
 
@@ -196,7 +197,7 @@ impl ReportQuery {
     /// The form that was asked for.
     pub fn form(&self) -> Result<Format, ServiceError> {
         let form = self.format.as_deref().unwrap_or(Format::Json.name()).parse::<Format>();
-        form.map_err(|unknown| ServiceError::BadQuestion(unknown.to_string()))
+        form.map_err(|unknown| bad(Complaint::about("format", unknown.to_string())))
     }
 
     pub fn wanted(&self) -> Result<Wanted, ServiceError> {
@@ -204,7 +205,7 @@ impl ReportQuery {
             None => By::Day,
             Some(name) => By::parse(name).ok_or_else(|| {
                 let names: Vec<_> = By::ALL.iter().map(|by| by.as_str()).collect();
-                bad(format!("`by` is `{name}`, and must be one of {}", names.join(", ")))
+                bad(Complaint::of("by", format!("is `{name}`, and must be one of {}", names.join(", "))))
             })?,
         };
         Ok(Wanted {
@@ -243,7 +244,10 @@ impl EntryQuery {
     pub fn wanted(&self) -> Result<Wanted, ServiceError> {
         let known = ["met", "breached", "excluded"];
         if let Some(outcome) = filled(&self.outcome).filter(|outcome| !known.contains(outcome)) {
-            return Err(bad(format!("`outcome` is `{outcome}`, and must be met, breached or excluded")));
+            return Err(bad(Complaint::of(
+                "outcome",
+                format!("is `{outcome}`, and must be met, breached or excluded"),
+            )));
         }
         Ok(Wanted {
             clock: clock(&self.clock)?,
@@ -256,7 +260,7 @@ impl EntryQuery {
     pub fn limit(&self) -> Result<usize, ServiceError> {
         match self.limit.unwrap_or(USUAL_ENTRIES) {
             limit @ 1..=MOST_ENTRIES => Ok(limit),
-            limit => Err(bad(format!("`limit` is {limit}, and must be 1 to {MOST_ENTRIES}"))),
+            limit => Err(bad(Complaint::of("limit", format!("is {limit}, and must be 1 to {MOST_ENTRIES}")))),
         }
     }
 
@@ -283,9 +287,9 @@ fn filled(text: &Option<String>) -> Option<&str> {
     text.as_deref().map(str::trim).filter(|text| !text.is_empty())
 }
 
-fn date(name: &str, text: &Option<String>) -> Result<Option<NaiveDate>, ServiceError> {
+fn date(name: &'static str, text: &Option<String>) -> Result<Option<NaiveDate>, ServiceError> {
     let Some(text) = filled(text) else { return Ok(None) };
-    day::date(text).map(Some).map_err(|why| bad(format!("`{name}` is `{text}`, and {why}")))
+    day::date(text).map(Some).map_err(|why| bad(Complaint::of(name, format!("is `{text}`, and {why}"))))
 }
 
 fn clock(text: &Option<String>) -> Result<Option<ClockKind>, ServiceError> {
@@ -295,18 +299,20 @@ fn clock(text: &Option<String>) -> Result<Option<ClockKind>, ServiceError> {
 /// The clock of that name.
 pub fn clock_named(name: &str) -> Result<ClockKind, ServiceError> {
     let found = ClockKind::ALL.into_iter().find(|kind| kind.as_str() == name);
-    let complaint = || bad(format!("`clock` is `{name}`, and must be first_response, resolution or next_response"));
+    let complaint =
+        || bad(Complaint::of("clock", format!("is `{name}`, and must be first_response, resolution or next_response")));
     found.ok_or_else(complaint)
 }
 
 fn goal(percent: Option<f64>) -> Result<Option<Goal>, ServiceError> {
     let Some(percent) = percent else { return Ok(None) };
-    let complaint = || bad(format!("`target_percentage` is {percent}, and must be over 0 and at most 100"));
+    let complaint =
+        || bad(Complaint::of("target_percentage", format!("is {percent}, and must be over 0 and at most 100")));
     Goal::percent(percent).map(Some).ok_or_else(complaint)
 }
 
-fn bad(text: String) -> ServiceError {
-    ServiceError::BadQuestion(text)
+fn bad(complaint: Complaint) -> ServiceError {
+    ServiceError::BadQuestion(complaint)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::described::ReasonWord;
-use super::super::{Reach, Service, ServiceError};
+use super::super::{Complaint, Reach, Service, ServiceError};
 use super::names::SOMEBODY;
 use crate::report::People;
 use crate::report::entry::{Entry, Reason, Said};
@@ -60,7 +60,9 @@ impl ReasonOrder {
     fn reason(&self) -> Result<Option<Reason>, ServiceError> {
         let Some(name) = self.reason.as_deref().map(str::trim).filter(|name| !name.is_empty()) else { return Ok(None) };
         let names = || Vec::from(Reason::ALL.map(Reason::as_str)).join(", ");
-        let complaint = || ServiceError::BadQuestion(format!("`reason` is `{name}`, and must be one of {}", names()));
+        let complaint = || {
+            ServiceError::BadQuestion(Complaint::of("reason", format!("is `{name}`, and must be one of {}", names())))
+        };
         Reason::parse(name).map(Some).ok_or_else(complaint)
     }
 

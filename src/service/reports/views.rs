@@ -51,12 +51,13 @@ pub struct TechnicianView {
     pub period_end: NaiveDate,
 }
 
-/// Technicians, by name.
+/// Technicians, by name unless asked for in another order.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TechnicianPage {
     pub period_start: NaiveDate,
     pub period_end: NaiveDate,
     pub technicians: Vec<TechnicianView>,
+    pub next_cursor: Option<String>,
 }
 
 /// One local day.

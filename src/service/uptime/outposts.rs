@@ -6,7 +6,7 @@ use serde::Serialize;
 use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
 
-use super::super::{Reach, Service, ServiceError};
+use super::super::{Complaint, Reach, Service, ServiceError};
 use super::told::{AHEAD, one_line};
 use crate::config::uptime::{Check, Outpost};
 use crate::keys::id_of;
@@ -79,7 +79,10 @@ impl Service {
     ) -> Result<Option<OutpostReceipt>, ServiceError> {
         let now = self.clock.now();
         if sent.results.len() > BATCH {
-            return Err(ServiceError::BadQuestion(format!("send at most {BATCH} results at once")));
+            return Err(ServiceError::BadQuestion(Complaint::about(
+                "results",
+                format!("send at most {BATCH} results at once"),
+            )));
         }
         let mut seen = Vec::with_capacity(sent.results.len());
         for result in sent.results {
@@ -136,7 +139,10 @@ fn told(result: SeenThere, now: DateTime<Utc>) -> Result<Option<Told>, ServiceEr
     let SeenThere { check, at, status, micros, text, certificate } = result;
     let verdict = Condition::parse(&status).ok_or_else(|| {
         let status = status.chars().take(20).collect::<String>();
-        ServiceError::BadQuestion(format!("`status` is `{status}`, and must be up, degraded, down or unknown"))
+        ServiceError::BadQuestion(Complaint::of(
+            "status",
+            format!("is `{status}`, and must be up, degraded, down or unknown"),
+        ))
     })?;
     if !(now - LATEST..=now + AHEAD).contains(&at) {
         return Ok(None);

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
 
-use super::super::{Service, ServiceError};
+use super::super::{Complaint, Service, ServiceError};
 use crate::config::uptime::Check;
 use crate::monitor::board::Told;
 use crate::probe::spec::Ask;
@@ -70,17 +70,20 @@ impl Service {
         let now = self.clock.now();
         let at = result.at.unwrap_or(now);
         if !(now - LATEST..=now + AHEAD).contains(&at) {
-            let rule = "`at` must lie in the last ten minutes: what was seen before says nothing of now";
-            return Err(ServiceError::BadQuestion(rule.to_owned()));
+            let rule = "must lie in the last ten minutes: what was seen before says nothing of now";
+            return Err(ServiceError::BadQuestion(Complaint::of("at", rule)));
         }
         let told = Condition::parse(&result.status).filter(|told| *told != Condition::Unknown);
         let told = told.ok_or_else(|| {
             let status = result.status.chars().take(20).collect::<String>();
-            ServiceError::BadQuestion(format!("`status` is `{status}`, and must be up, degraded or down"))
+            ServiceError::BadQuestion(Complaint::of(
+                "status",
+                format!("is `{status}`, and must be up, degraded or down"),
+            ))
         })?;
         let latency = result.latency_ms.unwrap_or_default();
         if !(0.0..=LONGEST_ANSWER).contains(&latency) {
-            return Err(ServiceError::BadQuestion("`latency_ms` must be from 0 to 3600000".to_owned()));
+            return Err(ServiceError::BadQuestion(Complaint::of("latency_ms", "must be from 0 to 3600000")));
         }
         let outcome = self.outcome(&check, told, latency, result.text.as_deref(), millis(at.min(now)));
         let told = Pushed { check, outcome, micros: (latency * 1000.0) as Millis };

@@ -4,7 +4,7 @@
 //! demo has them do something now and then.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::{Form, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -13,8 +13,9 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use super::sms::{Fields, Shared, SmsCatcher, field, has_credentials, is_number, refusal};
-use super::{Caught, CaughtKind, Reports, SmsReply};
+use super::twilio::{Fields, field, has_credentials, is_number, refusal};
+use super::{Caught, CaughtKind, CaughtList, Reports, SmsReply};
+use crate::clock::SharedClock;
 
 /// Calls that the listing remembers.
 const REMEMBERED: usize = 10_000;
@@ -35,7 +36,7 @@ pub enum Callee {
 }
 
 #[derive(Default)]
-pub(super) struct Calls {
+struct Calls {
     count: u64,
     reply: SmsReply,
     ordered: VecDeque<Ordered>,
@@ -61,12 +62,29 @@ impl Callee {
     }
 }
 
-pub(super) fn routes() -> Router<Arc<Shared>> {
-    let path = "/2010-04-01/Accounts/{sid}/Calls.json";
-    Router::new().route(path, post(order).get(list)).route("/2010-04-01/Accounts/{sid}/Calls/{name}", get(fetch))
+/// Where calls are ordered, listed and put through.
+pub(super) struct Exchange {
+    clock: SharedClock,
+    caught: Arc<CaughtList>,
+    calls: Mutex<Calls>,
 }
 
-impl Shared {
+impl Exchange {
+    pub(super) fn new(clock: SharedClock, caught: Arc<CaughtList>) -> Self {
+        Self { clock, caught, calls: Mutex::default() }
+    }
+
+    pub(super) fn routes(self: Arc<Self>) -> Router {
+        let path = "/2010-04-01/Accounts/{sid}/Calls.json";
+        let router = Router::new().route(path, post(order).get(list));
+        router.route("/2010-04-01/Accounts/{sid}/Calls/{name}", get(fetch)).with_state(self)
+    }
+
+    /// From now on answers orders like this.
+    pub(super) fn reply(&self, reply: SmsReply) {
+        self.calls().reply = reply;
+    }
+
     fn calls(&self) -> MutexGuard<'_, Calls> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -100,6 +118,21 @@ impl Shared {
         calls.ordered.push_back(Ordered { call: call.clone(), form });
         call
     }
+
+    /// Ends each call that waits; what there is to tell the product of it.
+    pub(super) fn put_through(&self, callee: Callee, reports: Reports) -> Vec<(String, Fields)> {
+        let now = self.clock.now().to_rfc2822();
+        let mut calls = self.calls();
+        let mut told = Vec::new();
+        for one in calls.ordered.iter_mut().filter(|one| one.call["status"] == "queued") {
+            let (status, by) = callee.end();
+            one.call["status"] = status.into();
+            one.call["answered_by"] = by.into();
+            one.call["start_time"] = now.clone().into();
+            told.extend(one.told(callee, reports));
+        }
+        told
+    }
 }
 
 /// The words of the first sentence of `twiml`.
@@ -119,7 +152,7 @@ fn unescaped(text: &str) -> String {
 }
 
 async fn order(
-    State(shared): State<Arc<Shared>>,
+    State(exchange): State<Arc<Exchange>>,
     Path(account): Path<String>,
     headers: HeaderMap,
     Form(form): Form<Fields>,
@@ -130,7 +163,7 @@ async fn order(
     if let Some((code, complaint)) = complaint(&form) {
         return refusal(StatusCode::BAD_REQUEST, code, complaint);
     }
-    let reply = shared.calls().reply.clone();
+    let reply = exchange.calls().reply.clone();
     match reply {
         SmsReply::Error500 => (StatusCode::SERVICE_UNAVAILABLE, "oops").into_response(),
         SmsReply::TooMany { retry_after } => {
@@ -140,15 +173,15 @@ async fn order(
         SmsReply::Code(code) => refusal(StatusCode::BAD_REQUEST, code, "The call cannot be made"),
         SmsReply::Hang { taken } => {
             if taken {
-                shared.order(&account, form);
+                exchange.order(&account, form);
             }
             std::future::pending().await
         }
         SmsReply::OddBody(body) => {
-            shared.order(&account, form);
+            exchange.order(&account, form);
             (StatusCode::CREATED, body).into_response()
         }
-        SmsReply::Accept => (StatusCode::CREATED, Json(shared.order(&account, form))).into_response(),
+        SmsReply::Accept => (StatusCode::CREATED, Json(exchange.order(&account, form))).into_response(),
     }
 }
 
@@ -163,11 +196,11 @@ fn complaint(form: &Fields) -> Option<(u32, &'static str)> {
     }
 }
 
-async fn list(State(shared): State<Arc<Shared>>, headers: HeaderMap, Query(wanted): Query<Fields>) -> Response {
+async fn list(State(exchange): State<Arc<Exchange>>, headers: HeaderMap, Query(wanted): Query<Fields>) -> Response {
     if !has_credentials(&headers) {
         return refusal(StatusCode::UNAUTHORIZED, 20003, "Authenticate");
     }
-    let calls = shared.calls();
+    let calls = exchange.calls();
     let is_wanted = |call: &&Value| {
         let same = |name: &str, key: &str| field(&wanted, name).is_none_or(|wanted| call[key] == wanted);
         same("To", "to") && same("From", "from")
@@ -177,52 +210,18 @@ async fn list(State(shared): State<Arc<Shared>>, headers: HeaderMap, Query(wante
 }
 
 async fn fetch(
-    State(shared): State<Arc<Shared>>,
+    State(exchange): State<Arc<Exchange>>,
     Path((_, name)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
     if !has_credentials(&headers) {
         return refusal(StatusCode::UNAUTHORIZED, 20003, "Authenticate");
     }
-    let calls = shared.calls();
+    let calls = exchange.calls();
     let sid = name.strip_suffix(".json").unwrap_or(&name);
     match calls.ordered.iter().find(|one| one.call["sid"] == sid) {
         Some(one) => Json(one.call.clone()).into_response(),
         None => refusal(StatusCode::NOT_FOUND, 20404, "The requested resource was not found"),
-    }
-}
-
-impl SmsCatcher {
-    /// From now on answers orders of calls like this.
-    pub fn reply_to_calls(&self, reply: SmsReply) {
-        self.shared.calls().reply = reply;
-    }
-
-    /// Puts through all calls that wait; everybody does as `callee`. The answers of the product, each with its text.
-    pub async fn ring(&self, callee: Callee, reports: Reports) -> Vec<(u16, String)> {
-        let caller = self.shared.sent().caller.clone();
-        let mut answers = Vec::new();
-        for (url, form) in self.put_through(callee, reports) {
-            if let Some(caller) = &caller {
-                answers.extend(caller.call(&url, &form).await);
-            }
-        }
-        answers
-    }
-
-    /// Ends each call that waits; what there is to tell the product of it.
-    fn put_through(&self, callee: Callee, reports: Reports) -> Vec<(String, Fields)> {
-        let now = self.shared.clock.now().to_rfc2822();
-        let mut calls = self.shared.calls();
-        let mut told = Vec::new();
-        for one in calls.ordered.iter_mut().filter(|one| one.call["status"] == "queued") {
-            let (status, by) = callee.end();
-            one.call["status"] = status.into();
-            one.call["answered_by"] = by.into();
-            one.call["start_time"] = now.clone().into();
-            told.extend(one.told(callee, reports));
-        }
-        told
     }
 }
 

@@ -8,7 +8,8 @@ use reqwest::Client;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::sms::{Fields, Kept, SmsCatcher};
+use super::sms::{Kept, SmsCatcher};
+use super::twilio::Fields;
 use crate::notify::sms::signature;
 
 /// What the carrier does with messages.

@@ -11,20 +11,17 @@ use axum::extract::{Form, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use serde_json::{Value, json};
 
-use super::calls::{self, Calls};
+use super::calls::{Callee, Exchange};
+use super::twilio::{Fields, field, has_credentials, is_number, refusal};
 use super::{Caller, Caught, CaughtKind, CaughtList, DeliveryOutcome, Reports};
 use crate::clock::SharedClock;
 use crate::simulator::{Served, serve};
 
 /// Messages that the listing remembers.
 const REMEMBERED: usize = 10_000;
-
-pub(super) type Fields = Vec<(String, String)>;
 
 /// How a message is answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,7 +44,6 @@ pub(super) struct Shared {
     pub clock: SharedClock,
     pub caught: Arc<CaughtList>,
     state: Mutex<Sent>,
-    pub calls: Mutex<Calls>,
 }
 
 #[derive(Default)]
@@ -79,17 +75,19 @@ impl Kept {
 pub struct SmsCatcher {
     served: Served,
     pub(super) shared: Arc<Shared>,
+    exchange: Arc<Exchange>,
 }
 
 impl SmsCatcher {
     /// Answers at `addr`; what comes in goes to `caught`.
     pub async fn start(addr: SocketAddr, clock: SharedClock, caught: Arc<CaughtList>) -> io::Result<Self> {
-        let shared = Arc::new(Shared { clock, caught, state: Mutex::default(), calls: Mutex::default() });
+        let exchange = Arc::new(Exchange::new(clock.clone(), caught.clone()));
+        let shared = Arc::new(Shared { clock, caught, state: Mutex::default() });
         let path = "/2010-04-01/Accounts/{sid}/Messages.json";
         let one = "/2010-04-01/Accounts/{sid}/Messages/{name}";
         let router = Router::new().route(path, post(send).get(list)).route(one, get(fetch));
-        let router = router.merge(calls::routes()).with_state(Arc::clone(&shared));
-        Ok(Self { served: serve(addr, router).await?, shared })
+        let router = router.with_state(Arc::clone(&shared)).merge(exchange.clone().routes());
+        Ok(Self { served: serve(addr, router).await?, shared, exchange })
     }
 
     /// The base URL to configure.
@@ -100,6 +98,23 @@ impl SmsCatcher {
     /// From now on answers like this.
     pub fn reply(&self, reply: SmsReply) {
         self.shared.sent().reply = reply;
+    }
+
+    /// From now on answers orders of calls like this.
+    pub fn reply_to_calls(&self, reply: SmsReply) {
+        self.exchange.reply(reply);
+    }
+
+    /// Puts through all calls that wait; everybody does as `callee`. The answers of the product, each with its text.
+    pub async fn ring(&self, callee: Callee, reports: Reports) -> Vec<(u16, String)> {
+        let caller = self.shared.sent().caller.clone();
+        let mut answers = Vec::new();
+        for (url, form) in self.exchange.put_through(callee, reports) {
+            if let Some(caller) = &caller {
+                answers.extend(caller.call(&url, &form).await);
+            }
+        }
+        answers
     }
 }
 
@@ -142,25 +157,6 @@ async fn send(
     }
 }
 
-/// Basic authentication with a user and a password, whichever they are.
-pub(super) fn has_credentials(headers: &HeaderMap) -> bool {
-    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let decoded = value.and_then(|value| value.strip_prefix("Basic ")).and_then(|coded| STANDARD.decode(coded).ok());
-    let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
-    text.and_then(|text| text.split_once(':').map(|(user, password)| !user.is_empty() && !password.is_empty()))
-        .unwrap_or(false)
-}
-
-pub(super) fn field<'a>(form: &'a Fields, name: &str) -> Option<&'a str> {
-    form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
-}
-
-/// Whether `text` is a number as the world writes it.
-pub(super) fn is_number(text: &str) -> bool {
-    let digits = text.strip_prefix('+').unwrap_or_default();
-    (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
-}
-
 /// What Twilio would refuse about the form, with its code.
 fn complaint(form: &Fields) -> Option<(u32, &'static str)> {
     if !field(form, "To").is_some_and(is_number) {
@@ -174,12 +170,6 @@ fn complaint(form: &Fields) -> Option<(u32, &'static str)> {
         Some(1601..) => Some((21617, "The message body exceeds the 1600 character limit")),
         Some(_) => None,
     }
-}
-
-pub(super) fn refusal(status: StatusCode, code: u32, message: &str) -> Response {
-    let more = format!("https://www.twilio.com/docs/errors/{code}");
-    let body = json!({"code": code, "message": message, "more_info": more, "status": status.as_u16()});
-    (status, Json(body)).into_response()
 }
 
 impl Shared {

@@ -9,15 +9,17 @@ use super::boosting::Growth;
 use super::calibration::{Calibration, expected_calibration_error};
 use super::decay::{Decay, hours, seconds};
 use super::finishes::{FinishRecord, Finishes, Promised};
-use super::inputs::{INPUTS, Number, Observation, Times, Traits, paced};
+use super::inputs::{INPUTS, Number};
 use super::logistic::chance;
 use super::model::{Model, Recipe};
 use super::names::{Attribute, NameId, Names, NumberMap};
+use super::observation::{Observation, Times, paced};
 use super::rates::{Outcome, Rates};
 use super::reasons;
 use super::sample::{Decided, Packed, Sample};
 use super::schedule::{Item, Place, Schedule};
 use super::survival::{Outlook, STEPS, Survival};
+use super::traits::Traits;
 use super::workload::{Open, Terms, Workload};
 use super::{Basis, Finish, Forecast, Grounds, Risk};
 
@@ -365,7 +367,7 @@ impl Forecaster {
     /// What the model says of `open`. `moment` must know its priority.
     fn judge(&self, open: &Open, moment: &Moment) -> Judged {
         let times = Times::of(open, moment.now);
-        let traits = Traits::of(open, &times);
+        let traits = times.traits(open);
         let observation = Observation {
             open,
             workload: &self.workload,

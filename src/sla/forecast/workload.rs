@@ -6,9 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::decay::seconds;
 use super::finishes::Promised;
-use super::inputs::Traits;
 use super::names::{Attribute, Facts, NameId, NumberMap};
 use super::sample::Sample;
+use super::traits::Traits;
 use crate::sla::calendar::Calendar;
 
 /// What a clock was promised.

@@ -11,7 +11,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Leased, NewNotification, ROWS_A_STATEMENT, VOID, digest, enqueue, json, leased, millis, notification_key};
+use super::withdraw::VOID;
+use super::{Leased, NewNotification, ROWS_A_STATEMENT, digest, enqueue, json, leased, millis, notification_key};
 use crate::notify::{AlertFacts, Body, BundleFacts, BundleRow, Message};
 use crate::store::sealed::{LAST_ERROR, MESSAGE};
 use crate::store::sql::{self, Connection};

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{Leased, NewNotification, Outcome, VOID, bundle, digest, enqueue, json, millis};
+use super::withdraw::VOID;
+use super::{Leased, NewNotification, Outcome, bundle, digest, enqueue, json, millis};
 use crate::alert::escalation::ChannelKind;
 use crate::keys::ring::KeyRing;
 use crate::notify::Body;
-use crate::store::receipts::expect;
+use crate::store::receipts::failure::expect;
 use crate::store::sealed::{DETAIL, LAST_ERROR};
 use crate::store::sql::{self, Connection};
 use crate::store::weekly::count_sent;
@@ -153,7 +154,10 @@ async fn follow_up(tx: &mut Connection, attempt: &Attempted, void: bool) -> Resu
         Outcome::Taken { provider_id: Some(id) }
             if matches!(leased.notification.channel, ChannelKind::Sms | ChannelKind::Voice) =>
         {
-            expect(tx, leased, id, now).await
+            match expect(tx, leased, id, now).await? {
+                Some(failed) => Box::pin(record(tx, &[failed])).await,
+                None => Ok(false),
+            }
         }
         _ => Ok(false),
     }

@@ -5,7 +5,7 @@ import { $ } from './dom.js';
 import { drawHealth, drawNow, drawStale } from './freshness.js';
 import { clearFilters, drawFilters, drawTiles, setFilter } from './head.js';
 import { drawDifferences, readDifferences } from './ledger.js';
-import { drawMessages, makeViews } from './messages.js';
+import { drawMessages, makeViews, messagesPath } from './messages.js';
 import { live, listen } from './live.js';
 import { refresh } from './refresh.js';
 import { drawSaved, startSaved } from './saved.js';
@@ -26,7 +26,7 @@ function drawDesk(how) {
 async function readDesk(overview) {
   const caught = document.querySelector('.desk').dataset.caught === 'true';
   const [now, page, { messages }, caughtNow] = await Promise.all([
-    overview, ask(ticketsPath()), ask('/api/v1/messages?limit=60'), caught ? ask('/api/v1/demo/messages') : null,
+    overview, ask(ticketsPath()), ask(messagesPath()), caught ? ask('/api/v1/demo/messages') : null,
     readDifferences(),
   ]);
   setOverview(now);

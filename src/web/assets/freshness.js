@@ -27,7 +27,7 @@ export function drawHealth() {
 
 const MISMATCHES = {
   late_step: 'steps of an escalation are overdue', no_alert: 'breached clocks have no alert',
-  nobody_told: 'breaches were told to nobody', unknown_clock: 'tickets have clocks that SuperOps fails to tell', late_notification: 'messages are stuck',
+  nobody_told: 'breaches were told to nobody', unknown_clock: 'tickets have clocks that SuperOps says nothing of', late_notification: 'messages are stuck',
 };
 
 /** What should have happened and did not: a fault of the watch itself. */

@@ -33,7 +33,7 @@ export function drawTiles() {
   });
   const { breached, unassigned, likely, unanswered_since: since } = state.overview;
   const wait = since && Math.max(1, (serverNow() - Date.parse(since)) / 1000);
-  say($('desk'), [unassigned && `${unassigned} unassigned`, wait && `${words(wait)} is the longest wait for a first answer`, likely && `${likely} likely to breach`].filter(Boolean).join(' · '));
+  say($('desk'), [unassigned && `${unassigned} unassigned`, wait && `longest wait for a first answer: ${words(wait)}`, likely && `${likely} likely to breach`].filter(Boolean).join(' · '));
   document.title = breached ? `(${breached}) SLA watch` : 'SLA watch';
 }
 

@@ -50,7 +50,7 @@ export function drawDifferences() {
   if (panel.hidden || panel.dataset.shown === shown) return;
   panel.dataset.shown = shown;
   panel.replaceChildren(
-    el('summary', {}, `SuperOps and we differ on ${found.differing} of ${found.compared} due times`),
+    el('summary', {}, `${found.differing} of ${found.compared} due times differ from SuperOps’ own`),
     el('ul', {}, found.groups.map(group)));
 }
 

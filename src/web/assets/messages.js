@@ -57,13 +57,16 @@ function tries({ state: how, channel, outcomes = [] }) {
     `try ${number} at ${brief(at)}: ${answerWords(outcome, channel)}${detail ? `, ${detail}` : ''}`));
 }
 
-function drawList(panel, items, make, empty) {
+function drawList(panel, items, make, empty, { head = null, foot = null } = {}) {
   const signature = JSON.stringify(items);
   if (panel.dataset.shown === signature) return;
   const top = panel.scrollTop;
   panel.dataset.shown = signature;
   const opened = new Set([...panel.querySelectorAll('details[open]')].map((one) => one.dataset.key));
-  panel.replaceChildren(items.length ? el('ul', { class: 'messages' }, items.map(make)) : el('p', { class: 'empty' }, empty));
+  const focused = panel.contains(document.activeElement) ? document.activeElement : null;
+  const list = items.length ? el('ul', { class: 'messages' }, items.map(make)) : el('p', { class: 'empty' }, empty);
+  panel.replaceChildren(...[head, list, foot].filter(Boolean));
+  if (focused?.isConnected) focused.focus();
   for (const one of panel.querySelectorAll('details')) one.open = opened.has(one.dataset.key);
   panel.scrollTop = top;
 }
@@ -78,8 +81,24 @@ function caughtItem(item) {
     el('pre', { dir: 'auto' }, item.text)));
 }
 
+/** Which messages are asked for. */
+const asked = { sort: '-created', limit: 60 };
+const MOST = 500;
+
+export const messagesPath = () => `/api/v1/messages?limit=${asked.limit}&sort=${asked.sort}`;
+
+function ask(change) {
+  Object.assign(asked, change);
+  document.dispatchEvent(new Event('acted'));
+}
+
+const order = el('select', { class: 'order', 'aria-label': 'Which messages first', onchange: (event) => ask({ sort: event.target.value }) },
+  el('option', { value: '-created' }, 'Latest first'), el('option', { value: 'created' }, 'Earliest first'));
+const more = el('button', { type: 'button', class: 'quiet', onclick: () => ask({ limit: Math.min(MOST, asked.limit + 60) }) }, 'More messages');
+
 export function drawMessages() {
-  if (state.messages) drawList($('messages'), state.messages, (m) => messageItem(m), 'Nobody has been told anything yet. Warnings and breaches appear here as they go out.');
+  const foot = state.messages?.length >= asked.limit && asked.limit < MOST ? more : null;
+  if (state.messages) drawList($('messages'), state.messages, (m) => messageItem(m), 'Nobody has been told anything yet. Warnings and breaches appear here as they go out.', { head: order, foot });
   if (state.caught) drawList($('caught'), state.caught, caughtItem, 'Nothing caught yet. Every message that this demo sends appears here.');
   const pending = state.overview.outbox_pending;
   const counts = { messages: pending || '', caught: state.caught?.length || '' };

@@ -10,17 +10,17 @@ use serde_json::{Map, Value};
 
 use super::{Sheet, frame};
 use crate::web::auth::Caller;
-use crate::web::{Web, openapi};
+use crate::web::{DESCRIPTION, Web};
 
 /// GET /api
 pub async fn api(State(web): State<Arc<Web>>, caller: Caller) -> Html<String> {
-    let document = openapi::document();
+    let document = &*DESCRIPTION;
     let content = html! {
         main.made {
             h1 { "The API" }
             p { (document["info"]["description"].as_str().unwrap_or_default()) }
             p.muted { "The same for programs: " a href="/api/openapi.json" { "/api/openapi.json" } ". Send " code { "Authorization: Bearer TOKEN" } "." }
-            (calls(&document))
+            (calls(document))
             h2 { "Types" }
             @for (name, schema) in document["components"]["schemas"].as_object().into_iter().flatten() { (named_type(name, schema)) }
         }

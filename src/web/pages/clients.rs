@@ -7,38 +7,40 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
+use super::heads::head;
 use super::period::{form, link, percent};
 use super::{Sheet, frame};
 use crate::formats::text;
 use crate::service::ServiceError;
-use crate::service::reports::TechnicianQuery;
 use crate::service::reports::clients::{ClientPage, ClientView};
+use crate::service::reports::listed::{FigureListQuery, FigureOrder};
 use crate::web::auth::Caller;
 use crate::web::{Problem, Web};
 
-const HEADS: [&str; 10] = [
-    "Client",
-    "Clocks",
-    "Kept",
-    "95 % interval",
-    "Against before",
-    "Breached",
-    "Left out",
-    "Median response",
-    "Median resolution",
-    "Report",
+/// Each with the order that the first click on it asks for.
+const HEADS: [(&str, Option<&str>); 10] = [
+    ("Client", Some("name")),
+    ("Clocks", Some("-total")),
+    ("Kept", Some("compliance")),
+    ("95 % interval", None),
+    ("Change", None),
+    ("Breached", Some("-breaches")),
+    ("Left out", None),
+    ("Median response", Some("-response")),
+    ("Median resolution", Some("-resolution")),
+    ("Report", None),
 ];
 
 /// GET /clients
 pub async fn clients(
     State(web): State<Arc<Web>>,
     caller: Caller,
-    Query(query): Query<TechnicianQuery>,
+    Query(query): Query<FigureListQuery>,
 ) -> Result<Response, Problem> {
     let tenants = web.service.tenant_names(&caller.scope);
     let mut status = StatusCode::OK;
-    let found = match web.service.clients(&caller.scope, &query).await {
-        Ok(page) => table(&page, tenants.len() > 1),
+    let found = match web.service.client_list(&caller.scope, &query).await {
+        Ok(page) => table(&page, &query, tenants.len() > 1),
         Err(ServiceError::BadQuestion(why)) => {
             status = StatusCode::BAD_REQUEST;
             html! { p.complaint role="alert" { (why) } }
@@ -47,7 +49,7 @@ pub async fn clients(
     };
     let content = html! {
         main.single.reports {
-            (form(&query, &tenants, "/clients"))
+            (form(&query.figures(), query.sort.as_deref(), &tenants, "/clients"))
             h1 { "Clients" }
             (found)
         }
@@ -56,23 +58,45 @@ pub async fn clients(
     Ok((status, frame(&web, &caller, &sheet, &content)).into_response())
 }
 
-fn table(page: &ClientPage, several: bool) -> Markup {
+fn table(page: &ClientPage, query: &FigureListQuery, several: bool) -> Markup {
+    let order = FigureOrder::parse(query.sort.as_deref()).map(FigureOrder::as_str).unwrap_or_default();
+    // Of one tenant it goes by name.
+    let shown = if !several && order == "tenant" { "name" } else { order };
+    let sorted = |word: &str| again(query, word, None);
     html! {
         p.muted {
-            (page.period_start) " to " (page.period_end) ". A number opens the clocks that it counts. "
-            "“Against before” is the difference to as many days before; where one of the two has under 20 clocks it says “too few”."
+            (page.period_start) " to " (page.period_end) ". Each number leads to the clocks that it counts. "
+            "“Change” compares with the same number of days before; “too few” means fewer than 20 clocks in one of the two."
         }
         @if page.clients.is_empty() { p.empty { "Nothing was decided in this period." } } @else {
             div.scroll { table.plain {
                 thead { tr {
-                    @if several { th scope="col" { "Tenant" } }
-                    @for head in HEADS { th scope="col" { (head) } }
+                    @if several { (head("Tenant", Some("tenant"), shown, sorted)) }
+                    @for (title, word) in HEADS { (head(title, word, shown, sorted)) }
                 } }
                 tbody { @for one in &page.clients { (line(one, page, several)) } }
             } }
         }
+        @if let Some(next) = &page.next_cursor { p { a.button href=(again(query, order, Some(next))) { "More clients" } } }
         p { a href="/honesty" { "What these figures rest on" } }
     }
+}
+
+/// The same page in the order `sort`, from where `cursor` says.
+fn again(query: &FigureListQuery, sort: &str, cursor: Option<&str>) -> String {
+    let anonymous = query.anonymize.map(|it| it.to_string());
+    let maintenance = query.exclude_maintenance.map(|it| it.to_string());
+    let pairs = [
+        ("tenant", query.tenant.as_deref()),
+        ("from", query.from.as_deref()),
+        ("to", query.to.as_deref()),
+        ("as_of", query.as_of.as_deref()),
+        ("anonymize", anonymous.as_deref()),
+        ("exclude_maintenance", maintenance.as_deref()),
+        ("sort", Some(sort)),
+        ("cursor", cursor),
+    ];
+    link("/clients", &pairs)
 }
 
 fn line(one: &ClientView, page: &ClientPage, several: bool) -> Markup {
@@ -93,7 +117,7 @@ fn line(one: &ClientView, page: &ClientPage, several: bool) -> Markup {
     html! {
         tr {
             @if several { td { (one.tenant) } }
-            td { (one.client_name.as_deref().unwrap_or("of no client")) }
+            td { (one.client_name.as_deref().unwrap_or("No client")) }
             td.number { (one.clocks) }
             td.number { (percent(one.compliance_rate)) }
             td.number { @match one.at_least.zip(one.at_most) { Some((low, high)) => { (format!("{low:.1} to {high:.1} %")) } None => { "–" } } }

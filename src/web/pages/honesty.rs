@@ -35,7 +35,7 @@ pub async fn honesty(
     };
     let content = html! {
         main.single.reports {
-            (form(&query, &tenants, "/honesty"))
+            (form(&query, None, &tenants, "/honesty"))
             h1 { "What the figures rest on" }
             (found)
         }
@@ -53,7 +53,7 @@ fn whole(found: &HonestyView) -> Markup {
         (booked(found))
         section.report {
             h2 { "Questions that the figures raise" }
-            p { "Each may be a way of pleasing the figures, or may be nothing: counts over chances, no verdicts." }
+            p { "Each may mean that figures were made to look better, or nothing at all. They are counts, not verdicts." }
             @if found.questions.is_empty() { p.muted { "None." } } @else { (questions(found)) }
         }
     }

@@ -44,7 +44,7 @@ pub fn list_page(web: &Web, caller: &Caller, complaint: Option<&str>) -> Result<
             p.muted { "Times are in UTC. Downtime is counted from what was seen, never from what stands here." }
             @if let Some(why) = complaint { p.complaint role="alert" { (why) } }
             h2 { "Open" }
-            @if open.is_empty() { p.muted { "Nothing is wrong, as far as anybody has said." } } @else { (table(&open, web.service.now())) }
+            @if open.is_empty() { p.muted { "No open incidents." } } @else { (table(&open, web.service.now())) }
             h2 { "Maintenance" }
             @if works.is_empty() { p.muted { "No work is announced." } } @else { (works_table(&works, caller, web.service.now())) }
             @if caller.role >= Role::Responder && !components.is_empty() { (open_form(&components)) }

@@ -38,7 +38,7 @@ pub async fn people(
         main.made {
             p { a.back href="/on-call" { "On call" } }
             h1 { "How people are told" }
-            p.muted { "Everybody is told as the steps say, unless they have asked for something else: by which channels, at which hours, warnings once a day. What the configuration file says of somebody goes first. A wish delays what its person hears, never the escalation." }
+            p.muted { "People are told as the escalation steps say, unless they have chosen other channels, other hours, or a daily digest of warnings. What the configuration file says of somebody takes precedence. A personal choice may delay what that person hears, never the escalation." }
             form.filters role="search" {
                 input type="search" name="text" value=(text) placeholder="Find a person…" aria-label="Find a person";
                 button.quiet { "Find" }
@@ -63,7 +63,7 @@ fn table(page: &PeoplePage, caller: &Caller) -> Markup {
             tbody { @for one in &page.people { tr {
                 td.what { (one.name.as_deref().unwrap_or(&one.email)) @if one.name.is_some() { div.muted { (one.email) } } }
                 td { (one.tenants.join(", ")) }
-                td { (one.words) @if one.unreadable { div.muted { "What was set cannot be read: set it anew." } } @if one.unheeded.is_some() { div.muted { "What was set on this page is not heeded." } } }
+                td { (one.words) @if one.unreadable { div.muted { "What was set cannot be read: set it anew." } } @if one.unheeded.is_some() { div.muted { "What was set on this page is ignored." } } }
                 td { (said_in(one)) }
                 td.act { a href={ "/people/" (one.id) } { (if may_change(one, caller) { "Change" } else { "Show" }) } }
             } } }
@@ -134,7 +134,7 @@ fn form(one: &PersonView, asked: &RawPersonalRules, channels: &[ChannelKind]) ->
                 @for (number, rule) in asked.rules.iter().chain(blank).take(MOST_RULES).enumerate() {
                     (rule_fields(number, rule, number < asked.rules.len(), channels))
                 }
-                p.muted { "The first rule that matches holds, before the channels above. What comes in hours in which nothing is told waits for their end; a breach goes on to the next step meanwhile." }
+                p.muted { "The first rule that matches applies, in place of the channels above. Messages that fall in hours set to “nothing” wait until those hours end; a breach goes on to the next step at once." }
                 button { "Save" }
             }
         }

@@ -5,8 +5,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::service::reports::TechnicianQuery;
 
-/// Whose figures, from when to when, and whether by name.
-pub fn form(query: &TechnicianQuery, tenants: &[String], here: &str) -> Markup {
+/// Whose figures, from when to when, and whether by name. The list stays in the order `sort`, if there is one.
+pub fn form(query: &TechnicianQuery, sort: Option<&str>, tenants: &[String], here: &str) -> Markup {
     let value = |text: &Option<String>| text.clone().unwrap_or_default();
     html! {
         form.period method="get" action=(here) {
@@ -18,6 +18,7 @@ pub fn form(query: &TechnicianQuery, tenants: &[String], here: &str) -> Markup {
             label { "From " input type="date" name="from" value=(value(&query.from)); }
             label { "to " input type="date" name="to" value=(value(&query.to)); }
             label.check { input type="checkbox" name="anonymize" value="true" checked[query.anonymize == Some(true)]; " without names" }
+            @if let Some(sort) = sort { input type="hidden" name="sort" value=(sort); }
             button { "Show" }
         }
     }

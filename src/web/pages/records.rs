@@ -25,7 +25,7 @@ pub async fn audit(
     let content = html! {
         main.made {
             h1 { "Audit log" }
-            p.muted { "Every change by a person: who, with which token, from where. Times are in UTC. Each entry holds a hash of the one before; " code { "superops-sla audit verify" } " looks whether all of them fit." }
+            p.muted { "Every change by a person: who, with which token, from where. Times are in UTC. Each entry holds a hash of the one before; " code { "superops-sla audit verify" } " checks the whole chain." }
             (search(&params))
             @if changes.is_empty() { p.empty { "Nobody changed anything of that kind. Acknowledgements, silences, stand-ins, overrides, tokens and sign-ins are listed here as they happen." } }
             @else { (changes_table(&changes)) }
@@ -78,7 +78,7 @@ pub async fn policies(State(web): State<Arc<Web>>, caller: Caller) -> Result<Htm
     let content = html! {
         main.made {
             h1 { "Policies in force" }
-            p.muted { "The first that matches a ticket holds. A ticket that none matches has the due times that SuperOps reports." }
+            p.muted { "The first policy that matches a ticket applies. A ticket that matches none keeps the due times that SuperOps reports." }
             @for tenant in &tenants { (tenant_policies(tenant)) }
         }
     };
@@ -135,7 +135,7 @@ pub async fn settings(State(web): State<Arc<Web>>, caller: Caller) -> Html<Strin
     let content = html! {
         main.made {
             h1 { "Settings as read" }
-            p.muted { "What the configuration came to when the service started. Secrets are not shown. It is changed in the file, then the service is started again." }
+            p.muted { "The configuration as the service read it when it started. Secrets are not shown. To change it, edit the file and restart the service." }
             div.scroll tabindex="0" role="region" aria-label="Settings" { pre { (web.service.settings()) } }
         }
     };

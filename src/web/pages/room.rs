@@ -28,7 +28,7 @@ pub async fn room(
     let content = html! {
         main.single.reports {
             h1 { "Who has room now" }
-            p.muted { "At the pace of the last four weeks, in staffed time: what is due is done in the order in which it is due, and there is room for what fits in before the end of the next working day. Those under ten resolutions are reckoned with the pace of all." }
+            p.muted { "Estimated from each person’s pace over the last four weeks, in staffed time. Open tickets are taken in the order in which they are due; room is what else fits in before the end of the next working day. Where somebody has resolved fewer than ten, the pace of everybody is used." }
             (found)
         }
     };

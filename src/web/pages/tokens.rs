@@ -30,7 +30,7 @@ pub async fn page(web: &Web, caller: &Caller, outcome: Option<&Outcome>) -> Resu
     let content = html! {
         main.made {
             h1 { "Tokens" }
-            p.muted { "Whoever holds one may ask what its role and tenant allow, by the API and on these pages. Only a hash of it is kept. Times are in UTC." }
+            p.muted { "A token opens what its role and tenant allow, in the API and on these pages. Only its hash is stored. Times are in UTC." }
             @match outcome {
                 Some(Outcome::Made(made)) => (shown_once(made)),
                 Some(Outcome::Refused(problem)) => { p.complaint role="alert" { (problem.detail()) } }

@@ -8,7 +8,7 @@ use clap::CommandFactory as _;
 use crate::cli::Cli;
 use crate::store::tokens::Role;
 use crate::web::route::{Audience, Needs, Tenants};
-use crate::web::{openapi, routes};
+use crate::web::{DESCRIPTION, routes};
 
 const HEAD: &str = "# Every path
 
@@ -30,7 +30,7 @@ fn who(needs: Needs, tenants: Tenants) -> String {
 }
 
 fn table() -> String {
-    let document = openapi::document();
+    let document = &*DESCRIPTION;
     let mut text = HEAD.to_owned();
     for (heading, audience) in [("For programs", Audience::Api), ("Pages, and what their forms send", Audience::Page)] {
         write!(text, "\n## {heading}\n\n| method and path | who | what |\n|---|---|---|\n").unwrap();

@@ -1,0 +1,60 @@
+//! The service's questions, asked of the store beside the service that fills it.
+
+use std::sync::Arc;
+
+use super::CliError;
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::predict::{self, Predict, PublishedForecasts};
+use crate::rules_cache::RulesCache;
+use crate::service::{Reach, Service, Syncs};
+use crate::store::Store;
+use crate::sync::SyncHealth;
+use crate::telemetry::Telemetry;
+
+/// The questions, asked of the store beside the service that fills it.
+pub(super) async fn offline_service(config: Config) -> Result<(Service, Store), CliError> {
+    let telemetry = Arc::new(Telemetry::default());
+    let config = Arc::new(config);
+    let store = Store::open(&config.store, telemetry.clone()).await?;
+    let rules_cache = Arc::new(RulesCache::new(config.clone(), store.clone(), telemetry.clone())?);
+    let service = Service::new(config, rules_cache, store.clone(), Arc::new(SystemClock), telemetry, Syncs::default());
+    Ok((service, store))
+}
+
+/// The same, with forecasts: they are worked out anew, since the service's own are in its memory.
+pub(super) async fn foreseeing_service(config: Config, reach: &Reach) -> Result<(Service, Store), CliError> {
+    let telemetry = Arc::new(Telemetry::default());
+    let config = Arc::new(config);
+    let store = Store::open(&config.store, telemetry.clone()).await?;
+    let rules_cache = Arc::new(RulesCache::new(config.clone(), store.clone(), telemetry.clone())?);
+    let published = Arc::new(PublishedForecasts::default());
+    foresee(&config, reach, &rules_cache, &store, &telemetry, &published).await?;
+    let service = Service::new(config, rules_cache, store.clone(), Arc::new(SystemClock), telemetry, Syncs::default());
+    Ok((service.showing(published), store))
+}
+
+/// Forecasts the open tickets once, as the service does all the time: what it has learned is in the store.
+async fn foresee(
+    config: &Arc<Config>,
+    reach: &Reach,
+    rules_cache: &Arc<RulesCache>,
+    store: &Store,
+    telemetry: &Arc<Telemetry>,
+    published: &Arc<PublishedForecasts>,
+) -> Result<(), CliError> {
+    for tenant in config.tenants.keys().filter(|tenant| reach.includes(tenant)) {
+        let wiring = predict::Wiring {
+            config: config.clone(),
+            rules_cache: rules_cache.clone(),
+            store: store.clone(),
+            clock: Arc::new(SystemClock),
+            telemetry: telemetry.clone(),
+            published: published.clone(),
+            news: Arc::default(),
+            synced: tokio::sync::watch::channel(SyncHealth::default()).1,
+        };
+        Predict::new(tenant, wiring).glance(SystemClock.now()).await.map_err(anyhow::Error::from)?;
+    }
+    Ok(())
+}

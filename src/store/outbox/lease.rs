@@ -1,0 +1,257 @@
+//! What is due is leased to one sender at a time, by rank and then the longest due first.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::withdraw::{VOID, hold_covered};
+use super::{Leased, UnderWay, bundle, instant, json, millis, record, shape};
+use crate::alert::escalation::ChannelKind;
+use crate::alert::noise::Rules;
+use crate::store::sealed::LAST_ERROR;
+use crate::store::sql::{self, AssertSqlSafe, Connection, Row};
+use crate::store::{Store, StoreError};
+
+/// What has to wait for an attempt under way is looked at again after this.
+const TURN: TimeDelta = TimeDelta::milliseconds(250);
+
+/// What is to be sent now.
+#[derive(Clone, Debug, Default)]
+pub struct Round {
+    pub leased: Vec<Leased>,
+    /// Tenants for whom the day's budget of this channel holds something up.
+    pub over_budget: HashSet<String>,
+    /// The next step of an alert was brought forward, since what one said cannot be read.
+    pub hurried: bool,
+}
+
+impl Store {
+    /// Leases up to `limit` due notifications of `channel` until `now + lease`, by rank and then the longest due first;
+    /// of what is `under_way` none.
+    ///
+    /// What falls due is first brought into shape by `rules`: put together, or held.
+    pub async fn lease_due(
+        &self,
+        channel: ChannelKind,
+        limit: usize,
+        lease: TimeDelta,
+        rules: &Arc<Rules>,
+        under_way: &UnderWay,
+        now: DateTime<Utc>,
+    ) -> Result<Round, StoreError> {
+        let (rules, under_way) = (rules.clone(), under_way.clone());
+        let (rows, shaped) = self
+            .writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    take_back(tx, channel, &under_way, now).await?;
+                    hold_covered(tx, channel, now).await?;
+                    let shaped = shape::shape_due(tx, channel, &rules, &under_way, now).await?;
+                    if channel.is_system() {
+                        wait_for_earlier(tx, channel, now).await?;
+                    }
+                    let keys = pick(tx, channel, limit, &under_way, now).await?;
+                    let rows =
+                        if keys.is_empty() { Vec::new() } else { lease_rows(tx, &keys, now + lease, now).await? };
+                    Ok((rows, shaped))
+                })
+            })
+            .await?;
+        let (mut leased, mut hurried) = (Vec::with_capacity(rows.len()), shaped.hurried);
+        for row in &rows {
+            match super::leased(row) {
+                Ok(one) => leased.push((row.try_get::<i64, _>("rank")?, one)),
+                Err(error) => hurried |= self.set_aside(row.try_get("key")?, error.to_string(), now).await?,
+            }
+        }
+        leased.sort_by_key(|(rank, row)| (*rank, row.notification.due_at));
+        Ok(Round { leased: leased.into_iter().map(|(_, row)| row).collect(), over_budget: shaped.over_budget, hurried })
+    }
+
+    /// One row that cannot be read must not hold up all that come after it. It counts as refused: if nothing else says
+    /// what it said, the next step of its alert is run at once. True if one is.
+    async fn set_aside(&self, key: String, why: String, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        self.tell_unreadable("notification", &key, &why);
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    let set_aside = sql::query(
+                        "UPDATE notifications SET state = 'failed', last_error = $2, done_at = $3 WHERE key = $1
+                         RETURNING alert_key, stage, step",
+                    );
+                    let set_aside =
+                        set_aside.bind(key).bind(LAST_ERROR.word(why)).bind(millis(now)).fetch_one(&mut *tx).await?;
+                    let (alert, stage): (String, String) = (set_aside.try_get(0)?, set_aside.try_get(1)?);
+                    record::hurry(tx, &alert, &stage, set_aside.try_get(2)?, now).await
+                })
+            })
+            .await
+    }
+
+    /// The channels on which something is due at `now`, or was leased to somebody who never reported; what is
+    /// `under_way` does not count.
+    pub async fn due_channels(&self, under_way: &UnderWay, now: DateTime<Utc>) -> Result<Vec<ChannelKind>, StoreError> {
+        let channels: Vec<String> = sql::query_scalar(
+            "SELECT asked.value FROM json_each($1) AS asked
+             WHERE EXISTS (SELECT 1 FROM notifications WHERE state = 'pending' AND channel = asked.value
+               AND due_at <= $2 AND key NOT IN (SELECT value FROM json_each($4)))
+             OR EXISTS (SELECT 1 FROM notifications WHERE state = 'sending' AND channel = asked.value
+               AND (lease_until <= $2 OR $3 = 1) AND key NOT IN (SELECT value FROM json_each($4)))",
+        )
+        .bind(json(&ChannelKind::ALL))
+        .bind(millis(now))
+        .bind(under_way.others_are_over())
+        .bind(under_way.keys())
+        .fetch_all(&self.reads)
+        .await?;
+        Ok(channels.iter().filter_map(|channel| ChannelKind::parse(channel)).collect())
+    }
+
+    /// When the outbox has something to do next on other channels than `shut`: a row falls due, or a lease runs out.
+    /// The end of what is `under_way` is heard of in another way.
+    pub async fn next_due(
+        &self,
+        shut: &[ChannelKind],
+        under_way: &UnderWay,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let open: Vec<_> = ChannelKind::ALL.into_iter().filter(|kind| !shut.contains(kind)).collect();
+        let next: Option<i64> = sql::query_scalar(
+            "SELECT MIN(at) FROM (
+               SELECT (SELECT due_at FROM notifications WHERE state = 'pending' AND channel = asked.value
+                 AND key NOT IN (SELECT value FROM json_each($2)) ORDER BY due_at LIMIT 1) AS at FROM json_each($1) AS asked
+               UNION ALL SELECT (SELECT lease_until FROM notifications WHERE state = 'sending' AND channel = asked.value
+                 AND key NOT IN (SELECT value FROM json_each($2)) ORDER BY lease_until LIMIT 1) FROM json_each($1) AS asked) AS moments",
+        )
+        .bind(json(&open))
+        .bind(under_way.keys())
+        .fetch_one(&self.reads)
+        .await?;
+        next.map(instant).transpose()
+    }
+
+    /// How many notifications wait or are being sent.
+    pub async fn outbox_pending(&self) -> Result<i64, StoreError> {
+        let count = sql::query_scalar(
+            "SELECT (SELECT COUNT(*) FROM notifications WHERE state = 'pending')
+                  + (SELECT COUNT(*) FROM notifications WHERE state = 'sending')",
+        );
+        Ok(count.fetch_one(&self.reads).await?)
+    }
+}
+
+/// Takes back what was leased to somebody who never reported: it is due again, and may have been taken. If it holds no
+/// longer, it is withdrawn: while it was leased nobody could.
+async fn take_back(
+    tx: &mut Connection,
+    channel: ChannelKind,
+    under_way: &UnderWay,
+    now: DateTime<Utc>,
+) -> Result<(), sql::Error> {
+    let take_back = format!(
+        "UPDATE notifications SET unreported = MAX(unreported, 1),
+         state = CASE WHEN back.is_void THEN 'cancelled' ELSE 'pending' END,
+         done_at = CASE WHEN back.is_void THEN $1 ELSE done_at END,
+         due_at = CASE WHEN back.is_void THEN due_at ELSE MIN(lease_until, $1) END
+         FROM (SELECT n.key, n.kind = 'alert'
+                 AND EXISTS (SELECT 1 FROM alerts a WHERE a.key = n.alert_key AND {VOID}) AS is_void
+               FROM notifications n WHERE n.state = 'sending' AND n.channel = $2 AND (n.lease_until <= $1 OR $3 = 1)
+               AND n.key NOT IN (SELECT value FROM json_each($4))) AS back
+         WHERE notifications.key = back.key"
+    );
+    let query = sql::query(AssertSqlSafe(take_back)).bind(millis(now)).bind(channel.as_str());
+    query.bind(under_way.others_are_over()).bind(under_way.keys()).execute(tx).await.map(drop)
+}
+
+/// What is due while something before it is still on its way about the same alert to the same system waits for that: a
+/// resolve that overtakes its trigger leaves an incident that nobody closes.
+async fn wait_for_earlier(tx: &mut Connection, channel: ChannelKind, now: DateTime<Utc>) -> Result<(), sql::Error> {
+    sql::query(
+        "UPDATE notifications SET due_at = $3 WHERE key IN (
+           SELECT later.key FROM notifications AS earlier JOIN notifications AS later
+           ON later.alert_key = earlier.alert_key AND later.recipient = earlier.recipient
+           AND later.channel = earlier.channel AND later.state = 'pending' AND later.due_at <= $2
+           WHERE earlier.state = 'sending' AND earlier.channel = $1)",
+    )
+    .bind(channel.as_str())
+    .bind(millis(now))
+    .bind(millis(now + TURN))
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// The keys of what goes next. A bundle is worded here, at the last moment, and left out if nothing of it still holds.
+async fn pick(
+    tx: &mut Connection,
+    channel: ChannelKind,
+    limit: usize,
+    under_way: &UnderWay,
+    now: DateTime<Utc>,
+) -> Result<Vec<String>, sql::Error> {
+    // Named, since the planner would rather read and sort all that waits: slow when it is most urgent.
+    let rows: Vec<Ready> = sql::query_as(
+        "SELECT key, kind, alert_key, recipient, created_at FROM notifications INDEXED BY notifications_ready WHERE channel = $1 AND state = 'pending' AND released_at IS NOT NULL
+         AND due_at <= $2 AND key NOT IN (SELECT value FROM json_each($4)) ORDER BY rank, due_at, key LIMIT $3",
+    )
+    .bind(channel.as_str())
+    .bind(millis(now))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .bind(under_way.keys())
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut keys = Vec::with_capacity(rows.len());
+    for Ready { key, kind, .. } in in_turn(channel, rows) {
+        if kind != "bundle" || bundle::word(tx, &key, now).await? {
+            keys.push(key);
+        }
+    }
+    Ok(keys)
+}
+
+/// A notification that may go now.
+struct Ready {
+    key: String,
+    kind: String,
+    alert_key: String,
+    recipient: String,
+    created_at: i64,
+}
+
+sql::from_row!(Ready { key, kind, alert_key, recipient, created_at });
+
+/// What goes to a system, without what has to wait for something earlier about the same alert.
+fn in_turn(channel: ChannelKind, mut rows: Vec<Ready>) -> Vec<Ready> {
+    if channel.is_system() {
+        let mut first: HashMap<(String, String), (i64, String)> = HashMap::new();
+        for row in &rows {
+            let (place, turn) = (row.place(), (row.created_at, row.key.clone()));
+            first.entry(place).and_modify(|first| *first = turn.clone().min(first.clone())).or_insert(turn);
+        }
+        rows.retain(|row| first.get(&row.place()).is_some_and(|(_, key)| *key == row.key));
+    }
+    rows
+}
+
+impl Ready {
+    fn place(&self) -> (String, String) {
+        (self.alert_key.clone(), self.recipient.clone())
+    }
+}
+
+async fn lease_rows(
+    tx: &mut Connection,
+    keys: &[String],
+    until: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Row>, sql::Error> {
+    sql::query(
+        "UPDATE notifications SET state = 'sending', lease_until = $1, attempts = attempts + 1,
+         tried_since = COALESCE(tried_since, $3) WHERE key IN (SELECT value FROM json_each($2)) RETURNING *",
+    )
+    .bind(millis(until))
+    .bind(json(&keys))
+    .bind(millis(now))
+    .fetch_all(tx)
+    .await
+}
