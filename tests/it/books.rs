@@ -6,7 +6,6 @@ use std::process::{Command, Output};
 use chrono::{DateTime, TimeDelta, Utc};
 use superops_sla::bookkeeping::Rebuilt;
 use superops_sla::simulator::NewTicket;
-use superops_sla::store::Place;
 use superops_sla::store::audit::Author;
 use superops_sla::store::check::{self, Checked};
 use superops_sla::store::tokens::{Role, Token};
@@ -208,7 +207,7 @@ fn at(text: &str) -> DateTime<Utc> {
 }
 
 async fn checked(app: &TestApp) -> Checked {
-    check::look(Place::from(&app.config().store)).await.unwrap()
+    check::look(&app.config().store).await.unwrap()
 }
 
 /// What a look at the store finds, a line each: by which look, and what.
