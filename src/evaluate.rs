@@ -331,7 +331,10 @@ impl Evaluate {
         raised += self.attend(&context, &mut work).await?;
         self.resolve_gone(&context, &open, &mut work).await?;
         work.notifications.extend(self.digests(&context, &known));
-        changed.extend(self.end_holds(&context, &open, &mut work).await?);
+        let ended = self.end_holds(&context, &open, &mut work).await?;
+        let again = work.opened_again.iter().chain(&ended).cloned().collect();
+        self.tell_systems_again(&context, &open, again, &mut work).await?;
+        changed.extend(ended);
         self.follow(&context, &open, changed, &mut work).await?;
         self.cover(&context, &open, &mut work);
         let mut commit = Commit::new(self.store.clone(), now);

@@ -79,6 +79,17 @@ impl Retention {
         if self.store.turned_to(first).await?.is_some() {
             return Ok(());
         }
+        match self.at.place.services_without_key(first).await? {
+            0 => {}
+            without => {
+                error!(
+                    key = first,
+                    without,
+                    "nothing was encrypted with the key `{first}`, which {without} of the replicas at work do not hold: give it to all of them, and restart them"
+                );
+                return Ok(());
+            }
+        }
         let mut turn = Turn::begin(&self.at.place, self.at.keys.clone()).await?;
         while self.store.turn_on(&mut turn).await?.is_some() {
             tokio::time::sleep(PAUSE).await;

@@ -70,6 +70,7 @@ pub struct Wiring {
 
 /// Watches the watch.
 pub struct SelfMonitoring {
+    store: Store,
     clock: SharedClock,
     readiness: Arc<dyn Readiness>,
     telemetry: Arc<Telemetry>,
@@ -88,8 +89,8 @@ impl SelfMonitoring {
         let heartbeat = config.watch.heartbeat_url.as_ref().map(Heartbeat::new).transpose()?;
         let stale = StaleWatch::new(teller.clone(), health, clock.now());
         let outposts = OutpostWatch::new(teller, wiring.monitor_state, clock.now());
-        let audit = Audit::new(config, rules_cache, store, telemetry.clone(), found, clock.speed());
-        let mut watch = Self { clock, readiness, telemetry, stale, outposts, audit, heartbeat, zones };
+        let audit = Audit::new(config, rules_cache, store.clone(), telemetry.clone(), found, clock.speed());
+        let mut watch = Self { store, clock, readiness, telemetry, stale, outposts, audit, heartbeat, zones };
         watch.renew_zones(watch.clock.now());
         Ok(watch)
     }
@@ -135,6 +136,9 @@ impl SelfMonitoring {
         let started = tokio::time::Instant::now();
         if let Err(error) = descriptors::spare() {
             error!(error = %error, "no connection or file can be opened: nobody can be told, and SuperOps cannot be asked");
+        }
+        for id in self.store.missing_keys().await.unwrap_or_default() {
+            error!(key = id, "{}", StoreError::KeyMissing(id.clone()));
         }
         self.renew_zones(now);
         let told = self.stale.turn(now).await.and(self.outposts.turn(now).await);

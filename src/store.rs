@@ -62,6 +62,7 @@ mod writer;
 
 use std::fs::File;
 use std::future::Future;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +71,7 @@ use chrono::{DateTime, Utc};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::watch;
 
-use crate::keys::ring::KeyRing;
+use crate::keys::ring::{KeyRing, SealError};
 use crate::telemetry::Telemetry;
 use cache::Caches;
 use checkpoint::{Checkpoints, LONGEST_LOG, USUAL_LOG};
@@ -124,7 +125,7 @@ pub enum StoreError {
     Overtaken,
     #[error(
         "the store holds what is encrypted with the key `{0}`, which [store] encryption_keys_env or encryption_keys_file does \
-         not give: put it there, after a newer one or alone; nothing was changed"
+         not give: put it there, after a newer one or alone, and restart; nothing was changed"
     )]
     KeyMissing(String),
     #[error(
@@ -137,7 +138,20 @@ pub enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        Self::sorter(&error)(error)
+        match missing_key(&error) {
+            Some(id) => Self::KeyMissing(id),
+            None => Self::sorter(&error)(error),
+        }
+    }
+}
+
+/// The key that would have been needed to read a row; none: that is not what failed. What is encrypted with it is whole,
+/// and is read again once the key is at hand.
+fn missing_key(error: &sqlx::Error) -> Option<String> {
+    let sqlx::Error::Decode(source) = error else { return None };
+    match source.downcast_ref() {
+        Some(SealError::UnknownKey(id)) => Some(id.clone()),
+        _ => None,
     }
 }
 
@@ -214,7 +228,16 @@ pub struct Store {
 #[derive(Debug)]
 pub struct Claim {
     /// None: on a server a lease says who leads.
-    _lock: Option<File>,
+    lock: Option<File>,
+}
+
+impl Claim {
+    /// Notes in the locked file which keys the service holds, by their ids: whoever would encrypt with another asks.
+    pub fn note_keys(&self, keys: &KeyRing) -> std::io::Result<()> {
+        let Some(mut lock) = self.lock.as_ref() else { return Ok(()) };
+        let ids: String = keys.ids().map(|id| format!("{id}\n")).collect();
+        lock.write_all(ids.as_bytes())
+    }
 }
 
 impl Store {
@@ -279,12 +302,13 @@ impl Store {
 
     /// Claims the store for one service, so that no second one sends everything twice.
     pub fn claim(place: impl Into<Place>) -> Result<Claim, StoreError> {
-        let Place::File(path) = place.into() else { return Ok(Claim { _lock: None }) };
-        let lock_path = path.with_added_extension("lock");
+        let Place::File(path) = place.into() else { return Ok(Claim { lock: None }) };
+        let lock_path = lock_of(&path);
         let unopened = |source| StoreError::Unopened { path: lock_path.clone(), source };
         let lock = File::options().create(true).append(true).open(&lock_path).map_err(unopened)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Claim { _lock: Some(lock) }),
+            // Which keys the one before held says nothing of this one.
+            Ok(()) => lock.set_len(0).map(|()| Claim { lock: Some(lock) }).map_err(unopened),
             Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse(path)),
             Err(std::fs::TryLockError::Error(source)) => Err(StoreError::Unopened { path: lock_path, source }),
         }
@@ -328,6 +352,11 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .row_buffer_size(ROWS_AHEAD)
         .busy_timeout(BUSY_TIMEOUT)
+}
+
+/// The file by which a store in a file is claimed.
+fn lock_of(path: &Path) -> PathBuf {
+    path.with_added_extension("lock")
 }
 
 /// The file holds people's names, addresses and numbers: only its owner may read it.

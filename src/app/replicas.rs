@@ -43,7 +43,10 @@ pub async fn run(config: Config, clock: SharedClock, told_to_stop: impl Future<O
     let config = Arc::new(config);
     let mut told_to_stop = pin!(told_to_stop);
     let election = match &config.store.place {
-        StorePlace::Postgres(settings) => Some(LeaderElection::start(&Server::of(settings), wait_for_older).await?),
+        StorePlace::Postgres(settings) => {
+            let server = Server::of(settings).with_keys(&config.store.keys);
+            Some(LeaderElection::start(&server, wait_for_older).await?)
+        }
         StorePlace::File(_) => None,
     };
     let mut role = election.as_ref().map(LeaderElection::role);

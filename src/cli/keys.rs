@@ -74,6 +74,20 @@ async fn status(config: &Config, json: bool) -> Result<(), CliError> {
     }
 }
 
+/// Refuses to encrypt with a key that a service at work does not hold: it could read none of it.
+async fn check_services(place: &Place, keys: &KeyRing, is_claimed: bool) -> Result<(), CliError> {
+    let is_nobody_else = is_claimed && matches!(place, Place::File(_));
+    let Some(first) = keys.first().filter(|_| !is_nobody_else) else { return Ok(()) };
+    match place.services_without_key(first).await? {
+        0 => Ok(()),
+        _ => Err(anyhow::anyhow!(
+            "a service is at work on this store that does not hold the key `{first}`, and could read nothing that it encrypts: \
+             restart the service with the configuration that has it, or stop it, and run this again; nothing was changed"
+        )
+        .into()),
+    }
+}
+
 /// Brings everything under the first key. What only nobody else may do meanwhile is done if nobody else is there: keys
 /// that seal nothing any more are forgotten, and what stood plain is wiped from the file.
 async fn rotate(config: &Config) -> Result<(), CliError> {
@@ -82,6 +96,7 @@ async fn rotate(config: &Config) -> Result<(), CliError> {
         Err(StoreError::InUse(_)) => None,
         claim => Some(claim?),
     };
+    check_services(&place, keys, claim.is_some()).await?;
     let store = Store::open(&config.store, Default::default()).await?;
     let is_alone = claim.is_some() && !store.is_led(SystemClock.now()).await?;
     let turned = store.turn_to_first_key(&place, keys, bar()).await?;

@@ -127,6 +127,7 @@ impl Evaluate {
         work.recovered.extend(body.map(|body| Recovered {
             key: row.key.clone(),
             episode: row.raised.episode,
+            generation: row.generation,
             closing,
             body,
             taker,

@@ -45,6 +45,7 @@ impl Evaluate {
                 let Some(before) = self.memory.get(&key) else { return };
                 let steps = &escalate::escalation_of(&self.config, before, context.subject(watched)).steps;
                 let Some(row) = self.memory.reopen(&key, clock.due, steps, context.now) else { return };
+                work.opened_again.push(key.clone());
                 if row.life.held().is_none() {
                     work.reopened.push((key, memory::stage_of(&row)));
                 }
@@ -83,7 +84,8 @@ impl Evaluate {
         let body = facts::recovery(self.links(context.tenant), watched, clock, row, closing)?;
         let owner = watched.ticket.technician.as_ref().map(|owner| &owner.name);
         let taker = row.life.held().map(|hold| &hold.by).filter(|by| Some(*by) != owner).cloned();
-        Some(Recovered { key: row.key.clone(), episode: row.raised.episode, closing, body, taker, at: context.now })
+        let (key, episode, generation) = (row.key.clone(), row.raised.episode, row.generation);
+        Some(Recovered { key, episode, generation, closing, body, taker, at: context.now })
     }
 
     /// Alerts whose ticket is no longer open: closed, or gone.

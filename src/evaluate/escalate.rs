@@ -15,7 +15,7 @@ use super::steps::{is_retry, reaches_nobody, steps_to_run};
 use super::write_back::Ran;
 use super::{Evaluate, TurnContext, write_back};
 use crate::alert::escalation::{ChannelKind, Recipient, Step, Target, chiefs, owner, recipients};
-use crate::alert::life::{Asked, last_moved};
+use crate::alert::life::{Asked, Life, last_moved};
 use crate::alert::noise::{ChannelChoice, is_urgent, most_urgent};
 use crate::alert::policy::Escalation;
 use crate::alert::{AlertKey, Stage, Subject};
@@ -171,6 +171,35 @@ impl Evaluate {
         let watchers: Vec<Recipient> = self.config.watchers().iter().filter_map(Target::by_itself).collect();
         let whom = if watchers.is_empty() { chiefs(context.people) } else { watchers };
         self.tell_people(context, &StepRun { case, row, index: 0, step }, whom, work)
+    }
+
+    /// Tells the systems that took these alerts for over, and that the steps so far have reached, what goes on: the same
+    /// incident is triggered again there. People know it. While somebody holds an alert, that waits for the hold's end.
+    pub(super) async fn tell_systems_again(
+        &mut self,
+        context: &TurnContext<'_>,
+        open: &OpenTickets,
+        keys: Vec<AlertKey>,
+        work: &mut AlertTurn,
+    ) -> Result<(), StoreError> {
+        for key in keys {
+            let Some((about, row)) = context.about(open, &key).zip(self.memory.get(&key).cloned()) else { continue };
+            if !row.told || row.raised.resolved_as.is_some() || row.life.held().is_some() {
+                continue;
+            }
+            let over = self.store.told_of_the_end(&key).await?;
+            let Some(case) = about.case(context, &key).filter(|_| !over.is_empty()) else { continue };
+            let config = self.config.clone();
+            let steps = &escalation_of(&config, &row, about.subject(context)).steps;
+            let again = AlertRow { life: Life { again: true, ..row.life.clone() }, ..row.clone() };
+            for (index, step) in steps.iter().enumerate().take(usize::try_from(row.step).unwrap_or(usize::MAX)) {
+                let systems = recipients(&step.notify, about.subject(context), context.people, &context.duty);
+                let systems =
+                    systems.into_iter().filter(|one| one.system.is_some() && over.contains(&one.id)).collect();
+                self.tell_people(context, &StepRun { case: &case, row: &again, index, step }, systems, work);
+            }
+        }
+        Ok(())
     }
 
     /// Tells those of `targets` who were not told before, unless all are to be told again. False if they reach nobody.

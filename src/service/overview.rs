@@ -175,6 +175,9 @@ impl Service {
         if let Err(error) = self.store.prove_writable(now).await {
             reasons.push(error.to_string());
         }
+        if let Ok(missing) = self.store.missing_keys().await {
+            reasons.extend(missing.into_iter().map(|id| StoreError::KeyMissing(id).to_string()));
+        }
         if let Err(error) = descriptors::spare() {
             reasons.push(format!("no connection or file can be opened, so nobody can be told: {error}"));
         }

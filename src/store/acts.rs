@@ -127,7 +127,8 @@ fn over(alert: &AlertRow, message: &Message, closing: Closing, now: DateTime<Utc
     let (ticket, clock) = (told.ticket.clone(), told.clock);
     let facts = RecoveryFacts { ticket, clock, met_at: now, due: alert.raised.due, working: None, closing };
     let body = serde_json::to_value(Body::Recovery(facts)).ok()?;
-    Some(Recovered { key: alert.key.clone(), episode: alert.raised.episode, closing, body, taker: None, at: now })
+    let (key, episode, generation) = (alert.key.clone(), alert.raised.episode, alert.generation);
+    Some(Recovered { key, episode, generation, closing, body, taker: None, at: now })
 }
 
 async fn tell_of_hold(

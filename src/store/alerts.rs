@@ -48,6 +48,8 @@ pub struct AlertTurn {
     pub cancelled: Vec<AlertKey>,
     /// Alerts that are open again, each with the stage whose withdrawn notifications are wanted after all.
     pub reopened: Vec<(AlertKey, String)>,
+    /// Alerts that are open again, held or not: what systems have not heard of their end is void.
+    pub opened_again: Vec<AlertKey>,
     pub recovered: Vec<Recovered>,
     /// Alerts whose quiet ends before it was meant to: what waits until the first moment may go from the second on.
     pub let_go: Vec<(AlertKey, DateTime<Utc>, DateTime<Utc>)>,
@@ -64,6 +66,7 @@ impl AlertTurn {
             && self.notifications.is_empty()
             && self.cancelled.is_empty()
             && self.reopened.is_empty()
+            && self.opened_again.is_empty()
             && self.recovered.is_empty()
             && self.let_go.is_empty()
             && self.withdrawn.is_empty()
@@ -152,6 +155,9 @@ impl Store {
             Ok::<_, StoreError>(())
         };
         rows.fetch_each(&self.reads, read).await?;
+        if let Some(at) = unreadable.iter().position(|(.., error)| matches!(error, StoreError::KeyMissing(_))) {
+            return Err(unreadable.swap_remove(at).2);
+        }
         // From the last to the first: each belongs where it was found.
         for (place, row, error) in unreadable.into_iter().rev() {
             if let Some(salvaged) = self.set_alert_aside(&row, error).await? {

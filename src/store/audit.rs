@@ -147,7 +147,7 @@ impl Store {
             .bind(filter.ticket.map(Named::alerts))
             .bind(json(&filter.ticket.map(Named::marks).unwrap_or_default()))
             .fetch_all(&self.reads);
-        Ok(self.legible("change", "id", &rows.await?, AuditRow::read))
+        self.legible("change", "id", &rows.await?, AuditRow::read)
     }
 
     /// What people did to the alert of that key, the first first.
@@ -156,7 +156,7 @@ impl Store {
             "SELECT id, tenant, at, who, what, origin, alert FROM audit WHERE alert = $1 ORDER BY at, id LIMIT $2",
         );
         let rows = rows.bind(alert).bind(MOST_ACTS).fetch_all(&self.reads).await?;
-        Ok(self.legible("change", "id", &rows, AuditRow::read))
+        self.legible("change", "id", &rows, AuditRow::read)
     }
 }
 

@@ -251,6 +251,15 @@ impl Store {
         Ok(Some((table.name, turn.read)))
     }
 
+    /// The keys that the store was encrypted with since this service began, and that it does not have, by their ids. What
+    /// they encrypt waits.
+    pub async fn missing_keys(&self) -> Result<Vec<String>, StoreError> {
+        let noted: Vec<String> =
+            sql::query_scalar("SELECT id FROM encryption_keys ORDER BY id").fetch_all(&self.reads).await?;
+        let keys = self.reads.keys();
+        Ok(noted.into_iter().filter(|id| keys.ids().all(|held| held != id)).collect())
+    }
+
     /// When everything was found to stand under the key `id`, which has been the first ever since; none: it may not.
     pub async fn turned_to(&self, id: &str) -> Result<Option<DateTime<Utc>>, StoreError> {
         let at = sql::query_scalar("SELECT turned_at FROM encryption_keys WHERE id = $1").bind(id);

@@ -50,7 +50,7 @@ impl Store {
         rows.into_iter().map(row).collect()
     }
 
-    /// Remembers an override.
+    /// Remembers an override; one that is there already, the same in all, is given as it is.
     pub async fn add_override(
         &self,
         new: NewOverride,
@@ -61,6 +61,9 @@ impl Store {
             .writer
             .write(move |tx: &mut Connection| {
                 Box::pin(async move {
+                    if let Some(same) = same_override(tx, &new).await? {
+                        return Ok(same);
+                    }
                     let made: Row = sql::query_as(
                         "INSERT INTO on_call_overrides (rotation, person, from_time, until_time, made_by, made_at)
                          VALUES ($1, $2, $3, $4, $5, $6)
@@ -115,6 +118,17 @@ impl Store {
             })
             .await
     }
+}
+
+/// Somebody may press twice.
+async fn same_override(tx: &mut Connection, new: &NewOverride) -> Result<Option<Row>, sql::Error> {
+    let same = sql::query_as(
+        "SELECT id, rotation, person, from_time, until_time, made_by, made_at FROM on_call_overrides
+         WHERE until_time = $1 AND from_time = $2 AND rotation = $3
+         AND person IN (SELECT value FROM json_each($4)) ORDER BY id LIMIT 1",
+    );
+    let same = same.bind(millis(new.until)).bind(millis(new.from)).bind(&new.rotation);
+    same.bind(PERSON.any_of([new.person.text()])).fetch_optional(tx).await
 }
 
 fn listed(people: &[String]) -> String {

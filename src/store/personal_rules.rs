@@ -52,7 +52,7 @@ impl Store {
             .bind(MOST)
             .fetch_all(&self.reads)
             .await?;
-        let mut rules = self.legible("personal rule", "id", &rows, PersonalRow::read);
+        let mut rules = self.legible("personal rule", "id", &rows, PersonalRow::read)?;
         // As the addresses read, not as they stand.
         rules.sort_by(|a, b| a.person.cmp(&b.person));
         Ok(rules)

@@ -1,10 +1,12 @@
 //! Where a store is: in a file of its own, or on a PostgreSQL server.
 
 use std::fmt::{self, Display};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::sql::postgres::Server;
+use super::{StoreError, lock_of};
 use crate::config;
 use crate::keys::ring::KeyRing;
 
@@ -96,6 +98,14 @@ impl Place {
         tests::server(Path::new("")).is_some()
     }
 
+    /// How many of the services at work on the store cannot read what the key `id` encrypts. Nothing is changed by asking.
+    pub async fn services_without_key(&self, id: &str) -> Result<i64, StoreError> {
+        match self {
+            Self::File(path) => Ok(i64::from(is_claimed_without_key(path, id))),
+            Self::Server(server) => Ok(server.replicas_without_key(id).await?),
+        }
+    }
+
     /// Whether there may be a store already: of a server nobody knows before asking.
     pub fn is_there(&self) -> bool {
         match self {
@@ -103,6 +113,16 @@ impl Place {
             Self::Server(_) => true,
         }
     }
+}
+
+/// Whether a service has claimed the file at `path` that has not said that it holds the key `id`.
+fn is_claimed_without_key(path: &Path, id: &str) -> bool {
+    let Ok(lock) = File::open(lock_of(path)) else { return false };
+    if !matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)) {
+        return false;
+    }
+    let held = std::io::read_to_string(lock).unwrap_or_default();
+    held.lines().all(|line| line != id)
 }
 
 impl From<Server> for Place {

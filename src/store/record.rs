@@ -152,7 +152,7 @@ impl Store {
         .bind(json(&tenants))
         .fetch_all(&self.reads)
         .await?;
-        Ok(self.legible("alert", "key", &rows, |row| OpenAlert::read(OpenRow::from_row(row)?)))
+        self.legible("alert", "key", &rows, |row| OpenAlert::read(OpenRow::from_row(row)?))
     }
 
     /// A number that is another one when anything about the open alerts of `tenant` has changed.
@@ -174,20 +174,20 @@ impl Store {
             "SELECT * FROM alerts WHERE tenant IN (SELECT value FROM json_each($1)) AND acked_at IS NOT NULL
              AND hold_over = 0 AND state = 'open' ORDER BY acked_at, key",
         );
-        Ok(self.readable(&rows.bind(json(&tenants)).fetch_all(&self.reads).await?))
+        self.readable(&rows.bind(json(&tenants)).fetch_all(&self.reads).await?)
     }
 
     /// All alerts of one ticket.
     pub async fn alerts_of(&self, tenant: &TenantId, ticket: &TicketId) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sql::query("SELECT * FROM alerts WHERE tenant = $1 AND ticket_id = $2 ORDER BY key");
         let rows = rows.bind(tenant.as_str()).bind(ticket.as_str()).fetch_all(&self.reads).await?;
-        Ok(self.readable(&rows))
+        self.readable(&rows)
     }
 
     /// The alerts of these keys, as far as they can be read.
     pub async fn alerts_by_key(&self, keys: &[String]) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sql::query("SELECT * FROM alerts WHERE key IN (SELECT value FROM json_each($1))");
-        Ok(self.readable(&rows.bind(json(&keys)).fetch_all(&self.reads).await?))
+        self.readable(&rows.bind(json(&keys)).fetch_all(&self.reads).await?)
     }
 
     /// What was said about each of these alerts, by its key, oldest first: by itself, in a bundle or in a digest.
@@ -202,7 +202,7 @@ impl Store {
         let rows = rows.bind(json(&alerts)).fetch_all(&self.reads).await?;
         // One that cannot be read any more must not hide the others.
         let about = |row: &sql::Row| Ok::<_, StoreError>((row.try_get("about")?, logged(row)?));
-        for (alert, found) in self.legible::<(String, _), _>("message", "key", &rows, about) {
+        for (alert, found) in self.legible::<(String, _), _>("message", "key", &rows, about)? {
             said.entry(alert).or_default().push(found);
         }
         Ok(said)
@@ -214,14 +214,14 @@ impl Store {
         let rows =
             sql::query("SELECT * FROM attempts WHERE notification IN (SELECT value FROM json_each($1)) ORDER BY id");
         let rows = rows.bind(json(&keys)).fetch_all(&self.reads).await?;
-        for (key, one) in self.legible("attempt", "id", &rows, attempt) {
+        for (key, one) in self.legible("attempt", "id", &rows, attempt)? {
             attempts.entry(key).or_default().push(one);
         }
         Ok(attempts)
     }
 
     /// One alert that cannot be read must not hide the others.
-    fn readable(&self, rows: &[sql::Row]) -> Vec<AlertRow> {
+    fn readable(&self, rows: &[sql::Row]) -> Result<Vec<AlertRow>, StoreError> {
         self.legible("alert", "key", rows, alert_row)
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! An alert is copied aside and goes on with what can be read of it; a ticket is passed over
 //! until SuperOps has shown it again; a notification counts as refused. What lists leave out is
-//! counted, so that pages can say that something is missing.
+//! counted, so that pages can say that something is missing. A row whose key is missing is none of
+//! these: it stays as it is until the key is there.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -59,19 +60,26 @@ impl Store {
         counts
     }
 
-    /// What of `rows` can be read. What cannot is left out, and told of: a row of `kind` by its column `key`.
-    pub(super) fn legible<'r, T, E: Display>(
+    /// What of `rows` can be read. What cannot is left out, and told of: a row of `kind` by its column `key`. One whose key
+    /// is missing is nothing to be left out: it can be read with it.
+    pub(super) fn legible<'r, T, E: Into<StoreError>>(
         &self,
         kind: &'static str,
         key: &str,
         rows: impl IntoIterator<Item = &'r Row>,
         read: impl Fn(&Row) -> Result<T, E>,
-    ) -> Vec<T> {
-        let leave_out = |row: &Row, error: E| {
-            self.leave_out(kind, &row.in_words(key).unwrap_or_default(), row.in_words("tenant"), &error);
-        };
-        let legible = |row: &'r Row| read(row).map_err(|error| leave_out(row, error)).ok();
-        rows.into_iter().filter_map(legible).collect()
+    ) -> Result<Vec<T>, StoreError> {
+        let mut legible = Vec::new();
+        for row in rows {
+            match read(row).map_err(Into::into) {
+                Ok(one) => legible.push(one),
+                Err(error @ StoreError::KeyMissing(_)) => return Err(error),
+                Err(error) => {
+                    self.leave_out(kind, &row.in_words(key).unwrap_or_default(), row.in_words("tenant"), &error);
+                }
+            }
+        }
+        Ok(legible)
     }
 
     /// Says once that the row of `kind` with this `key` cannot be read and is left out of lists.

@@ -72,6 +72,11 @@ impl Pool {
         Self { links: Links::Postgres(pool), keys }
     }
 
+    /// The keys that they seal and open by.
+    pub fn keys(&self) -> &KeyRing {
+        &self.keys
+    }
+
     /// Closes all connections, once what runs on them has ended.
     pub async fn close(&self) {
         match &self.links {

@@ -94,7 +94,7 @@ impl Store {
                 "SELECT * FROM {table} WHERE until_at > $1 AND (ended_at IS NULL OR ended_at > $1) ORDER BY until_at, id"
             );
             let rows = sql::query(AssertSqlSafe(query)).bind(millis(since)).fetch_all(&self.reads).await?;
-            found.extend(self.legible(kind.words(), "id", &rows, |row| suppression(kind, row)));
+            found.extend(self.legible(kind.words(), "id", &rows, |row| suppression(kind, row))?);
         }
         Ok(found)
     }

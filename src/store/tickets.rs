@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::save::{Batch, Lived, Saved};
 use super::audit::Author;
-use super::{Store, StoreError, instant, millis, others, to_the_end};
+use super::{Store, StoreError, instant, millis, missing_key, others, to_the_end};
 use crate::store::sql::{self, Connection, FromRow, QueryBuilder, Row};
 use crate::ticket::conversation::ConversationSummary;
 use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched, vanish};
@@ -78,7 +78,7 @@ impl Store {
         .bind(id.as_str())
         .fetch_all(&self.reads)
         .await?;
-        Ok(self.legible("event", "id", &rows, change))
+        self.legible("event", "id", &rows, change)
     }
 
     /// What happened to each of the tickets with these `ids`, oldest first.
@@ -95,7 +95,7 @@ impl Store {
         .bind(serde_json::to_string(ids).map_err(unreadable)?)
         .fetch_all(&self.reads)
         .await?;
-        Ok(by_ticket(self.legible("event", "id", &rows, of_ticket)))
+        Ok(by_ticket(self.legible("event", "id", &rows, of_ticket)?))
     }
 
     /// What happened to each of the open tickets, oldest first.
@@ -107,7 +107,7 @@ impl Store {
         .bind(tenant.as_str())
         .fetch_all(&self.reads)
         .await?;
-        Ok(by_ticket(self.legible("event", "id", &rows, of_ticket)))
+        Ok(by_ticket(self.legible("event", "id", &rows, of_ticket)?))
     }
 
     /// The tickets that no read since `since` has shown, of all or of the open
@@ -234,6 +234,7 @@ impl Store {
         let read = |row: Row| {
             match watched(&row) {
                 Ok(watched) => drop(tickets.insert(watched.ticket.id.clone(), Arc::new(watched))),
+                Err(error) if missing_key(&error).is_some() => return Err(error.into()),
                 // The next sweep of the open tickets writes it anew.
                 Err(error) => self.leave_out("ticket", row.try_get("id")?, Some(tenant.to_string()), &error),
             }
@@ -246,8 +247,12 @@ impl Store {
     async fn read_one(&self, tenant: &TenantId, id: &TicketId) -> Result<Option<Arc<Watched>>, StoreError> {
         let mut query = select(tenant);
         let row = query.push(" AND id = ").push_bind(id.as_str()).build().fetch_optional(&self.reads).await?;
-        // One that cannot be read was told of with the open ones; it is as if we had never seen it.
-        Ok(row.and_then(|row| watched(&row).ok()).map(Arc::new))
+        match row.map(|row| watched(&row)).transpose() {
+            Ok(watched) => Ok(watched.map(Arc::new)),
+            Err(error) if missing_key(&error).is_some() => Err(error.into()),
+            // One that cannot be read was told of with the open ones; it is as if we had never seen it.
+            Err(_) => Ok(None),
+        }
     }
 }
 

@@ -244,6 +244,28 @@ async fn check_says_when_nobody_is_on_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn keys_are_rotated_beside_a_service_only_once_it_holds_the_first() {
+    let place = Place::new().await;
+    let file = place.folder.path().join("keys");
+    let config = place.config().replace("[store]\n", "[store]\nencryption_keys_file = \"keys\"\n");
+    std::fs::write(place.folder.path().join("config.toml"), config).unwrap();
+    std::fs::write(&file, "1f".repeat(32)).unwrap();
+    let mut running = place.run();
+    running.url();
+    std::fs::write(&file, format!("{}\n{}", "2f".repeat(32), "1f".repeat(32))).unwrap();
+    let refused = place.ask(&["keys", "rotate"]);
+    let why = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{why}");
+    assert!(why.contains("restart the service with the configuration that has it"), "{why}");
+    running.terminate();
+    let mut running = place.run();
+    running.url();
+    let rotated = place.ask(&["keys", "rotate"]);
+    assert_eq!(rotated.status.code(), Some(0), "{}", text(&rotated.stderr));
+    running.terminate();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_is_in_good_order_and_quick() {
     let place = Place::new().await;
     place.risky_ticket();

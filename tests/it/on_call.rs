@@ -1,5 +1,13 @@
 //! A step that names an on-call rotation reaches whoever is on call when it fires.
 
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use futures_util::future::join_all;
+use superops_sla::alert::on_call::Person;
+use superops_sla::store::audit::Author;
+use superops_sla::store::on_call::NewOverride;
+
 use crate::support::{TestApp, minutes};
 
 /// Ann until 09:30 on the Monday of the tests, then Bob; after five minutes the duty mailbox.
@@ -43,4 +51,29 @@ async fn with_nobody_on_call_the_next_step_is_run_at_once() {
     app.wait(minutes(31)).await;
     let said = app.said();
     assert!(said.contains("duty@example.com"), "{said}");
+}
+
+#[tokio::test]
+async fn a_stand_in_that_is_asked_for_several_times_at_once_is_made_once() {
+    let mut app = app("2026-11-22T09:30").await;
+    let (store, now) = (app.parts().store.clone(), app.now());
+    let asked = |name: &str, hours| {
+        let new = NewOverride {
+            rotation: "main".to_owned(),
+            tenant: None,
+            person: Person::parse(name),
+            from: now,
+            until: now + TimeDelta::hours(hours),
+            before: Vec::new(),
+        };
+        store.add_override(new, Author { who: "Mia".to_owned(), origin: "page".to_owned() }, now)
+    };
+    let made = join_all((0..6).map(|_| asked("email:eve@example.com", 8))).await;
+    let ids: BTreeSet<String> = made.into_iter().map(|row| row.unwrap().stand_in.id).collect();
+    assert_eq!(ids.len(), 1, "all are answered with the one");
+    asked("email:eve@example.com", 9).await.unwrap();
+    asked("email:bob@example.com", 8).await.unwrap();
+    assert_eq!(store.overrides_from(now).await.unwrap().len(), 3);
+    let audit = app.database.texts("SELECT what FROM audit WHERE what LIKE 'override %' ORDER BY id").await;
+    assert_eq!(audit.len(), 3, "{audit:?}");
 }

@@ -5,8 +5,10 @@ use serde_json::Value;
 use superops_sla::config::Past;
 use superops_sla::keys::ring::KeyRing;
 use superops_sla::service::Reach;
+use superops_sla::store::{At, Place as StorePlace, Store};
 
 use crate::binary::Place;
+use crate::database;
 use crate::support::TestApp;
 
 #[tokio::test]
@@ -62,6 +64,68 @@ async fn what_was_stored_before_there_was_a_key_is_encrypted_in_the_night_and_th
     assert_eq!(app.parts().store.turned_to(&id).await.unwrap(), None);
     app.parts().retention.night(night).await;
     assert_eq!(app.database.texts(&others).await.len(), plain.len());
+}
+
+#[tokio::test]
+async fn nothing_is_encrypted_at_night_with_a_key_that_a_service_at_work_does_not_hold() {
+    let mut app = TestApp::start().await;
+    app.ticket(TimeDelta::hours(4));
+    app.turn().await;
+    let key = "1f".repeat(32);
+    let id = KeyRing::parse(&key).unwrap().first().unwrap().to_owned();
+    app.resume_with_keys(&key).await;
+    // On a server this takes a second replica.
+    let Some(file) = app.database.file() else { return };
+    let lock = file.with_added_extension("lock");
+    let held = std::fs::read_to_string(&lock).unwrap();
+    assert!(held.lines().any(|line| line == id), "{held}");
+    std::fs::write(&lock, "0a0b0c0d\n").unwrap();
+    let night = app.now();
+    app.parts().retention.night(night).await;
+    assert_eq!(app.parts().store.turned_to(&id).await.unwrap(), None);
+    std::fs::write(&lock, held).unwrap();
+    app.parts().retention.night(night).await;
+    assert_eq!(app.parts().store.turned_to(&id).await.unwrap(), Some(night));
+}
+
+#[tokio::test]
+async fn messages_whose_key_a_service_does_not_hold_wait_for_it_and_readiness_says_which() {
+    let mut app = TestApp::start().await;
+    let (old, both) = ("1f".repeat(32), format!("{}\n{}", "2f".repeat(32), "1f".repeat(32)));
+    let new = KeyRing::parse(&both).unwrap().first().unwrap().to_owned();
+    app.resume_with_keys(&old).await;
+    app.ticket(TimeDelta::hours(1));
+    app.turn().await;
+    app.heard();
+    app.clock.advance(TimeDelta::minutes(61));
+    app.sync().await;
+    app.evaluate().await;
+    let states = "SELECT DISTINCT state || ' ' || attempts FROM notifications WHERE stage = 'breached'";
+    assert_eq!(app.database.texts(states).await, ["pending 0"]);
+
+    // Somebody turns all of it to another key meanwhile.
+    let keys = format!("{both}\n{}", database::key().unwrap_or_default());
+    let at = At { place: StorePlace::from(&app.config().store), keys: KeyRing::parse(&keys).unwrap().into() };
+    let beside = Store::open(at.clone(), Default::default()).await.unwrap();
+    assert!(beside.turn_to_first_key(&at.place, &at.keys, |_, _| ()).await.unwrap().is_whole());
+    beside.close().await;
+    app.dispatch().await;
+    app.clock.advance(TimeDelta::minutes(1));
+    app.dispatch().await;
+    assert_eq!((app.said(), app.database.texts(states).await), (String::new(), vec!["pending 0".to_owned()]));
+    let reasons = app.parts().service.ready().await.unwrap_err().join("; ");
+    assert!(reasons.contains(&new), "{reasons}");
+
+    // What was read of old is not taken for broken either.
+    let acme = superops_sla::ticket::TenantId::parse("acme").unwrap();
+    assert!(app.parts().store.alerts(&acme).await.is_err());
+    assert!(app.database.texts("SELECT kind FROM set_aside").await.is_empty());
+
+    app.resume_with_keys(&both).await;
+    app.clock.advance(TimeDelta::minutes(1));
+    app.dispatch().await;
+    assert!(app.said().contains("email "), "once the key is there it goes out");
+    assert_eq!(app.database.texts(states).await, ["sent 1"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

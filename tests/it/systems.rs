@@ -197,3 +197,59 @@ async fn a_resolve_waits_for_its_trigger() {
     app.dispatch().await;
     assert!(app.said().starts_with("pagerduty resolve acme:"), "and then it follows");
 }
+
+const TO_ALL: &str = "[[alerts.steps]]\nafter = '0s'\nnotify = ['slack', 'teams', 'pagerduty', 'webhook', 'email:ann@example.com']\n\
+     [[alerts.steps]]\nafter = '8h'\nnotify = ['email:next@example.com']\n";
+
+/// How many messages came by each way since last asked, and what PagerDuty and the webhook were told.
+fn told(app: &mut TestApp) -> (usize, String) {
+    let said = app.said();
+    let words = |line: &str| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+    let systems = said.lines().filter(|line| line.starts_with("pagerduty") || line.starts_with("webhook")).map(words);
+    (said.lines().count(), systems.collect::<Vec<_>>().join(", "))
+}
+
+#[tokio::test]
+async fn systems_hear_that_a_breach_goes_on_after_a_pause_and_of_its_last_end() {
+    let mut app = TestApp::with_systems(TO_ALL).await;
+    let id = app.ticket(minutes(60));
+    app.turn().await;
+    app.wait(minutes(60) + TimeDelta::seconds(1)).await;
+    app.heard();
+    for _ in 0..2 {
+        app.superops.change_status(&id, "On Hold");
+        app.wait(minutes(5)).await;
+        assert_eq!(told(&mut app), (4, "pagerduty resolve, webhook sla.alert.resolved".to_owned()));
+        app.superops.change_status(&id, "Open");
+        app.wait(minutes(5)).await;
+        // Ann knows of it.
+        assert_eq!(told(&mut app), (4, "pagerduty trigger, webhook sla.alert.breached".to_owned()));
+        app.restart().await;
+        app.wait(minutes(5)).await;
+        assert_eq!(told(&mut app), (0, String::new()), "it is said once");
+    }
+    app.superops.change_status(&id, "Closed");
+    app.wait(minutes(5)).await;
+    assert_eq!(told(&mut app), (4, "pagerduty resolve, webhook sla.alert.resolved".to_owned()));
+}
+
+#[tokio::test]
+async fn a_breach_that_somebody_holds_is_triggered_again_once_the_hold_has_ended() {
+    let mut app = TestApp::with_systems(TO_ALL).await;
+    let id = app.ticket(minutes(60));
+    app.turn().await;
+    app.wait(minutes(60) + TimeDelta::seconds(1)).await;
+    let (alert, now, store) = (alert(&mut app).await, app.now(), app.parts().store.clone());
+    let actor = Actor { name: "Mia".to_owned(), how: How::Api, origin: "127.0.0.1".to_owned(), note: None };
+    store.act(&alert.key.id(), Act::Acknowledge, &actor, now).await.unwrap();
+    app.superops.change_status(&id, "On Hold");
+    app.wait(minutes(2)).await;
+    // The resolve follows what was still to be said of the acknowledgement.
+    app.wait(TimeDelta::seconds(1)).await;
+    assert!(told(&mut app).1.contains("pagerduty resolve"));
+    app.superops.change_status(&id, "Open");
+    app.wait(minutes(2)).await;
+    assert_eq!(told(&mut app), (0, String::new()), "Mia has it");
+    app.wait(minutes(31)).await;
+    assert!(told(&mut app).1.starts_with("pagerduty trigger, webhook sla.alert.breached"));
+}

@@ -86,6 +86,10 @@ async fn save(tx: &mut Connection, turn: AlertTurn, now: DateTime<Utc>) -> Resul
     for (key, until, from) in &turn.let_go {
         outbox::let_go(tx, &key.to_string(), *until, *from).await?;
     }
+    if !turn.opened_again.is_empty() {
+        let keys: Vec<String> = turn.opened_again.iter().map(AlertKey::to_string).collect();
+        outbox::withdraw_ends(tx, &keys, now).await?;
+    }
     for (key, stage) in &turn.reopened {
         outbox::take_up_again(tx, &key.to_string(), stage, now).await?;
     }

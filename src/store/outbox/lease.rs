@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::withdraw::{VOID, hold_covered};
+use super::withdraw::{VOID, hold_covered, wait_for_key};
 use super::{Leased, UnderWay, bundle, instant, json, millis, record, shape};
 use crate::alert::escalation::ChannelKind;
 use crate::alert::noise::Rules;
 use crate::store::sealed::LAST_ERROR;
-use crate::store::sql::{self, AssertSqlSafe, Connection, Row};
-use crate::store::{Store, StoreError};
+use crate::store::sql::{self, AssertSqlSafe, Connection, FromRow as _, Row};
+use crate::store::{Store, StoreError, missing_key};
 
 /// What has to wait for an attempt under way is looked at again after this.
 const TURN: TimeDelta = TimeDelta::milliseconds(250);
@@ -59,14 +59,36 @@ impl Store {
             })
             .await?;
         let (mut leased, mut hurried) = (Vec::with_capacity(rows.len()), shaped.hurried);
+        let mut without_key = Vec::new();
         for row in &rows {
             match super::leased(row) {
                 Ok(one) => leased.push((row.try_get::<i64, _>("rank")?, one)),
+                Err(StoreError::KeyMissing(_)) => without_key.push(row.try_get::<String, _>("key")?),
                 Err(error) => hurried |= self.set_aside(row.try_get("key")?, error.to_string(), now).await?,
             }
         }
+        self.give_back(without_key, now).await?;
         leased.sort_by_key(|(rank, row)| (*rank, row.notification.due_at));
         Ok(Round { leased: leased.into_iter().map(|(_, row)| row).collect(), over_budget: shaped.over_budget, hurried })
+    }
+
+    /// Has what was leased, and cannot be read before its key is there, wait as if it had not been leased.
+    async fn give_back(&self, keys: Vec<String>, now: DateTime<Utc>) -> Result<(), StoreError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    let not_leased = sql::query(
+                        "UPDATE notifications SET state = 'pending', lease_until = NULL, attempts = attempts - 1
+                         WHERE key IN (SELECT value FROM json_each($1)) AND state = 'sending'",
+                    );
+                    not_leased.bind(json(&keys)).execute(&mut *tx).await?;
+                    wait_for_key(tx, &keys, now).await
+                })
+            })
+            .await
     }
 
     /// One row that cannot be read must not hold up all that come after it. It counts as refused: if nothing else says
@@ -190,7 +212,7 @@ async fn pick(
     now: DateTime<Utc>,
 ) -> Result<Vec<String>, sql::Error> {
     // Named, since the planner would rather read and sort all that waits: slow when it is most urgent.
-    let rows: Vec<Ready> = sql::query_as(
+    let rows = sql::query(
         "SELECT key, kind, alert_key, recipient, created_at FROM notifications INDEXED BY notifications_ready WHERE channel = $1 AND state = 'pending' AND released_at IS NOT NULL
          AND due_at <= $2 AND key NOT IN (SELECT value FROM json_each($4)) ORDER BY rank, due_at, key LIMIT $3",
     )
@@ -200,12 +222,24 @@ async fn pick(
     .bind(under_way.keys())
     .fetch_all(&mut *tx)
     .await?;
-    let mut keys = Vec::with_capacity(rows.len());
-    for Ready { key, kind, .. } in in_turn(channel, rows) {
-        if kind != "bundle" || bundle::word(tx, &key, now).await? {
-            keys.push(key);
+    let (mut ready, mut without_key) = (Vec::with_capacity(rows.len()), Vec::new());
+    for row in rows {
+        match Ready::from_row(&row) {
+            Ok(one) => ready.push(one),
+            Err(error) if missing_key(&error).is_some() => without_key.push(row.try_get("key")?),
+            Err(error) => return Err(error),
         }
     }
+    let mut keys = Vec::with_capacity(ready.len());
+    for Ready { key, kind, .. } in in_turn(channel, ready) {
+        match if kind == "bundle" { bundle::word(tx, &key, now).await } else { Ok(true) } {
+            Ok(true) => keys.push(key),
+            Ok(false) => {}
+            Err(error) if missing_key(&error).is_some() => without_key.push(key),
+            Err(error) => return Err(error),
+        }
+    }
+    wait_for_key(tx, &without_key, now).await?;
     Ok(keys)
 }
 

@@ -65,7 +65,7 @@ impl Store {
         let rows = sql::query("SELECT * FROM notifications WHERE key IN (SELECT value FROM json_each($1))");
         let rows = rows.bind(json(&keys)).fetch_all(&self.reads).await?;
         // One that cannot be read any more must not hide the others.
-        let found = self.legible("message", "key", &rows, logged).into_iter();
+        let found = self.legible("message", "key", &rows, logged)?.into_iter();
         let mut found: HashMap<String, Logged> = found.map(|row| (row.key().to_owned(), row)).collect();
         Ok(keys.iter().filter_map(|key| found.remove(key)).collect())
     }

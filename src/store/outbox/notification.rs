@@ -63,6 +63,8 @@ pub struct Leased {
 pub struct Recovered {
     pub key: AlertKey,
     pub episode: u32,
+    /// The alert's, once it is over: systems are told of each end, people once.
+    pub generation: u32,
     pub closing: Closing,
     /// `notify::Body::Recovery` as JSON.
     pub body: serde_json::Value,
@@ -87,14 +89,17 @@ impl NewNotification {
         let timely = recovered.taker.is_some() && recovered.taker == message.to_name;
         let alert_key = recovered.key.to_string();
         let episode = recovered.episode.to_string();
-        let key = notification_key(&[&alert_key, &episode, "recovery", &recipient, &channel]);
+        let (kind, generation) = (ChannelKind::parse(&channel)?, recovered.generation.to_string());
+        let mut parts = vec![alert_key.as_str(), &episode, "recovery", &recipient, &channel];
+        parts.extend(kind.is_system().then_some(generation.as_str()));
+        let key = notification_key(&parts);
         Some(Self {
             tenant: recovered.key.tenant.clone(),
             ticket_id: Some(recovered.key.subject.to_string()),
             kind: "recovery",
             stage: "resolved".to_owned(),
             step: 0,
-            channel: ChannelKind::parse(&channel)?,
+            channel: kind,
             recipient,
             fallback: Vec::new(),
             message: Message { key, continues_thread: true, body, ..message },

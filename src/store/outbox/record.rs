@@ -179,8 +179,8 @@ async fn let_mails_go(tx: &mut Connection, text: &str, now: DateTime<Utc>) -> Re
     .map(drop)
 }
 
-/// Whether what it says holds no longer: its alert is over, acknowledged, or tells another stage by now; stale data is
-/// fresh again.
+/// Whether what it says holds no longer: its alert is over, acknowledged, or tells another stage by now; the end that a
+/// system was to hear of was none; stale data is fresh again.
 async fn is_void(tx: &mut Connection, notification: &NewNotification) -> Result<bool, sql::Error> {
     if notification.kind == "bundle" {
         return bundle::is_void(tx, &notification.message.key).await;
@@ -188,12 +188,14 @@ async fn is_void(tx: &mut Connection, notification: &NewNotification) -> Result<
     let void = format!(
         "SELECT EXISTS (SELECT 1 FROM notifications n JOIN alerts a ON a.key = n.alert_key
            WHERE n.key = $3 AND $2 = 'alert' AND {VOID})
+         OR ($2 = 'recovery' AND $4 <> 0 AND EXISTS (SELECT 1 FROM alerts WHERE key = $1 AND state = 'open'))
          OR ($2 = 'stale' AND EXISTS (SELECT 1 FROM notifications WHERE alert_key = $1 AND kind = 'fresh'))"
     );
     sql::query_scalar(sql::AssertSqlSafe(void))
         .bind(&notification.alert_key)
         .bind(notification.kind)
         .bind(&notification.message.key)
+        .bind(notification.channel.is_system())
         .fetch_one(tx)
         .await
 }

@@ -10,10 +10,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::heard::heard;
+use super::withdraw::wait_for_key;
 use super::{Reader, UnderWay, bundle, enqueue, json, leased, millis, reader};
 use crate::alert::Stage;
 use crate::alert::escalation::ChannelKind;
 use crate::alert::noise::{Budget, Cap, Disposition, HeldBy, Kind, Past, Rules, Waiting, rank, shape};
+use crate::store::missing_key;
 use crate::store::sealed::ADDRESS;
 use crate::store::sql::{self, AssertSqlSafe, Connection, Row};
 
@@ -131,7 +133,17 @@ async fn waiting(
     let due = format!("{WAITING} AND n.due_at <= $2 ORDER BY n.address, n.tenant, n.recipient, n.breach_at, n.key");
     let due = sql::query(AssertSqlSafe(due)).bind(channel.as_str()).bind(millis(now));
     let due = due.bind(millis(now - CLIENT_IS_NEWS_AFTER)).bind(under_way.keys());
-    let mut found = due.fetch_each(&mut *tx, |row| Found::read(&row)).await?;
+    let (mut found, mut without_key) = (Vec::new(), Vec::new());
+    let read = |row: Row| {
+        match Found::read(&row) {
+            Ok(one) => found.push(one),
+            Err(error) if missing_key(&error).is_some() => without_key.push(row.try_get("key")?),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    };
+    due.fetch_each(&mut *tx, read).await?;
+    wait_for_key(tx, &without_key, now).await?;
     if found.is_empty() {
         return Ok(found);
     }

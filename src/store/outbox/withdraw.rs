@@ -1,12 +1,19 @@
 //! What was to be said and holds no longer is withdrawn, held, or taken up again.
 
-use chrono::{DateTime, Utc};
+use std::collections::HashSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tracing::error;
 
 use super::{json, millis};
 use crate::alert::AlertKey;
 use crate::alert::escalation::ChannelKind;
-use crate::store::sql::{self, AssertSqlSafe, Connection, Row};
+use crate::notify::counted;
+use crate::store::sql::{self, AssertSqlSafe, Connection, FromRow, Row};
 use crate::store::{Store, StoreError};
+
+/// What waits for the key that it is encrypted with is looked at again after this.
+const KEY_IS_ASKED_FOR: TimeDelta = TimeDelta::seconds(30);
 
 /// What a notification `n` says of its alert `a` holds no longer: that is over, held by somebody, at another stage, or
 /// not this person's concern any more.
@@ -53,6 +60,66 @@ impl Store {
         };
         rows.iter().map(unsaid).collect()
     }
+}
+
+/// Has the notifications of these `keys` wait a while for the key that they are encrypted with.
+pub(super) async fn wait_for_key(tx: &mut Connection, keys: &[String], now: DateTime<Utc>) -> Result<(), sql::Error> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    error!(
+        count = keys.len(),
+        "{} wait for the key that they are encrypted with: `/readyz` says which is missing",
+        counted(keys.len(), "message")
+    );
+    sql::query("UPDATE notifications SET due_at = $2 WHERE key IN (SELECT value FROM json_each($1))")
+        .bind(json(&keys))
+        .bind(millis(now + KEY_IS_ASKED_FOR))
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
+impl Store {
+    /// The systems, by recipient, that heard last of this alert that it is over, or may have.
+    pub async fn told_of_the_end(&self, alert: &AlertKey) -> Result<HashSet<String>, StoreError> {
+        let rows = sql::query(
+            "SELECT recipient, channel, kind FROM notifications
+             WHERE alert_key = $1 AND kind IN ('alert', 'recovery') AND (state IN ('sent', 'sending') OR unreported > 0)
+             ORDER BY created_at, kind",
+        );
+        let mut heard = HashSet::new();
+        for row in rows.bind(alert.to_string()).fetch_all(&self.reads).await? {
+            let (recipient, channel, kind): (String, String, String) = FromRow::from_row(&row)?;
+            match kind.as_str() {
+                "recovery" if ChannelKind::parse(&channel).is_some_and(ChannelKind::is_system) => {
+                    heard.insert(recipient)
+                }
+                _ => heard.remove(&recipient),
+            };
+        }
+        Ok(heard)
+    }
+}
+
+/// Withdraws what systems were still to hear of the end of `alerts` that are open again.
+pub(in crate::store) async fn withdraw_ends(
+    tx: &mut Connection,
+    alerts: &[String],
+    now: DateTime<Utc>,
+) -> Result<(), sql::Error> {
+    let systems: Vec<_> = ChannelKind::ALL.into_iter().filter(|kind| kind.is_system()).collect();
+    sql::query(
+        "UPDATE notifications SET state = 'cancelled', done_at = $2
+         WHERE alert_key IN (SELECT value FROM json_each($1)) AND kind = 'recovery' AND state = 'pending'
+         AND channel IN (SELECT value FROM json_each($3))",
+    )
+    .bind(json(&alerts))
+    .bind(millis(now))
+    .bind(json(&systems))
+    .execute(tx)
+    .await
+    .map(drop)
 }
 
 /// Withdraws what `alerts` have not said yet, also where an attempt was cut short, or where others were to say it as well.

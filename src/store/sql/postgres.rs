@@ -40,6 +40,8 @@ pub struct Server {
     pub patience: Duration,
     /// What this process calls itself there: the name of its connections.
     pub replica: Arc<str>,
+    /// The keys that this process reads by, by their ids.
+    pub keys: Arc<[String]>,
 }
 
 impl std::fmt::Debug for Server {
@@ -79,7 +81,20 @@ impl Server {
     }
 
     fn new(options: PgConnectOptions, schema: &str) -> Self {
-        Self { options, schema: schema.to_owned(), connections: 4, patience: PATIENCE, replica: replica_name() }
+        Self {
+            options,
+            schema: schema.to_owned(),
+            connections: 4,
+            patience: PATIENCE,
+            replica: replica_name(),
+            keys: Arc::default(),
+        }
+    }
+
+    /// The same for a process that reads by `keys`.
+    #[must_use]
+    pub fn with_keys(self, keys: &KeyRing) -> Self {
+        Self { keys: keys.ids().map(str::to_owned).collect(), ..self }
     }
 
     /// How connections are made. The server ends what stands still: a process that was stopped or cut off holds no
@@ -146,10 +161,23 @@ impl Server {
         sqlx::Connection::close(connection).await
     }
 
-    /// Says for as long as this connection lasts that a replica is at work.
+    /// Says for as long as this connection lasts that a replica is at work, and which keys it holds.
     pub(in crate::store) async fn work(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
         let lock = "SELECT CAST(pg_advisory_lock_shared(hashtextextended($1, 0)) AS TEXT)";
-        super::query(lock).bind(self.works()).execute(connection).await.map(drop)
+        let holds = self.keys.iter().map(|id| self.holds(id));
+        for name in holds.chain([self.works()]) {
+            super::query(lock).bind(name).execute(&mut *connection).await?;
+        }
+        Ok(())
+    }
+
+    /// How many of the replicas at work have not said that they hold the key `id`.
+    pub(in crate::store) async fn replicas_without_key(&self, id: &str) -> Result<i64, sqlx::Error> {
+        let mut connection: PgConnection = sqlx::ConnectOptions::connect(&self.options()).await?;
+        let (all, with) =
+            (shared(&mut connection, self.works()).await?, shared(&mut connection, self.holds(id)).await?);
+        sqlx::Connection::close(connection).await?;
+        Ok((all - with).max(0))
     }
 
     /// Whether no replica is at work; then none begins to be while `connection` lasts.
@@ -160,15 +188,24 @@ impl Server {
 
     /// How many replicas are at work.
     async fn at_work(&self, connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
-        let locks = "SELECT COUNT(*) FROM pg_locks
-                     WHERE locktype = 'advisory' AND mode = 'ShareLock' AND granted
-                       AND (CAST(classid AS BIGINT) << 32) | CAST(objid AS BIGINT) = hashtextextended($1, 0)";
-        sqlx::query_scalar(locks).bind(self.works()).fetch_one(connection).await
+        shared(connection, self.works()).await
+    }
+
+    fn holds(&self, id: &str) -> String {
+        format!("superops-sla holds the key {id} {}", self.schema)
     }
 
     fn works(&self) -> String {
         format!("superops-sla works {}", self.schema)
     }
+}
+
+/// How many connections share the lock called `name`.
+async fn shared(connection: &mut PgConnection, name: String) -> Result<i64, sqlx::Error> {
+    let locks = "SELECT COUNT(*) FROM pg_locks
+                 WHERE locktype = 'advisory' AND mode = 'ShareLock' AND granted
+                   AND (CAST(classid AS BIGINT) << 32) | CAST(objid AS BIGINT) = hashtextextended($1, 0)";
+    sqlx::query_scalar(locks).bind(name).fetch_one(connection).await
 }
 
 /// Why the tables were not brought up to date.

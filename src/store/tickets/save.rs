@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::super::audit::audit;
 use super::super::sync::{SyncState, Unread, save_state, save_unread};
 use super::super::weekly::count_changes;
-use super::super::{Store, StoreError, millis, to_the_end};
+use super::super::{Store, StoreError, millis, missing_key, to_the_end};
 use super::super::{books, others};
 use super::{AuditNote, past, select, watched};
 use crate::sla::policy::{Choice, Policy, choice_seen, choose};
@@ -280,8 +280,10 @@ async fn read_known(
         push_ids(query.push(" AND id IN ("), some.iter());
         let read = |row: sql::Row| {
             // One that cannot be read is written as if it were new.
-            if let Ok(watched) = watched(&row) {
-                known.insert(watched.ticket.id.clone(), watched);
+            match watched(&row) {
+                Ok(watched) => drop(known.insert(watched.ticket.id.clone(), watched)),
+                Err(error) if missing_key(&error).is_some() => return Err(error),
+                Err(_) => {}
             }
             Ok::<_, sql::Error>(())
         };
