@@ -35,6 +35,7 @@ mod token;
 pub mod uptime;
 
 use std::fmt::Display;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -268,13 +269,19 @@ fn as_json(data: &impl serde::Serialize) -> Result<String, CliError> {
     Ok(format!("{text}\n"))
 }
 
-/// Data for standard output. A closed pipe (`| head`) is no fault of ours.
-fn print(text: &str) {
-    print_bytes(text.as_bytes());
+/// Data for standard output: all of it, or an error. A closed pipe (`| head`) is no fault of ours.
+fn print(text: &str) -> Result<(), CliError> {
+    print_bytes(text.as_bytes())
 }
 
-fn print_bytes(bytes: &[u8]) {
-    let _ = std::io::Write::write_all(&mut std::io::stdout(), bytes);
+fn print_bytes(bytes: &[u8]) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(anyhow::anyhow!("the output could not be written, or not all of it: {error}").into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// That there is no ticket called `id`.

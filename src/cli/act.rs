@@ -54,7 +54,7 @@ pub async fn act(config: Config, requested: Requested, args: ActArgs) -> Result<
         alerts if args.json => super::as_json(&alerts)?,
         alerts => alerts.iter().map(alert_text).collect::<Vec<_>>().join("\n"),
     };
-    super::print(&text);
+    super::print(&text)?;
     store.close().await;
     Ok(())
 }

@@ -41,7 +41,7 @@ pub(super) async fn alerts(config: Config, args: AlertsArgs) -> Result<(), CliEr
         Some(id) => one(&service, id, args.json).await?,
         None => all(&service, &scope, &args).await?,
     };
-    super::print(&text);
+    super::print(&text)?;
     store.close().await;
     Ok(())
 }

@@ -70,7 +70,7 @@ pub async fn audit(config: Config, args: AuditArgs) -> Result<(), CliError> {
     };
     let text =
         if args.json { super::as_json(&serde_json::json!({ "changes": entries }))? } else { words(&entries, &query) };
-    super::print(&text);
+    super::print(&text)?;
     store.close().await;
     Ok(())
 }
@@ -79,7 +79,7 @@ pub async fn audit(config: Config, args: AuditArgs) -> Result<(), CliError> {
 async fn verify(config: Config, json: bool) -> Result<(), CliError> {
     let store = Store::open(&config.store, Arc::default()).await?;
     let found = store.verify_audit().await?;
-    super::print(&if json { super::as_json(&found)? } else { verdict(&found) });
+    super::print(&if json { super::as_json(&found)? } else { verdict(&found) })?;
     store.close().await;
     match found.broken {
         Some(broken) => Err(anyhow::anyhow!("row {} of the audit log does not fit: {}", broken.id, broken.why).into()),

@@ -32,7 +32,7 @@ pub async fn breaches(config: Config, args: BreachesArgs) -> Result<(), CliError
     let (service, store) = super::offline_service(config).await?;
     let page = service.breaches(&scope, &query).await?;
     let text = if args.json { super::as_json(&page)? } else { page_text(&page) };
-    super::print(&text);
+    super::print(&text)?;
     store.close().await;
     Ok(())
 }

@@ -83,24 +83,23 @@ pub(super) async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> 
     }
     let tried = local::faults(&config).await;
     sound &= tried.is_empty();
-    headed(&format!("{}: {} to put right", path.display(), notify::counted(tried.len(), "thing")), &tried);
+    headed(&format!("{}: {} to put right", path.display(), notify::counted(tried.len(), "thing")), &tried)?;
     if tried.is_empty() {
-        println!("{} is in order.", path.display());
+        super::print(&format!("{} is in order.\n", path.display()))?;
     }
-    print!("{online}");
     let zones = ZoneWatch::of_this_machine().newest();
-    println!("Time zones: {}", zones.words(SystemClock.now()));
+    super::print(&format!("{online}Time zones: {}\n", zones.words(SystemClock.now())))?;
     if let Some(said) = said_lately(&config).await {
-        println!("{said}");
+        super::print(&format!("{said}\n"))?;
     }
     if args.last_week {
-        println!("{}", last_week_words(&config).await?);
+        super::print(&format!("{}\n", last_week_words(&config).await?))?;
     }
-    headed("\nWorth a look", &worth_a_look(&config, &directories).await);
-    println!("\nIn short\n{}", explain::summary(&config).trim_end());
+    headed("\nWorth a look", &worth_a_look(&config, &directories).await)?;
+    super::print(&format!("\nIn short\n{}\n", explain::summary(&config).trim_end()))?;
     match args.verbose {
-        true => println!("\n{}", explain::details(&config, &statuses).trim_end()),
-        false => println!("  `--verbose` shows all of it"),
+        true => super::print(&format!("\n{}\n", explain::details(&config, &statuses).trim_end()))?,
+        false => super::print("  `--verbose` shows all of it\n")?,
     }
     if let Some(address) = &args.send_test {
         sound &= send_test(&config, address).await?;
@@ -121,11 +120,11 @@ async fn worth_a_look(config: &Config, directories: &BTreeMap<TenantId, Arc<Dire
 }
 
 /// `lines` as a list under `title`; nothing where there are none.
-fn headed(title: &str, lines: &[String]) {
-    if !lines.is_empty() {
-        println!("{title}");
-        lines.iter().for_each(|line| println!("  - {line}"));
+fn headed(title: &str, lines: &[String]) -> Result<(), CliError> {
+    if lines.is_empty() {
+        return Ok(());
     }
+    super::print(&lines.iter().fold(format!("{title}\n"), |text, line| text + "  - " + line + "\n"))
 }
 
 /// The status names of each tenant; none where the list was not read.
@@ -267,14 +266,14 @@ async fn send_test(config: &Config, address: &str) -> Result<bool, CliError> {
     let sound = result.is_ok();
     match result {
         Ok(receipt) => {
-            println!(
-                "\n{}: {}{}",
+            super::print(&format!(
+                "\n{}: {}{}\n",
                 fits.words(),
                 notify::accepted_words(fits),
                 receipt.id.map(|id| format!(", as {id}")).unwrap_or_default()
-            );
+            ))?;
         }
-        Err(error) => println!("\n{}: {error}", fits.words()),
+        Err(error) => super::print(&format!("\n{}: {error}\n", fits.words()))?,
     }
     Ok(sound)
 }

@@ -116,8 +116,7 @@ pub(super) async fn demo(args: DemoArgs) -> Result<(), CliError> {
 }
 
 fn tell(figures: &Figures, json: bool) -> Result<(), CliError> {
-    println!("{}", if json { serde_json::to_string_pretty(figures)? } else { figures.in_words() });
-    Ok(())
+    super::print(&format!("{}\n", if json { serde_json::to_string_pretty(figures)? } else { figures.in_words() }))
 }
 
 /// SuperOps, and all that catches messages.

@@ -38,7 +38,7 @@ pub async fn explain(config: Config, args: ExplainArgs) -> Result<(), CliError> 
         true => super::as_json(&ledger)?,
         false => in_force(&ledger, &clocks) + &words(&ledger) + &foreseen(&clocks),
     };
-    super::print(&text);
+    super::print(&text)?;
     store.close().await;
     Ok(())
 }

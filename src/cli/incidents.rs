@@ -114,7 +114,7 @@ pub async fn incidents(config: Config, args: IncidentsArgs) -> Result<(), CliErr
             false => return Err(unknown("work", &id)),
         },
     };
-    super::print(&text);
+    super::print(&text)?;
     store.close().await;
     Ok(())
 }

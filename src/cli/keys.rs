@@ -45,7 +45,7 @@ struct Answer {
 pub async fn keys(config: impl FnOnce() -> Result<Config, CliError>, command: KeysCommand) -> Result<(), CliError> {
     match command {
         KeysCommand::New => {
-            super::print(&format!("{}\n", KeyRing::generate().map_err(anyhow::Error::from)?));
+            super::print(&format!("{}\n", KeyRing::generate().map_err(anyhow::Error::from)?))?;
             Ok(())
         }
         KeysCommand::Status { json } => status(&config()?, json).await,
@@ -66,7 +66,7 @@ async fn status(config: &Config, json: bool) -> Result<(), CliError> {
     wipe();
     let (seals, opens) = (keys.first().map(str::to_owned), keys.ids().map(str::to_owned).collect());
     let answer = Answer { seals, opens, done_at, columns };
-    super::print(&if json { super::as_json(&answer)? } else { words(&answer) });
+    super::print(&if json { super::as_json(&answer)? } else { words(&answer) })?;
     match answer.columns.values().map(|one| one.broken.len()).sum() {
         0 => Ok(()),
         1 => Err(anyhow::anyhow!("one text cannot be opened").into()),
@@ -118,7 +118,7 @@ async fn rotate(config: &Config) -> Result<(), CliError> {
         text += "a service is at work on this store: once it has these keys too, stop it and run this again; then older keys \
                  may go, and what the file still holds of before is wiped\n";
     }
-    super::print(&text);
+    super::print(&text)?;
     match turned.left.len() {
         0 => Ok(()),
         number => {

@@ -72,7 +72,7 @@ pub async fn policies(config: Config, asked: PolicyScope, command: Option<Policy
         }
     };
     store.close().await;
-    super::print(&text);
+    super::print(&text)?;
     Ok(())
 }
 

@@ -57,7 +57,7 @@ async fn export(config: &Config, person: &str, tenant: Option<&str>) -> Result<(
     let store = Store::open(&config.store, Default::default()).await?;
     let person = one(&store, tenant_of(config, tenant)?, person).await?;
     let (texts, shares) = (store.mentions(&person).await?, store.held_by(&person).await?);
-    super::print(&super::as_json(&Export { person, texts, shares })?);
+    super::print(&super::as_json(&Export { person, texts, shares })?)?;
     store.close().await;
     Ok(())
 }
@@ -79,14 +79,14 @@ async fn erase(config: &Config, person: &str, tenant: Option<&str>, yes: bool) -
         format!("Technician {}", keys::pseudonym(&key, person.tenant.as_str(), "technician", person.id.as_str()));
     if yes {
         let erased = store.erase_person(&person, &pseudonym, super::token::at_the_command_line(), now).await?;
-        super::print(&done(&pseudonym, &erased));
+        super::print(&done(&pseudonym, &erased))?;
     } else {
         let texts = store.mentions(&person).await?.len();
         super::print(&format!(
             "{texts} texts name {} (id {}), who would be called {pseudonym}; nothing is changed yet: add --yes\n",
             person.known_by.join(", "),
             person.id
-        ));
+        ))?;
     }
     store.close().await;
     Ok(())

@@ -72,7 +72,7 @@ pub(super) async fn reasons(config: Config, command: ReasonCommand) -> Result<()
             if of.json { super::as_json(&said)? } else { rows_text(&[said]) }
         }
     };
-    super::print(&text);
+    super::print(&text)?;
     store.close().await;
     Ok(())
 }

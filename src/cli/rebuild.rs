@@ -27,7 +27,7 @@ pub async fn rebuild(config: Config, tenant: Option<&str>, dry_run: bool, json: 
         if json { super::as_json(&rebuilt)? } else { words(&rebuilt) }
     };
     wipe();
-    super::print(&text);
+    super::print(&text)?;
     store.close().await;
     Ok(())
 }

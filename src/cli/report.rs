@@ -141,7 +141,7 @@ pub async fn report(config: Config, args: ReportArgs) -> Result<(), CliError> {
         None => report_text(&*service.report(&scope, &query).await?).into_bytes(),
         Some(format) => service.report_file(&scope, &query, format, AT_THE_COMMAND_LINE).await?.bytes,
     };
-    super::print_bytes(&bytes);
+    super::print_bytes(&bytes)?;
     store.close().await;
     Ok(())
 }
@@ -162,7 +162,7 @@ async fn archive(config: Config, id: Option<&str>, tenant: Option<&str>, json: b
             if json { super::as_json(&page)?.into_bytes() } else { archive_text(&page).into_bytes() }
         }
     };
-    super::print_bytes(&bytes);
+    super::print_bytes(&bytes)?;
     store.close().await;
     Ok(())
 }
@@ -211,7 +211,7 @@ pub async fn technicians(config: Config, args: TechniciansArgs) -> Result<(), Cl
     };
     let (service, store) = super::offline_service(config).await?;
     let page = service.technicians(&scope, &query).await?;
-    super::print(&if args.json { super::as_json(&page)? } else { technicians_text(&page) });
+    super::print(&if args.json { super::as_json(&page)? } else { technicians_text(&page) })?;
     store.close().await;
     Ok(())
 }

@@ -55,7 +55,7 @@ pub async fn retention(config: Config, args: RetentionArgs) -> Result<(), CliErr
     }
     let answer = Answer { dry_run: args.dry_run, past };
     let text = if args.json { super::as_json(&answer)? } else { text(&answer) };
-    super::print(&text);
+    super::print(&text)?;
     store.close().await;
     Ok(())
 }

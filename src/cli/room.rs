@@ -24,7 +24,7 @@ pub async fn room(config: Config, args: RoomArgs) -> Result<(), CliError> {
     let scope = super::scope(&config, args.tenant.as_deref())?;
     let (service, store) = super::offline_service(config).await?;
     let page = service.room(&scope, &RoomQuery::default()).await?;
-    super::print(&if args.json { super::as_json(&page)? } else { text(&page) });
+    super::print(&if args.json { super::as_json(&page)? } else { text(&page) })?;
     store.close().await;
     Ok(())
 }

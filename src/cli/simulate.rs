@@ -51,8 +51,11 @@ pub async fn simulate(args: SimulateArgs) -> Result<(), CliError> {
     let served = look_alike.serve(args.listen).await?;
     let url = format!("{}/msp", served.url());
     eprintln!("A SuperOps look-alike answers at {url}. For the configuration:\n");
-    println!("[tenants.look-alike]\nsubdomain = \"{}\"\nendpoint = \"{url}\"", options.subdomain);
-    println!("token_env = \"SUPEROPS_TOKEN\"   # export SUPEROPS_TOKEN={}", options.token);
+    super::print(&format!(
+        "[tenants.look-alike]\nsubdomain = \"{}\"\nendpoint = \"{url}\"\n\
+         token_env = \"SUPEROPS_TOKEN\"   # export SUPEROPS_TOKEN={}\n",
+        options.subdomain, options.token
+    ))?;
     if let Some(words) = speed_words(args.speed) {
         eprintln!("\n{words}");
     }

@@ -72,7 +72,7 @@ pub async fn credits(config: Config, args: CreditsArgs) -> Result<(), CliError> 
         (_, true) => csv(&seen)?,
         _ => text(&seen),
     };
-    super::print(&text);
+    super::print(&text)?;
     store.close().await;
     Ok(())
 }

@@ -50,7 +50,7 @@ pub(super) async fn status(config: Config, args: StatusArgs) -> Result<(), CliEr
         Some(id) => one(&service, &scope, id, args.json).await?,
         None => all(&service, &store, &scope, &args).await?,
     };
-    super::print(&text);
+    super::print(&text)?;
     store.close().await;
     Ok(())
 }

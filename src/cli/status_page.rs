@@ -81,7 +81,7 @@ async fn write(config: Config, out: &Path, url: Option<String>) -> Result<(), Cl
     let documents = Documents::render(&model.copied(url));
     publish::write_to(&documents, out)
         .map_err(|error| anyhow::anyhow!("`{}` cannot be written: {error}", out.display()))?;
-    super::print(&format!("{} files in {}\n", documents.iter().count(), out.display()));
+    super::print(&format!("{} files in {}\n", documents.iter().count(), out.display()))?;
     store.close().await;
     Ok(())
 }
@@ -91,7 +91,7 @@ async fn link(config: Config, order: PrivatePageOrder, json: bool) -> Result<(),
     let made = service.make_private_page(&Reach::All, &order, at_the_command_line()).await?;
     store.close().await;
     let text = if json { super::as_json(&made)? } else { format!("{}\n", made.link) };
-    super::print(&text);
+    super::print(&text)?;
     Ok(())
 }
 
@@ -100,12 +100,12 @@ async fn links(config: Config, json: bool) -> Result<(), CliError> {
     let pages = service.private_pages(&Reach::All).await?;
     store.close().await;
     if json {
-        super::print(&super::as_json(&pages)?);
+        super::print(&super::as_json(&pages)?)?;
     } else if pages.is_empty() {
-        super::print("no client has a page of their own yet; `status-page link --client NAME` makes a link\n");
+        super::print("no client has a page of their own yet; `status-page link --client NAME` makes a link\n")?;
     } else {
         let rows: Vec<_> = pages.iter().map(row).collect();
-        super::print(&table(["ID", "TENANT", "CLIENT", "MADE", "STATE"], &rows, |_| ("", "")));
+        super::print(&table(["ID", "TENANT", "CLIENT", "MADE", "STATE"], &rows, |_| ("", "")))?;
     }
     Ok(())
 }
@@ -127,6 +127,6 @@ async fn revoke(config: Config, id: &str) -> Result<(), CliError> {
     store.close().await;
     let page = revoked
         .ok_or_else(|| anyhow::anyhow!("no valid link has the id `{id}`; `status-page links` shows them all"))?;
-    super::print(&format!("revoked {} of {}; it leads nowhere within two seconds\n", page.id, page.client));
+    super::print(&format!("revoked {} of {}; it leads nowhere within two seconds\n", page.id, page.client))?;
     Ok(())
 }

@@ -56,7 +56,7 @@ async fn copy(config: &Config, from: &str) -> Result<(), CliError> {
     });
     let copied = copied.await;
     wipe();
-    super::print(&copied_words(&copied?));
+    super::print(&copied_words(&copied?))?;
     Ok(())
 }
 
@@ -72,7 +72,7 @@ async fn check(config: Config, json: bool) -> Result<(), CliError> {
     if checked.looks.contains(&Look::Rows) {
         histories(config, &mut checked).await?;
     }
-    super::print(&if json { super::as_json(&checked)? } else { words(&checked) });
+    super::print(&if json { super::as_json(&checked)? } else { words(&checked) })?;
     match checked.count() {
         0 => Ok(()),
         1 => Err(anyhow::anyhow!("one thing in the store does not fit").into()),

@@ -87,9 +87,8 @@ pub(super) async fn token(config: Config, command: TokenCommand) -> Result<(), C
         TokenCommand::List { json } => list(&store, json).await?,
         TokenCommand::Revoke { id, json } => revoke(&store, &id, json, now).await?,
     };
-    println!("{}", answer.trim_end());
     store.close().await;
-    Ok(())
+    super::print(&format!("{}\n", answer.trim_end()))
 }
 
 /// What is asked for of a new token.

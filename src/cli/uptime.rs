@@ -31,7 +31,7 @@ pub async fn uptime(config: Config, args: UptimeArgs) -> Result<(), CliError> {
     let (service, store) = watching(config).await?;
     let seen = service.uptime(&scope).await?;
     let text = if args.json { super::as_json(&seen)? } else { text(&seen) };
-    super::print(&text);
+    super::print(&text)?;
     store.close().await;
     Ok(())
 }

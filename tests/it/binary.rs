@@ -265,6 +265,26 @@ async fn keys_are_rotated_beside_a_service_only_once_it_holds_the_first() {
     running.terminate();
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_written_is_a_failure_and_a_reader_that_has_left_is_none() {
+    let place = Place::new().await;
+    for words in ["keys new", "token list", "status --json", "audit", "check", "keys status"] {
+        let arguments: Vec<&str> = words.split(' ').collect();
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let failed = place.command(&arguments).stdout(full).output().unwrap();
+        let why = text(&failed.stderr);
+        assert_eq!(failed.status.code(), Some(1), "{words}: {why}");
+        assert!(why.contains("the output could not be written"), "{words}: {why}");
+
+        let mut command = place.command(&arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let left = child.wait_with_output().unwrap();
+        assert_eq!((left.status.code(), text(&left.stderr).as_str()), (Some(0), ""), "{words}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_is_in_good_order_and_quick() {
     let place = Place::new().await;
