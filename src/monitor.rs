@@ -25,7 +25,7 @@ use self::board::{Latest, MonitorState, Report, StatusBoard, Told};
 use self::connectivity::Canaries;
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::config::uptime::Check;
+use crate::config::uptime::{Check, Component};
 use crate::probe::spec::Ask;
 use crate::probe::{Look, Prober};
 use crate::store::pushed::{self, Pushed};
@@ -150,6 +150,7 @@ impl Monitor {
             monitor.schedule(check, now);
         }
         monitor.hear_what_is_told(now).await;
+        monitor.follow_what_is_known(now);
         // What is known already stays as it is: this is for what a stop may have kept from being opened.
         monitor.postponed = (0..monitor.book.components.len()).collect();
         monitor.publish(now);
@@ -419,23 +420,33 @@ impl Monitor {
     /// down has none of its own, nor has a group that needs all of its members.
     fn follow(&mut self, changes: &[Change]) {
         let config = self.wiring.config.clone();
+        let now = millis(self.wiring.clock.now());
         for change in changes {
             let entry = &self.book.components[change.component];
-            let Some(component) = config.uptime.component(&entry.plan.id) else { continue };
-            let mirrors_members = entry.checks().is_empty() && component.needs == Needs::All;
-            let Some(began) = entry.line.outage_began().filter(|_| !mirrors_members) else { continue };
-            let key = incidents::key(component, began);
-            let now = millis(self.wiring.clock.now());
+            let has_own = |one: &&Component| !entry.checks().is_empty() || one.needs != Needs::All;
+            let Some(component) = config.uptime.component(&entry.plan.id).filter(has_own) else { continue };
             if change.is == Condition::Up {
-                self.unwritten.over.push((key, now));
+                self.unwritten.outages.push(incidents::over(component, now));
             } else if change.is >= Condition::Degraded && self.book.has_parent_in_doubt(change.component) {
                 self.postponed.insert(change.component);
             } else if change.is == Condition::Down && self.book.failing_parent(change.component).is_none() {
-                let is_announced =
-                    self.wiring.monitor_state.announcements().worked_on_until(&component.id, now).is_some();
-                let opened = (key, incidents::of_outage(&config, component, began), incidents::FIRST_WORDS.to_owned());
-                self.unwritten.opened.extend((!is_announced).then_some(opened));
+                let announcements = self.wiring.monitor_state.announcements();
+                let is_announced = announcements.worked_on_until(&component.id, now).is_some();
+                let began = entry.line.outage_began().unwrap_or(change.from);
+                self.unwritten.outages.extend((!is_announced).then(|| incidents::began(&config, component, began)));
             }
+        }
+    }
+
+    /// Ends the incidents of services that are up by all that is known when it starts.
+    fn follow_what_is_known(&mut self, now: Millis) {
+        let config = self.wiring.config.clone();
+        let announcements = self.wiring.monitor_state.announcements();
+        let open = announcements.incidents.iter().filter(|one| one.automatic && one.resolved_at.is_none());
+        for id in open.flat_map(|one| &one.components) {
+            let is_up = self.book.component(id).is_some_and(|entry| entry.condition() == Condition::Up);
+            let component = config.uptime.component(id).filter(|_| is_up);
+            self.unwritten.outages.extend(component.map(|component| incidents::over(component, now)));
         }
     }
 
@@ -489,7 +500,10 @@ impl Monitor {
             self.unwritten.states.entry(check.plan.id.clone()).or_insert_with(|| (check.state.clone(), None)).0 =
                 check.state.clone();
         }
+        let changes = expired.changes.clone();
         self.note(expired);
+        // Where one place falls silent, the others decide.
+        self.follow(&changes);
         self.follow_postponed();
         self.measure(now);
         if !std::mem::take(&mut self.dirty) {
@@ -498,7 +512,7 @@ impl Monitor {
         // Taken whole or not at all: what cannot be written now is written the next time.
         match self.wiring.store.uptime_write(self.unwritten.clone()).await {
             Ok(()) => {
-                let tells = !self.unwritten.opened.is_empty() || !self.unwritten.over.is_empty();
+                let tells = !self.unwritten.outages.is_empty();
                 self.unwritten = UptimeChange::default();
                 if tells {
                     self.hear_what_is_told(now).await;

@@ -234,7 +234,7 @@ fn technicians_text(page: &TechnicianPage) -> String {
             length(one.median_response_time),
             length(one.median_resolution_time),
             percent(one.reopen_rate),
-            if one.technician_id.starts_with('@') { "–".to_owned() } else { one.performance_trend.to_owned() },
+            if one.technician_id.starts_with('@') { "–".to_owned() } else { one.trend.words().to_owned() },
         ]
     };
     let rows: Vec<_> = page.technicians.iter().map(row).collect();

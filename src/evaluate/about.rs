@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::TurnContext;
 use super::services::Service;
+use super::trouble::Trouble;
 use crate::alert::escalation::Recipient;
 use crate::alert::{AlertKey, Stage, Subject, SubjectId};
 use crate::evaluate::facts::{self, Links};
@@ -41,6 +42,14 @@ impl<'a> About<'a> {
         match self {
             Self::Ticket(watched) => key.cycle == watched.cycle,
             Self::Service(_) => true,
+        }
+    }
+
+    /// Whether what the alert of `key` was raised for is over for the moment, but may be back soon.
+    pub fn rests(self, key: &AlertKey) -> bool {
+        match self {
+            Self::Ticket(_) => false,
+            Self::Service(service) => service.trouble(key.kind).is_some_and(Trouble::rests),
         }
     }
 

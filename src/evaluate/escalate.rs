@@ -78,7 +78,7 @@ impl Evaluate {
         let mut onward = false;
         for (index, key) in due.iter().enumerate() {
             let Some(about) = context.about(open, key) else { continue };
-            if context.is_covered(about) {
+            if context.is_covered(about) || about.rests(key) {
                 // Nobody is to be told for now: the step waits.
                 continue;
             }

@@ -131,10 +131,12 @@ pub fn service_recovery(
     closing: Closing,
     now: DateTime<Utc>,
 ) -> Option<serde_json::Value> {
+    let ended = service.trouble(row.key.kind).and_then(|trouble| trouble.ended);
     let body = Body::Recovery(RecoveryFacts {
         ticket: links.component(service, row),
         clock: row.key.kind,
-        met_at: service.trouble(row.key.kind).and_then(|trouble| trouble.ended).unwrap_or(now),
+        // What was up all the time, as is known by now, is known to be so only now.
+        met_at: ended.filter(|ended| *ended >= row.raised.due).unwrap_or(now),
         due: row.raised.due,
         working: None,
         closing,

@@ -127,7 +127,11 @@ fn outage(config: &Config, component: &Component, book: &Book, place: usize, now
     let entry = &book.components[place];
     let condition = entry.condition();
     let kind = if calls_us(config, entry, book) { AlertKind::Heartbeat } else { AlertKind::Outage };
-    let flaps = is_flapping(&entry.line.changes_since(now - 2 * HOUR), now);
+    let began = entry.line.outage_began().unwrap_or_else(|| entry.changed_at());
+    let is_up = condition == Condition::Up;
+    // What began while it went up and down belongs to that, however long it lasts.
+    let at = if is_up { now } else { began };
+    let flaps = is_flapping(&entry.line.changes_since(at - 2 * HOUR), at);
     let is_told_elsewhere = || {
         // A group that needs all of its members is told with these; who stands behind a parent that is down, with that.
         (entry.checks().is_empty() && component.needs == Needs::All)
@@ -142,23 +146,34 @@ fn outage(config: &Config, component: &Component, book: &Book, place: usize, now
         Condition::Degraded => Standing::At(Stage::Warning),
         Condition::Down => Standing::At(Stage::Breached),
     };
-    let began = entry.line.outage_began().unwrap_or_else(|| entry.changed_at());
-    let said = match kind {
-        AlertKind::Heartbeat => "has not called as it should".to_owned(),
-        _ => format!("is {condition}"),
-    };
-    let ended = DateTime::from_timestamp_millis(entry.changed_at()).filter(|_| condition == Condition::Up);
-    let began = DateTime::from_timestamp_millis(began).unwrap_or_default();
+    let ended = DateTime::from_timestamp_millis(entry.changed_at()).filter(|_| is_up);
+    // That it is up now, it is since it changed last; an outage that is over is told with when it began.
+    let began = ended.filter(|_| flaps).or(DateTime::from_timestamp_millis(began)).unwrap_or_default();
     Trouble {
         kind,
         standing,
         began,
         named_after: began,
         flaps,
-        said,
+        said: said(kind, entry, now),
         detail: worst_detail(entry, book),
         until: None,
         ended,
+    }
+}
+
+/// How it stands, as it follows the component's name, before `since` and when that began.
+fn said(kind: AlertKind, entry: &ComponentEntry, now: Millis) -> String {
+    let condition = entry.condition();
+    if condition != Condition::Unknown && is_flapping(&entry.line.changes_since(now - 2 * HOUR), now) {
+        let changes = entry.line.changes_since(now - HOUR).len();
+        return format!("keeps going up and down ({changes} changes within an hour) and is {condition}");
+    }
+    match (kind, condition) {
+        (AlertKind::Heartbeat, _) => "has not called as it should".to_owned(),
+        // Nobody knows how it is, only that it was not well when it was last seen.
+        (_, Condition::Unknown) => "has not been seen up".to_owned(),
+        _ => format!("is {condition}"),
     }
 }
 

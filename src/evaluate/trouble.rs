@@ -12,7 +12,7 @@ pub(super) struct Trouble {
     pub began: DateTime<Utc>,
     /// What its alert is named after: when it began, or the time in which it is told once.
     pub named_after: DateTime<Utc>,
-    /// Changes so often that its end is no news.
+    /// Comes and goes so often that its end is no news, nor that it is back.
     pub flaps: bool,
     /// As it follows the component's name: `is down`.
     pub said: String,
@@ -22,4 +22,11 @@ pub(super) struct Trouble {
     pub until: Option<DateTime<Utc>>,
     /// When it was over, if it is; none: just now.
     pub ended: Option<DateTime<Utc>>,
+}
+
+impl Trouble {
+    /// Whether it is over for the moment, and may be back soon: nobody else is told of it before it is.
+    pub fn rests(&self) -> bool {
+        self.standing == Standing::Unsaid && self.ended.is_some()
+    }
 }

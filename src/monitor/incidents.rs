@@ -1,24 +1,34 @@
-//! The incidents that outages open by themselves.
+//! The incidents that outages open and end by themselves.
 //!
-//! Each is named after the moment at which its outage began, so a restart opens
-//! none twice. What people are told is another matter: that is an alert.
+//! What people are told is another matter: that is an alert.
 
 use crate::alert::AlertKind;
 use crate::config::Config;
 use crate::config::uptime::Component;
 use crate::uptime::Millis;
-use crate::uptime::incident::{Impact, Incident, Progress};
+use crate::uptime::incident::{Impact, Incident, Outage, Progress};
+
+/// An outage of `component` that began then.
+pub(super) fn began(config: &Config, component: &Component, began: Millis) -> Outage {
+    let incident = of_outage(config, component, began);
+    Outage::Began { key: key(component, began), incident, text: FIRST_WORDS.to_owned() }
+}
+
+/// `component` works again.
+pub(super) fn over(component: &Component, at: Millis) -> Outage {
+    Outage::Over { tenant: component.tenant.to_string(), component: component.id.clone(), at }
+}
 
 /// What the incident of one outage is named after.
-pub(super) fn key(component: &Component, began: Millis) -> String {
+fn key(component: &Component, began: Millis) -> String {
     format!("{}:component:{}:{}:{began}", component.tenant, component.id, AlertKind::Outage.as_str())
 }
 
 /// What is said of an outage in public, before anybody knows more.
-pub(super) const FIRST_WORDS: &str = "It does not answer. We are looking into it.";
+const FIRST_WORDS: &str = "It does not answer. We are looking into it.";
 
 /// The incident of an outage, until people say more of it.
-pub(super) fn of_outage(config: &Config, component: &Component, began: Millis) -> Incident {
+fn of_outage(config: &Config, component: &Component, began: Millis) -> Incident {
     let at_once = config.uptime.status_page.as_ref().is_some_and(|page| page.publishes_incidents);
     Incident {
         // The store names it after its outage.

@@ -8,7 +8,7 @@ use super::{Store, StoreError, instant};
 use crate::keys::id_of;
 use crate::store::sealed::{CAUSE, NOTE};
 use crate::ticket::TenantId;
-use crate::uptime::incident::{Announcements, Impact, Incident, JOINS, Progress, Update, Work};
+use crate::uptime::incident::{Announcements, Impact, Incident, JOINS, Outage, Progress, Update, Work};
 use crate::uptime::{Millis, SPANS_KEPT};
 
 /// What is told of outages of a time, and how much at most.
@@ -172,46 +172,44 @@ async fn append(tx: &mut Connection, incident: &str, update: &Update) -> Result<
     Ok(())
 }
 
-/// A service was seen to be down: the outage called `key` has an incident, its own or that of an outage just before.
-pub(super) async fn open_by_itself(
-    tx: &mut Connection,
-    key: &str,
-    new: &Incident,
-    text: &str,
-    now: Millis,
-) -> Result<(), sql::Error> {
-    let known = sql::query_scalar::<String>("SELECT id FROM incidents WHERE outage = $1");
-    if known.bind(key).fetch_optional(&mut *tx).await?.is_some() {
-        return Ok(());
+/// Has the incident of a service follow what was seen of it.
+///
+/// Which incident that is goes by the service, and whether it is told already by what was said last: when an outage
+/// began may turn out to be another moment while it goes on, and even that there was none.
+pub(super) async fn follow_outage(tx: &mut Connection, outage: &Outage) -> Result<(), sql::Error> {
+    match outage {
+        Outage::Began { key, incident, text } => open_by_itself(tx, key, incident, text).await,
+        Outage::Over { tenant, component, at } => close_by_itself(tx, tenant, component, *at).await,
     }
-    let recent = sql::query_scalar::<String>(
-        "SELECT id FROM incidents WHERE started_at > $1 AND tenant = $2 AND components = $3 AND automatic = 1
-           AND (resolved_at IS NULL OR resolved_at > $4) ORDER BY started_at DESC LIMIT 1",
-    );
-    let recent = recent.bind(now - TOLD).bind(&new.tenant).bind(json(&new.components)).bind(now - JOINS);
-    let (id, text) = match recent.fetch_optional(&mut *tx).await? {
-        Some(id) => {
-            let again = sql::query(
-                "UPDATE incidents SET outage = $2, progress = 'investigating', resolved_at = NULL WHERE id = $1",
-            );
-            again.bind(&id).bind(key).execute(&mut *tx).await?;
-            (id, "It does not answer again.")
-        }
-        None => {
-            let id = id_of(key);
-            upsert(tx, &Incident { id: id.clone(), ..new.clone() }, Some(key)).await?;
-            (id, text)
-        }
-    };
-    append(tx, &id, &of_itself(Progress::Investigating, text, now)).await
 }
 
-/// The outage called `key` is over: if nobody has said anything of its incident, that is over as well; else people say so.
-pub(super) async fn close_by_itself(tx: &mut Connection, key: &str, now: Millis) -> Result<(), sql::Error> {
-    let known = "SELECT id FROM incidents WHERE outage = $1 AND resolved_at IS NULL";
-    let Some(id) = sql::query_scalar::<String>(known).bind(key).fetch_optional(&mut *tx).await? else {
-        return Ok(());
+/// A service is down: its outage has an incident, its own or that of an outage just before.
+async fn open_by_itself(tx: &mut Connection, key: &str, new: &Incident, text: &str) -> Result<(), sql::Error> {
+    let began = new.started_at;
+    let Some((id, resolved_at)) = latest_by_itself(tx, &new.tenant, &new.components, began - JOINS, began).await?
+    else {
+        let id = id_of(key);
+        upsert(tx, &Incident { id: id.clone(), ..new.clone() }, Some(key)).await?;
+        return append(tx, &id, &of_itself(Progress::Investigating, text, began)).await;
     };
+    let is_of_it = resolved_at.is_none_or(|resolved_at| resolved_at >= began);
+    if is_of_it && is_said_to_fail(tx, &id).await? {
+        // Told already; who says meanwhile that it is over is believed.
+        return Ok(());
+    }
+    let again =
+        sql::query("UPDATE incidents SET outage = $2, progress = 'investigating', resolved_at = NULL WHERE id = $1");
+    again.bind(&id).bind(key).execute(&mut *tx).await?;
+    append(tx, &id, &of_itself(Progress::Investigating, "It has stopped answering again.", began)).await
+}
+
+/// A service works again: if nobody has said anything of its incident, that is over as well; else people say so.
+async fn close_by_itself(tx: &mut Connection, tenant: &str, component: &str, now: Millis) -> Result<(), sql::Error> {
+    let components = [component.to_owned()];
+    let Some((id, None)) = latest_by_itself(tx, tenant, &components, now, now).await? else { return Ok(()) };
+    if !is_said_to_fail(tx, &id).await? {
+        return Ok(());
+    }
     let spoken = "SELECT COUNT(*) FROM incident_updates WHERE incident = $1 AND author <> $2";
     let spoken: i64 = sql::query_scalar(spoken).bind(&id).bind(NOBODY).fetch_one(&mut *tx).await?;
     let (progress, resolved_at) =
@@ -219,6 +217,31 @@ pub(super) async fn close_by_itself(tx: &mut Connection, key: &str, now: Millis)
     let over = sql::query("UPDATE incidents SET progress = $2, resolved_at = $3 WHERE id = $1");
     over.bind(&id).bind(progress.as_str()).bind(resolved_at).execute(&mut *tx).await?;
     append(tx, &id, &of_itself(progress, "It answers again.", now)).await
+}
+
+/// The latest incident that outages of these components have opened by themselves, unless it was over by `since`; and when
+/// it was.
+async fn latest_by_itself(
+    tx: &mut Connection,
+    tenant: &str,
+    components: &[String],
+    since: Millis,
+    now: Millis,
+) -> Result<Option<(String, Option<Millis>)>, sql::Error> {
+    let latest = sql::query_as(
+        "SELECT id, resolved_at FROM incidents WHERE started_at > $1 AND tenant = $2 AND components = $3
+           AND automatic = 1 AND (resolved_at IS NULL OR resolved_at > $4) ORDER BY started_at DESC LIMIT 1",
+    );
+    latest.bind(now - TOLD).bind(tenant).bind(json(components)).bind(since).fetch_optional(tx).await
+}
+
+/// Whether the last that was said of `incident` by itself is that something fails.
+async fn is_said_to_fail(tx: &mut Connection, incident: &str) -> Result<bool, sql::Error> {
+    let last = sql::query_scalar::<String>(
+        "SELECT progress FROM incident_updates WHERE incident = $1 AND author = $2 ORDER BY number DESC LIMIT 1",
+    );
+    let last = last.bind(incident).bind(NOBODY).fetch_optional(tx).await?;
+    Ok(last.is_some_and(|progress| progress == Progress::Investigating.as_str()))
 }
 
 fn of_itself(progress: Progress, text: &str, at: Millis) -> Update {

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::incidents::{self, close_by_itself, open_by_itself};
+use super::incidents::{self, follow_outage};
 use super::private_pages;
 use super::pushed::{self, number_of, verdict_of};
 use super::subscribers;
 use super::{Store, StoreError};
 use crate::store::sql::{self, Connection};
 use crate::uptime::book::{Remembered, Rewrite};
-use crate::uptime::incident::Incident;
+use crate::uptime::incident::Outage;
 use crate::uptime::observe::CheckState;
 use crate::uptime::sketch::Sketch;
 use crate::uptime::{Condition, DAY, HOUR, MINUTE, Millis, SPANS_KEPT, Span};
@@ -31,12 +31,10 @@ pub struct UptimeChange {
     /// By check: how it stands, and what the latest look found, as JSON.
     pub states: BTreeMap<String, (CheckState, Option<String>)>,
     pub rewrites: Vec<Rewrite>,
-    /// The keys of outages that have an incident of their own, what it is, and what is said of it first.
-    pub opened: Vec<(String, Incident, String)>,
+    /// Outages that have an incident of their own, as they began and ended, in that order.
+    pub outages: Vec<Outage>,
     /// What had waited to be taken in, and was: check and moment.
     pub taken: Vec<(String, Millis)>,
-    /// The keys of outages that are over, and when they ended.
-    pub over: Vec<(String, Millis)>,
 }
 
 /// The looks of a stretch of time, summed up.
@@ -272,11 +270,8 @@ async fn write(tx: &mut Connection, change: &UptimeChange) -> Result<(), sql::Er
     for (check, at) in &change.taken {
         pushed::taken(tx, check, *at).await?;
     }
-    for (key, incident, text) in &change.opened {
-        open_by_itself(tx, key, incident, text, incident.started_at).await?;
-    }
-    for (key, at) in &change.over {
-        close_by_itself(tx, key, *at).await?;
+    for outage in &change.outages {
+        follow_outage(tx, outage).await?;
     }
     Ok(())
 }

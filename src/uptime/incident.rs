@@ -97,6 +97,15 @@ pub struct Saying {
     pub public: Option<bool>,
 }
 
+/// What the watch has seen of an outage, for the incident that it opens or ends by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outage {
+    /// Called `key`, it is told by `incident`, with `text` for everybody.
+    Began { key: String, incident: Incident, text: String },
+    /// The component works again.
+    Over { tenant: String, component: String, at: Millis },
+}
+
 /// A new outage of the same service so soon after the last joins its incident.
 pub const JOINS: Millis = 30 * MINUTE;
 

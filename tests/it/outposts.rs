@@ -133,6 +133,58 @@ async fn two_places_have_to_agree_and_a_silent_one_counts_for_nothing() {
     assert_eq!(condition(&mut app).await, "down", "a silent place covers up nothing");
 }
 
+/// The incidents, the latest first: how far each has come, and how often something was said of it.
+fn incidents(app: &mut TestApp) -> Vec<(&'static str, usize)> {
+    let query = superops_sla::service::incidents::IncidentQuery::default();
+    let all = app.parts().service.incidents(&superops_sla::service::Reach::All, &query);
+    all.iter().map(|one| (one.status, one.updates.len())).collect()
+}
+
+/// When the latest outage of the shop began, in seconds.
+async fn outage_began(app: &mut TestApp) -> Option<i64> {
+    let spans = app.parts().store.uptime_spans("shop").await.unwrap();
+    spans.iter().rfind(|span| span.condition.to_string() == "down").map(|span| span.from / 1000)
+}
+
+#[tokio::test]
+async fn an_incident_ends_though_its_outage_began_earlier_than_was_thought_or_there_was_none() {
+    let (status, shop) = shop().await;
+    let mut app = TestApp::with(&config(&shop)).await;
+    wait(&mut app, 30).await;
+    let (url, _) = served(&mut app, &[]).await;
+    let up = seen(&app, 1, "up");
+    sends(&mut app, &url, &[up]).await;
+    wait(&mut app, 600).await;
+    // What Berlin has seen since shortly before that moment, handed over late.
+    let late = |app: &TestApp, since: i64, status: &str| -> Vec<Value> {
+        let ago = (1..=app.now().timestamp() - since + 20).rev().step_by(15);
+        ago.map(|ago| seen(app, ago, status)).collect()
+    };
+
+    status.store(503, Ordering::SeqCst);
+    wait(&mut app, 120).await;
+    assert_eq!(incidents(&mut app), [("investigating", 1)]);
+    let began = outage_began(&mut app).await.unwrap();
+    let bad = late(&app, began, "down");
+    sends(&mut app, &url, &bad).await;
+    assert!(outage_began(&mut app).await.unwrap() < began, "Berlin saw it first");
+    status.store(200, Ordering::SeqCst);
+    wait(&mut app, 120).await;
+    assert_eq!(incidents(&mut app), [("resolved", 2)]);
+
+    wait(&mut app, 2400).await;
+    status.store(503, Ordering::SeqCst);
+    wait(&mut app, 120).await;
+    assert_eq!(incidents(&mut app), [("investigating", 1), ("resolved", 2)]);
+    let known = outage_began(&mut app).await.unwrap();
+    let good = late(&app, known, "up");
+    sends(&mut app, &url, &good).await;
+    assert_eq!(condition(&mut app).await, "up", "only we could not reach it");
+    assert!(outage_began(&mut app).await.unwrap() < known, "nobody else has seen an outage");
+    wait(&mut app, 1).await;
+    assert_eq!(incidents(&mut app), [("resolved", 2), ("resolved", 2)]);
+}
+
 #[tokio::test]
 async fn what_an_outpost_sends_again_late_or_blind_accuses_nobody_and_fills_only_what_was_missing() {
     let (_, shop) = shop().await;

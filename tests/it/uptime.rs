@@ -270,6 +270,44 @@ async fn an_outage_is_told_once_step_by_step_and_so_is_its_end() {
 }
 
 #[tokio::test]
+async fn what_keeps_going_up_and_down_is_told_as_such_while_it_is_down_and_is_up_again_only_when_it_stays_so() {
+    let shop = Shop::open().await;
+    let steps = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n\
+                 [[alerts.steps]]\nafter = \"27m\"\nnotify = [\"email:boss@example.com\"]\n";
+    let config = shop.config().replace("99.9", "10");
+    let mut app = TestApp::with(&format!("{steps}{config}")).await;
+    watch(&mut app, seconds(120)).await;
+    app.settle().await;
+    app.said();
+    let mut said = Vec::new();
+    for _ in 0..8 {
+        for (status, length) in [(503, 120), (200, 240)] {
+            shop.answers(status);
+            watch(&mut app, seconds(length)).await;
+            app.settle().await;
+            said.push(app.said());
+        }
+    }
+    let all = said.concat();
+    assert!(!all.contains("is up since"), "{said:#?}");
+    assert_eq!(all.matches("is up again").count(), 2, "from the sixth change on its end is no news: {said:#?}");
+    assert_eq!(said[5..14].concat(), "", "nobody is told further while it is up: {said:#?}");
+    assert!(said[14].contains("boss@example.com: Web shop keeps going up and down (15 changes within an hour)"));
+    assert!(said[14].contains("and is down since"), "{said:#?}");
+
+    shop.answers(503);
+    watch(&mut app, TimeDelta::minutes(20)).await;
+    app.settle().await;
+    assert_eq!(app.said(), "", "it is down for good, and was not up in between");
+    shop.answers(200);
+    watch(&mut app, seconds(180)).await;
+    app.settle().await;
+    let over = app.said();
+    assert!(over.contains("duty@example.com: Web shop is up again") && over.contains("boss@example.com"), "{over}");
+    assert!(over.contains("of going up and down"), "{over}");
+}
+
+#[tokio::test]
 async fn an_outage_is_an_alert_like_any_other_acknowledged_in_one_click_and_told_no_further() {
     let shop = Shop::open().await;
     let steps = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n\
@@ -513,6 +551,7 @@ async fn an_outage_opens_an_incident_by_itself_and_the_next_one_soon_after_joins
     watch(&mut app, seconds(300)).await;
     let seen = incidents(&mut app);
     assert_eq!((seen.len(), seen[0].status, seen[0].updates.len()), (1, "investigating", 3), "{seen:?}");
+    assert_eq!(seen[0].updates[0].text, "It has stopped answering again.");
     shop.answers(200);
     watch(&mut app, TimeDelta::minutes(40)).await;
     shop.answers(503);

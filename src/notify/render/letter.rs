@@ -177,7 +177,10 @@ pub(super) fn service_over(facts: &RecoveryFacts, now: DateTime<Utc>, zone: Tz) 
     let length = words((sane(facts.met_at) - sane(facts.due)).max(TimeDelta::zero()));
     match (facts.closing, facts.clock) {
         (Closing::Met, AlertKind::Outage | AlertKind::Heartbeat) => {
-            format!("{name} is {} since {at}, after {length}", service_done(facts.clock))
+            // One alert, and an outage that began later: it was up in between.
+            let several = facts.ticket.service.as_ref().is_some_and(|service| service.since > facts.due);
+            let what = if several { " of going up and down" } else { "" };
+            format!("{name} is {} since {at}, after {length}{what}", service_done(facts.clock))
         }
         (Closing::Met, kind) => format!("{name}: {} {} since {at}", kind.words(), service_done(kind)),
         (closing, kind) => format!("{name}: {} alert ended, {}", kind.words(), closing.words()),

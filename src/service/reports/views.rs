@@ -9,6 +9,7 @@ use crate::report::Period;
 use crate::report::day::Day;
 use crate::report::make::Names;
 use crate::report::technician::Technician;
+use crate::report::trend::Trend;
 use crate::ticket::TenantId;
 
 /// The figures of one technician, or of nobody, unknown and automation, so that sums are those of all.
@@ -43,6 +44,8 @@ pub struct TechnicianView {
     pub pause_share: Option<f64>,
     /// IMPROVING | DECLINING | STABLE | TOO_FEW
     pub performance_trend: &'static str,
+    #[serde(skip)]
+    pub trend: Trend,
     /// Breaches that others would have had with the same kinds of clocks; null where there is nobody to compare with.
     pub expected_breaches: Option<f64>,
     /// Whether the breaches differ from that by more than chance explains.
@@ -100,6 +103,7 @@ impl TechnicianView {
             reopen_rate: sum.reopened.percent(),
             pause_share: one.paused.percent(),
             performance_trend: one.trend.as_str(),
+            trend: one.trend,
             expected_breaches: one.funnel.map(|funnel| (funnel.expected * 10.0).round() / 10.0),
             differs: one.funnel.is_some_and(|funnel| funnel.differs),
             period_start: period.from,
