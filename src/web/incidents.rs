@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::auth::Caller;
 use super::fields::Fields;
-use super::pages::incidents::{list_page, one_page};
+use super::pages::incidents::{Form, Refused, list_page, one_page};
 use super::{Problem, Web, body};
 use crate::service::incidents::{IncidentOrder, IncidentQuery, IncidentView, SayingOrder, WorkOrder, WorkView};
 
@@ -89,7 +89,7 @@ pub async fn submit(State(web): State<Arc<Web>>, caller: Caller, body: Bytes) ->
     };
     match web.service.open_incident(&caller.scope, order, caller.author()).await.map_err(Problem::from) {
         Ok(made) => Ok(Redirect::to(&format!("/incidents/{}", made.id)).into_response()),
-        Err(problem) => refused(problem, |why| list_page(&web, &caller, Some(why))),
+        Err(problem) => refused(problem, Form::Incident, &fields, |how| list_page(&web, &caller, Some(how))),
     }
 }
 
@@ -112,7 +112,7 @@ pub async fn submit_update(
     };
     match said(&web, &caller, &id, order).await {
         Ok(_) => Ok(Redirect::to(&format!("/incidents/{id}")).into_response()),
-        Err(problem) => refused(problem, |why| one_page(&web, &caller, &id, Some(why))),
+        Err(problem) => refused(problem, Form::Saying, &fields, |how| one_page(&web, &caller, &id, Some(how))),
     }
 }
 
@@ -129,7 +129,7 @@ pub async fn submit_work(State(web): State<Arc<Web>>, caller: Caller, body: Byte
     };
     match web.service.announce_work(&caller.scope, order, caller.author()).await.map_err(Problem::from) {
         Ok(_) => Ok(Redirect::to("/incidents").into_response()),
-        Err(problem) => refused(problem, |why| list_page(&web, &caller, Some(why))),
+        Err(problem) => refused(problem, Form::Work, &fields, |how| list_page(&web, &caller, Some(how))),
     }
 }
 
@@ -152,13 +152,30 @@ async fn called_off(web: &Web, caller: &Caller, id: &str) -> Result<(), Problem>
     if done { Ok(()) } else { Err(Problem::not_found("maintenance")) }
 }
 
-/// The page once more, with what was wrong with what was sent.
+/// The page once more, with what was typed and what was wrong with it.
 fn refused<P: IntoResponse>(
     problem: Problem,
-    page: impl FnOnce(&str) -> Result<P, Problem>,
+    form: Form,
+    fields: &Fields,
+    page: impl FnOnce(&Refused<'_>) -> Result<P, Problem>,
 ) -> Result<Response, Problem> {
     if problem.status() != StatusCode::BAD_REQUEST {
         return Err(problem);
     }
-    Ok((problem.status(), page(problem.detail())?).into_response())
+    let complaint = as_the_form_says(problem.detail());
+    Ok((problem.status(), page(&Refused { form, fields, complaint: &complaint })?).into_response())
+}
+
+/// The API calls the fields by their names; a person sees what stands beside them.
+fn as_the_form_says(complaint: &str) -> String {
+    let labels = [
+        ("say what it touches: `components`", "tick what it touches: one service at least"),
+        (": `title`", ""),
+        ("`text`", "“What everybody is told”"),
+        ("`note`", "“Among us”"),
+        ("`cause`", "“Root cause”"),
+        ("`from`", "“From”"),
+        ("`until`", "“Until”"),
+    ];
+    labels.iter().fold(complaint.to_owned(), |text, (name, label)| text.replace(name, label))
 }

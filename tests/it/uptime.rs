@@ -441,6 +441,45 @@ async fn a_promise_that_is_missed_is_told_once_though_the_service_is_up_again() 
 }
 
 #[tokio::test]
+async fn a_form_that_is_refused_comes_back_open_with_all_that_was_typed() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&shop.config()).await;
+    watch(&mut app, seconds(120)).await;
+    let (url, tokens) = served(&mut app, &[(Role::Admin, None)]).await;
+    let fill = async |path: &str, fields: &[(&str, &str)]| {
+        let sent =
+            Client::new().post(format!("{url}{path}")).bearer_auth(&tokens[0]).form(fields).send().await.unwrap();
+        (sent.status().as_u16(), sent.text().await.unwrap())
+    };
+    // Nothing is ticked.
+    let typed =
+        [("title", "Orders & bills"), ("impact", "critical"), ("text", "We look into it."), ("note", "db-7 is full")];
+    let (status, page) = fill("/incidents", &typed).await;
+    let form = page.split("<details").find(|form| form.contains("action=\"/incidents\"")).unwrap();
+    assert_eq!(status, 400);
+    assert!(form.contains("class=\"say\" open") && form.contains("tick what it touches"), "{form}");
+    assert!(form.contains("value=\"Orders &amp; bills\"") && form.contains(">We look into it.<"), "{form}");
+    assert!(form.contains(">db-7 is full<") && form.contains("value=\"critical\" selected"), "{form}");
+    assert!(!form.contains("value=\"yes\" checked") && !page.contains("`components`"), "{form}");
+    assert_eq!(page.matches("Orders &amp; bills").count(), 1, "the other form has nothing of it");
+
+    // It ends before it begins.
+    let work = [
+        ("title", "New switch"),
+        ("components", "shop"),
+        ("from", "2035-01-01T10:00"),
+        ("until", "2035-01-01T09:00"),
+        ("public", "yes"),
+    ];
+    let (status, page) = fill("/maintenance", &work).await;
+    let form = page.split("<details").find(|form| form.contains("action=\"/maintenance\"")).unwrap();
+    assert_eq!(status, 400);
+    assert!(form.contains("class=\"say\" open") && form.contains("must end after it begins"), "{form}");
+    assert!(form.contains("value=\"2035-01-01T10:00\"") && form.contains("value=\"2035-01-01T09:00\""), "{form}");
+    assert!(form.contains("value=\"shop\" checked") && form.contains("value=\"yes\" checked"), "{form}");
+}
+
+#[tokio::test]
 async fn an_incident_is_worked_through_and_what_is_said_among_us_stays_among_us() {
     let shop = Shop::open().await;
     let mut app = TestApp::with(&shop.config()).await;

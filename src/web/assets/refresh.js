@@ -5,10 +5,12 @@ const page = { shown: null };
 
 const nameOf = (node) => ['id', 'name', 'href'].map((key) => node.getAttribute?.(key)).find(Boolean);
 
-/** Somebody is in the middle of something: it waits. */
+/** Somebody is in the middle of something, or was told what is wrong with what they typed: it waits. */
 function isBusy(main) {
   const fields = [...main.querySelectorAll('input, textarea')];
-  return fields.some((field) => field === document.activeElement || field.value !== field.defaultValue) || !getSelection().isCollapsed;
+  const isChanged = (field) => field.value !== field.defaultValue || field.checked !== field.defaultChecked;
+  return fields.some((field) => field === document.activeElement || isChanged(field))
+    || main.querySelector('.complaint') || !getSelection().isCollapsed;
 }
 
 export async function refresh() {

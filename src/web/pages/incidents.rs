@@ -15,7 +15,45 @@ use crate::status_page::model::length;
 use crate::store::tokens::Role;
 use crate::uptime::incident::{Impact, Progress};
 use crate::web::auth::Caller;
+use crate::web::fields::Fields;
 use crate::web::{Problem, Web};
+
+/// A form that was refused: which one, what was typed in it, and what was wrong with that.
+pub struct Refused<'a> {
+    pub form: Form,
+    pub fields: &'a Fields,
+    pub complaint: &'a str,
+}
+
+/// The forms of these pages.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Form {
+    Incident,
+    Saying,
+    Work,
+}
+
+/// What one form holds: what was typed in it when it was refused, else what it begins with.
+#[derive(Clone, Copy)]
+struct Typed<'a>(Option<&'a Refused<'a>>);
+
+impl<'a> Typed<'a> {
+    fn of(form: Form, refused: Option<&'a Refused<'a>>) -> Self {
+        Self(refused.filter(|one| one.form == form))
+    }
+
+    fn text(self, name: &str, else_it_is: Option<&str>) -> Option<String> {
+        self.0.map_or_else(|| else_it_is.map(str::to_owned), |one| one.fields.text(name))
+    }
+
+    fn is(self, name: &str, value: &str, else_it_is: bool) -> bool {
+        self.0.map_or(else_it_is, |one| one.fields.all(name).iter().any(|typed| typed == value))
+    }
+
+    fn complaint(self) -> Markup {
+        html! { @if let Some(one) = self.0 { p.complaint role="alert" { (one.complaint) } } }
+    }
+}
 
 /// GET /incidents
 pub async fn incidents(State(web): State<Arc<Web>>, caller: Caller) -> Result<Html<String>, Problem> {
@@ -31,8 +69,8 @@ pub async fn incident(
     one_page(&web, &caller, &id, None).map(IntoResponse::into_response)
 }
 
-/// All of them, with what was wrong with a form.
-pub fn list_page(web: &Web, caller: &Caller, complaint: Option<&str>) -> Result<Html<String>, Problem> {
+/// All of them, with a form as it was `refused`.
+pub fn list_page(web: &Web, caller: &Caller, refused: Option<&Refused<'_>>) -> Result<Html<String>, Problem> {
     let all = web.service.incidents(&caller.scope, &IncidentQuery::default());
     let works = web.service.planned_work(&caller.scope);
     let components = web.service.uptime_now(&caller.scope);
@@ -42,13 +80,12 @@ pub fn list_page(web: &Web, caller: &Caller, complaint: Option<&str>) -> Result<
             p { a.back href="/services" { "All services" } }
             h1 { "Incidents and maintenance" }
             p.muted { "Times are in UTC. Downtime is counted from what was seen, never from what stands here." }
-            @if let Some(why) = complaint { p.complaint role="alert" { (why) } }
             h2 { "Open" }
             @if open.is_empty() { p.muted { "No open incidents." } } @else { (table(&open, web.service.now())) }
             h2 { "Maintenance" }
             @if works.is_empty() { p.muted { "No work is announced." } } @else { (works_table(&works, caller, web.service.now())) }
-            @if caller.role >= Role::Responder && !components.is_empty() { (open_form(&components)) }
-            @if caller.role >= Role::Admin && !components.is_empty() { (work_form(&components)) }
+            @if caller.role >= Role::Responder && !components.is_empty() { (open_form(&components, Typed::of(Form::Incident, refused))) }
+            @if caller.role >= Role::Admin && !components.is_empty() { (work_form(&components, Typed::of(Form::Work, refused))) }
             h2 { "Past" }
             @if past.is_empty() { p.muted { "No incident is over yet." } } @else { (table(&past, web.service.now())) }
         }
@@ -56,8 +93,8 @@ pub fn list_page(web: &Web, caller: &Caller, complaint: Option<&str>) -> Result<
     Ok(frame(web, caller, &Sheet { title: "Incidents", kind: "made", here: "/services" }, &content))
 }
 
-/// One of them, with what was wrong with its form.
-pub fn one_page(web: &Web, caller: &Caller, id: &str, complaint: Option<&str>) -> Result<Response, Problem> {
+/// One of them, with its form as it was `refused`.
+pub fn one_page(web: &Web, caller: &Caller, id: &str, refused: Option<&Refused<'_>>) -> Result<Response, Problem> {
     let Some(one) = web.service.incident(&caller.scope, id) else {
         let content = html! { main.alone { h1 { "No such incident" } p { a href="/incidents" { "All incidents" } } } };
         let page = frame(web, caller, &Sheet { title: "No such incident", kind: "none", here: "/services" }, &content);
@@ -71,8 +108,7 @@ pub fn one_page(web: &Web, caller: &Caller, id: &str, complaint: Option<&str>) -
             p { @for component in &one.components { a href={ "/services/" (component) } { (component) } " " } }
             @if let Some(cause) = &one.cause { p { b { "Cause: " } (cause) } }
             @else if one.resolved_at.is_some() { p.muted { "Nobody has said why it came to that." } }
-            @if let Some(why) = complaint { p.complaint role="alert" { (why) } }
-            @if caller.role >= Role::Responder { (say_form(&one)) }
+            @if caller.role >= Role::Responder { (say_form(&one, Typed::of(Form::Saying, refused))) }
             h2 { "What was said" }
             (updates(&one))
         }
@@ -157,58 +193,81 @@ fn works_table(works: &[WorkView], caller: &Caller, now: DateTime<Utc>) -> Marku
     }
 }
 
-fn choose(components: &[ComponentView]) -> Markup {
+fn choose(components: &[ComponentView], typed: Typed<'_>) -> Markup {
     html! {
         fieldset { legend { "Touches" } @for one in components {
-            label { input type="checkbox" name="components" value=(one.id); " " (one.name) } " "
+            label { input type="checkbox" name="components" value=(one.id) checked[typed.is("components", &one.id, false)]; " " (one.name) } " "
         } }
     }
 }
 
-fn open_form(components: &[ComponentView]) -> Markup {
+fn open_form(components: &[ComponentView], typed: Typed<'_>) -> Markup {
     html! {
-        details.say { summary { "Open an incident" }
+        details.say open[typed.0.is_some()] { summary { "Open an incident" }
             form method="post" action="/incidents" {
-                label { "What is wrong" input name="title" required maxlength="200"; }
-                (choose(components))
-                label { "Impact" select name="impact" { @for one in Impact::ALL { option value=(one.as_str()) selected[one == Impact::default()] { (one.as_str()) } } } }
-                label { "What everybody is told" textarea name="text" rows="3" maxlength="4000" {} }
-                label { "Among us" textarea name="note" rows="2" maxlength="4000" {} }
-                label.check { input type="checkbox" name="public" value="yes" checked; " on the public page" }
+                (typed.complaint())
+                label { "What is wrong" input name="title" required maxlength="200" value=[typed.text("title", None)]; }
+                (choose(components, typed))
+                (impact_field(typed, Impact::default().as_str()))
+                (told_field(typed))
+                (note_field(typed))
+                (public_field(typed, true))
                 button { "Open it" }
             }
         }
     }
 }
 
-fn say_form(one: &IncidentView) -> Markup {
+fn say_form(one: &IncidentView, typed: Typed<'_>) -> Markup {
     html! {
-        details.say open[one.resolved_at.is_none()] { summary { "Say more of it" }
+        details.say open[typed.0.is_some() || one.resolved_at.is_none()] { summary { "Say more of it" }
             form method="post" action={ "/incidents/" (one.id) } {
-                label { "It is" select name="status" { @for each in Progress::ALL { option value=(each.as_str()) selected[each.as_str() == one.status] { (each.as_str()) } } } }
-                label { "Impact" select name="impact" { @for each in Impact::ALL { option value=(each.as_str()) selected[each.as_str() == one.impact] { (each.as_str()) } } } }
-                label { "What everybody is told" textarea name="text" rows="3" maxlength="4000" {} }
-                label { "Among us" textarea name="note" rows="2" maxlength="4000" {} }
-                label { "Root cause" input name="cause" maxlength="4000" value=[&one.cause]; }
-                label.check { input type="checkbox" name="public" value="yes" checked[one.public]; " on the public page" }
+                (typed.complaint())
+                label { "It is" select name="status" { @for each in Progress::ALL { option value=(each.as_str()) selected[typed.is("status", each.as_str(), each.as_str() == one.status)] { (each.as_str()) } } } }
+                (impact_field(typed, one.impact))
+                (told_field(typed))
+                (note_field(typed))
+                label { "Root cause" input name="cause" maxlength="4000" value=[typed.text("cause", one.cause.as_deref())]; }
+                (public_field(typed, one.public))
                 button { "Say it" }
             }
         }
     }
 }
 
-fn work_form(components: &[ComponentView]) -> Markup {
+fn work_form(components: &[ComponentView], typed: Typed<'_>) -> Markup {
     html! {
-        details.say { summary { "Announce maintenance" }
+        details.say open[typed.0.is_some()] { summary { "Announce maintenance" }
             form method="post" action="/maintenance" {
-                label { "What is done" input name="title" required maxlength="200"; }
-                (choose(components))
-                label { "From (UTC)" input type="datetime-local" name="from" required; }
-                label { "Until (UTC)" input type="datetime-local" name="until" required; }
-                label { "What everybody is told" textarea name="text" rows="3" maxlength="4000" {} }
-                label.check { input type="checkbox" name="public" value="yes" checked; " on the public page" }
+                (typed.complaint())
+                label { "What is done" input name="title" required maxlength="200" value=[typed.text("title", None)]; }
+                (choose(components, typed))
+                label { "From (UTC)" input type="datetime-local" name="from" required value=[typed.text("from", None)]; }
+                label { "Until (UTC)" input type="datetime-local" name="until" required value=[typed.text("until", None)]; }
+                (told_field(typed))
+                (public_field(typed, true))
                 button { "Announce it" }
             }
         }
     }
+}
+
+fn impact_field(typed: Typed<'_>, impact: &str) -> Markup {
+    html! {
+        label { "Impact" select name="impact" { @for one in Impact::ALL {
+            option value=(one.as_str()) selected[typed.is("impact", one.as_str(), one.as_str() == impact)] { (one.as_str()) }
+        } } }
+    }
+}
+
+fn told_field(typed: Typed<'_>) -> Markup {
+    html! { label { "What everybody is told" textarea name="text" rows="3" maxlength="4000" { (typed.text("text", None).unwrap_or_default()) } } }
+}
+
+fn note_field(typed: Typed<'_>) -> Markup {
+    html! { label { "Among us" textarea name="note" rows="2" maxlength="4000" { (typed.text("note", None).unwrap_or_default()) } } }
+}
+
+fn public_field(typed: Typed<'_>, public: bool) -> Markup {
+    html! { label.check { input type="checkbox" name="public" value="yes" checked[typed.is("public", "yes", public)]; " on the public page" } }
 }
