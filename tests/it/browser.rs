@@ -175,8 +175,13 @@ impl Browser {
 
 /// A desk with a few tickets, one of which has breached; where it is served, and tokens of a responder and an admin.
 async fn desk() -> (TestApp, String, Vec<String>) {
+    desk_with(&[30, 60, 240, 600]).await
+}
+
+/// The same with a ticket due in each of so many minutes.
+async fn desk_with(dues: &[i64]) -> (TestApp, String, Vec<String>) {
     let mut app = TestApp::start().await;
-    for due in [30, 60, 240, 600] {
+    for &due in dues {
         app.ticket(minutes(due));
     }
     app.turn().await;
@@ -214,6 +219,7 @@ async fn somebody_signs_in_finds_a_ticket_acknowledges_an_alert_and_sees_it_in_a
     one.until("document.querySelector('#drawer[open] .timeline svg rect.counted')").await;
     one.picture("drawer").await;
     one.press("\u{e00c}").await;
+    one.until("!document.querySelector('#drawer').open && !history.state?.drawer").await;
 
     for browser in [&one, &other] {
         if std::ptr::eq(browser, &other) {
@@ -232,6 +238,103 @@ async fn somebody_signs_in_finds_a_ticket_acknowledges_an_alert_and_sees_it_in_a
     other.until(&fewer).await;
     one.close().await;
     other.close().await;
+}
+
+/// Which alert the focus is in.
+const AT: &str = "document.activeElement.closest('.alert')?.querySelector('.what').textContent";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_focus_stays_with_its_alert_whatever_comes_and_goes_above_it() {
+    let Some(driver) = Driver::start() else { return };
+    let (_app, url, tokens) = desk_with(&[10, 20, 30, 40, 50, 60]).await;
+    let (one, other) = (driver.browser(&[]).await, driver.browser(&[]).await);
+    for browser in [&one, &other] {
+        browser.enter(&url, &tokens[0]).await;
+        browser.open(&format!("{url}/alerts")).await;
+        browser.until("document.querySelectorAll('.alert.is-open').length > 5").await;
+    }
+    let open = one.run("return document.querySelectorAll('.alert.is-open').length").await.as_u64().unwrap();
+    let shows = |fewer: u64| format!("document.querySelectorAll('.alert.is-open').length === {}", open - fewer);
+    let name = |at: u32| format!("return document.querySelectorAll('.alert .what')[{at}].textContent");
+    let first = |what: &str| format!(".alert:first-child [data-what={what}]");
+
+    // Somebody else takes the first, while this one is at the third.
+    one.press("jjj").await;
+    let third = one.run(&name(2)).await;
+    other.click(&first("ack")).await;
+    one.until(&shows(1)).await;
+    assert_eq!(one.run(&format!("return {AT}")).await, third);
+
+    // The same at a list inside the card, with what was chosen in it.
+    one.run("const list = document.activeElement.querySelector('select'); list.value = '4h'; list.focus()").await;
+    other.until(&shows(1)).await;
+    other.click(&first("ack")).await;
+    one.until(&shows(2)).await;
+    let at = format!("return [document.activeElement.localName, document.activeElement.value, {AT}]");
+    assert_eq!(one.run(&at).await, json!(["select", "4h", third]));
+
+    // Somebody else takes the very one, which goes to the end of the list: no key acts upon another.
+    other.until(&shows(2)).await;
+    other.click(&first("ack")).await;
+    one.until(&shows(3)).await;
+    assert_eq!(one.run(&at).await, json!(["select", "4h", third]), "its card was made anew");
+    one.run("document.activeElement.closest('.alert').focus()").await;
+    one.press("a").await;
+    let acknowledged = "const asked = new XMLHttpRequest(); asked.open('GET', '/api/v1/alerts?state=acknowledged', false); asked.send();
+        return JSON.parse(asked.responseText).total";
+    assert_eq!(one.run(acknowledged).await, 3);
+
+    // One's own doing leads on to the next.
+    one.run("document.querySelector('.alert').focus()").await;
+    let next = one.run(&name(1)).await;
+    one.press("a").await;
+    one.until(&shows(4)).await;
+    assert_eq!(one.run(&format!("return {AT}")).await, next);
+
+    // What has left the list leaves the focus to none, and the next step is from where it was.
+    let next = one.run(&name(1)).await;
+    other.until(&shows(4)).await;
+    other.click(&first("resolve")).await;
+    one.until(&shows(5)).await;
+    assert_eq!(one.run("return document.activeElement.id").await, "alerts");
+    one.press("a").await;
+    one.press("j").await;
+    assert_eq!(one.run(&format!("return {AT}")).await, next);
+    assert_eq!(one.run(acknowledged).await, 4);
+    one.picture("alerts-focus").await;
+    one.close().await;
+    other.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn escape_empties_the_search_with_its_filter_and_back_closes_the_drawer() {
+    let Some(driver) = Driver::start() else { return };
+    let (_app, url, tokens) = desk().await;
+    let browser = driver.browser(&[]).await;
+    browser.enter(&url, &tokens[0]).await;
+    browser.until("document.querySelectorAll('#rows tr').length === 4").await;
+    browser.press("/").await;
+    browser.press("nothing of that name").await;
+    browser.until("document.querySelectorAll('#rows tr').length === 0").await;
+    browser.press("\u{e00c}").await;
+    browser.until("document.querySelectorAll('#rows tr').length === 4").await;
+    assert_eq!(browser.run("return document.querySelector('#filters').elements.text.value + location.hash").await, "");
+
+    // By Back, and by its own key: each time the page is where it was before.
+    let before = browser.run("return history.length").await.as_u64().unwrap();
+    for by_key in [false, true, false] {
+        browser.click("#rows a.subject").await;
+        browser.until("document.querySelector('#drawer[open] .timeline')").await;
+        if by_key {
+            browser.press("\u{e00c}").await;
+        } else {
+            browser.order("back", json!({})).await;
+        }
+        browser.until("!document.querySelector('#drawer').open && !history.state?.drawer").await;
+        assert_eq!(browser.run("return location.pathname").await, "/");
+    }
+    assert_eq!(browser.run("return history.length").await, before + 1);
+    browser.close().await;
 }
 
 /// Each page, by how its picture is called.

@@ -10,8 +10,26 @@ export const mayAct = () => document.querySelector('main').dataset.mayAct === 't
 /** Who acts: a token may serve several people. */
 export const you = () => $('you')?.value.trim() || undefined;
 
-async function act(alert, what, more = {}) {
-  const answer = await send('POST', `/api/v1/alerts/${alert.id}/${what}`, { by: you(), ...more }).catch((error) => ({ error }));
+/** How long after that an alert may take to move in the list or to leave it, in milliseconds. */
+const SOON = 5000;
+
+/** When each alert was acted upon here. */
+const acted = new Map();
+
+/** Whether it was acted upon here, just now: then it does not move behind anybody's back. */
+export const actedLately = (id) => performance.now() - acted.get(id) < SOON;
+
+/** Does `what` to the alert; the error says why that could not be done. */
+export async function actUpon(id, what, more = {}) {
+  acted.set(id, performance.now());
+  return send('POST', `/api/v1/alerts/${id}/${what}`, { by: you(), ...more }).catch((error) => {
+    acted.delete(id);
+    throw error;
+  });
+}
+
+async function act(alert, what, more) {
+  const answer = await actUpon(alert.id, what, more).catch((error) => ({ error }));
   if (answer.error) return void say($('note'), `That could not be done: ${answer.error.message}`);
   document.dispatchEvent(new Event('acted'));
 }

@@ -1,11 +1,11 @@
 // The page of alerts: what is wrong, who was told and how that went, what comes next, and the buttons to act.
-import { actions, mayAct, you } from './acts.js';
+import { actedLately, actions, actUpon, mayAct, you } from './acts.js';
 import { CLOCKS, mark, reading, unitOf } from './clocks.js';
-import { $, el, say } from './dom.js';
+import { $, arrange, el, say } from './dom.js';
 import { holdLine } from './holds.js';
 import { channelName, messageItem } from './messages.js';
 import { drawOverlays, startQuieter } from './quiet.js';
-import { ask, send, setOverview, state } from './state.js';
+import { ask, setOverview, state } from './state.js';
 import { pageOf } from './ticket.js';
 import { brief, counted, local, serverNow, words } from './time.js';
 import { writtenLine } from './written.js';
@@ -24,7 +24,8 @@ const CLOSINGS = {
 /** At so many at once the server is asked. */
 const AT_ONCE = 6;
 
-const page = { state: 'open', sort: 'worst', cards: new Map(), page: null, picked: new Set() };
+/** `place` is where whoever goes through the list by keyboard was when their alert left it. */
+const page = { state: 'open', sort: 'worst', cards: new Map(), page: null, picked: new Set(), place: 0 };
 
 const overlayLine = (overlay) => el('p', { class: 'overlaid' },
   `${overlay.kind === 'silence' ? 'Silenced' : 'Maintenance'} until ${brief(overlay.until)} (${overlay.author}): ${overlay.reason}`);
@@ -110,7 +111,7 @@ async function acknowledgePicked() {
   const failed = [];
   const next = async () => {
     for (let id = wanted.pop(); id; id = wanted.pop()) {
-      await send('POST', `/api/v1/alerts/${id}/ack`, { by: you() }).then(() => page.picked.delete(id), (error) => failed.push(error.message));
+      await actUpon(id, 'ack').then(() => page.picked.delete(id), (error) => failed.push(error.message));
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, next));
@@ -127,13 +128,20 @@ const KEYS = {
   o: (card) => card.querySelector('.what a').click(),
 };
 
+/** Where a step down or up leads: from the card, or from the gap that one left. */
+function placeAfter(step, cards, card) {
+  if (card) return cards.indexOf(card) + step;
+  const gap = document.activeElement === $('alerts') ? page.place : 0;
+  return step > 0 ? gap : gap - 1;
+}
+
 function keys(event) {
   if (event.target.closest('input:not(.pick), select, textarea') || event.metaKey || event.ctrlKey || event.altKey) return;
   const cards = [...$('alerts').children];
   const card = event.target.closest?.('.alert') ?? null;
   const step = { j: 1, k: -1 }[event.key];
-  if (step) cards[Math.max(0, Math.min(cards.length - 1, card ? cards.indexOf(card) + step : 0))]?.focus();
-  else if (card && KEYS[event.key]) KEYS[event.key](card);
+  if (step) cards[Math.max(0, Math.min(cards.length - 1, placeAfter(step, cards, card)))]?.focus();
+  else if (card && KEYS[event.key] && !event.repeat) KEYS[event.key](card);
   else return;
   event.preventDefault();
 }
@@ -165,6 +173,14 @@ function makeCard(alert) {
     told(alert), writtenLine(alert), actions(alert));
 }
 
+/** What was opened and chosen in the old card is so in the new one. */
+function takeOver(old, card) {
+  for (const [what, how] of [['details', 'open'], ['select', 'value']]) {
+    const [before, now] = [old.querySelector(what), card.querySelector(what)];
+    if (before && now) now[how] = before[how];
+  }
+}
+
 /** A card is made anew only when its alert changed: nobody loses an opened list or a button under the finger. */
 function drawCard(alert) {
   const { standing, due, counting } = alert.clock_status ?? {};
@@ -175,28 +191,51 @@ function drawCard(alert) {
     return known.card;
   }
   const card = makeCard(alert);
-  const opened = known?.card.querySelector('details')?.open ?? false;
-  if (card.querySelector('details')) card.querySelector('details').open = opened;
+  if (known) takeOver(known.card, card);
   page.cards.set(alert.id, { signature, card, alert });
   return card;
 }
 
+/** What has the focus, of which alert, and where in the list; null while it is elsewhere. */
+function focusNow() {
+  const focused = document.activeElement;
+  const [id, known] = [...page.cards].find(([, { card }]) => card.contains(focused)) ?? [];
+  return known ? { focused, id, at: [...$('alerts').children].indexOf(known.card) } : null;
+}
+
+/** The same button, list or link in a card that was made anew; the card where it has none. */
+function sameIn(card, focused) {
+  const { what } = focused.dataset;
+  return (focused.matches('.alert') ? null : card.querySelector(what ? `[data-what=${what}]` : focused.localName)) ?? card;
+}
+
+/**
+ * The focus stays with the alert, wherever that goes. Only whoever acknowledged it here comes to the next one; and where
+ * it has left the list behind anybody's back none gets it, so that no key acts upon an alert that nobody chose.
+ */
+function keepFocus({ focused, id, at }) {
+  if (document.activeElement === focused) return;
+  const { card, alert } = page.cards.get(id);
+  const cards = $('alerts').children;
+  const isDone = actedLately(id) && (alert.state !== 'open' || !card.isConnected);
+  if (isDone && cards.length) return void cards[Math.min(at, cards.length - 1)].focus();
+  if (card.isConnected) return void sameIn(card, focused).focus();
+  page.place = at;
+  $('alerts').focus({ preventScroll: true });
+}
+
 function draw() {
   const { alerts, total } = page.page;
-  const cards = alerts.map(drawCard);
-  const list = $('alerts');
-  if (cards.length !== list.children.length || cards.some((card, i) => list.children[i] !== card)) {
-    const place = [...list.children].findIndex((card) => card.contains(document.activeElement));
-    list.replaceChildren(...cards);
-    // Whoever goes through the list by keyboard stays where they were.
-    if (place >= 0) cards[Math.min(place, cards.length - 1)]?.focus();
-  }
+  const before = focusNow();
+  arrange($('alerts'), alerts.map(drawCard));
+  if (before) keepFocus(before);
   const shown = new Set(alerts.map((alert) => alert.id));
   for (const id of page.cards.keys()) if (!shown.has(id)) page.cards.delete(id);
   for (const id of page.picked) if (!shown.has(id) || page.cards.get(id).alert.state !== 'open') page.picked.delete(id);
   drawPicked();
   const words = { open: 'open', acknowledged: 'acknowledged', resolved: 'resolved' }[page.state];
-  say($('note'), total > alerts.length ? `The first ${alerts.length} of ${total} ${words} alerts.` : `${counted(total, `${words} alert`)}.`);
+  const left = document.activeElement === $('alerts') ? ' The alert you were at has left this list.' : '';
+  say($('note'), (total > alerts.length ? `The first ${alerts.length} of ${total} ${words} alerts.` : `${counted(total, `${words} alert`)}.`) + left);
   $('empty').hidden = total > 0;
   say($('empty'), page.state === 'open' ? 'No alert is open.' : `No alert is ${words}.`);
   if (page.state === 'open') document.title = total ? `(${total}) Alerts · SLA watch` : 'Alerts · SLA watch';

@@ -97,13 +97,22 @@ function tick() {
   tickAlerts();
 }
 
+/** Escape empties the search box, and its filter with it; then it leaves. */
+function leave(event) {
+  const { target } = event;
+  if (target.name !== 'text' || !target.value) return target.blur();
+  event.preventDefault();
+  target.value = '';
+  return setFilter('text', '');
+}
+
 function keys(event) {
   const typing = event.target.closest('input, select, textarea');
   if (event.key === '/' && !typing) {
     event.preventDefault();
     $('filters').elements.text.focus();
   }
-  if (event.key === 'Escape' && typing) event.target.blur();
+  if (event.key === 'Escape' && typing && !event.isComposing) leave(event);
   const row = event.target.closest?.('#rows tr');
   const next = { ArrowDown: 'nextElementSibling', ArrowUp: 'previousElementSibling', j: 'nextElementSibling', k: 'previousElementSibling' }[event.key];
   if (!row || !next) return;
@@ -120,7 +129,15 @@ function startDesk() {
   form.addEventListener('reset', () => clearFilters());
   for (const move of ['pointermove', 'keydown']) $('rows').addEventListener(move, () => { state.readAt = performance.now(); });
   $('rows').addEventListener('pointerleave', () => drawTable());
-  $('drawer').addEventListener('close', () => { state.open = null; });
+  $('drawer').addEventListener('close', () => {
+    state.open = null;
+    if (history.state?.drawer) history.back();
+  });
+  // The Back button closes it as well.
+  addEventListener('popstate', () => {
+    state.open = null;
+    $('drawer').close();
+  });
   $('drawer').addEventListener('click', (event) => { if (event.target.matches('.drawer, .close')) $('drawer').close(); });
   document.addEventListener('keydown', keys);
   document.addEventListener('filtered', () => {

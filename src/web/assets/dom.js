@@ -24,6 +24,26 @@ export function refill(place, children) {
   if (focused) [...place.querySelectorAll('a')].find((link) => link.getAttribute('href') === focused)?.focus();
 }
 
+/**
+ * Makes `order` the children of `place`. Only those are moved that are not where they belong, and never the one that
+ * holds the focus: the others are put round it, so that focus, selection and an opened list survive.
+ */
+export function arrange(place, order) {
+  const stay = new Set(order);
+  for (const node of [...place.children]) if (!stay.has(node)) node.remove();
+  const fixed = order.find((node) => node.parentNode === place && node.contains(document.activeElement));
+  let next = place.firstElementChild;
+  for (const node of order) {
+    while (node === fixed && next !== node) {
+      const later = next;
+      next = next.nextElementSibling;
+      place.append(later);
+    }
+    if (node === next) next = next.nextElementSibling;
+    else place.insertBefore(node, next);
+  }
+}
+
 /** Sets text only where it differs, so that a selection and a screen reader are left alone. */
 export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;

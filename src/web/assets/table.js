@@ -1,6 +1,6 @@
 // The table of open tickets: worst first, and still while somebody reads it.
 import { CLOCKS, clockCell, unitOf } from './clocks.js';
-import { $, el, say } from './dom.js';
+import { $, arrange, el, say } from './dom.js';
 import { clearFilters } from './head.js';
 import { holdWords } from './holds.js';
 import { keyOf, matches, noneOf, state } from './state.js';
@@ -69,20 +69,9 @@ export function drawTable({ force = false } = {}) {
     for (const row of shown) row.classList.toggle('gone', !order.includes(row));
     return note('The order has changed; it is kept while you read.');
   }
-  if (differs) reorder(body, order);
+  if (differs) arrange(body, order);
   for (const [key, row] of rows) if (!row.isConnected) rows.delete(key);
   note('');
-}
-
-/** Moves only the rows that are not where they belong, so that focus and selection survive. */
-function reorder(body, order) {
-  const stay = new Set(order);
-  for (const row of [...body.children]) if (!stay.has(row)) row.remove();
-  let next = body.firstElementChild;
-  for (const row of order) {
-    if (row === next) next = next.nextElementSibling;
-    else body.insertBefore(row, next);
-  }
 }
 
 function note(held) {

@@ -111,7 +111,8 @@ export function openFrom(event, { tenant, ticket_id: id }) {
   event.preventDefault();
   event.stopPropagation();
   state.open = { tenant, id };
-  drawDrawer().catch(() => location.assign(pageOf(tenant, id)));
+  history.pushState({ drawer: true }, '');
+  drawDrawer().catch(() => location.replace(pageOf(tenant, id)));
 }
 
 export async function drawDrawer() {

@@ -49,7 +49,7 @@ fn content(caller: &Caller, not_texted: &[NoMoreTexts]) -> Markup {
                 }
                 p.note id="note" aria-live="polite" {}
                 p.muted id="week" {}
-                ul.alerts id="alerts" {}
+                ul.alerts id="alerts" tabindex="-1" aria-label="Alerts, one after the other" {}
                 div.empty id="empty" hidden {}
             }
             aside.quieting aria-label="Silences and maintenance windows" {
