@@ -114,6 +114,16 @@ pub struct Config {
     pub reports: Reports,
     /// Services, beside tickets.
     pub uptime: uptime::Uptime,
+    pub notes: Notes,
+}
+
+/// What is wrong with single settings and keeps no service from starting: sentences, each with its place in the file.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// What can never work.
+    pub futile: Vec<String>,
+    /// What may not be meant.
+    pub remarks: Vec<String>,
 }
 
 /// What of the sender's own goes on a report.

@@ -81,7 +81,8 @@ pub(super) async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> 
         let words = tried.map_or_else(|why| format!("FAILED    {why}"), |words| format!("ok        {words}"));
         online.push_str(&format!("\nSign-in\n  {words}\n"));
     }
-    let tried = local::faults(&config).await;
+    let mut tried = config.notes.futile.clone();
+    tried.extend(local::faults(&config).await);
     sound &= tried.is_empty();
     headed(&format!("{}: {} to put right", path.display(), notify::counted(tried.len(), "thing")), &tried)?;
     if tried.is_empty() {

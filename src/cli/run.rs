@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::warn;
 
 use super::CliError;
 use crate::app::{replicas, service_manager};
@@ -13,6 +14,7 @@ use crate::descriptors;
 /// Runs until it is told to stop.
 pub async fn run(config: Config) -> Result<(), CliError> {
     super::log(config.server.log_format, "info");
+    config.notes.futile.iter().for_each(|line| warn!("{line}"));
     descriptors::raise();
     let told = async {
         told_to_stop().await;

@@ -23,15 +23,7 @@ impl std::error::Error for Complaints {}
 
 impl fmt::Display for Complaints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
-        for (index, Complaint { place, text }) in self.list.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "\n" };
-            match place {
-                Some((line, column)) => write!(f, "{separator}{path}:{line}:{column}: {text}")?,
-                None => write!(f, "{separator}{path}: {text}")?,
-            }
-        }
-        Ok(())
+        f.write_str(&self.lines().collect::<Vec<_>>().join("\n"))
     }
 }
 
@@ -48,6 +40,15 @@ impl Complaints {
         found.dedup();
         let place = |(offset, complaint)| Complaint { place: Some(line_and_column(text, offset)), text: complaint };
         Self { path: path.to_owned(), list: found.into_iter().map(place).collect() }
+    }
+
+    /// A line for each fault, with its place.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        let path = self.path.display();
+        self.list.iter().map(move |Complaint { place, text }| match place {
+            Some((line, column)) => format!("{path}:{line}:{column}: {text}"),
+            None => format!("{path}: {text}"),
+        })
     }
 
     /// The faults, in the order of the file.

@@ -1,8 +1,12 @@
 //! What the configuration needs from the world round it: environment variables and small files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// That every user may read it, in the mode of a file.
+#[cfg(unix)]
+const FOR_ALL: u32 = 0o004;
 
 /// Environment variables and files, so that a test needs neither.
 pub trait Environment: Send + Sync {
@@ -11,6 +15,11 @@ pub trait Environment: Send + Sync {
 
     /// The content of the file at `path`.
     fn read_file(&self, path: &Path) -> io::Result<String>;
+
+    /// Whether every user of this machine may read the file at `path`.
+    fn is_for_all(&self, _path: &Path) -> bool {
+        false
+    }
 }
 
 /// The environment of this process.
@@ -25,6 +34,12 @@ impl Environment for ProcessEnvironment {
     fn read_file(&self, path: &Path) -> io::Result<String> {
         std::fs::read_to_string(path)
     }
+
+    #[cfg(unix)]
+    fn is_for_all(&self, path: &Path) -> bool {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & FOR_ALL != 0)
+    }
 }
 
 /// An environment made of given values: for the demo, and for tests.
@@ -32,6 +47,7 @@ impl Environment for ProcessEnvironment {
 pub struct GivenEnvironment {
     vars: BTreeMap<String, String>,
     files: BTreeMap<PathBuf, String>,
+    for_all: BTreeSet<PathBuf>,
 }
 
 impl GivenEnvironment {
@@ -48,6 +64,13 @@ impl GivenEnvironment {
         self.files.insert(path.into(), content.to_owned());
         self
     }
+
+    /// Lets every user read the file at `path`.
+    #[must_use]
+    pub fn with_all_reading(mut self, path: &str) -> Self {
+        self.for_all.insert(path.into());
+        self
+    }
 }
 
 impl Environment for GivenEnvironment {
@@ -57,5 +80,9 @@ impl Environment for GivenEnvironment {
 
     fn read_file(&self, path: &Path) -> io::Result<String> {
         self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn is_for_all(&self, path: &Path) -> bool {
+        self.for_all.contains(path)
     }
 }

@@ -16,14 +16,15 @@ use crate::ticket::TenantId;
 use super::read_tenant::Names;
 use super::reader::{Found, Inspection, Purpose, Section};
 use super::{
-    ChannelKind, Config, Goals, Tenant, read_alerts, read_calendar, read_credits, read_escalations, read_notify,
+    ChannelKind, Config, Goals, Notes, Tenant, read_alerts, read_calendar, read_credits, read_escalations, read_notify,
     read_on_call, read_people, read_policies, read_reports, read_retention, read_server, read_sign_in, read_tenant,
     read_uptime, read_watch, read_write_back,
 };
 
 pub(super) fn config(path: &Path, text: &str, env: &dyn Environment, purpose: Purpose) -> Result<Config, Complaints> {
     let inspection = Inspection::new(env, purpose).of(path, text);
-    let config = inspect(text, &inspection);
+    let mut config = inspect(text, &inspection);
+    config.notes = inspection.notes();
     let faults = inspection.into_faults();
     if faults.is_empty() { Ok(config) } else { Err(Complaints::locate(path, text, faults)) }
 }
@@ -167,6 +168,7 @@ fn everything(root: Section<'_>) -> Config {
         retention,
         reports,
         uptime,
+        notes: Notes::default(),
     }
 }
 

@@ -122,13 +122,14 @@ pub(super) fn steps(section: &Section<'_>, channels: &Channels) -> Option<Vec<St
     }
     let mut steps: Vec<Step> = Vec::new();
     for section in sections {
-        let earliest = steps.last().map(|step| step.after);
-        steps.push(step(section, earliest, channels));
+        let step = step(section, &steps, channels);
+        steps.push(step);
     }
     Some(steps)
 }
 
-fn step(section: Section<'_>, earliest: Option<TimeDelta>, channels: &Channels) -> Step {
+fn step(section: Section<'_>, above: &[Step], channels: &Channels) -> Step {
+    let earliest = above.last().map(|step| step.after);
     let after = section.text("after").and_then(|t| t.read(|text| not_before(text, earliest)));
     let step = Step {
         after: after.or(earliest).unwrap_or_default(),
@@ -136,8 +137,27 @@ fn step(section: Section<'_>, earliest: Option<TimeDelta>, channels: &Channels) 
         channels: channel_list(&section, channels),
         change: read_write_back::change(&section, channels.may_change),
     };
+    told_twice(&section, &step, above);
     section.finish();
     step
+}
+
+/// What one step says to the same people at the same moment as another.
+fn told_twice(section: &Section<'_>, step: &Step, above: &[Step]) {
+    let same = |other: &&Step| {
+        other.after == step.after
+            && other.channels == step.channels
+            && step.notify.iter().any(|target| other.notify.contains(target))
+    };
+    if let (Some(_), Some(key)) = (above.iter().find(same), section.key("notify")) {
+        key.remark(format!(
+            "names somebody whom a step above tells at the same moment ({} after): one of the two is enough",
+            duration::show(step.after)
+        ));
+    }
+    if let Some(key) = section.key("channels").filter(|_| step.channels.is_empty()) {
+        key.remark("names no channel, and so means the usual ones: name some, or leave it out");
+    }
 }
 
 fn not_before(text: &str, earliest: Option<TimeDelta>) -> Result<TimeDelta, String> {

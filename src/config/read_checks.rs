@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use secrecy::SecretString;
 use toml::de::DeTable;
 
-use crate::probe::address::{AddressRules, Network};
+use crate::probe::address::{AddressRules, Network, Refusal};
 use crate::probe::spec::{Ask, Probe};
 use crate::uptime::observe::Rules;
 use crate::uptime::places::{View, majority};
@@ -101,10 +101,43 @@ fn from_places(
             section.clash("places", &format!("clashes with `{told}`: nobody looks at what is told to us"));
         }
     }
-    let Some(check) = check(section, components, rules) else { return Vec::new() };
+    let check = check(&section, components, rules);
+    let from_here = places.as_ref().is_none_or(|places| places.iter().any(|place| place == HERE));
+    if let Some(check) = check.as_ref().filter(|_| from_here) {
+        never_asked(&section, &check.probe);
+    }
+    section.finish();
+    let Some(check) = check else { return Vec::new() };
     let Some(places) = places else { return vec![check] };
     let from = |place: String| from_place(&check, Some(place).filter(|place| place != HERE), quorum);
     places.into_iter().map(from).collect()
+}
+
+/// An address that is refused would be looked at for ever, and never known.
+fn never_asked(section: &Section<'_>, probe: &Probe) {
+    let Ok(address) = probe.ask.host().trim_matches(['[', ']']).parse() else { return };
+    let (Err(refusal), Some(url)) =
+        (probe.addresses.judge(address, probe.ask.port().unwrap_or_default()), section.key("url"))
+    else {
+        return;
+    };
+    let remedy = match refusal {
+        Refusal::Never(_) => "give another address".to_owned(),
+        Refusal::NotAllowed(_) => format!("write allow_networks = [\"{address}\"] in the table of its tenant"),
+    };
+    url.futile(format!("is never asked: {address} is {refusal}; {remedy}"));
+}
+
+/// An answer that takes as long as a look may take is a failure.
+fn never_slow(section: &Section<'_>, slow: Option<Duration>, deadline: Duration) {
+    if slow.is_some_and(|slow| slow >= deadline)
+        && let Some(key) = section.key("slow")
+    {
+        let most = duration::show(TimeDelta::from_std(deadline).unwrap_or_default());
+        key.futile(format!(
+            "is never reached: after {most}, the `timeout`, a look has failed; make it shorter than that"
+        ));
+    }
 }
 
 fn from_place(check: &Check, place: Option<String>, quorum: usize) -> Check {
@@ -148,17 +181,20 @@ fn quorum(number: i64, most: usize) -> Result<usize, String> {
     known.ok_or_else(|| format!("must be from 1 to {most}, the number of `places`"))
 }
 
-fn check(section: Section<'_>, components: &[&str], rules: impl Fn(&str) -> Arc<AddressRules>) -> Option<Check> {
+fn check(section: &Section<'_>, components: &[&str], rules: impl Fn(&str) -> Arc<AddressRules>) -> Option<Check> {
     let written = section.written("checks", &["places", "quorum"]).into();
     let component = section.needed_text("component", ": it says what is looked at");
     let component = component.and_then(|t| t.read(|name| known_component(name, components)));
     let name = section.text("name").and_then(|t| t.read(|text| check_name(text)));
-    let interval = length(&section, "interval", LEAST_INTERVAL, TimeDelta::days(400)).unwrap_or(INTERVAL);
-    let deadline = length(&section, "timeout", TimeDelta::milliseconds(1), LONGEST_DEADLINE);
-    let slow = length(&section, "slow", TimeDelta::milliseconds(1), LONGEST_DEADLINE);
+    let interval = length(section, "interval", LEAST_INTERVAL, TimeDelta::days(400)).unwrap_or(INTERVAL);
+    let deadline = length(section, "timeout", TimeDelta::milliseconds(1), LONGEST_DEADLINE);
+    let deadline = deadline.and_then(|length| length.to_std().ok()).unwrap_or(DEADLINE);
+    let slow = length(section, "slow", TimeDelta::milliseconds(1), LONGEST_DEADLINE);
+    let slow = slow.and_then(|length| length.to_std().ok());
+    never_slow(section, slow, deadline);
     let in_a_row = |key, usual| section.integer(key).and_then(|n| n.read(|n| in_a_row(*n))).unwrap_or(usual);
     let is_quick = interval < TimeDelta::seconds(5);
-    let ask = ask(&section, interval);
+    let ask = ask(section, interval);
     let passive = ask.as_ref().is_some_and(|ask| !ask.is_active());
     // What tells us of itself is believed at its word.
     let failures = in_a_row(
@@ -179,16 +215,9 @@ fn check(section: Section<'_>, components: &[&str], rules: impl Fn(&str) -> Arc<
         Some(Ask::Pushed(ask)) => rules_of_time.holds = rules_of_time.interval + ask.grace,
         _ => {}
     }
-    let extra_roots = Arc::new(authorities(&section));
-    section.finish();
+    let extra_roots = Arc::new(authorities(section));
     let (ask, component) = (ask?, component?);
-    let probe = Probe {
-        deadline: deadline.and_then(|length| length.to_std().ok()).unwrap_or(DEADLINE),
-        slow: slow.and_then(|length| length.to_std().ok()),
-        addresses: rules(&component),
-        extra_roots,
-        ask,
-    };
+    let probe = Probe { deadline, slow, addresses: rules(&component), extra_roots, ask };
     let name = name.unwrap_or_else(|| probe.ask.kind().to_owned());
     Some(Check { id: format!("{component}/{name}"), component, rules: rules_of_time, probe, view: None, written })
 }

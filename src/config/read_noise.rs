@@ -135,6 +135,10 @@ fn quiet_hours(section: Section<'_>) -> Option<QuietHours> {
     });
     if let Some(quiet) = &quiet {
         check_an_end(&section, &quiet.hours);
+        on_some_day(&section, &quiet.hours);
+        if let Some(key) = section.key("channels").filter(|_| quiet.channels.is_empty()) {
+            key.futile("names no channel, so that nothing is ever held back: name some, or leave it out for all");
+        }
     }
     section.finish();
     quiet
@@ -162,6 +166,13 @@ fn check_an_end(section: &Section<'_>, quiet: &Hours) {
         section.clash("until", "must not be the time at which the quiet begins; a whole day is \"00:00\" to \"24:00\"");
     } else if quiet.from == 0 && quiet.until == END_OF_DAY && quiet.days.iter().all(|day| *day) {
         section.clash("until", "makes every hour of every day quiet: nobody would ever hear of a breach");
+    }
+}
+
+/// Hours of no day never begin.
+pub(super) fn on_some_day(section: &Section<'_>, hours: &Hours) {
+    if let Some(key) = section.key("days").filter(|_| !hours.days.contains(&true)) {
+        key.futile("names no day, so that these hours never begin: name some, or leave it out for every day");
     }
 }
 

@@ -59,13 +59,30 @@ fn objective(section: Section<'_>, components: &[&str], watched: &[Check]) -> Op
 /// A figure of fewer looks is never given.
 fn enough_looks(section: &Section<'_>, component: &str, goal: &Goal, watched: &[Check]) {
     let own = watched.iter().filter(|check| check.component == component);
-    let Some(often) = own.map(|check| check.rules.interval).min() else {
+    let Some(often) = own.clone().map(|check| check.rules.interval).min() else {
         return section.wrong(format!("`{component}` has no [[checks]] of its own: there is nothing to measure"));
     };
+    never_missed(section, goal, own);
     if often.saturating_mul(LEAST_LOOKS) > goal.window {
         let needed = duration::show(TimeDelta::milliseconds(often.saturating_mul(LEAST_LOOKS)));
         section.wrong(format!(
             "`window` holds fewer than {LEAST_LOOKS} looks at `{component}`, which prove nothing: make it {needed} or more"
+        ));
+    }
+}
+
+/// A look that takes longer than the `timeout` of its check has failed, and has no latency.
+fn never_missed<'a>(section: &Section<'_>, goal: &Goal, own: impl Iterator<Item = &'a Check>) {
+    let longest = |check: &Check| check.probe.ask.is_active().then_some(check.probe.deadline);
+    let Some(Some(longest)) = own.map(longest).reduce(|a, b| a.zip(b).map(|(a, b)| a.max(b))) else { return };
+    let longest = TimeDelta::from_std(longest).unwrap_or(TimeDelta::MAX);
+    if matches!(goal.measure, Measure::Latency(_))
+        && goal.breach >= longest.num_milliseconds()
+        && let Some(key) = section.key("breach")
+    {
+        let most = duration::show(longest);
+        key.futile(format!(
+            "is never reached: after {most}, the `timeout`, a look has failed; make it shorter than that"
         ));
     }
 }

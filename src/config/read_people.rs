@@ -7,7 +7,7 @@ use crate::sla::zone::Tz;
 use super::checks;
 use super::read_alerts::{Channels, channel_list, stage};
 use super::read_calendar::zone;
-use super::read_noise::{time_of_day, weekday};
+use super::read_noise::{on_some_day, time_of_day, weekday};
 use super::reader::{Found, Section};
 use crate::alert::Stage;
 use crate::alert::noise::{Daily, Hours, People, Personal, PersonalRule};
@@ -89,5 +89,7 @@ fn hours(section: &Section<'_>, timezone: Option<Tz>) -> Option<Hours> {
         section.clash("until", "must not be the time at which the hours begin; a whole day is \"00:00\" to \"24:00\"");
     }
     let days = std::array::from_fn(|day| days.as_ref().is_none_or(|days| days.contains(&day)));
-    Some(Hours { from: from?, until: until?, timezone: timezone?, days })
+    let hours = Hours { from: from?, until: until?, timezone: timezone?, days };
+    on_some_day(section, &hours);
+    Some(hours)
 }

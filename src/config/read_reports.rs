@@ -1,5 +1,8 @@
 //! `[reports]`: what of the sender's own goes on a report, and which reports go out by themselves.
 
+use std::io::ErrorKind;
+
+use super::complaint::why_unreadable;
 use super::read_noise::time_of_day;
 use super::read_policies::known_tenant;
 use super::read_tenant::Names;
@@ -27,8 +30,11 @@ pub(super) fn reports(
     mail: bool,
 ) -> Reports {
     let beside = |name: &str| section.inspection.beside(name);
-    let logo = section.text("logo").and_then(|text| text.read(|name| picture(name).map(beside)));
+    let logo = section.text("logo");
+    logo.iter().for_each(must_be_there);
+    let logo = logo.and_then(|text| text.read(|name| picture(name).map(beside)));
     let fonts = section.texts("fonts").unwrap_or_default();
+    fonts.iter().for_each(must_be_there);
     let fonts = fonts.into_iter().filter_map(|text| text.read(|name| font(name).map(beside))).collect();
     let people = section.text("people").and_then(|text| text.read(|name| people(name))).unwrap_or_default();
     let goals = Goals { all: goal(&section), ..goals };
@@ -38,6 +44,19 @@ pub(super) fn reports(
     }
     section.finish();
     Reports { logo, fonts, people, goals, credits, schedules }
+}
+
+/// No report that needs it can be made without the file.
+fn must_be_there(found: &Found<'_, &str>) {
+    let inspection = found.inspection();
+    match inspection.read_beside(found.value) {
+        // Pictures and fonts are no text.
+        Err(error) if error.kind() != ErrorKind::InvalidData => {
+            let (path, why) = (inspection.beside(found.value), why_unreadable(error.kind()));
+            found.futile(format!("names {}, and {why}: no report can be made that shows it", path.display()));
+        }
+        _ => {}
+    }
 }
 
 fn schedules(section: &Section<'_>, names: &Names<'_>, mail: bool) -> Vec<ReportSchedule> {

@@ -1,6 +1,6 @@
 //! `[components.*]`, `[[checks]]`, `[[promises]]`, `[[objectives]]`, `[uptime]` and `[status_page]`: what is watched beside tickets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -21,7 +21,7 @@ use super::read_objectives::objectives;
 use super::read_policies::known_tenant;
 use super::read_tenant::Names;
 use super::reader::{Found, Section, nearest};
-use super::uptime::{Component, Fee, Outpost, Promise, StatusPage, Uptime};
+use super::uptime::{Check, Component, Fee, Outpost, Promise, StatusPage, Uptime};
 use super::{checks, duration};
 
 /// What the sections about uptime need to know of the others.
@@ -53,12 +53,64 @@ pub(super) fn uptime(root: &Section<'_>, around: &UptimeContext<'_>) -> Uptime {
     let outposts = outposts(root);
     let places: Vec<&str> = outposts.iter().map(|outpost| outpost.id.as_str()).collect();
     let checks = read_checks::checks(root, &ids, &places, rules);
+    let measured = measured(&components, &checks);
+    names.iter().filter(|name| !measured.contains(name.value)).for_each(never_known);
+    let mut first = BTreeMap::new();
     let promises = root.each("promises").unwrap_or_default().into_iter();
-    let promises = promises.filter_map(|section| promise(section, &ids, around)).collect();
+    let promises = promises.filter_map(|section| {
+        never_counted(&section, &measured, &mut first);
+        promise(section, &ids, around)
+    });
+    let promises = promises.collect();
     let objectives = objectives(root, &ids, &checks);
     let canaries = canaries(root.table("uptime"));
     let status_page = root.has("status_page").then(|| status_page(root.table("status_page"), root));
     Uptime { components, checks, outposts, promises, objectives, status_page, canaries }
+}
+
+/// The components that have a check of their own, or a member that has.
+fn measured<'a>(components: &'a [Component], checks: &'a [Check]) -> BTreeSet<&'a str> {
+    let mut known: BTreeSet<&str> = checks.iter().map(|check| check.component.as_str()).collect();
+    loop {
+        let by_members = components.iter().filter(|one| one.of.iter().any(|member| known.contains(member.as_str())));
+        let more: Vec<_> = by_members.map(|one| one.id.as_str()).filter(|id| !known.contains(id)).collect();
+        if more.is_empty() {
+            return known;
+        }
+        known.extend(more);
+    }
+}
+
+fn never_known(component: &Found<'_, &str>) {
+    component.remark(
+        "has no [[checks]], nor has any member of it: how it is will never be known. Give it a check, or members by \
+         `all_of`, `any_of` or `of`",
+    );
+}
+
+/// A promise that nothing is counted for. `first`: where the first promise of each component stands.
+fn never_counted(section: &Section<'_>, measured: &BTreeSet<&str>, first: &mut BTreeMap<String, (Period, String)>) {
+    let Some(component) = section.text("component") else { return };
+    if !measured.contains(component.value) {
+        component.futile(format!(
+            "names `{}`, which has no [[checks]], nor has any member of it: the promise is never measured. Give it a check",
+            component.value
+        ));
+    }
+    let period = section.text("period").and_then(|text| Period::parse(text.value)).unwrap_or(Period::Month);
+    match first.get(component.value) {
+        Some((same, place)) if *same == period => component.futile(format!(
+            "names `{}`, of which the promise at {place} speaks already, for the same period: only the first is counted. \
+             Keep one of them",
+            component.value
+        )),
+        Some((_, place)) => component.remark(format!(
+            "names `{}`, of which the promise at {place} speaks already: there are statements of both, and pages show the \
+             first alone",
+            component.value
+        )),
+        None => drop(first.insert(component.value.to_owned(), (period, section.place()))),
+    }
 }
 
 fn component(
@@ -73,6 +125,11 @@ fn component(
     let tenant = tenant.or_else(|| only_tenant(&section, around));
     let members = |key| components_named(&section, key, ids);
     let (all_of, any_of, of) = (members("all_of"), members("any_of"), members("of"));
+    for (key, named) in [("all_of", &all_of), ("any_of", &any_of)] {
+        if let Some(key) = section.key(key).filter(|_| named.is_empty()) {
+            key.remark("names no component, which says nothing: name the members, or take it out");
+        }
+    }
     let least = section.integer("at_least").and_then(|n| n.read(|n| at_least(*n, of.len())));
     if section.has("of") != section.has("at_least") {
         section.wrong("`of` and `at_least` belong together: so many of these components are needed");

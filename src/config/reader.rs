@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::complaint::line_and_column;
+use super::Notes;
+use super::complaint::{Complaints, line_and_column};
 use super::environment::Environment;
 
 /// What a configuration is read for.
@@ -34,13 +35,26 @@ pub(super) struct Inspection<'e> {
     path: &'e Path,
     text: &'e str,
     faults: RefCell<Vec<(usize, String)>>,
+    /// What can never work, though the rest does.
+    futile: RefCell<Vec<(usize, String)>>,
+    /// What may not be meant.
+    remarks: RefCell<Vec<(usize, String)>>,
     /// Every key that was asked for -> whether it was ever there.
     keys: RefCell<BTreeMap<String, bool>>,
 }
 
 impl<'e> Inspection<'e> {
     pub fn new(env: &'e dyn Environment, purpose: Purpose) -> Self {
-        Self { env, purpose, path: Path::new(""), text: "", faults: RefCell::default(), keys: RefCell::default() }
+        Self {
+            env,
+            purpose,
+            path: Path::new(""),
+            text: "",
+            faults: RefCell::default(),
+            futile: RefCell::default(),
+            remarks: RefCell::default(),
+            keys: RefCell::default(),
+        }
     }
 
     /// Of the file at `path`, whose content is `text`.
@@ -68,6 +82,12 @@ impl<'e> Inspection<'e> {
         self.faults.borrow_mut().retain(|(at, text)| !meant(*at, text));
     }
 
+    /// What keeps no service from starting, with its place.
+    pub fn notes(&self) -> Notes {
+        let lines = |found: &RefCell<Vec<_>>| Complaints::locate(self.path, self.text, found.take()).lines().collect();
+        Notes { futile: lines(&self.futile), remarks: lines(&self.remarks) }
+    }
+
     pub fn into_faults(self) -> Vec<(usize, String)> {
         self.faults.into_inner()
     }
@@ -92,6 +112,16 @@ impl<'a, T> Found<'a, T> {
     /// Notes that this value breaks `rule`, worded to follow the key.
     pub fn wrong(&self, rule: impl Display) {
         self.inspection.fault(self.at, format!("`{}` {rule}", self.key));
+    }
+
+    /// Notes that this value can never work, though the rest does.
+    pub fn futile(&self, why: impl Display) {
+        self.inspection.futile.borrow_mut().push((self.at, format!("`{}` {why}", self.key)));
+    }
+
+    /// Notes that this value may not be meant.
+    pub fn remark(&self, why: impl Display) {
+        self.inspection.remarks.borrow_mut().push((self.at, format!("`{}` {why}", self.key)));
     }
 
     /// The reading that this value was found in.
@@ -255,9 +285,15 @@ impl<'a> Section<'a> {
 
     /// Notes that `key`, right by itself, does not go with the rest; `rule` is worded to follow the key.
     pub fn clash(&self, key: &str, rule: &str) {
-        if let Some((name, _)) = self.table.and_then(|table| table.get_key_value(key)) {
-            self.inspection.fault(name.span().start, format!("`{key}` {rule}"));
+        if let Some(name) = self.key(key) {
+            name.wrong(rule);
         }
+    }
+
+    /// `key` with its place, if it is in the table.
+    pub fn key(&self, key: &str) -> Option<Found<'a, ()>> {
+        let (name, _) = self.table?.get_key_value(key)?;
+        Some(Found { value: (), key: name.get_ref().as_ref(), at: name.span().start, inspection: self.inspection })
     }
 
     /// The table as TOML under `[[list]]`, without these of its keys.

@@ -3,7 +3,8 @@
 use chrono::TimeDelta;
 
 use crate::alert::Stage;
-use crate::sla::policy::{Counts, Policy};
+use crate::alert::policy::shadow;
+use crate::sla::policy::{self, Counts, Policy};
 use crate::ticket::ClockKind;
 
 use super::{Config, Hours, Step, Target, Tenant, duration};
@@ -16,8 +17,11 @@ const LONG_POLL: TimeDelta = TimeDelta::minutes(15);
 /// Every remark, a sentence each.
 pub fn remarks(config: &Config) -> Vec<String> {
     let mut list: Vec<String> = config.tenants.values().flat_map(about_tenant).collect();
+    list.extend(same_accounts(config));
     list.extend(unused_calendars(config));
     list.extend(config.policies.iter().enumerate().flat_map(|(index, policy)| about_policy(index + 1, policy)));
+    list.extend(unreached_policies(config));
+    list.extend(unfollowed_escalations(config));
     list.extend(about_channels(config));
     list.extend(about_replies(config));
     list.extend(about_calls(config));
@@ -25,7 +29,49 @@ pub fn remarks(config: &Config) -> Vec<String> {
     if !config.server.listen.ip().is_loopback() {
         list.push("the page is open to the network without TLS: put a reverse proxy with TLS before it".to_owned());
     }
+    list.extend(config.notes.remarks.iter().cloned());
     list
+}
+
+/// Tenants that are the same account twice.
+fn same_accounts(config: &Config) -> Vec<String> {
+    let tenants: Vec<_> = config.tenants.values().collect();
+    let account = |tenant: &Tenant| (tenant.subdomain.to_lowercase(), tenant.endpoint.clone());
+    let about = |(index, tenant): (usize, &&Tenant)| {
+        let first = tenants[..index].iter().find(|first| account(first) == account(tenant))?;
+        let (id, same, subdomain) = (&tenant.id, &first.id, &tenant.subdomain);
+        Some(format!(
+            "{same} and {id} are one account of SuperOps, {subdomain}: everybody is told twice, and both take from its \
+             requests; keep one of the two"
+        ))
+    };
+    tenants.iter().enumerate().filter_map(about).collect()
+}
+
+fn unreached_policies(config: &Config) -> Vec<String> {
+    let about = |(index, place): (usize, &String)| {
+        let first = policy::shadow(&config.policies, index)?;
+        let (number, before) = (index + 1, first + 1);
+        Some(format!(
+            "{place}: policy {number} is never reached: policy {before} ({}) matches first; put {number} before it, or take \
+             it out",
+            config.policy_places.get(first)?
+        ))
+    };
+    config.policy_places.iter().enumerate().filter_map(about).collect()
+}
+
+fn unfollowed_escalations(config: &Config) -> Vec<String> {
+    // The last is what `[alerts]` says, and may well be for nobody.
+    let named = config.escalations.len().saturating_sub(1);
+    let about = |index: usize| {
+        let (name, first) = (&config.escalations[index].name, shadow(&config.escalations, index)?);
+        let before = &first.name;
+        Some(format!(
+            "the escalation {name} is never followed: {before} matches first; put {name} before it, or take it out"
+        ))
+    };
+    (0..named).filter_map(about).collect()
 }
 
 fn about_tenant(tenant: &Tenant) -> Vec<String> {

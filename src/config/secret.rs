@@ -106,7 +106,14 @@ impl SecretKeys {
         }
         match (env, file) {
             (Some(name), _) => Some(read(&name, TokenSource::Env(name.value.trim().to_owned()))),
-            (None, Some(path)) => Some(read(&path, TokenSource::File(PathBuf::from(path.value)))),
+            (None, Some(path)) => {
+                let file = PathBuf::from(path.value);
+                if section.inspection.env.is_for_all(&file) {
+                    let name = file.display();
+                    path.remark(format!("names {name}, which every user of this machine may read: `chmod 600 {name}`"));
+                }
+                Some(read(&path, TokenSource::File(file)))
+            }
             (None, None) => None,
         }
     }

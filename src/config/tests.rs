@@ -837,6 +837,7 @@ channels = ["sms"]
       - no tenant uses the calendar spare
       - policy 1 counts open hours only: 2d means 48 open hours
       - policy 3 allows more time for the first response than for the resolution
+      - config.toml:43: policy 2 is never reached: policy 1 (config.toml:39) matches first; put 2 before it, or take it out
       - the page is open to the network without TLS: put a reverse proxy with TLS before it
     ");
 }
@@ -1492,4 +1493,77 @@ fn places_that_nobody_knows_or_that_cannot_agree_are_refused() {
     let here = complaints("[outposts.here]\ntoken_env = \"SUPEROPS_TOKEN\"\n");
     assert!(here.contains("what `places` calls the watch itself"), "{here}");
     assert!(complaints("[outposts.berlin]\n").contains("it is what the outpost has to show"));
+}
+
+/// What the least configuration with `more` says beside being right: what can never work, and after a line what may not
+/// be meant.
+fn notes(more: &str) -> String {
+    let notes = good(&format!("{LEAST}{more}")).notes;
+    [notes.futile, vec!["--".to_owned()], notes.remarks].concat().join("\n")
+}
+
+#[test]
+fn a_check_of_an_address_that_is_never_asked_or_slow_after_its_end_can_never_work() {
+    let told = notes(
+        "[components.shop]\n[[checks]]\ncomponent = \"shop\"\nurl = \"http://10.0.0.1/\"\n\
+         [[checks]]\ncomponent = \"shop\"\nname = \"loop\"\nurl = \"http://127.0.0.1:8080/\"\n\
+         [[checks]]\ncomponent = \"shop\"\nname = \"v6\"\nurl = \"tcp://[fe80::1]:25\"\nslow = \"20s\"\n\
+         [[checks]]\ncomponent = \"shop\"\nurl = \"https://shop.example.com/\"\nslow = \"5s\"\ntimeout = \"5s\"\n\
+         [[objectives]]\ncomponent = \"shop\"\nmeasure = \"p95\"\nbreach = \"20s\"\n",
+    );
+    assert_snapshot!(told);
+    let allowed = LEAST.replace("[notify", "allow_networks = [\"10.0.0.0/8\"]\n[notify");
+    let check = "[components.shop]\n[[checks]]\ncomponent = \"shop\"\nurl = \"http://10.0.0.1/\"\nslow = \"9s\"\n";
+    assert_eq!(good(&format!("{allowed}{check}")).notes.futile, [""; 0]);
+    let elsewhere = notes(&format!("{OUTPOST}url = \"http://10.0.0.1/\"\nplaces = [\"berlin\"]\n"));
+    assert_eq!(elsewhere, "--", "an outpost asks in its own house, as it is allowed there");
+}
+
+#[test]
+fn what_is_promised_and_never_measured_or_promised_twice_can_never_work() {
+    let told = notes(
+        "[components.bare]\n[components.empty]\nall_of = []\n[components.outer]\nall_of = [\"bare\"]\n\
+         [components.fine]\nany_of = [\"shop\"]\n\
+         [components.shop]\n[[checks]]\ncomponent = \"shop\"\nurl = \"https://shop.example.com/\"\n\
+         [[promises]]\ncomponent = \"outer\"\ntarget = \"99\"\n[[promises]]\ncomponent = \"fine\"\ntarget = \"99\"\n\
+         [[promises]]\ncomponent = \"fine\"\ntarget = \"99.9\"\nperiod = \"month\"\n\
+         [[promises]]\ncomponent = \"fine\"\ntarget = \"99.9\"\nperiod = \"year\"\n",
+    );
+    assert_snapshot!(told);
+}
+
+#[test]
+fn what_says_nothing_or_twice_the_same_is_remarked_on_with_its_place() {
+    let told = notes(
+        "[reports]\nlogo = \"nix.png\"\n\
+         [[alerts.steps]]\nafter = \"5m\"\nnotify = [\"technician\", \"manager\"]\n\
+         [[alerts.steps]]\nafter = \"5m\"\nnotify = [\"manager\"]\nchannels = []\n\
+         [[alerts.steps]]\nafter = \"5m\"\nnotify = [\"manager\"]\nchannels = [\"email\"]\n\
+         [alerts.quiet_hours]\nfrom = \"22:00\"\nuntil = \"07:00\"\ntimezone = \"UTC\"\ndays = []\nchannels = []\n",
+    );
+    assert_snapshot!(told);
+}
+
+#[test]
+fn a_secret_that_every_user_may_read_is_remarked_on() {
+    let text = LEAST.replace("token_env = \"SUPEROPS_TOKEN\"", "token_file = \"token\"");
+    let remarks = |env: &GivenEnvironment| Config::parse(Path::new("config.toml"), &text, env).unwrap().notes.remarks;
+    assert_eq!(remarks(&env()), [""; 0]);
+    assert_eq!(
+        remarks(&env().with_all_reading("token")),
+        ["config.toml:5:14: `token_file` names token, which every user of this machine may read: `chmod 600 token`"]
+    );
+}
+
+#[test]
+fn two_tenants_of_one_account_and_what_is_never_reached_are_remarked_on() {
+    let config = good(&format!(
+        "{LEAST}[tenants.b]\nsubdomain = \"ACME\"\nregion = \"eu\"\ntoken_env = \"SUPEROPS_TOKEN\"\n\
+         [[policies]]\nresponse = \"1h\"\n[[policies]]\nsla = \"Gold\"\nresponse = \"2h\"\n\
+         [[escalations]]\nname = \"all\"\n[[escalations.steps]]\nnotify = [\"technician\"]\n\
+         [[escalations]]\nname = \"late\"\nstage = \"breached\"\n[[escalations.steps]]\nnotify = [\"technician\"]\n"
+    ));
+    let told = super::remarks::remarks(&config);
+    let about = |word: &&String| ["one account", "never"].iter().any(|part| word.contains(part));
+    assert_snapshot!(told.iter().filter(about).cloned().collect::<Vec<_>>().join("\n"));
 }

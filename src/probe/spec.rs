@@ -83,6 +83,18 @@ impl Ask {
         }
     }
 
+    /// The port that is asked; none: there is none to ask.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Http(ask) | Self::WebSocket(ask) => ask.url.port_or_known_default(),
+            Self::Tcp(ask) => Some(ask.port),
+            Self::Smtp(ask) => Some(ask.port),
+            Self::Dns(ask) => Some(ask.port),
+            Self::Postgres(ask) => Some(ask.port),
+            Self::Icmp(_) | Self::Heartbeat(_) | Self::Pushed(_) => None,
+        }
+    }
+
     /// The host that is asked, so that none is asked too much at once.
     pub fn host(&self) -> &str {
         match self {
