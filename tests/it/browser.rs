@@ -318,6 +318,8 @@ async fn escape_empties_the_search_with_its_filter_and_back_closes_the_drawer() 
     browser.until("document.querySelectorAll('#rows tr').length === 0").await;
     browser.press("\u{e00c}").await;
     browser.until("document.querySelectorAll('#rows tr').length === 4").await;
+    let turned = "return import('/assets/dom.js').then(({ el }) => el('p', {}, 'in\u{202e}voice').textContent)";
+    assert_eq!(browser.run(turned).await, "invoice", "a subject does not turn the page round");
     assert_eq!(browser.run("return document.querySelector('#filters').elements.text.value + location.hash").await, "");
 
     // By Back, and by its own key: each time the page is where it was before.

@@ -210,6 +210,9 @@ async fn clients_and_what_figures_rest_on_have_pages_and_answers_of_their_own() 
     assert!(of_one == 3_600_000 && of_all > of_one, "{of_one} ms of {of_all} ms: others were late too");
     let counted_so = ask(&format!("/reports?{period}&as_of=latest&exclude_maintenance=false")).await;
     assert!(counted_so.contains("&amp;as_of=latest&amp;exclude_maintenance=false&amp;from="), "{counted_so}");
+    let plain = ask("/reports").await;
+    assert!(plain.contains("type=\"date\" name=\"from\" value=\"20"), "the days that are shown: {plain}");
+    assert!(plain.contains("<noscript>") && !plain.contains("needs JavaScript"), "it does not: {plain}");
     let unnamed = ask(&format!("/clients?{period}&anonymize=true")).await;
     assert!(!unnamed.contains("Globex") && !unnamed.contains("outcome=breached"), "{unnamed}");
     let honesty: serde_json::Value =

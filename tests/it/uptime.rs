@@ -480,6 +480,19 @@ async fn a_form_that_is_refused_comes_back_open_with_all_that_was_typed() {
 }
 
 #[tokio::test]
+async fn incidents_are_listed_with_the_names_of_what_they_touch() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&shop.config()).await;
+    watch(&mut app, seconds(120)).await;
+    let (url, tokens) = served(&mut app, &[(Role::Responder, None)]).await;
+    let order = json!({ "title": "Orders are slow", "components": ["shop"] });
+    assert_eq!(call(Method::POST, &format!("{url}/api/v1/incidents"), &tokens[0], order).await.0, 201);
+    let page = Client::new().get(format!("{url}/incidents")).bearer_auth(&tokens[0]).send().await.unwrap();
+    let page = page.text().await.unwrap();
+    assert!(page.contains("<td>Web shop</td>") && !page.contains("<td>shop</td>"), "{page}");
+}
+
+#[tokio::test]
 async fn an_incident_is_worked_through_and_what_is_said_among_us_stays_among_us() {
     let shop = Shop::open().await;
     let mut app = TestApp::with(&shop.config()).await;

@@ -164,7 +164,7 @@ function makeCard(alert) {
     el('div', { class: 'alert-top' },
       el('span', { class: 'badge' }, pickBox(alert), mark(MARKS[alert.stage]), (alert.clock === 'outage' ? OUTAGE_STAGES : STAGES)[alert.stage]),
       el('span', {}, el('b', { class: 'due', title: dueTitle(alert) }, dueWords(alert)), el('span', { class: 'unit' }, alert.state === 'resolved' || alert.component ? '' : unitOf(alert.clock_status)))),
-    el('p', { class: 'what' }, el('a', { href: alert.component ? `/services/${encodeURIComponent(alert.component)}` : pageOf(alert.tenant, alert.ticket_id) },
+    el('p', { class: 'what' }, el('a', { dir: 'auto', title: alert.subject, href: alert.component ? `/services/${encodeURIComponent(alert.component)}` : pageOf(alert.tenant, alert.ticket_id) },
       el('span', { class: 'id' }, alert.display_id ?? alert.ticket_id), ' ', alert.subject ?? '')),
     el('p', { class: 'muted' }, parts.filter(Boolean).join(' · ')),
     el('p', { class: 'muted' }, `Told because ${alert.reason}`),

@@ -3,6 +3,12 @@
 
 export const $ = (id) => document.getElementById(id);
 
+/** Marks that nobody sees and that turn the reading order of what follows. */
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
+
+/** Text as people may read it: what a stranger wrote does not turn round what stands beside it. */
+const readable = (text) => (typeof text === 'string' ? text.replace(TURNING, '') : text);
+
 /** An element with attributes and children; children that are not elements become text. */
 export function el(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -11,7 +17,7 @@ export function el(tag, attributes = {}, ...children) {
     if (name.startsWith('on')) made.addEventListener(name.slice(2), value);
     else made.setAttribute(name, value === true ? '' : value);
   }
-  made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false).map(readable));
   return made;
 }
 
@@ -46,5 +52,6 @@ export function arrange(place, order) {
 
 /** Sets text only where it differs, so that a selection and a screen reader are left alone. */
 export function say(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+  const shown = readable(text);
+  if (node.textContent !== shown) node.textContent = shown;
 }

@@ -100,7 +100,7 @@ fn reliability(found: &Reliability) -> Markup {
         @else {
             p {
                 (counted(found.predictions, "prediction")) ", " (found.breached) " breached."
-                @if let Some(ece) = found.ece { " " (agreement(ece)) }
+                @if let Some(ece) = found.ece { " " (agreement(ece, found)) }
                 @if let (Some(brier), Some(ece)) = (found.brier, found.ece) {
                     " " span.muted { "(Calibration error " (format!("{ece:.3}")) ", Brier score " (format!("{brier:.3}")) ")" }
                 }
@@ -134,34 +134,129 @@ fn week_row(week: &Week) -> Markup {
     }
 }
 
-/// What happened over what was said; on the straight line both agree.
+/// What happened over what was said, on two axes from 0 to 100 %; on the straight line both agree.
 fn curve(bins: &[Bin]) -> Markup {
     let place = |bin: &Bin| format!("{:.1},{:.1}", bin.said * SIDE, (1.0 - bin.happened) * SIDE);
     let points: Vec<_> = bins.iter().map(place).collect();
     html! {
-        svg.curve viewBox={ "-4 -4 " (SIDE + 8.0) " " (SIDE + 8.0) } width=(SIDE) height=(SIDE) role="img"
+        svg.curve viewBox={ "-58 -10 " (SIDE + 80.0) " " (SIDE + 56.0) } width=(SIDE + 80.0) height=(SIDE + 56.0) role="img"
             aria-label="What happened, against what was predicted" {
-            rect x="0" y="0" width=(SIDE) height=(SIDE) fill="none" stroke="currentColor" stroke-opacity="0.3" {}
+            @for tenth in (0..=10).step_by(2) { (grid(f64::from(tenth) / 10.0)) }
             line x1="0" y1=(SIDE) x2=(SIDE) y2="0" stroke="currentColor" stroke-opacity="0.4" stroke-dasharray="4" {}
             polyline points=(points.join(" ")) fill="none" stroke="currentColor" stroke-width="2" {}
             @for bin in bins {
-                circle cx=(bin.said * SIDE) cy=((1.0 - bin.happened) * SIDE) r="3" fill="currentColor" {}
+                circle cx=(bin.said * SIDE) cy=((1.0 - bin.happened) * SIDE) r="3" fill="currentColor" {
+                    title { (percent(bin.said)) " predicted, " (percent(bin.happened)) " breached, of " (bin.predictions) }
+                }
             }
+            text x=(SIDE / 2.0) y=(SIDE + 38.0) text-anchor="middle" { "Predicted to breach" }
+            text x=(-SIDE / 2.0) y="-44" text-anchor="middle" transform="rotate(-90)" { "Breached" }
         }
     }
 }
 
-/// How far what was said lay from what happened, in words.
-fn agreement(ece: f64) -> String {
-    let points = (ece * 100.0).round();
+/// The lines of `share` on both axes, and what they stand for.
+fn grid(share: f64) -> Markup {
+    let at = share * SIDE;
+    html! {
+        line x1="0" x2=(SIDE) y1=(SIDE - at) y2=(SIDE - at) stroke="currentColor" stroke-opacity="0.15" {}
+        line x1=(at) x2=(at) y1="0" y2=(SIDE) stroke="currentColor" stroke-opacity="0.15" {}
+        text.tick x="-7" y=(SIDE - at + 4.0) text-anchor="end" { (percent(share)) }
+        text.tick x=(at) y=(SIDE + 18.0) text-anchor="middle" { (percent(share)) }
+    }
+}
+
+/// Fewer predictions than these say nothing of the forecast.
+const FEW: usize = 30;
+/// A tenth that is off by more than this is named, if chance does not explain it.
+const FAR: f64 = 0.1;
+
+/// How far what was said lay from what happened, in words, and where it is far off although the mean is not.
+fn agreement(ece: f64, found: &Reliability) -> String {
+    if found.predictions < FEW {
+        return format!("Too few to say how well the forecast agrees: that takes {FEW}.");
+    }
+    let points = (ece * 100.0).round() as usize;
+    let off = worst(&found.bins);
     let word = match points {
-        ..=5.0 => "closely",
-        ..=10.0 => "well enough",
+        ..=5 if off.is_none() => "closely",
+        ..=10 => "well enough",
         _ => "poorly",
     };
-    format!("The forecast agrees {word} with what happened: {points:.0} percentage points apart on average.")
+    let apart = counted(points, "percentage point");
+    let whole = format!("On the whole, the forecast agrees {word} with what happened: {apart} apart on average");
+    match off {
+        Some(bin) => format!(
+            "{whole}; but where it said about {}, {} breached ({}).",
+            percent(bin.said),
+            percent(bin.happened),
+            counted(bin.predictions, "prediction")
+        ),
+        None => format!("{whole}."),
+    }
+}
+
+/// The tenth that is furthest off, if it is far off and by more than chance explains.
+fn worst(bins: &[Bin]) -> Option<&Bin> {
+    let off = |bin: &Bin| (bin.said - bin.happened).abs();
+    let chance = |bin: &Bin| 2.0 * (bin.said * (1.0 - bin.said) / bin.predictions as f64).sqrt();
+    bins.iter().filter(|bin| off(bin) > FAR.max(chance(bin))).max_by(|a, b| off(a).total_cmp(&off(b)))
 }
 
 fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(tenths: &[(f64, f64, usize)]) -> Reliability {
+        let bin = |&(said, happened, predictions): &(f64, f64, usize)| Bin {
+            from: said - 0.05,
+            to: said + 0.05,
+            predictions,
+            said,
+            happened,
+        };
+        let predictions = tenths.iter().map(|one| one.2).sum();
+        Reliability { predictions, bins: tenths.iter().map(bin).collect(), ..Reliability::default() }
+    }
+
+    #[test]
+    fn a_verdict_needs_predictions_and_names_where_the_forecast_is_far_off() {
+        let cases = [
+            (0.01, found(&[(0.05, 0.0, 1)]), "Too few to say"),
+            (
+                0.01,
+                found(&[(0.05, 0.04, 400)]),
+                "agrees closely with what happened: 1 percentage point apart on average.",
+            ),
+            (
+                0.05,
+                found(&[(0.05, 0.03, 900), (0.45, 0.61, 100)]),
+                "agrees well enough with what happened: 5 percentage points apart on average; but where it said about 45 %, 61 % breached (100 predictions).",
+            ),
+            (0.05, found(&[(0.05, 0.03, 900), (0.45, 0.61, 9)]), "agrees closely"),
+            (
+                0.2,
+                found(&[(0.05, 0.25, 900)]),
+                "agrees poorly with what happened: 20 percentage points apart on average; but where it said about 5 %",
+            ),
+        ];
+        for (ece, found, expected) in cases {
+            let said = agreement(ece, &found);
+            assert!(said.contains(expected), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_curve_says_which_axis_is_which_and_how_far_it_goes() {
+        let drawn = curve(&found(&[(0.45, 0.61, 100)]).bins).into_string();
+        for expected in
+            ["Predicted to breach", ">Breached<", ">0 %<", ">100 %<", "45 % predicted, 61 % breached, of 100"]
+        {
+            assert!(drawn.contains(expected), "{expected}: {drawn}");
+        }
+    }
 }

@@ -37,7 +37,7 @@ pub struct Sheet<'a> {
 /// A page for somebody who is signed in, with `content` from `main` on.
 pub fn frame(web: &Web, caller: &Caller, sheet: &Sheet<'_>, content: &Markup) -> Html<String> {
     let title = format!("{} · SLA watch", sheet.title);
-    layout(&title, sheet.kind, html! { (bar(web, caller, sheet.here)) (content) })
+    layout(&title, sheet.kind, html! { (bar(web, caller, sheet)) (content) })
 }
 
 /// A whole page; `kind` tells the script what to fill in.
@@ -54,13 +54,13 @@ pub fn look() -> Markup {
     }
 }
 
-fn bar(web: &Web, caller: &Caller, here: &str) -> Markup {
+fn bar(web: &Web, caller: &Caller, sheet: &Sheet<'_>) -> Markup {
     html! {
         header.bar {
             a.brand href="/" { img src="/assets/icon.svg" alt="" width="22" height="22"; "SLA watch" }
             nav.pages aria-label="Pages" {
                 @for (path, name, role) in NAVIGATION {
-                    @if caller.role >= *role { a href=(path) aria-current=[(*path == here).then_some("page")] { (name) } }
+                    @if caller.role >= *role { a href=(path) aria-current=[(*path == sheet.here).then_some("page")] { (name) } }
                 }
             }
             ul.health id="health" aria-label="Freshness of the data" {}
@@ -73,7 +73,17 @@ fn bar(web: &Web, caller: &Caller, here: &str) -> Markup {
         // It is said once: the banner counts seconds.
         p.spoken id="stale-spoken" role="alert" {}
         div id="troubles" {}
-        noscript { div.banner { "This page needs JavaScript. The same data is at /api/v1/tickets." } }
+        (without_script(sheet.kind))
+    }
+}
+
+/// What a page lacks where no script runs.
+fn without_script(kind: &str) -> Markup {
+    html! {
+        noscript { @match kind {
+            "dashboard" | "alerts" | "ticket" => div.banner { "This page needs JavaScript. The same data is in " a href="/api" { "the API" } "." },
+            _ => div.banner.trouble { "Without JavaScript this page stays as it is now: load it anew to see what has changed." },
+        } }
     }
 }
 

@@ -81,13 +81,13 @@ pub fn list_page(web: &Web, caller: &Caller, refused: Option<&Refused<'_>>) -> R
             h1 { "Incidents and maintenance" }
             p.muted { "Times are in UTC. Downtime is counted from what was seen, never from what stands here." }
             h2 { "Open" }
-            @if open.is_empty() { p.muted { "No open incidents." } } @else { (table(&open, web.service.now())) }
+            @if open.is_empty() { p.muted { "No open incidents." } } @else { (table(&open, &components, web.service.now())) }
             h2 { "Maintenance" }
-            @if works.is_empty() { p.muted { "No work is announced." } } @else { (works_table(&works, caller, web.service.now())) }
+            @if works.is_empty() { p.muted { "No work is announced." } } @else { (works_table(&works, &components, caller, web.service.now())) }
             @if caller.role >= Role::Responder && !components.is_empty() { (open_form(&components, Typed::of(Form::Incident, refused))) }
             @if caller.role >= Role::Admin && !components.is_empty() { (work_form(&components, Typed::of(Form::Work, refused))) }
             h2 { "Past" }
-            @if past.is_empty() { p.muted { "No incident is over yet." } } @else { (table(&past, web.service.now())) }
+            @if past.is_empty() { p.muted { "No incident is over yet." } } @else { (table(&past, &components, web.service.now())) }
         }
     };
     Ok(frame(web, caller, &Sheet { title: "Incidents", kind: "made", here: "/services" }, &content))
@@ -100,12 +100,13 @@ pub fn one_page(web: &Web, caller: &Caller, id: &str, refused: Option<&Refused<'
         let page = frame(web, caller, &Sheet { title: "No such incident", kind: "none", here: "/services" }, &content);
         return Ok((StatusCode::NOT_FOUND, page).into_response());
     };
+    let components = web.service.uptime_now(&caller.scope);
     let content = html! {
         main.made.services {
             p { a.back href="/incidents" { "All incidents" } }
             h1 { (one.title) }
             p { (state(&one)) " · impact " (one.impact) " · " (time(&one, web.service.now())) " · " (if one.public { "public" } else { "not public" }) }
-            p { @for component in &one.components { a href={ "/services/" (component) } { (component) } " " } }
+            p { @for component in &one.components { a href={ "/services/" (component) } { (name(component, &components)) } " " } }
             @if let Some(cause) = &one.cause { p { b { "Cause: " } (cause) } }
             @else if one.resolved_at.is_some() { p.muted { "Nobody has said why it came to that." } }
             @if caller.role >= Role::Responder { (say_form(&one, Typed::of(Form::Saying, refused))) }
@@ -138,7 +139,7 @@ fn time(one: &IncidentView, now: DateTime<Utc>) -> String {
     }
 }
 
-fn table(all: &[&IncidentView], now: DateTime<Utc>) -> Markup {
+fn table(all: &[&IncidentView], components: &[ComponentView], now: DateTime<Utc>) -> Markup {
     html! {
         div.scroll { table {
             thead { tr { @for head in ["Incident", "State", "Impact", "When", "Touches", "Public", "Cause"] { th scope="col" { (head) } } } }
@@ -147,12 +148,21 @@ fn table(all: &[&IncidentView], now: DateTime<Utc>) -> Markup {
                 td { (state(one)) }
                 td { (one.impact) }
                 td { (time(one, now)) }
-                td { (one.components.join(", ")) }
+                td { (names(&one.components, components)) }
                 td { (if one.public { "yes" } else { "no" }) }
                 td { (one.cause.as_deref().unwrap_or("")) }
             } } }
         } }
     }
+}
+
+/// What people call it; the id of what is no longer watched.
+fn name<'a>(id: &'a str, components: &'a [ComponentView]) -> &'a str {
+    components.iter().find(|one| one.id == id).map_or(id, |one| &one.name)
+}
+
+fn names(ids: &[String], components: &[ComponentView]) -> String {
+    ids.iter().map(|id| name(id, components)).collect::<Vec<_>>().join(", ")
 }
 
 fn updates(one: &IncidentView) -> Markup {
@@ -170,7 +180,7 @@ fn updates(one: &IncidentView) -> Markup {
     }
 }
 
-fn works_table(works: &[WorkView], caller: &Caller, now: DateTime<Utc>) -> Markup {
+fn works_table(works: &[WorkView], components: &[ComponentView], caller: &Caller, now: DateTime<Utc>) -> Markup {
     html! {
         div.scroll { table {
             thead { tr { @for head in ["Work", "From", "Until", "Announced", "Touches", ""] { th scope="col" { (head) } } } }
@@ -179,7 +189,7 @@ fn works_table(works: &[WorkView], caller: &Caller, now: DateTime<Utc>) -> Marku
                 td { (at(one.from)) }
                 td { (at(one.until)) }
                 td { (at(one.announced_at)) }
-                td { (one.components.join(", ")) }
+                td { (names(&one.components, components)) }
                 td {
                     @if one.cancelled { "called off" }
                     @else if one.until <= now { "done" }

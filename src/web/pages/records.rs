@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::extract::{Query, State};
 use axum::response::Html;
+use chrono::TimeDelta;
 use maud::{Markup, html};
 
 use super::{Sheet, frame};
-use crate::notify::words as length_words;
+use crate::notify::{hours, words as length_words};
 use crate::service::audit::{AuditEntry, AuditPage};
 use crate::service::policies::{PolicyView, TenantPolicies};
 use crate::web::audit::AuditParams;
@@ -59,7 +60,7 @@ fn changes_table(changes: &[AuditEntry]) -> Markup {
         div.scroll { table {
             thead { tr { th scope="col" { "At" } th scope="col" { "Who" } th scope="col" { "Tenant" } th scope="col" { "From" } th scope="col" { "Did" } } }
             tbody { @for one in changes { tr {
-                td { (one.at.format("%Y-%m-%d %H:%M:%S")) }
+                td.when { (one.at.format("%Y-%m-%d %H:%M:%S")) }
                 td { (one.who) }
                 td { (one.tenant.as_deref().unwrap_or("all")) }
                 td { (one.origin) }
@@ -108,7 +109,7 @@ fn tenant_policies(tenant: &TenantPolicies) -> Markup {
 fn policy_row(policy: &PolicyView) -> Markup {
     let any = |text: &Option<String>| text.clone().unwrap_or_else(|| "any".to_owned());
     let target = |seconds: Option<i64>| {
-        seconds.map_or_else(|| "none".to_owned(), |it| length_words(chrono::TimeDelta::seconds(it)))
+        seconds.map_or_else(|| "none".to_owned(), |it| promised(TimeDelta::seconds(it), policy.clock))
     };
     html! {
         tr {
@@ -130,6 +131,11 @@ fn policy_row(policy: &PolicyView) -> Markup {
     }
 }
 
+/// How long, counted as `clock` counts: nobody knows how long a day of working hours is.
+fn promised(length: TimeDelta, clock: &str) -> String {
+    if clock == "business" { hours(length) } else { length_words(length) }
+}
+
 /// GET /settings
 pub async fn settings(State(web): State<Arc<Web>>, caller: Caller) -> Html<String> {
     let content = html! {
@@ -140,4 +146,15 @@ pub async fn settings(State(web): State<Arc<Web>>, caller: Caller) -> Html<Strin
         }
     };
     frame(&web, &caller, &Sheet { title: "Settings", kind: "made", here: "/settings" }, &content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_in_working_hours_is_told_in_hours() {
+        assert_eq!(promised(TimeDelta::hours(32), "business"), "32 h");
+        assert_eq!(promised(TimeDelta::hours(32), "calendar"), "1 d 8 h");
+    }
 }

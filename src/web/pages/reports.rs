@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Query, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
+use chrono::NaiveDate;
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -15,9 +16,10 @@ use super::{Sheet, frame};
 use crate::formats::{Format, svg, text};
 use crate::report::entry::Reason;
 use crate::report::make::By;
-use crate::report::{Cell, Chart, Figure, Opens, Report, Row, Section, Table};
+use crate::report::{Cell, Chart, Figure, Opens, Period, Report, Row, Section, Table};
 use crate::service::ServiceError;
 use crate::service::reports::{EntryPage, EntryQuery, EntryView, ReportQuery};
+use crate::sla::zone::Tz;
 use crate::store::tokens::Role;
 
 /// GET /reports
@@ -51,24 +53,32 @@ async fn shown(web: &Web, caller: &Caller, query: &ReportQuery, sheet: &Sheet<'_
     let only = query.tenant.clone().filter(|name| !name.is_empty()).or_else(|| tenants.first().cloned());
     let query = ReportQuery { tenant: only, ..query.clone() };
     let mut status = StatusCode::OK;
+    let mut period = None;
     let asked = match query.form() {
         Ok(_) => web.service.report(&caller.scope, &query).await,
         Err(error) => Err(error),
     };
     let content = match asked {
-        Ok(report) => html! { (whole(&report, &query, sheet.here)) (rests_on(&query)) },
+        Ok(report) => {
+            period = Some(report.period);
+            html! { (whole(&report, &query, sheet.here)) (rests_on(&query)) }
+        }
         Err(ServiceError::BadQuestion(why)) => {
             status = StatusCode::BAD_REQUEST;
             html! { p.complaint role="alert" { (why) } }
         }
         Err(error) => return Err(error.into()),
     };
-    let body = html! { main.single.reports { (form(&query, &tenants, sheet.here)) (content) } };
+    let body = html! { main.single.reports { (form(&query, &tenants, sheet.here, period.as_ref())) (content) } };
     Ok((status, frame(web, caller, sheet, &body)).into_response())
 }
 
-fn form(query: &ReportQuery, tenants: &[String], here: &str) -> Markup {
+/// The question, with the days of the `period` that is shown.
+fn form(query: &ReportQuery, tenants: &[String], here: &str, period: Option<&Period>) -> Markup {
     let value = |text: &Option<String>| text.clone().unwrap_or_default();
+    let day = |text: &Option<String>, shown: fn(&Period) -> NaiveDate| {
+        period.map_or_else(|| value(text), |period| shown(period).to_string())
+    };
     html! {
         form.period method="get" action=(here) {
             @if tenants.len() > 1 {
@@ -76,8 +86,8 @@ fn form(query: &ReportQuery, tenants: &[String], here: &str) -> Markup {
                     @for name in tenants { option value=(name) selected[query.tenant.as_ref() == Some(name)] { (name) } }
                 } }
             }
-            label { "From " input type="date" name="from" value=(value(&query.from)); }
-            label { "to " input type="date" name="to" value=(value(&query.to)); }
+            label { "From " input type="date" name="from" value=(day(&query.from, |period| period.from)); }
+            label { "to " input type="date" name="to" value=(day(&query.to, |period| period.to)); }
             @if here == "/reports" {
                 label { "by " select name="by" {
                     @for by in By::ALL { option value=(by.as_str()) selected[query.by.as_deref() == Some(by.as_str())] { (by.as_str()) } }
@@ -102,7 +112,7 @@ fn whole(report: &Report, query: &ReportQuery, here: &str) -> Markup {
             @else { " · all months closed" }
         }
         p.muted { "As a file: " @for format in Format::ALL { a href=(file(query, format)) { (format.name().to_uppercase()) } " " } }
-        @for section in &report.sections { (part(section, query)) }
+        @for section in &report.sections { (part(section, query, report.zone)) }
         @if !report.notes.is_empty() { ul.notes { @for note in &report.notes { li { (note) } } } }
         p.muted.hash { "SHA-256 " code { (report.hash) } }
     }
@@ -134,23 +144,23 @@ fn file(query: &ReportQuery, format: Format) -> String {
     format!("/api/v1/reports/sla?{}", parts.collect::<Vec<_>>().join("&"))
 }
 
-fn part(section: &Section, query: &ReportQuery) -> Markup {
+fn part(section: &Section, query: &ReportQuery, zone: Tz) -> Markup {
     html! {
         section.report id=(section.key) {
             h2 { (section.title) }
             @for text in &section.text { p { (text) } }
-            @if !section.figures.is_empty() { div.figures { @for one in &section.figures { (figure(one, query)) } } }
+            @if !section.figures.is_empty() { div.figures { @for one in &section.figures { (figure(one, query, zone)) } } }
             @for one in &section.charts { (chart(one)) }
             @for one in &section.tables {
-                @if section.charts.is_empty() { (table(one, query)) }
-                @else { details { summary { (one.title) } (table(one, query)) } }
+                @if section.charts.is_empty() { (table(one, query, zone)) }
+                @else { details { summary { (one.title) } (table(one, query, zone)) } }
             }
         }
     }
 }
 
-fn figure(one: &Figure, query: &ReportQuery) -> Markup {
-    let value = words(&one.value);
+fn figure(one: &Figure, query: &ReportQuery, zone: Tz) -> Markup {
+    let value = words(&one.value, zone);
     html! {
         div.figure {
             span.name { (one.title) }
@@ -160,28 +170,28 @@ fn figure(one: &Figure, query: &ReportQuery) -> Markup {
     }
 }
 
-fn table(one: &Table, query: &ReportQuery) -> Markup {
+fn table(one: &Table, query: &ReportQuery, zone: Tz) -> Markup {
     let (rows, more) = one.to_read(usize::MAX);
     html! {
         h3 { (one.title) }
         @if one.rows.is_empty() { p.muted { "Nothing." } } @else {
             div.scroll { table.plain {
                 thead { tr { @for column in &one.columns { th scope="col" { (column.title) } } } }
-                tbody { @for row in rows { (line(row, one, query)) } }
+                tbody { @for row in rows { (line(row, one, query, zone)) } }
             } }
         }
         @if more > 0 { p.muted { "… and " (more) " more" } }
     }
 }
 
-fn line(row: &Row, of: &Table, query: &ReportQuery) -> Markup {
+fn line(row: &Row, of: &Table, query: &ReportQuery, zone: Tz) -> Markup {
     html! {
         tr {
             @for (place, cell) in row.cells.iter().enumerate() {
                 td.number[!matches!(cell, Cell::Text(_))] {
                     @match row.opens.as_ref().filter(|_| place == 0 || matches!(cell, Cell::Count(1..))) {
-                        Some(opens) => { a href=(link(&narrowed(opens, of, place), query)) { (words(cell)) } }
-                        None => { (words(cell)) }
+                        Some(opens) => { a href=(link(&narrowed(opens, of, place), query)) { (words(cell, zone)) } }
+                        None => { (words(cell, zone)) }
                     }
                 }
             }
@@ -201,9 +211,12 @@ fn narrowed(opens: &Opens, of: &Table, place: usize) -> Opens {
     Opens { outcome, ..opens.clone() }
 }
 
-/// A cell as people read it.
-pub fn words(cell: &Cell) -> String {
-    text::plain(cell)
+/// A cell as people read it, times by the clocks of the days that are reported on.
+fn words(cell: &Cell, zone: Tz) -> String {
+    match cell {
+        Cell::Time(at) => text::local(*at, zone),
+        cell => text::plain(cell),
+    }
 }
 
 /// The page of the entries behind a figure, which are counted there as they were here.
@@ -314,5 +327,20 @@ fn chart(one: &Chart) -> Markup {
             figcaption { (one.title) }
             (svg::write(one))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+
+    #[test]
+    fn a_time_stands_in_the_day_that_the_report_counts_it_in() {
+        let at: DateTime<Utc> = "2026-07-01T23:30:00Z".parse().unwrap();
+        let zone = "Europe/London".parse().unwrap();
+        assert_eq!(words(&Cell::Time(at), zone), "2026-07-02 00:30");
+        assert_eq!(words(&Cell::Count(12_345), zone), "12345");
     }
 }

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
 use super::{Sheet, frame};
+use crate::formats::text::{LONGEST, bounded};
 use crate::notify::words;
 use crate::service::{Overview, Reach, TenantHealth, TicketQuery, TicketSla};
 use crate::sla::zone::Tz;
@@ -119,8 +120,11 @@ pub async fn wall(State(web): State<Arc<Web>>, caller: Caller) -> Result<Html<St
         ("at_risk", "At risk", counts.at_risk),
         ("on_track", "On track", counts.on_track),
         ("paused", "Paused", counts.paused),
+        ("nothing_due", "Nothing due", counts.nothing_due),
         ("", "Open", counts.open),
     ];
+    // As on the page of tickets: most desks have none.
+    let tiles = tiles.into_iter().filter(|(class, _, number)| *class != "nothing_due" || *number > 0);
     let content = html! {
         main.wall {
             div.tiles { @for (class, name, number) in tiles { div class={ "tile " (class) } { b { (number) } span { (name) } } } }
@@ -136,7 +140,7 @@ fn wall_row(ticket: &TicketSla) -> Markup {
     let worst = running.min_by_key(|clock| clock.remaining);
     html! {
         tr class={ "standing-" (ticket.standing) } {
-            td { div.subject { (ticket.subject) } div.muted { (ticket.display_id) " · " (ticket.client.as_deref().unwrap_or("no client")) } }
+            td { div.subject dir="auto" { (bounded(&ticket.subject, LONGEST)) } div.muted { (ticket.display_id) " · " (ticket.client.as_deref().unwrap_or("no client")) } }
             td { (ticket.standing.replace('_', " ")) @if let Some(clock) = worst { div { (clock.time_words()) } } }
             td { (ticket.technician.as_deref().unwrap_or("Unassigned")) }
         }
