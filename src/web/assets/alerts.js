@@ -21,6 +21,12 @@ const CLOSINGS = {
   unlikely: 'breach no longer likely',
 };
 
+/** How the troubles of components end by themselves. */
+const MENDED = {
+  outage: 'up again', budget: 'within its limits again', objective: 'within its limits again', certificate: 'renewed',
+  heartbeat: 'heard from again',
+};
+
 /** At so many at once the server is asked. */
 const AT_ONCE = 6;
 
@@ -31,7 +37,7 @@ const overlayLine = (overlay) => el('p', { class: 'overlaid' },
   `${overlay.kind === 'silence' ? 'Silenced' : 'Maintenance'} until ${brief(overlay.until)} (${overlay.author}): ${overlay.reason}`);
 
 function nextWords(alert) {
-  if (alert.state === 'resolved') return `Alert ended: ${CLOSINGS[alert.closing] ?? alert.closing}, ${brief(alert.changed_at)}`;
+  if (alert.state === 'resolved') return `Alert ended: ${endWords(alert)}, ${brief(alert.changed_at)}`;
   if (alert.state !== 'open') return null;
   if (alert.in_digest) return 'Overdue when monitoring began: told in the digest, no steps follow';
   if (!alert.next_step_at) return 'No further step: everybody was told';
@@ -40,9 +46,16 @@ function nextWords(alert) {
   return `Next: step ${alert.next_step ?? 1} of “${alert.escalation}” ${when}`;
 }
 
+/** Why it is over. */
+function endWords({ component, clock, closing }) {
+  if (component && closing === 'met') return MENDED[clock] ?? 'over';
+  if (component && closing === 'vanished') return 'no longer watched';
+  return CLOSINGS[closing] ?? closing;
+}
+
 /** An outage has begun, a certificate or a period is yet to end. */
 function sinceOrUntil(alert) {
-  return Date.parse(alert.due) > Date.now() ? 'until' : 'since';
+  return Date.parse(alert.due) > serverNow() ? 'until' : 'since';
 }
 
 /** The time of its clock, as the ticket shows it. */
