@@ -201,8 +201,8 @@ mod tests {
          INSERT INTO alerts (key, tenant, ticket_id, clock, cycle, episode, stage, state, reason, due, raised_at,
            changed_at, step, generation, told, resolved_as, id)
          SELECT tenant || ':' || i || ':resolution:0', tenant, CAST(i AS TEXT), 'resolution', 0, 0,
-           CASE WHEN i % 3 = 0 THEN 'warning' ELSE 'breached' END, 'resolved', '', $1 - (i / 2) * (i / 2) * 3600000, 0,
-           $1 - (i / 2) * (i / 2) * 3000000, 1, 0, 1, 'met', CAST(i AS TEXT) FROM n";
+           CASE WHEN i % 3 = 0 THEN 'warning' ELSE 'breached' END, 'resolved', '', $1 - CAST(i / 2 AS BIGINT) * (i / 2) * 3600000, 0,
+           $1 - CAST(i / 2 AS BIGINT) * (i / 2) * 3000000, 1, 0, 1, 'met', CAST(i AS TEXT) FROM n";
 
     async fn filled(now: DateTime<Utc>) -> (tempfile::TempDir, Store) {
         let folder = tempfile::tempdir().unwrap();
