@@ -413,7 +413,9 @@ impl Service {
             }
         }
         let total = found.len();
-        let key = |(snapshot, row): &(&(&Tenant, Option<u32>, Arc<Snapshot>), &Row)| order.key(&snapshot.0.id, row);
+        let key = |(snapshot, row): &(&(&Tenant, Option<u32>, Arc<Snapshot>), &Row)| {
+            order.key(&snapshot.0.id, row, snapshot.2.taken_at())
+        };
         if let Some(after) = &after {
             found.retain(|one| order.compare(&key(one), after).is_gt());
         }

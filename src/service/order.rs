@@ -1,6 +1,6 @@
 //! In which order a list of tickets stands, and where its next page begins: after the place at which the last ticket that was
-//! shown stood. Nothing in a place moves by the passing of time or by a ticket's being read again, so what comes or goes
-//! meanwhile repeats none and skips none. A ticket that gets worse in that time moves up, as it would on the first page.
+//! shown stood, so that what comes or goes meanwhile repeats none and skips none. A ticket that gets worse in that time moves
+//! up, as it would on the first page; one whose clock stands still outside its hours moves back as far, and may come again.
 
 use std::cmp::Ordering;
 
@@ -18,7 +18,7 @@ use crate::ticket::{Named, TenantId};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SortBy {
-    /// How they stand, and which breaches first.
+    /// How they stand, and who has least time left.
     #[default]
     Worst,
     Created,
@@ -70,13 +70,15 @@ impl Order {
     }
 
     /// Where `row` of `tenant` stands in it.
-    pub fn key(self, tenant: &TenantId, row: &Row) -> Key {
+    /// Time left is told from `at`, when the tickets were looked at: a clock that runs keeps its place.
+    pub fn key(self, tenant: &TenantId, row: &Row, at: DateTime<Utc>) -> Key {
         let ticket = &row.watched.ticket;
         let name = |named: Option<&Named>| (0, 0, named.map(|named| named.name.to_lowercase()));
-        let millis = |at: Option<DateTime<Utc>>| at.map_or(i64::MAX, |at| at.timestamp_millis());
-        let time = |at| (millis(at), 0, None);
+        let time = |at: Option<DateTime<Utc>>| (at.map_or(i64::MAX, |at| at.timestamp_millis()), 0, None);
         let (first, second, text) = match self.by {
-            SortBy::Worst => (row.standing as i64, millis(row.due_first()), None),
+            SortBy::Worst => {
+                (row.standing as i64, row.least_left().num_milliseconds().saturating_add(at.timestamp_millis()), None)
+            }
             SortBy::Created => time(ticket.created_at),
             SortBy::Updated => time(ticket.updated_at),
             SortBy::Client => name(ticket.client.as_ref()),

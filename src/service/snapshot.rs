@@ -53,7 +53,7 @@ pub struct Row {
     pub standing: TicketStanding,
     risk: Option<Risk>,
     /// Working time left on the running clock that is worst off.
-    due_first: Option<DateTime<Utc>>,
+    least_left: TimeDelta,
 }
 
 /// All open tickets of one tenant.
@@ -95,10 +95,9 @@ impl Row {
         (Arc::as_ptr(&self.watched).addr(), self.standing)
     }
 
-    /// When the first of its running clocks breaches, as things stand. Working hours or not, only a change of the ticket or of
-    /// the rules moves it, so a page of a list ends where it ended when the next one is asked for.
-    pub fn due_first(&self) -> Option<DateTime<Utc>> {
-        self.due_first
+    /// Working time left on the running clock that is worst off.
+    pub fn least_left(&self) -> TimeDelta {
+        self.least_left
     }
 
     /// How likely it breaches, in words of risk.
@@ -106,11 +105,11 @@ impl Row {
         self.risk
     }
 
-    /// What tickets are sorted by: how they stand, then whose clock breaches first; of those without a running clock, the
+    /// What tickets are sorted by: how they stand, then who has least time left; of those without a running clock, the
     /// latest opened first.
     pub fn rank(&self) -> impl Ord + use<'_> {
         let ticket = &self.watched.ticket;
-        (self.standing, self.due_first.unwrap_or(DateTime::<Utc>::MAX_UTC), Reverse(ticket.created_at), &ticket.id)
+        (self.standing, self.least_left, Reverse(ticket.created_at), &ticket.id)
     }
 }
 
@@ -156,7 +155,7 @@ impl Snapshot {
         let row = Row {
             standing: TicketStanding::of(&clocks),
             risk: view::risk(&watched.ticket.id, &clocks, &self.inputs.forecasts),
-            due_first: running.filter_map(|clock| clock.breached_from).min(),
+            least_left: running.filter_map(|clock| clock.left).min().unwrap_or(TimeDelta::MAX),
             watched: watched.clone(),
             clocks: walked,
         };
@@ -199,6 +198,11 @@ impl Snapshot {
 }
 
 impl Snapshot {
+    /// The moment that it shows.
+    pub fn taken_at(&self) -> DateTime<Utc> {
+        self.at
+    }
+
     /// When the forecasts that it shows were made.
     pub fn foreseen_at(&self) -> Option<DateTime<Utc>> {
         self.inputs.forecasts.at
