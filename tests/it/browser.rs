@@ -256,7 +256,7 @@ async fn the_focus_stays_with_its_alert_whatever_comes_and_goes_above_it() {
     let open = one.run("return document.querySelectorAll('.alert.is-open').length").await.as_u64().unwrap();
     let shows = |fewer: u64| format!("document.querySelectorAll('.alert.is-open').length === {}", open - fewer);
     let name = |at: u32| format!("return document.querySelectorAll('.alert .what')[{at}].textContent");
-    let first = |what: &str| format!(".alert:first-child [data-what={what}]");
+    let first = |what: &str| format!(".alert.is-open [data-what={what}]");
 
     // Somebody else takes the first, while this one is at the third.
     one.press("jjj").await;
