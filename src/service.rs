@@ -55,6 +55,7 @@ use crate::self_monitoring::Mismatches;
 use crate::sla::clock::Clocks;
 use crate::sla::standing::Tally;
 use crate::sla::tenant_rules::TenantRules;
+use crate::sla::zone::Tz;
 use crate::store::lease::Role;
 use crate::store::{Store, StoreError};
 use crate::sync::{Hints, SyncHealth};
@@ -565,12 +566,26 @@ impl Service {
         self.config.tenants.contains_key(tenant)
     }
 
+    /// The zone of the tenants within `scope`, if they have one in common.
+    pub async fn common_zone(&self, scope: &Reach) -> Result<Option<Tz>, ServiceError> {
+        let mut zones = Vec::new();
+        for tenant in self.tenants(scope) {
+            zones.push(self.rules_cache.of(tenant).await?.1.msp_timezone());
+        }
+        Ok(in_common(&zones))
+    }
+
     fn tenants<'a>(&'a self, scope: &'a Reach) -> impl Iterator<Item = &'a Tenant> {
         self.config.tenants.values().filter(move |tenant| match scope {
             Reach::All => true,
             Reach::One(only) => tenant.id == *only,
         })
     }
+}
+
+/// The zone that all of these are.
+fn in_common(zones: &[Tz]) -> Option<Tz> {
+    zones.first().copied().filter(|first| zones.iter().all(|zone| zone == first))
 }
 
 /// An open ticket as it is shown at `now`.

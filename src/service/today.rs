@@ -4,7 +4,7 @@ use chrono::{DateTime, Days, NaiveTime, Timelike, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Reach, Service, ServiceError};
+use super::{Reach, Service, ServiceError, in_common};
 use crate::report::day::bounds;
 use crate::sla::zone::Tz;
 use crate::store::StoreError;
@@ -121,7 +121,6 @@ fn told(today: &Hours, before: &Hours, before_by_now: Happened, zones: &[Tz], no
     let here = |zone: &Tz| now.with_timezone(zone).hour() as usize;
     let hour = zones.iter().map(here).max().unwrap_or_default();
     let sum = |hours: &[Happened]| hours.iter().fold(Happened::default(), |sum, hour| sum.and(*hour));
-    let first = zones.first().copied().unwrap_or_default();
     let of_hour = |number: usize| HourOfDay {
         hour: number,
         today: (number <= hour).then_some(today[number]),
@@ -129,7 +128,7 @@ fn told(today: &Hours, before: &Hours, before_by_now: Happened, zones: &[Tz], no
     };
     Today {
         now,
-        timezone: zones.iter().all(|zone| *zone == first).then_some(first.name()),
+        timezone: in_common(zones).map(Tz::name),
         hour,
         today: sum(today),
         before_by_now,

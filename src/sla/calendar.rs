@@ -304,7 +304,12 @@ fn midnight_utc(date: NaiveDate) -> i64 {
 
 /// The instant at which `date` begins in `zone`.
 pub fn midnight(zone: Tz, date: NaiveDate) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp_millis(resolve(zone, date, 0))
+    at_minute(zone, date, 0)
+}
+
+/// The instant of `minutes` after local midnight of `date`: of two the first, and what the clocks skip as much later.
+pub fn at_minute(zone: Tz, date: NaiveDate, minutes: u16) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_millis(resolve(zone, date, minutes))
 }
 
 /// The instant, in milliseconds since 1970, of `minutes` after local midnight of `date`.

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::auth::Caller;
 use super::fields::Fields;
 use super::pages::incidents::{Form, Refused, list_page, one_page};
+use super::pages::times::Times;
 use super::{Problem, Web, body};
 use crate::service::incidents::{IncidentOrder, IncidentQuery, IncidentView, SayingOrder, WorkOrder, WorkView};
 
@@ -89,7 +90,11 @@ pub async fn submit(State(web): State<Arc<Web>>, caller: Caller, body: Bytes) ->
     };
     match web.service.open_incident(&caller.scope, order, caller.author()).await.map_err(Problem::from) {
         Ok(made) => Ok(Redirect::to(&format!("/incidents/{}", made.id)).into_response()),
-        Err(problem) => refused(problem, Form::Incident, &fields, |how| list_page(&web, &caller, Some(how))),
+        Err(problem) => {
+            let complaint = complaint(problem)?;
+            let how = Refused { form: Form::Incident, fields: &fields, complaint: &complaint };
+            Ok((StatusCode::BAD_REQUEST, list_page(&web, &caller, Some(&how)).await?).into_response())
+        }
     }
 }
 
@@ -112,24 +117,32 @@ pub async fn submit_update(
     };
     match said(&web, &caller, &id, order).await {
         Ok(_) => Ok(Redirect::to(&format!("/incidents/{id}")).into_response()),
-        Err(problem) => refused(problem, Form::Saying, &fields, |how| one_page(&web, &caller, &id, Some(how))),
+        Err(problem) => {
+            let complaint = complaint(problem)?;
+            let how = Refused { form: Form::Saying, fields: &fields, complaint: &complaint };
+            Ok((StatusCode::BAD_REQUEST, one_page(&web, &caller, &id, Some(&how)).await?).into_response())
+        }
     }
 }
 
 /// POST /maintenance: the form of the page.
 pub async fn submit_work(State(web): State<Arc<Web>>, caller: Caller, body: Bytes) -> Result<Response, Problem> {
-    let fields = Fields::of(&body)?;
+    let (fields, times) = (Fields::of(&body)?, Times::of(&web, &caller).await?);
     let order = WorkOrder {
         title: fields.text("title").unwrap_or_default(),
         components: fields.all("components"),
         text: fields.text("text"),
-        from: fields.text("from").unwrap_or_default(),
-        until: fields.text("until").unwrap_or_default(),
+        from: times.typed(fields.text("from").unwrap_or_default()),
+        until: times.typed(fields.text("until").unwrap_or_default()),
         public: Some(fields.text("public").is_some()),
     };
     match web.service.announce_work(&caller.scope, order, caller.author()).await.map_err(Problem::from) {
         Ok(_) => Ok(Redirect::to("/incidents").into_response()),
-        Err(problem) => refused(problem, Form::Work, &fields, |how| list_page(&web, &caller, Some(how))),
+        Err(problem) => {
+            let complaint = complaint(problem)?;
+            let how = Refused { form: Form::Work, fields: &fields, complaint: &complaint };
+            Ok((StatusCode::BAD_REQUEST, list_page(&web, &caller, Some(&how)).await?).into_response())
+        }
     }
 }
 
@@ -152,18 +165,9 @@ async fn called_off(web: &Web, caller: &Caller, id: &str) -> Result<(), Problem>
     if done { Ok(()) } else { Err(Problem::not_found("maintenance")) }
 }
 
-/// The page once more, with what was typed and what was wrong with it.
-fn refused<P: IntoResponse>(
-    problem: Problem,
-    form: Form,
-    fields: &Fields,
-    page: impl FnOnce(&Refused<'_>) -> Result<P, Problem>,
-) -> Result<Response, Problem> {
-    if problem.status() != StatusCode::BAD_REQUEST {
-        return Err(problem);
-    }
-    let complaint = as_the_form_says(problem.detail());
-    Ok((problem.status(), page(&Refused { form, fields, complaint: &complaint })?).into_response())
+/// What a form is told that asked for something impossible; anything else is no matter of the form.
+fn complaint(problem: Problem) -> Result<String, Problem> {
+    if problem.status() == StatusCode::BAD_REQUEST { Ok(as_the_form_says(problem.detail())) } else { Err(problem) }
 }
 
 /// The API calls the fields by their names; a person sees what stands beside them.

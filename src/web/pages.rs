@@ -21,6 +21,7 @@ pub mod sign_in;
 pub mod statements;
 pub mod system;
 pub mod timeline;
+pub mod times;
 pub mod today;
 pub mod tokens;
 

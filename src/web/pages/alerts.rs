@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::Html;
 use maud::{Markup, html};
 
+use super::times::Times;
 use super::{Sheet, frame};
 use crate::answers::NoMoreTexts;
 use crate::store::tokens::Role;
@@ -13,14 +14,17 @@ use crate::web::api::not_texted;
 use crate::web::auth::Caller;
 use crate::web::{Problem, Web};
 
+/// A day, as it is written here.
+const DAY: &str = "%-d %b %Y";
+
 /// GET /alerts
 pub async fn alerts(State(web): State<Arc<Web>>, caller: Caller) -> Result<Html<String>, Problem> {
     let not_texted = not_texted(&web, &caller.scope).await?;
     let sheet = Sheet { title: "Alerts", kind: "alerts", here: "/alerts" };
-    Ok(frame(&web, &caller, &sheet, &content(&caller, &not_texted)))
+    Ok(frame(&web, &caller, &sheet, &content(&caller, &not_texted, Times::of(&web, &caller).await?)))
 }
 
-fn content(caller: &Caller, not_texted: &[NoMoreTexts]) -> Markup {
+fn content(caller: &Caller, not_texted: &[NoMoreTexts], times: Times) -> Markup {
     let may_act = caller.role >= Role::Responder;
     html! {
         main.alerting id="alerting" data-may-act=(may_act) data-may-maintain=(caller.role >= Role::Admin) {
@@ -57,21 +61,21 @@ fn content(caller: &Caller, not_texted: &[NoMoreTexts]) -> Markup {
                 ul.overlays id="overlays" {}
                 p.muted id="no-overlays" hidden { "None: every alert is sent." }
                 @if may_act { (form(caller)) }
-                @if !not_texted.is_empty() { (no_texts(not_texted, caller.role >= Role::Admin)) }
+                @if !not_texted.is_empty() { (no_texts(not_texted, caller.role >= Role::Admin, times)) }
             }
         }
     }
 }
 
 /// Each is told by other ways. A STOP is its owner's alone to take back.
-fn no_texts(people: &[NoMoreTexts], may_clear: bool) -> Markup {
+fn no_texts(people: &[NoMoreTexts], may_clear: bool, times: Times) -> Markup {
     html! {
         h2 { "Not texted" }
         ul.overlays { @for person in people {
             li {
                 p {
-                    b { (person.who) } " " (person.why) ", " (person.since.format("%-d %b %Y"))
-                    @if let Some(until) = person.until { "; tried again on " (until.format("%-d %b %Y")) }
+                    b { (person.who) } " " (person.why) ", " (times.written(person.since, DAY))
+                    @if let Some(until) = person.until { "; tried again on " (times.written(until, DAY)) }
                 }
                 @if let Some(id) = person.id.filter(|_| may_clear) {
                     form method="post" action={ "/alerts/no-texts/" (id) "/clear" } { button.quiet { "Text again" } }

@@ -6,6 +6,7 @@ use axum::extract::{Query, State};
 use axum::response::Html;
 use maud::{Markup, html};
 
+use super::times::Times;
 use super::{Sheet, frame};
 use crate::service::reports::archive::{ArchiveQuery, ArchivedReport};
 use crate::web::auth::Caller;
@@ -18,13 +19,14 @@ pub async fn archive(
     Query(query): Query<ArchiveQuery>,
 ) -> Result<Html<String>, Problem> {
     let page = web.service.archive(&caller.scope, &query).await?;
+    let times = Times::of(&web, &caller).await?;
     let schedules = web.service.report_schedules(&caller.scope);
     let content = html! {
         main.single.reports {
             h1 { "Reports as they went out" }
-            p.muted { "Each was sent by a schedule, or asked for once its months were closed, and is kept to the byte." }
+            p.muted { "Each was sent by a schedule, or asked for once its months were closed, and is kept to the byte. Times are in " (times.zone()) "." }
             @if page.reports.is_empty() { p.empty { "There is none yet. " a href="/reports" { "Make one" } " on a closed month, or have it sent: " code { "[[reports.schedules]]" } " in the configuration." } }
-            @else { (files(&page.reports)) }
+            @else { (files(&page.reports, times)) }
             h2 { "Sent by themselves" }
             @if schedules.is_empty() { p.muted { "No schedule is configured." } }
             @else { ul { @for one in &schedules { li { strong { (one.name) } ": " (one.words) } } } }
@@ -33,12 +35,12 @@ pub async fn archive(
     Ok(frame(&web, &caller, &Sheet { title: "Archive of reports", kind: "reports", here: "/reports" }, &content))
 }
 
-fn files(reports: &[ArchivedReport]) -> Markup {
+fn files(reports: &[ArchivedReport], times: Times) -> Markup {
     html! {
         div.scroll { table.plain {
-            thead { tr { @for head in ["Made (UTC)", "File", "Report", "Period", "Figures", "For", "Size", "SHA-256"] { th scope="col" { (head) } } } }
+            thead { tr { @for head in ["Made", "File", "Report", "Period", "Figures", "For", "Size", "SHA-256"] { th scope="col" { (head) } } } }
             tbody { @for one in reports { tr {
-                td.number { (one.made_at.format("%Y-%m-%d %H:%M")) }
+                td.number { (times.at(one.made_at)) }
                 td { a href={ "/api/v1/reports/archive/" (one.id) } { (one.name) } }
                 td { (one.title) }
                 td.number { (one.period_start) " to " (one.period_end) }

@@ -8,6 +8,7 @@ use axum::response::{Html, IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
+use super::times::Times;
 use super::{Sheet, frame};
 use crate::service::incidents::{IncidentQuery, IncidentView, WorkView};
 use crate::service::uptime::ComponentView;
@@ -57,7 +58,7 @@ impl<'a> Typed<'a> {
 
 /// GET /incidents
 pub async fn incidents(State(web): State<Arc<Web>>, caller: Caller) -> Result<Html<String>, Problem> {
-    list_page(&web, &caller, None)
+    list_page(&web, &caller, None).await
 }
 
 /// GET /incidents/{id}
@@ -66,11 +67,12 @@ pub async fn incident(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    one_page(&web, &caller, &id, None).map(IntoResponse::into_response)
+    one_page(&web, &caller, &id, None).await.map(IntoResponse::into_response)
 }
 
 /// All of them, with a form as it was `refused`.
-pub fn list_page(web: &Web, caller: &Caller, refused: Option<&Refused<'_>>) -> Result<Html<String>, Problem> {
+pub async fn list_page(web: &Web, caller: &Caller, refused: Option<&Refused<'_>>) -> Result<Html<String>, Problem> {
+    let times = Times::of(web, caller).await?;
     let all = web.service.incidents(&caller.scope, &IncidentQuery::default());
     let works = web.service.planned_work(&caller.scope);
     let components = web.service.uptime_now(&caller.scope);
@@ -79,46 +81,49 @@ pub fn list_page(web: &Web, caller: &Caller, refused: Option<&Refused<'_>>) -> R
         main.made.services {
             p { a.back href="/services" { "All services" } }
             h1 { "Incidents and maintenance" }
-            p.muted { "Times are in UTC. Downtime is counted from what was seen, never from what stands here." }
+            p.muted { "Times are in " (times.zone()) ". Downtime is counted from what was seen, never from what stands here." }
             h2 { "Open" }
-            @if open.is_empty() { p.muted { "No open incidents." } } @else { (table(&open, &components, web.service.now())) }
+            @if open.is_empty() { p.muted { "No open incidents." } } @else { (table(&open, &components, web.service.now(), times)) }
             h2 { "Maintenance" }
-            @if works.is_empty() { p.muted { "No work is announced." } } @else { (works_table(&works, &components, caller, web.service.now())) }
+            @if works.is_empty() { p.muted { "No work is announced." } } @else { (works_table(&works, &components, caller, web.service.now(), times)) }
             @if caller.role >= Role::Responder && !components.is_empty() { (open_form(&components, Typed::of(Form::Incident, refused))) }
-            @if caller.role >= Role::Admin && !components.is_empty() { (work_form(&components, Typed::of(Form::Work, refused))) }
+            @if caller.role >= Role::Admin && !components.is_empty() { (work_form(&components, Typed::of(Form::Work, refused), times.zone())) }
             h2 { "Past" }
-            @if past.is_empty() { p.muted { "No incident is over yet." } } @else { (table(&past, &components, web.service.now())) }
+            @if past.is_empty() { p.muted { "No incident is over yet." } } @else { (table(&past, &components, web.service.now(), times)) }
         }
     };
     Ok(frame(web, caller, &Sheet { title: "Incidents", kind: "made", here: "/services" }, &content))
 }
 
 /// One of them, with its form as it was `refused`.
-pub fn one_page(web: &Web, caller: &Caller, id: &str, refused: Option<&Refused<'_>>) -> Result<Response, Problem> {
+pub async fn one_page(
+    web: &Web,
+    caller: &Caller,
+    id: &str,
+    refused: Option<&Refused<'_>>,
+) -> Result<Response, Problem> {
     let Some(one) = web.service.incident(&caller.scope, id) else {
         let content = html! { main.alone { h1 { "No such incident" } p { a href="/incidents" { "All incidents" } } } };
         let page = frame(web, caller, &Sheet { title: "No such incident", kind: "none", here: "/services" }, &content);
         return Ok((StatusCode::NOT_FOUND, page).into_response());
     };
     let components = web.service.uptime_now(&caller.scope);
+    let times = Times::of(web, caller).await?;
     let content = html! {
         main.made.services {
             p { a.back href="/incidents" { "All incidents" } }
             h1 { (one.title) }
-            p { (state(&one)) " · impact " (one.impact) " · " (time(&one, web.service.now())) " · " (if one.public { "public" } else { "not public" }) }
+            p { (state(&one)) " · impact " (one.impact) " · " (time(&one, web.service.now(), times)) " · " (if one.public { "public" } else { "not public" }) }
             p { @for component in &one.components { a href={ "/services/" (component) } { (name(component, &components)) } " " } }
             @if let Some(cause) = &one.cause { p { b { "Cause: " } (cause) } }
             @else if one.resolved_at.is_some() { p.muted { "Nobody has said why it came to that." } }
             @if caller.role >= Role::Responder { (say_form(&one, Typed::of(Form::Saying, refused))) }
             h2 { "What was said" }
-            (updates(&one))
+            (updates(&one, times))
+            p.muted { "Times are in " (times.zone()) "." }
         }
     };
     Ok(frame(web, caller, &Sheet { title: &one.title, kind: "made", here: "/services" }, &content).into_response())
-}
-
-fn at(time: DateTime<Utc>) -> String {
-    time.format("%-d %b %Y %H:%M").to_string()
 }
 
 fn state(one: &IncidentView) -> Markup {
@@ -131,15 +136,15 @@ fn state(one: &IncidentView) -> Markup {
     html! { span.badge.(tone) { (one.status) } }
 }
 
-fn time(one: &IncidentView, now: DateTime<Utc>) -> String {
+fn time(one: &IncidentView, now: DateTime<Utc>, times: Times) -> String {
     let lasted = length((one.resolved_at.unwrap_or(now) - one.started_at).num_milliseconds());
     match one.resolved_at {
-        Some(end) => format!("from {} until {}, {lasted}", at(one.started_at), at(end)),
-        None => format!("since {}, for {lasted}", at(one.started_at)),
+        Some(end) => format!("from {} until {}, {lasted}", times.at(one.started_at), times.at(end)),
+        None => format!("since {}, for {lasted}", times.at(one.started_at)),
     }
 }
 
-fn table(all: &[&IncidentView], components: &[ComponentView], now: DateTime<Utc>) -> Markup {
+fn table(all: &[&IncidentView], components: &[ComponentView], now: DateTime<Utc>, times: Times) -> Markup {
     html! {
         div.scroll { table {
             thead { tr { @for head in ["Incident", "State", "Impact", "When", "Touches", "Public", "Cause"] { th scope="col" { (head) } } } }
@@ -147,7 +152,7 @@ fn table(all: &[&IncidentView], components: &[ComponentView], now: DateTime<Utc>
                 td.what { a href={ "/incidents/" (one.id) } { (one.title) } @if one.automatic { span.id { "opened by itself" } } }
                 td { (state(one)) }
                 td { (one.impact) }
-                td { (time(one, now)) }
+                td { (time(one, now, times)) }
                 td { (names(&one.components, components)) }
                 td { (if one.public { "yes" } else { "no" }) }
                 td { (one.cause.as_deref().unwrap_or("")) }
@@ -165,12 +170,12 @@ fn names(ids: &[String], components: &[ComponentView]) -> String {
     ids.iter().map(|id| name(id, components)).collect::<Vec<_>>().join(", ")
 }
 
-fn updates(one: &IncidentView) -> Markup {
+fn updates(one: &IncidentView, times: Times) -> Markup {
     html! {
         div.scroll { table {
             thead { tr { @for head in ["At", "State", "In public", "Among us", "By"] { th scope="col" { (head) } } } }
             tbody { @for update in &one.updates { tr {
-                td { (at(update.at)) }
+                td { (times.at(update.at)) }
                 td { (update.status) }
                 td { (update.text) }
                 td { (update.note.as_deref().unwrap_or("")) }
@@ -180,15 +185,21 @@ fn updates(one: &IncidentView) -> Markup {
     }
 }
 
-fn works_table(works: &[WorkView], components: &[ComponentView], caller: &Caller, now: DateTime<Utc>) -> Markup {
+fn works_table(
+    works: &[WorkView],
+    components: &[ComponentView],
+    caller: &Caller,
+    now: DateTime<Utc>,
+    times: Times,
+) -> Markup {
     html! {
         div.scroll { table {
             thead { tr { @for head in ["Work", "From", "Until", "Announced", "Touches", ""] { th scope="col" { (head) } } } }
             tbody { @for one in works { tr {
                 td.what { (one.title) @if !one.text.is_empty() { div.muted { (one.text) } } }
-                td { (at(one.from)) }
-                td { (at(one.until)) }
-                td { (at(one.announced_at)) }
+                td { (times.at(one.from)) }
+                td { (times.at(one.until)) }
+                td { (times.at(one.announced_at)) }
                 td { (names(&one.components, components)) }
                 td {
                     @if one.cancelled { "called off" }
@@ -245,15 +256,15 @@ fn say_form(one: &IncidentView, typed: Typed<'_>) -> Markup {
     }
 }
 
-fn work_form(components: &[ComponentView], typed: Typed<'_>) -> Markup {
+fn work_form(components: &[ComponentView], typed: Typed<'_>, zone: &str) -> Markup {
     html! {
         details.say open[typed.0.is_some()] { summary { "Announce maintenance" }
             form method="post" action="/maintenance" {
                 (typed.complaint())
                 label { "What is done" input name="title" required maxlength="200" value=[typed.text("title", None)]; }
                 (choose(components, typed))
-                label { "From (UTC)" input type="datetime-local" name="from" required value=[typed.text("from", None)]; }
-                label { "Until (UTC)" input type="datetime-local" name="until" required value=[typed.text("until", None)]; }
+                label { "From (" (zone) ")" input type="datetime-local" name="from" required value=[typed.text("from", None)]; }
+                label { "Until (" (zone) ")" input type="datetime-local" name="until" required value=[typed.text("until", None)]; }
                 (told_field(typed))
                 (public_field(typed, true))
                 button { "Announce it" }

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use maud::{Markup, html};
 
+use super::times::Times;
 use super::{Sheet, frame};
 use crate::config::ChannelKind;
 use crate::config::raw_personal_rules::{MOST_RULES, RawPersonalRule, RawPersonalRules};
@@ -33,6 +34,7 @@ pub async fn people(
     Query(query): Query<PeopleQuery>,
 ) -> Result<Html<String>, Problem> {
     let page = web.service.people(&caller.scope, &query).await?;
+    let times = Times::of(&web, &caller).await?;
     let text = query.text.as_deref().unwrap_or_default();
     let content = html! {
         main.made {
@@ -43,7 +45,7 @@ pub async fn people(
                 input type="search" name="text" value=(text) placeholder="Find a person…" aria-label="Find a person";
                 button.quiet { "Find" }
             }
-            @if page.people.is_empty() { p.empty { (nobody(text)) } } @else { (table(&page, &caller)) }
+            @if page.people.is_empty() { p.empty { (nobody(text)) } } @else { (table(&page, &caller, times)) }
         }
     };
     Ok(frame(&web, &caller, &Sheet { title: "People", kind: "made", here: "/on-call" }, &content))
@@ -56,7 +58,7 @@ fn nobody(text: &str) -> &'static str {
     }
 }
 
-fn table(page: &PeoplePage, caller: &Caller) -> Markup {
+fn table(page: &PeoplePage, caller: &Caller, times: Times) -> Markup {
     html! {
         div.scroll { table {
             thead { tr { @for head in ["Person", "Tenants", "Is told", "Said in", ""] { th scope="col" { (head) } } } }
@@ -64,7 +66,7 @@ fn table(page: &PeoplePage, caller: &Caller) -> Markup {
                 td.what { (one.name.as_deref().unwrap_or(&one.email)) @if one.name.is_some() { div.muted { (one.email) } } }
                 td { (one.tenants.join(", ")) }
                 td { (one.words) @if one.unreadable { div.muted { "What was set cannot be read: set it anew." } } @if one.unheeded.is_some() { div.muted { "What was set on this page is ignored." } } }
-                td { (said_in(one)) }
+                td { (said_in(one, times)) }
                 td.act { a href={ "/people/" (one.id) } { (if may_change(one, caller) { "Change" } else { "Show" }) } }
             } } }
         } }
@@ -76,7 +78,7 @@ fn may_change(one: &PersonView, caller: &Caller) -> bool {
     caller.role >= Role::Responder && one.fixed.is_none()
 }
 
-fn said_in(one: &PersonView) -> Markup {
+fn said_in(one: &PersonView, times: Times) -> Markup {
     let by = one.set_by.as_ref().zip(one.set_at);
     html! {
         @match one.set_in {
@@ -84,7 +86,7 @@ fn said_in(one: &PersonView) -> Markup {
             "page" => { "this page" }
             _ => { "–" }
         }
-        @if let Some((who, at)) = by { div.muted { "set by " (who) ", " (at.format("%-d %b %Y %H:%M")) " UTC" } }
+        @if let Some((who, at)) = by { div.muted { "set by " (who) ", " (times.at(at)) " (" (times.zone()) ")" } }
     }
 }
 
@@ -106,7 +108,7 @@ pub async fn person_page(web: &Web, caller: &Caller, id: &str, refused: Option<&
             p { a.back href="/people" { "All people" } }
             h1 { (name) " " span.muted { (one.email) } }
             p { b { "Is told: " } (one.words) }
-            p.muted { "Said in: " (said_in(&one)) }
+            p.muted { "Said in: " (said_in(&one, Times::of(web, caller).await?)) }
             @if let Some(why) = &one.fixed { p { "It cannot be changed here: " (why) "." } }
             @if let Some(refused) = refused { p.complaint role="alert" { (refused.complaint) } }
             @if may_change(&one, caller) {

@@ -7,6 +7,7 @@ use axum::response::Html;
 use chrono::TimeDelta;
 use maud::{Markup, html};
 
+use super::times::Times;
 use super::{Sheet, frame};
 use crate::notify::{hours, words as length_words};
 use crate::service::audit::{AuditEntry, AuditPage};
@@ -22,14 +23,15 @@ pub async fn audit(
     Query(params): Query<AuditParams>,
 ) -> Result<Html<String>, Problem> {
     let found = web.service.audit(&caller.scope, &params.query(web.service.now())?).await?;
+    let times = Times::of(&web, &caller).await?;
     let AuditPage { changes, next_cursor } = found.unwrap_or_default();
     let content = html! {
         main.made {
             h1 { "Audit log" }
-            p.muted { "Every change by a person: who, with which token, from where. Times are in UTC. Each entry holds a hash of the one before; " code { "superops-sla audit verify" } " checks the whole chain." }
+            p.muted { "Every change by a person: who, with which token, from where. Times are in " (times.zone()) ". Each entry holds a hash of the one before; " code { "superops-sla audit verify" } " checks the whole chain." }
             (search(&params))
             @if changes.is_empty() { p.empty { "Nobody changed anything of that kind. Acknowledgements, silences, stand-ins, overrides, tokens and sign-ins are listed here as they happen." } }
-            @else { (changes_table(&changes)) }
+            @else { (changes_table(&changes, times)) }
             @if let Some(next) = next_cursor {
                 p { a.button href={ "/audit?" (params.again(&next)) } { @if params.begins_early() { "Later changes" } @else { "Earlier changes" } } }
             }
@@ -55,12 +57,12 @@ fn search(params: &AuditParams) -> Markup {
     }
 }
 
-fn changes_table(changes: &[AuditEntry]) -> Markup {
+fn changes_table(changes: &[AuditEntry], times: Times) -> Markup {
     html! {
         div.scroll { table {
             thead { tr { th scope="col" { "At" } th scope="col" { "Who" } th scope="col" { "Tenant" } th scope="col" { "From" } th scope="col" { "Did" } } }
             tbody { @for one in changes { tr {
-                td.when { (one.at.format("%Y-%m-%d %H:%M:%S")) }
+                td.when { (times.exact(one.at)) }
                 td { (one.who) }
                 td { (one.tenant.as_deref().unwrap_or("all")) }
                 td { (one.origin) }
@@ -76,24 +78,25 @@ fn changes_table(changes: &[AuditEntry]) -> Markup {
 /// GET /policies
 pub async fn policies(State(web): State<Arc<Web>>, caller: Caller) -> Result<Html<String>, Problem> {
     let tenants = web.service.policies(&caller.scope).await?;
+    let times = Times::of(&web, &caller).await?;
     let content = html! {
         main.made {
             h1 { "Policies in force" }
             p.muted { "The first policy that matches a ticket applies. A ticket that matches none keeps the due times that SuperOps reports." }
-            @for tenant in &tenants { (tenant_policies(tenant)) }
+            @for tenant in &tenants { (tenant_policies(tenant, times)) }
         }
     };
     Ok(frame(&web, &caller, &Sheet { title: "Policies", kind: "made", here: "/policies" }, &content))
 }
 
-fn tenant_policies(tenant: &TenantPolicies) -> Markup {
+fn tenant_policies(tenant: &TenantPolicies, times: Times) -> Markup {
     html! {
         h2 { (tenant.tenant) }
         p {
             "Hours: " (if tenant.hours == "site" { "of each site" } else { "the MSP's own" })
             ", calendar " (tenant.calendar.as_deref().unwrap_or("none: round the clock"))
             @if let Some(version) = tenant.version { ", version " (version) }
-            @if let Some(from) = tenant.in_force_from { " since " (from.format("%-d %b %Y %H:%M UTC")) }
+            @if let Some(from) = tenant.in_force_from { " since " (times.at(from)) " (" (times.zone()) ")" }
         }
         @if tenant.policies.is_empty() {
             p.empty { "No policy is configured, so SuperOps' own due times hold. " code { "superops-sla policies infer" } " proposes some from them." }

@@ -12,6 +12,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::super::auth::Caller;
 use super::super::{Problem, Web};
 use super::period::link as link_to;
+use super::times::Times;
 use super::{Sheet, frame};
 use crate::formats::{Format, svg, text};
 use crate::report::entry::Reason;
@@ -246,6 +247,7 @@ pub async fn entries(
     let shown = Shown {
         tenant: tenant.as_deref().unwrap_or_default(),
         list: Some(&*list).filter(|_| caller.role >= Role::Responder),
+        times: Times::of(&web, &caller).await?,
     };
     Ok(frame(&web, &caller, &sheet, &self::list(&page, shown)))
 }
@@ -256,13 +258,14 @@ struct Shown<'a> {
     tenant: &'a str,
     /// The query of the page, where the caller may say why a clock was missed.
     list: Option<&'a str>,
+    times: Times,
 }
 
 fn list(page: &EntryPage, shown: Shown<'_>) -> Markup {
     html! {
         main.single.reports {
             h1 { "What the figure counts" }
-            p.muted { (page.total) " clocks" @if page.total > page.entries.len() { ", the latest " (page.entries.len()) " of them" } }
+            p.muted { (page.total) " clocks" @if page.total > page.entries.len() { ", the latest " (page.entries.len()) " of them" } ". Times are in " (shown.times.zone()) "." }
             div.scroll { table.plain {
                 thead { tr { @for name in ["Ticket", "Subject", "Clock", "Outcome", "Decided", "Counted", "Target", "In whose hands", "Client", "Reason"] { th scope="col" { (name) } } } }
                 tbody { @for one in &page.entries { (entry(one, shown)) } }
@@ -282,7 +285,7 @@ fn entry(one: &EntryView, shown: Shown<'_>) -> Markup {
             td { (one.subject.as_deref().unwrap_or("–")) }
             td { (one.clock.replace('_', " ")) }
             td { (one.outcome) @if one.over > 0 { ", over by " (seconds(one.over)) } }
-            td.number { (one.decided_at.format("%Y-%m-%d %H:%M")) }
+            td.number { (shown.times.at(one.decided_at)) }
             td.number { (seconds(one.counted)) }
             td.number { (one.target.map_or_else(|| "–".to_owned(), seconds)) }
             td title=(held.join(", ")) { (one.technician) }

@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use maud::{Markup, html};
 
+use super::times::Times;
 use super::{Sheet, frame};
 use crate::service::incidents::IncidentQuery;
 use crate::service::uptime::{
@@ -29,24 +30,25 @@ const DAYS: u64 = 90;
 /// GET /services
 pub async fn services(State(web): State<Arc<Web>>, caller: Caller) -> Result<Html<String>, Problem> {
     let seen = web.service.uptime(&caller.scope).await?;
+    let times = Times::of(&web, &caller).await?;
     let mut rows = Vec::new();
     for (one, depth) in in_groups(&seen.components) {
         let looks = LooksQuery { limit: Some(LATEST_LOOKS), ..LooksQuery::default() };
         let looks = web.service.component_looks(&caller.scope, &one.id, &looks).await?.unwrap_or_default();
         let history = web.service.component_history(&caller.scope, &one.id, &HistoryQuery::default()).await?;
-        rows.push(row(one, depth, &looks, history.as_ref()));
+        rows.push(row(one, depth, &looks, history.as_ref(), times));
     }
     let content = html! {
         main.made.services {
             h1 { "Services" }
             p.muted {
-                "As of " (seen.now.format("%-d %b %H:%M")) " UTC. Shares are cut off, never rounded up; what nobody measured counts neither way."
+                "As of " (times.brief(seen.now)) " (" (times.zone()) "). Shares are cut off, never rounded up; what nobody measured counts neither way."
                 " " a href="/incidents" { "Incidents and maintenance" } " · " a href="/statements" { "Statements and credits" }
                 @if web.options.pages.is_some() { " ·" " " a href="/status" { "The public page" } }
             }
             @if rows.is_empty() { p.empty { "No service is watched: see [components.NAME] in config.example.toml." } }
             @else { (table(&rows)) }
-            @if !seen.outposts.is_empty() { h2 { "Outposts" } (outposts(&seen.outposts)) }
+            @if !seen.outposts.is_empty() { h2 { "Outposts" } (outposts(&seen.outposts, times)) }
         }
     };
     Ok(frame(&web, &caller, &Sheet { title: "Services", kind: "made", here: "/services" }, &content))
@@ -66,12 +68,13 @@ pub async fn service(
     };
     let history = web.service.component_history(&caller.scope, &id, &query).await?;
     let looks = web.service.component_looks(&caller.scope, &id, &LooksQuery::default()).await?.unwrap_or_default();
-    let today = web.service.now().date_naive();
+    let times = Times::of(&web, &caller).await?;
+    let today = times.day(web.service.now());
     let daily = DailyQuery { component: id, from: Some(today - chrono::Days::new(DAYS - 1)), ..DailyQuery::default() };
     let days = web.service.uptime_daily(&caller.scope, &daily).await?;
     let incidents = IncidentQuery { component: Some(found.id.clone()), ..IncidentQuery::default() };
     let incidents = web.service.incidents(&caller.scope, &incidents);
-    let content = one::page(&found, history.as_ref(), days.as_ref(), &looks, &incidents);
+    let content = one::page(&found, history.as_ref(), days.as_ref(), &looks, &incidents, times);
     let sheet = Sheet { title: &found.name, kind: "made", here: "/services" };
     Ok(frame(&web, &caller, &sheet, &content).into_response())
 }
@@ -115,7 +118,7 @@ fn table(rows: &[Markup]) -> Markup {
 }
 
 /// The places that look for us, and whether they are heard.
-fn outposts(all: &[OutpostView]) -> Markup {
+fn outposts(all: &[OutpostView], times: Times) -> Markup {
     html! {
         div.scroll { table {
             thead { tr {
@@ -125,14 +128,20 @@ fn outposts(all: &[OutpostView]) -> Markup {
             tbody { @for one in all { tr {
                 td { (one.name) @if one.id != one.name { div.muted { (one.id) } } }
                 td { span.badge.(if one.status == "heard" { "on_track" } else { "paused" }) { (one.status) } }
-                td { (one.last_look.map_or_else(|| "never".to_owned(), |at| at.format("%-d %b %H:%M:%S").to_string())) }
+                td { (one.last_look.map_or_else(|| "never".to_owned(), |at| times.second(at))) }
                 td.number { (one.checks) }
             } } }
         } }
     }
 }
 
-fn row(one: &ComponentView, depth: usize, looks: &[LookView], history: Option<&ComponentHistory>) -> Markup {
+fn row(
+    one: &ComponentView,
+    depth: usize,
+    looks: &[LookView],
+    history: Option<&ComponentHistory>,
+    times: Times,
+) -> Markup {
     let shares = [one.uptime.day, one.uptime.week, one.uptime.month, one.uptime.quarter];
     html! {
         tr.{ "standing-" (tone(one.status)) } {
@@ -140,8 +149,8 @@ fn row(one: &ComponentView, depth: usize, looks: &[LookView], history: Option<&C
                 a href={ "/services/" (one.id) } { (one.name) }
                 @if let Some(client) = &one.client { span.id { (client) } }
             }
-            td { (state(one)) div.muted { "since " (one.status_since.format("%-d %b %H:%M")) } }
-            td { (latest(looks)) }
+            td { (state(one, times)) div.muted { "since " (times.brief(one.status_since)) } }
+            td { (latest(looks, times)) }
             @for share in shares { td.number { (percent(share)) } }
             td.number { (percentiles(history)) }
             td.number { (certificate(&one.checks)) }
@@ -161,7 +170,7 @@ fn tone(status: &str) -> &'static str {
 }
 
 /// How it stands, with a sign and a word, never by colour alone.
-fn state(one: &ComponentView) -> Markup {
+fn state(one: &ComponentView, times: Times) -> Markup {
     let (tone, sign) = match tone(one.status) {
         tone @ "on_track" => (tone, "✓"),
         tone @ "breached" => (tone, "✕"),
@@ -172,14 +181,14 @@ fn state(one: &ComponentView) -> Markup {
     html! {
         span.badge.(tone) { span.mark.(tone) aria-hidden="true" { (sign) } (one.status) }
         @if in_doubt { " " span.muted { "in doubt" } }
-        @if let Some(until) = one.maintenance_until { div.muted { "maintenance until " (until.format("%-d %b %H:%M")) } }
+        @if let Some(until) = one.maintenance_until { div.muted { "maintenance until " (times.brief(until)) } }
         @if let Some(parent) = &one.behind { div.muted { "behind " a href={ "/services/" (parent) } { (parent) } } }
     }
 }
 
 /// The latest looks as small bars, the latest at the right.
-fn latest(looks: &[LookView]) -> Markup {
-    let words = |look: &LookView| format!("{} {}: {}", look.at.format("%H:%M:%S"), look.check, look.status);
+fn latest(looks: &[LookView], times: Times) -> Markup {
+    let words = |look: &LookView| format!("{} {}: {}", times.second(look.at), look.check, look.status);
     let bar = |look: &LookView| Bar { worst: Condition::parse(look.status), words: words(look) };
     let shown: Vec<_> = looks.iter().rev().map(bar).collect();
     let bad = looks.iter().filter(|look| look.status != "up").count();

@@ -8,11 +8,11 @@ use axum::response::{Html, Redirect};
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
+use super::times::Times;
 use super::{Sheet, frame};
 use crate::formats::text::{LONGEST, bounded};
 use crate::notify::words;
 use crate::service::{Overview, Reach, TenantHealth, TicketQuery, TicketSla};
-use crate::sla::zone::Tz;
 use crate::store::sessions::Session;
 use crate::store::tokens::Role;
 use crate::web::auth::Caller;
@@ -21,24 +21,17 @@ use crate::web::{Problem, Web, sessions};
 /// As many as can be read from across the room.
 const ON_THE_WALL: usize = 10;
 
-/// The zone of the caller's tenants, if they have one in common.
-fn zone(overview: &Overview) -> Tz {
-    let first = overview.tenants.first().map_or("UTC", |tenant| tenant.timezone);
-    let common = overview.tenants.iter().all(|tenant| tenant.timezone == first);
-    if common { first.parse().unwrap_or(Tz::UTC) } else { Tz::UTC }
-}
-
 /// GET /system
 pub async fn system(State(web): State<Arc<Web>>, caller: Caller) -> Result<Html<String>, Problem> {
     let overview = web.service.overview(&caller.scope).await?;
     let signed_in = sessions::of(&web, &caller).await?;
-    let zone = zone(&overview);
-    let time = |at: DateTime<Utc>| at.with_timezone(&zone).format("%-d %b %H:%M").to_string();
+    let times = Times::of(&web, &caller).await?;
+    let time = |at: DateTime<Utc>| times.brief(at);
     let content = html! {
         main.made {
             h1 { "System" }
             p.muted { a href="/wall" { "For a screen on the wall" } " · " a href="/api" { "The API" } @if caller.role == Role::Admin && caller.scope == Reach::All { " · " a href="/settings" { "Settings as read" } } @if caller.role == Role::Admin { " · " a href="/tokens" { "Tokens" } } }
-            p.muted { "superops-sla " (env!("CARGO_PKG_VERSION")) ". Times are in " (zone.name()) "." }
+            p.muted { "superops-sla " (env!("CARGO_PKG_VERSION")) ". Times are in " (times.zone()) "." }
             h2 { "Reading SuperOps" }
             (tenants(&overview, &time))
             h2 { "Loops" }

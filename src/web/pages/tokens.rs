@@ -7,6 +7,7 @@ use axum::response::Html;
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
+use super::times::Times;
 use super::{Sheet, frame};
 use crate::service::tokens::TokenMade;
 use crate::store::tokens::TokenRecord;
@@ -27,10 +28,11 @@ pub async fn tokens(State(web): State<Arc<Web>>, caller: Caller) -> Result<Html<
 /// The page, with what came of its form.
 pub async fn page(web: &Web, caller: &Caller, outcome: Option<&Outcome>) -> Result<Html<String>, Problem> {
     let (known, now) = (web.service.tokens(&caller.scope).await?, web.service.now());
+    let times = Times::of(web, caller).await?;
     let content = html! {
         main.made {
             h1 { "Tokens" }
-            p.muted { "A token opens what its role and tenant allow, in the API and on these pages. Only its hash is stored. Times are in UTC." }
+            p.muted { "A token opens what its role and tenant allow, in the API and on these pages. Only its hash is stored. Times are in " (times.zone()) "." }
             @match outcome {
                 Some(Outcome::Made(made)) => (shown_once(made)),
                 Some(Outcome::Refused(problem)) => { p.complaint role="alert" { (problem.detail()) } }
@@ -38,7 +40,7 @@ pub async fn page(web: &Web, caller: &Caller, outcome: Option<&Outcome>) -> Resu
             }
             (form(&web.service.tenant_names(&caller.scope), caller.tenant().is_none()))
             @if known.is_empty() { p.empty { "There are no tokens yet. Make one above for each person, screen or program that asks." } }
-            @else { (table(&known, caller, now)) }
+            @else { (table(&known, caller, now, times)) }
         }
     };
     // What was made is shown once: such a page is not fetched anew by itself.
@@ -76,8 +78,8 @@ fn form(tenants: &[String], may_see_all: bool) -> Markup {
     }
 }
 
-fn table(known: &[TokenRecord], caller: &Caller, now: DateTime<Utc>) -> Markup {
-    let time = |at: Option<DateTime<Utc>>| at.map_or("never".to_owned(), |at| at.format("%Y-%m-%d %H:%M").to_string());
+fn table(known: &[TokenRecord], caller: &Caller, now: DateTime<Utc>, times: Times) -> Markup {
+    let time = |at: Option<DateTime<Utc>>| at.map_or("never".to_owned(), |at| times.at(at));
     html! {
         div.scroll { table {
             thead { tr { th scope="col" { "For" } th scope="col" { "Role" } th scope="col" { "Tenant" } th scope="col" { "Made" } th scope="col" { "Last used" } th scope="col" { "State" } th scope="col" {} } }
@@ -87,7 +89,7 @@ fn table(known: &[TokenRecord], caller: &Caller, now: DateTime<Utc>) -> Markup {
                 td { (token.reach()) }
                 td { (time(Some(token.created_at))) }
                 td { (time(token.last_used_at)) }
-                td { (state(token, now)) }
+                td { (state(token, now, times)) }
                 td { @if token.is_good(now) && caller.token.as_ref() != Some(&token.id) {
                     form method="post" action={ "/tokens/" (token.id) "/revoke" } { button.quiet { "Revoke" } }
                 } @else if token.is_good(now) { span.muted { "yours" } } }
@@ -96,8 +98,8 @@ fn table(known: &[TokenRecord], caller: &Caller, now: DateTime<Utc>) -> Markup {
     }
 }
 
-fn state(token: &TokenRecord, now: DateTime<Utc>) -> String {
-    let day = |at: DateTime<Utc>| at.format("%Y-%m-%d").to_string();
+fn state(token: &TokenRecord, now: DateTime<Utc>, times: Times) -> String {
+    let day = |at: DateTime<Utc>| times.day(at);
     match (token.revoked_at, token.expires_at) {
         (Some(at), _) => format!("revoked {}", day(at)),
         (None, Some(at)) if at <= now => format!("expired {}", day(at)),

@@ -1,5 +1,6 @@
 //! How long answers took, as curves over time and as a table of the same figures.
 
+use super::super::times::Times;
 use maud::{Markup, html};
 
 use crate::service::uptime::LatencyPoint;
@@ -11,7 +12,7 @@ const MARGIN: (f64, f64) = (56.0, 22.0);
 const ROWS_MOST: usize = 96;
 
 /// p50 and p95 over time.
-pub(super) fn chart(points: &[LatencyPoint]) -> Markup {
+pub(super) fn chart(points: &[LatencyPoint], times: Times) -> Markup {
     let (width, height) = SIZE;
     let most = points.iter().filter_map(|point| point.p95_ms).max().unwrap_or_default();
     let top = round_up(most) as f64;
@@ -34,24 +35,24 @@ pub(super) fn chart(points: &[LatencyPoint]) -> Markup {
                     text.tick x=(MARGIN.0 - 6.0) y=(y(level) + 4.0) text-anchor="end" { (level) " ms" }
                 }
                 @for point in points.iter().step_by(points.len().div_ceil(7)) {
-                    text.tick x=(format!("{:.1}", x(point))) y=(height + MARGIN.1 + 2.0) text-anchor="middle" { (point.at.format(shape(whole))) }
+                    text.tick x=(format!("{:.1}", x(point))) y=(height + MARGIN.1 + 2.0) text-anchor="middle" { (times.written(point.at, shape(whole))) }
                 }
                 polyline.series.s0 points=(curve(|point| point.p50_ms)) {}
                 polyline.series.s1 points=(curve(|point| point.p95_ms)) {}
             }
             figcaption.keys { "How long answers took: " span.key.s0 { "p50" } " " span.key.s1 { "p95" } }
         }
-        details { summary { "The same as a table" } (table(points, shape(whole))) }
+        details { summary { "The same as a table" } (table(points, shape(whole), times)) }
     }
 }
 
-fn table(points: &[LatencyPoint], shape: &str) -> Markup {
+fn table(points: &[LatencyPoint], shape: &str, times: Times) -> Markup {
     let number = |ms: Option<i64>| ms.map_or_else(|| "–".to_owned(), |ms| format!("{ms} ms"));
     html! {
         div.scroll { table {
             thead { tr { @for head in ["From", "Looks", "Not well", "p50", "p95"] { th scope="col" { (head) } } } }
             tbody { @for point in points.iter().rev().take(ROWS_MOST) { tr {
-                td { (point.at.format(shape)) }
+                td { (times.written(point.at, shape)) }
                 td { (point.looks) }
                 td { (point.failed) }
                 td { (number(point.p50_ms)) }

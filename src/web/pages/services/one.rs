@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::super::times::Times;
 use super::latency;
 use super::{budget, certificate, minutes, percent, percentiles, state, tone};
 use crate::service::incidents::IncidentView;
@@ -24,22 +25,23 @@ pub(super) fn page(
     days: Option<&DailySeries>,
     looks: &[LookView],
     incidents: &[IncidentView],
+    times: Times,
 ) -> Markup {
     html! {
         main.made.services {
             p { a.back href="/services" { "All services" } }
             h1 { (one.name) }
-            p { (state(one)) " since " (one.status_since.format("%-d %b %Y %H:%M")) " UTC" @if let Some(client) = &one.client { " · " (client) } }
+            p { (state(one, times)) " since " (times.at(one.status_since)) " (" (times.zone()) ")" @if let Some(client) = &one.client { " · " (client) } }
             @if let Some(text) = &one.description { p.muted { (text) } }
             (figures(one, history))
             @if let Some(days) = days { (daily(days)) }
             @if let Some(sla) = &one.sla { h2 { "What was promised" } (promise(sla)) }
             @if !one.objectives.is_empty() { h2 { "Objectives" } (objectives(&one.objectives)) }
-            @if !incidents.is_empty() { h2 { "Incidents" } (told(incidents)) }
-            @if !one.checks.is_empty() { h2 { "How it is looked at" } (checks(&one.checks)) }
-            @if let Some(history) = history { (past(one, history)) }
+            @if !incidents.is_empty() { h2 { "Incidents" } (told(incidents, times)) }
+            @if !one.checks.is_empty() { h2 { "How it is looked at" } (checks(&one.checks, times)) }
+            @if let Some(history) = history { (past(one, history, times)) }
             h2 { "Latest looks" }
-            (looks_table(looks))
+            (looks_table(looks, times))
         }
     }
 }
@@ -155,17 +157,17 @@ fn objective_tone(status: &str) -> &'static str {
     }
 }
 
-fn told(incidents: &[IncidentView]) -> Markup {
+fn told(incidents: &[IncidentView], times: Times) -> Markup {
     html! {
         ul { @for one in incidents.iter().take(INCIDENTS_MOST) { li {
             a href={ "/incidents/" (one.id) } { (one.title) } " "
-            span.muted { (one.status) ", " (one.started_at.format("%-d %b %Y %H:%M")) }
+            span.muted { (one.status) ", " (times.at(one.started_at)) }
         } } }
         @if incidents.len() > INCIDENTS_MOST { p.muted { "and " (incidents.len() - INCIDENTS_MOST) " more" } }
     }
 }
 
-fn checks(all: &[CheckView]) -> Markup {
+fn checks(all: &[CheckView], times: Times) -> Markup {
     html! {
         div.scroll { table {
             thead { tr { @for head in ["Check", "From", "State", "Last look", "Took", "Every", "Blips", "What is wrong"] { th scope="col" { (head) } } } }
@@ -173,7 +175,7 @@ fn checks(all: &[CheckView]) -> Markup {
                 td { (one.id) }
                 td { (one.place.as_deref().unwrap_or("here")) @if let Some(quorum) = one.quorum { div.muted { (quorum) " must agree" } } }
                 td { span.badge.(tone(one.status)) { (one.status) } @if one.in_doubt { " " span.muted { "in doubt" } } }
-                td { (one.last_look.map_or_else(|| "never".to_owned(), |at| at.format("%-d %b %H:%M:%S").to_string())) }
+                td { (one.last_look.map_or_else(|| "never".to_owned(), |at| times.second(at))) }
                 td { (milliseconds(one.response_ms)) }
                 td { (length(one.interval_seconds * 1000)) }
                 td { (one.blips) }
@@ -183,47 +185,47 @@ fn checks(all: &[CheckView]) -> Markup {
     }
 }
 
-fn past(one: &ComponentView, history: &ComponentHistory) -> Markup {
+fn past(one: &ComponentView, history: &ComponentHistory, times: Times) -> Markup {
     html! {
         h2 { "The past" }
         p { @for range in RANGES {
             a.button href={ "/services/" (one.id) "?range=" (range) } aria-current=[(range == history.range).then_some("true")] { (range) } " "
         } }
-        (latency::chart(&history.latency))
+        (latency::chart(&history.latency, times))
         h3 { "How it stood" }
-        (spans(history))
+        (spans(history, times))
     }
 }
 
-fn spans(history: &ComponentHistory) -> Markup {
+fn spans(history: &ComponentHistory, times: Times) -> Markup {
     html! {
         @if history.spans.len() > SPANS_MOST { p.muted { "The latest " (SPANS_MOST) " of " (history.spans.len()) "." } }
         div.scroll { table {
             thead { tr { @for head in ["State", "From", "Until", "For"] { th scope="col" { (head) } } } }
-            tbody { @for one in history.spans.iter().rev().take(SPANS_MOST) { (span(one, history)) } }
+            tbody { @for one in history.spans.iter().rev().take(SPANS_MOST) { (span(one, history, times)) } }
         } }
     }
 }
 
-fn span(one: &SpanView, history: &ComponentHistory) -> Markup {
+fn span(one: &SpanView, history: &ComponentHistory, times: Times) -> Markup {
     let time = one.until.unwrap_or(history.now) - one.from;
     html! {
         tr {
             td { span.badge.(tone(one.status)) { (one.status) } }
-            td { (one.from.format("%-d %b %H:%M:%S")) }
-            td { (one.until.map_or_else(|| "now".to_owned(), |at| at.format("%-d %b %H:%M:%S").to_string())) }
+            td { (times.second(one.from)) }
+            td { (one.until.map_or_else(|| "now".to_owned(), |at| times.second(at))) }
             td { (length(time.num_milliseconds())) }
         }
     }
 }
 
-fn looks_table(looks: &[LookView]) -> Markup {
+fn looks_table(looks: &[LookView], times: Times) -> Markup {
     html! {
         @if looks.is_empty() { p.empty { "Nobody has looked in the last two days." } }
         @else { div.scroll { table {
             thead { tr { @for head in ["At", "Check", "Found", "Took", "What was wrong"] { th scope="col" { (head) } } } }
             tbody { @for look in looks { tr {
-                td { (look.at.format("%-d %b %H:%M:%S")) }
+                td { (times.second(look.at)) }
                 td { (look.check) }
                 td { span.badge.(tone(look.status)) { (look.status) } }
                 td { (milliseconds(look.response_ms)) }
