@@ -234,7 +234,9 @@ fn refusal(audience: Audience, parts: &Parts, problem: Problem) -> Response {
         return problem.into_response();
     }
     if is_empty(&parts.headers) {
-        return Redirect::to(&login_for(&parts.uri)).into_response();
+        // What was pressed is not pressed again behind the sign-in: nobody can go back to it.
+        let back = if parts.method.is_safe() { login_for(&parts.uri) } else { "/login".to_owned() };
+        return Redirect::to(&back).into_response();
     }
     Problem::unauthorized("you are not signed in, and nothing of what you sent was taken; sign in and send it again")
         .into_response()

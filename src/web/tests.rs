@@ -401,6 +401,8 @@ async fn signing_out_ends_the_session_and_the_token_lives_on() {
     let out = with(Method::POST, "/logout", &cookie).send().await.unwrap();
     assert_eq!(out.headers()[LOCATION], "/login");
     assert!(out.headers()[SET_COOKIE].to_str().unwrap().contains("Max-Age=0"));
+    let again = with(Method::POST, "/logout", &cookie).send().await.unwrap();
+    assert_eq!(again.headers()[LOCATION], "/login", "what was pressed is no page to come back to");
     assert_eq!((sees(&cookie).await, sees(&other).await), (StatusCode::UNAUTHORIZED, StatusCode::OK));
     assert_eq!(web.get("/api/v1/overview", Some(&token)).await.status(), StatusCode::OK);
 
