@@ -77,6 +77,8 @@ pub struct StatementFileQuery {
     pub tenant: Option<String>,
     /// json | csv | html | xlsx | pdf
     pub format: Option<String>,
+    /// Of a CSV: statement (what it is without this) | outages | days
+    pub table: Option<String>,
 }
 
 /// What becomes of a credit.
@@ -109,20 +111,24 @@ impl Service {
         Ok(self.frozen(scope, id).await?.map(|one| self.statement_view(&one)))
     }
 
-    /// One statement as a file of `format`; the same statement gives the same bytes.
+    /// One statement as a file of `format`, of a CSV the `table` of that name; the same statement gives the same bytes.
     pub async fn statement_file(
         &self,
         scope: &Reach,
         id: &str,
         format: Format,
+        table: Option<String>,
     ) -> Result<Option<ReportFile>, ServiceError> {
         let Some(one) = self.frozen(scope, id).await? else { return Ok(None) };
         let mut made = report(&one.statement).map_err(|why| ServiceError::BadQuestion(Complaint::whole(why)))?;
         let text = serde_json::to_string(&made)
             .map_err(|error| ServiceError::BadQuestion(Complaint::whole(error.to_string())))?;
         made.hash = hash_of(text);
-        let (content_type, disposition) = (format.content_type(), format.disposition(&made, None));
-        let bytes = self.written(Arc::new(made), None, format).await?;
+        if format == Format::Csv {
+            made.sections.iter_mut().for_each(|section| section.tables.insert(0, whole(&one.statement)));
+        }
+        let (content_type, disposition) = (format.content_type(), format.disposition(&made, table.as_deref()));
+        let bytes = self.written(Arc::new(made), table, format).await?;
         Ok(Some(ReportFile { content_type, disposition, bytes }))
     }
 
@@ -301,6 +307,48 @@ fn figures(made: &Statement) -> Vec<Figure> {
     ]
 }
 
+/// All figures as one row, for programs and spreadsheets that take one table.
+fn whole(made: &Statement) -> Table {
+    let percent_of = |share: Option<u32>| share.map_or(Cell::Blank, |share| Cell::Number(percent(share)));
+    let text = |text: Option<&str>| text.map_or(Cell::Blank, Cell::text);
+    let owed = made.owed.as_ref();
+    let yes_or_no = |is: bool| Cell::text(if is { "yes" } else { "no" });
+    let columns = [
+        ("client", ColumnKind::Text, text(made.whose.client.as_deref())),
+        ("component", ColumnKind::Text, Cell::text(&*made.whose.component)),
+        ("name", ColumnKind::Text, Cell::text(&*made.whose.name)),
+        ("period", ColumnKind::Text, Cell::text(&*made.period)),
+        ("from", ColumnKind::Time, Cell::Time(instant(made.from))),
+        ("until", ColumnKind::Time, Cell::Time(instant(made.until))),
+        ("uptime_percent", ColumnKind::Number, percent_of(made.availability)),
+        ("target_percent", ColumnKind::Number, percent_of(Some(made.agreed.target))),
+        ("kept", ColumnKind::Text, made.kept.map_or(Cell::Blank, yes_or_no)),
+        ("lost", ColumnKind::Duration, Cell::Duration(made.figure.lost)),
+        ("allowed", ColumnKind::Duration, Cell::Duration(made.allowed)),
+        ("outages", ColumnKind::Count, Cell::Count(made.figure.outages.into())),
+        ("maintenance", ColumnKind::Duration, Cell::Duration(made.figure.maintenance)),
+        ("unknown", ColumnKind::Duration, Cell::Duration(made.figure.unknown)),
+        ("measured_percent", ColumnKind::Number, percent_of(Some(made.measured))),
+        ("conclusive", ColumnKind::Text, yes_or_no(made.conclusive)),
+        ("credit_percent", ColumnKind::Count, owed.map_or(Cell::Blank, |owed| Cell::Count(owed.percent.into()))),
+        (
+            "credit_minor",
+            ColumnKind::Number,
+            owed.and_then(|owed| owed.minor).map_or(Cell::Blank, |minor| Cell::Number(minor as f64)),
+        ),
+        ("currency", ColumnKind::Text, text(owed.and_then(|owed| owed.currency.as_deref()))),
+    ];
+    let (columns, cells) = columns.map(|(key, kind, cell)| (Column::new(key, key, kind), cell)).into_iter().unzip();
+    Table {
+        key: "statement".to_owned(),
+        title: "Statement".to_owned(),
+        columns,
+        rows: vec![Row { cells, opens: None }],
+        left_out: 0,
+        shown: None,
+    }
+}
+
 fn outages(made: &Statement) -> Table {
     let row = |(from, until): &(Millis, Millis)| Row {
         cells: vec![Cell::Time(instant(*from)), Cell::Time(instant(*until)), Cell::Duration(until - from)],
@@ -315,7 +363,7 @@ fn outages(made: &Statement) -> Table {
             Column::new("length", "For", ColumnKind::Duration),
         ],
         rows: made.outages.iter().map(row).collect(),
-        left_out: 0,
+        left_out: made.outages_left_out(),
         shown: None,
     }
 }

@@ -103,7 +103,7 @@ pub struct Figure {
     pub unknown: Millis,
     /// What was left out as maintenance.
     pub maintenance: Millis,
-    /// The number of separate outages.
+    /// The number of separate outages; one that goes on behind closed hours or maintenance counts once more.
     pub outages: u32,
 }
 
@@ -155,18 +155,42 @@ pub fn percent(thousandths: u32) -> String {
     }
 }
 
+/// The part of a period that is in question, and how the component stood in it.
+struct Asked<'a> {
+    /// Within the hours, and without `maintenance`.
+    times: Intervals,
+    maintenance: Intervals,
+    spans: &'a [Span],
+    now: Millis,
+}
+
+impl<'a> Asked<'a> {
+    fn of(record: &Record<'a>, terms: &Terms, period: Interval, now: Millis) -> Self {
+        let life = (period.0.max(record.since), period.1.min(now).min(record.ended.unwrap_or(now)));
+        let times = within_hours(terms, life);
+        let maintenance = maintenance(record.windows, terms, period).intersect(&times);
+        Self { times: times.minus(&maintenance), maintenance, spans: spans::within(record.spans, life), now }
+    }
+
+    fn seen(&self, condition: Condition) -> Intervals {
+        spans::times(self.spans, condition, self.now).intersect(&self.times)
+    }
+}
+
+/// When the component was down in the part of `period` that had passed at `now`: what [`Figure::outages`] counts.
+pub fn outages(record: &Record<'_>, terms: &Terms, period: Interval, now: Millis) -> Intervals {
+    Asked::of(record, terms, period, now).seen(Condition::Down)
+}
+
 /// How the part of `period` went that had passed at `now`.
 pub fn figure(record: &Record<'_>, terms: &Terms, period: Interval, now: Millis) -> Figure {
-    let life = (period.0.max(record.since), period.1.min(now).min(record.ended.unwrap_or(now)));
-    let asked = within_hours(terms, life);
-    let maintenance = maintenance(record.windows, terms, period).intersect(&asked);
-    let asked = asked.minus(&maintenance);
-    let spans = spans::within(record.spans, life);
-    let seen = |condition| spans::times(spans, condition, now).intersect(&asked);
+    let all = Asked::of(record, terms, period, now);
+    let seen = |condition| all.seen(condition);
+    let (asked, maintenance) = (&all.times, &all.maintenance);
     let (down, degraded) = (seen(Condition::Down), seen(Condition::Degraded));
     let known = down.union(&degraded).union(&seen(Condition::Up));
     let unknown = asked.minus(&known);
-    let lost_down = if terms.whole_minutes { down.whole_minutes().intersect(&asked) } else { down.clone() };
+    let lost_down = if terms.whole_minutes { down.whole_minutes().intersect(asked) } else { down.clone() };
     let (counted, blamed) = match terms.unknown {
         UnknownTime::Exclude => (known.total(), 0),
         UnknownTime::Up => (asked.total(), 0),

@@ -6,12 +6,11 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::availability::{Figure, Record, Terms, UnknownTime, allowed, figure, whole_period};
+use super::availability::{self, Figure, Record, Terms, UnknownTime, allowed, figure, whole_period};
 use super::credit::{self, Tier};
 use super::days::{self, Period};
 use super::intervals::Interval;
-use super::spans;
-use super::{Condition, DAY, Millis};
+use super::{DAY, Millis};
 use crate::sla::zone::Tz;
 
 /// So long after its end a period is settled.
@@ -87,7 +86,7 @@ pub struct Statement {
     pub kept: Option<bool>,
     /// None: nothing was counted, or not enough of it.
     pub owed: Option<Owed>,
-    /// When it was down, within the period.
+    /// When it was down, of the time that counts; no more than 200, while the figure counts all.
     pub outages: Vec<Interval>,
     pub days: Vec<StatedDay>,
 }
@@ -105,8 +104,6 @@ impl Statement {
         let found = figure(record, terms, span, span.1);
         let conclusive = found.is_conclusive(terms);
         let tier = credit::tier(&agreed.tiers, found.up(), found.counted).filter(|_| conclusive);
-        let down = spans::times(spans::within(record.spans, span), Condition::Down, span.1);
-        let down = down.intersect(&super::intervals::Intervals::one(span.0, span.1));
         Self {
             period: kind.name(terms.zone, span.0),
             from: span.0,
@@ -118,7 +115,7 @@ impl Statement {
             conclusive,
             kept: found.is_kept(terms),
             owed: tier.map(|tier| owed(&agreed, tier.percent)),
-            outages: down.iter().take(OUTAGES_MOST).collect(),
+            outages: availability::outages(record, terms, span, span.1).iter().take(OUTAGES_MOST).collect(),
             days: stated_days(record, terms, span),
             figure: found,
             whose,
@@ -129,6 +126,13 @@ impl Statement {
     /// What it goes by: the same promise and period have the same name.
     pub fn key(&self) -> String {
         key(&self.whose.tenant, &self.whose.component, &self.period)
+    }
+
+    /// How many outages the figure counts and the list does not hold.
+    pub fn outages_left_out(&self) -> u64 {
+        let counted = usize::try_from(self.figure.outages).unwrap_or(usize::MAX);
+        let is_cut = self.outages.len() >= OUTAGES_MOST;
+        if is_cut { counted.saturating_sub(self.outages.len()) as u64 } else { 0 }
     }
 
     /// Whether anything is owed.
@@ -178,8 +182,9 @@ fn stated_days(record: &Record<'_>, terms: &Terms, (from, until): Interval) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::uptime::availability::Window;
     use crate::uptime::credit::USUAL;
-    use crate::uptime::{HOUR, MINUTE, Span};
+    use crate::uptime::{Condition, HOUR, MINUTE, Span};
 
     fn agreed(terms: &Terms) -> Agreed {
         Agreed {
@@ -218,6 +223,24 @@ mod tests {
         assert_eq!(made.days.iter().map(|day| day.lost).sum::<Millis>(), made.figure.lost);
         let text = serde_json::to_string(&made).unwrap();
         assert_eq!(serde_json::from_str::<Statement>(&text).unwrap(), made);
+    }
+
+    #[test]
+    fn the_outages_that_are_listed_are_those_that_are_counted() {
+        let terms = Terms::usual(99_900, Tz::UTC);
+        let span = Period::Month.around(Tz::UTC, 40 * DAY);
+        let (from, until) = (span.0 + 10 * DAY, span.0 + 10 * DAY + 4 * HOUR);
+        let spans = [
+            Span { condition: Condition::Up, from: span.0, until: Some(from) },
+            Span { condition: Condition::Down, from, until: Some(until) },
+        ];
+        let window = Window { from: from + HOUR, until: from + 2 * HOUR, announced_at: span.0 };
+        let record = Record { spans: &spans, windows: &[window], since: span.0, ended: None };
+        let whose =
+            Whose { tenant: "acme".to_owned(), component: "shop".to_owned(), name: "Shop".to_owned(), client: None };
+        let made = Statement::make(whose, &record, &terms, agreed(&terms), Period::Month, span);
+        assert_eq!(made.outages, [(from, from + HOUR), (from + 2 * HOUR, until)]);
+        assert_eq!((made.figure.outages, made.outages_left_out()), (2, 0));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub async fn file(
 ) -> Result<Response, Problem> {
     let format = query.format.as_deref().unwrap_or("json").parse::<Format>();
     let format = format.map_err(|unknown| Problem::bad(&Complaint::about("format", unknown.to_string())))?;
-    let file = web.service.statement_file(&caller.scope, &id, format).await?;
+    let file = web.service.statement_file(&caller.scope, &id, format, query.table).await?;
     let file = file.ok_or_else(|| Problem::not_found("statement"))?;
     let heads = [(CONTENT_TYPE, file.content_type.to_owned()), (CONTENT_DISPOSITION, file.disposition)];
     Ok((heads, file.bytes).into_response())
