@@ -137,8 +137,13 @@ impl Verified {
         if link.hash(prior) != *hash {
             return Some("it was changed after it was written");
         }
-        if self.last.as_ref().is_some_and(|last| last != prior) {
-            return Some("a row before it was taken out or put in");
+        match &self.last {
+            Some(last) if last != prior => return Some("a row before it was taken out or put in"),
+            // The chain begins behind rows that never had a hash with a row that knows of none.
+            None if self.unchained > 0 && !prior.is_empty() => {
+                return Some("the rows before it have lost their hashes");
+            }
+            _ => {}
         }
         self.rows += 1;
         self.last = Some(hash.clone());
@@ -191,6 +196,7 @@ mod tests {
             ("UPDATE audit SET at = at + 1 WHERE id = 3", 3),
             ("UPDATE audit SET tenant = 'acme' WHERE id = 3", 3),
             ("UPDATE audit SET hash = '', prior = '' WHERE id = 3", 3),
+            ("UPDATE audit SET hash = '', prior = '', who = 'tom' WHERE id <= 2", 3),
             ("DELETE FROM audit WHERE id = 3", 4),
             ("INSERT INTO audit (at, who, what, origin) VALUES (1, 'tom', 'nothing', 'here')", 6),
         ];
