@@ -8,6 +8,7 @@ use super::{Complaint, Reach, Service, ServiceError};
 use crate::config::uptime::Component;
 use crate::keys::id_of;
 use crate::store::audit::Author;
+use crate::store::incidents::WORKS_MOST;
 use crate::store::millis;
 use crate::uptime::incident::{Impact, Incident, Progress, Saying, Update, Work};
 use crate::uptime::{DAY, Millis};
@@ -224,6 +225,11 @@ impl Service {
     ) -> Result<WorkView, ServiceError> {
         let now = millis(self.clock.now());
         let (tenant, components) = self.touched(scope, &order.components)?;
+        if self.announcements().works.len() as i64 >= WORKS_MOST {
+            return Err(bad(Complaint::whole(
+                "50000 windows of work are kept already: no more can be announced until old ones are gone",
+            )));
+        }
         let title = text("title", Some(order.title), TITLE_MOST)?
             .ok_or_else(|| bad(Complaint::about("title", "say what is done: `title`")))?;
         let (from, until) = (moment("from", &order.from)?, moment("until", &order.until)?);

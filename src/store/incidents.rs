@@ -15,7 +15,8 @@ use crate::uptime::{Millis, SPANS_KEPT};
 const TOLD: Millis = 400 * crate::uptime::DAY;
 const INCIDENTS_MOST: i64 = 500;
 const UPDATES_MOST: i64 = 10_000;
-const WORKS_MOST: i64 = 2_000;
+/// Of announced work: what is not read here would count as downtime, so no more than this is taken.
+pub(crate) const WORKS_MOST: i64 = 50_000;
 /// Who speaks where nobody did.
 const NOBODY: &str = "the watch itself";
 
