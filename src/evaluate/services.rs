@@ -170,7 +170,7 @@ fn said(kind: AlertKind, entry: &ComponentEntry, now: Millis) -> String {
         return format!("keeps going up and down ({changes} changes within an hour) and is {condition}");
     }
     match (kind, condition) {
-        (AlertKind::Heartbeat, _) => "has not called as it should".to_owned(),
+        (AlertKind::Heartbeat, _) => "has missed a heartbeat".to_owned(),
         // Nobody knows how it is, only that it was not well when it was last seen.
         (_, Condition::Unknown) => "has not been seen up".to_owned(),
         _ => format!("is {condition}"),

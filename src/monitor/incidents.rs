@@ -25,7 +25,7 @@ fn key(component: &Component, began: Millis) -> String {
 }
 
 /// What is said of an outage in public, before anybody knows more.
-const FIRST_WORDS: &str = "It does not answer. We are looking into it.";
+const FIRST_WORDS: &str = "We see an outage and are looking into it.";
 
 /// The incident of an outage, until people say more of it.
 fn of_outage(config: &Config, component: &Component, began: Millis) -> Incident {

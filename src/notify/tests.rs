@@ -7,6 +7,7 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 use crate::clock::ManualClock;
 use crate::config::{Email, Sms, SmsSender, SmtpTls, Twilio, Voice};
+use crate::sla::zone::Tz;
 
 /// The port of a server whose certificate nobody has signed.
 async fn imposter() -> u16 {

@@ -81,7 +81,9 @@ fn component_list(model: &Model) -> Vec<Value> {
 fn component(model: &Model, one: &PublicComponent, position: usize) -> Value {
     let is_group = !one.members.is_empty();
     let description = match one.condition {
-        Condition::Unknown => Some("Not measured now; this is how it stood last.".to_owned()),
+        Condition::Unknown => {
+            Some("Not measured now; the status is that of the last look, if there was one.".to_owned())
+        }
         _ => one.description.clone(),
     };
     let mut value = json!({

@@ -94,7 +94,7 @@ fn advice(error: &SyncError) -> &'static str {
         ApiError::Forbidden { .. } => "give the token's user the right to read tickets",
         ApiError::Throttled => "lower `requests_per_minute`, or see which other program uses this token",
         ApiError::Setup { .. } => "correct the tenant's settings and restart",
-        _ => "nothing: it is tried again by itself",
+        _ => "wait, it is tried again by itself",
     }
 }
 

@@ -407,7 +407,7 @@ async fn a_heartbeat_that_stays_away_is_told_as_one_and_reaches_who_answers_wher
     watch(&mut app, TimeDelta::hours(3)).await;
     app.settle().await;
     let said = app.said();
-    assert!(said.contains("backup has not called as it should since"), "{said}");
+    assert!(said.contains("backup has missed a heartbeat since"), "{said}");
 }
 
 #[tokio::test]
@@ -647,6 +647,12 @@ async fn a_month_is_settled_once_and_its_credit_is_decided_by_an_admin() {
         assert!(bytes.len() > 40 && bytes.starts_with(begins.as_bytes()), "{format}: {} bytes", bytes.len());
         assert_eq!(bytes, file(format).await, "{format}: the same statement gives the same bytes");
     }
+    let table = String::from_utf8(file("csv").await.to_vec()).unwrap();
+    let (head, row) = table.trim_end().split_once("\r\n").unwrap();
+    let of = |key: &str| row.split(',').nth(head.split(',').position(|name| name == key).unwrap()).unwrap();
+    assert_eq!((of("kept"), of("outages"), of("credit_percent")), ("no", "1", "10"), "{table}");
+    let outages = String::from_utf8(file("csv&table=outages").await.to_vec()).unwrap();
+    assert_eq!(outages.lines().count(), 2, "{outages}");
     app.restart().await;
     watch(&mut app, TimeDelta::hours(1)).await;
     let again = app.parts().service.statements(&superops_sla::service::Reach::All, &Default::default()).await.unwrap();

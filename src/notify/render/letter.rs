@@ -340,7 +340,7 @@ pub(super) fn stale(facts: &StaleFacts, message: &Message, now: DateTime<Utc>) -
     let tenant = line(&facts.tenant, 40);
     let subject = match &facts.outpost {
         Some(outpost) => format!("[SLA] {tenant}: outpost {}", line(outpost, 40)),
-        None => format!("[SLA] {tenant}: data from SuperOps"),
+        None => format!("[SLA] {tenant}: stale data from SuperOps"),
     };
     let mut letter = Letter::new(subject, headline, urgency);
     if facts.fresh_at.is_none() {

@@ -172,7 +172,7 @@ function startBulk() {
 
 function makeCard(alert) {
   const owner = alert.component ? null : alert.technician ?? 'unassigned';
-  const parts = [CLOCKS[alert.clock] ?? TROUBLES[alert.clock] ?? alert.clock, alert.client ?? 'no client', alert.priority, owner];
+  const parts = [CLOCKS[alert.clock] ?? TROUBLES[alert.clock] ?? alert.clock, alert.client ?? 'no client', alert.priority, owner, state.overview.tenants.length > 1 ? alert.tenant : null];
   return el('li', { class: `alert ${alert.stage} is-${alert.state}`, tabindex: '-1' },
     el('div', { class: 'alert-top' },
       el('span', { class: 'badge' }, pickBox(alert), mark(MARKS[alert.stage]), (alert.clock === 'outage' ? OUTAGE_STAGES : STAGES)[alert.stage]),

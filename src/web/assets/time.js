@@ -45,7 +45,7 @@ export function words(seconds) {
 }
 
 const FULL = { weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' };
-const written = (at, form) => new Date(at).toLocaleString(undefined, { ...form, timeZone: zone.name });
+const written = (at, form) => new Date(at).toLocaleString(undefined, { ...form, hourCycle: 'h23', timeZone: zone.name });
 export const local = (text) => (text ? written(text, FULL) : '');
 export const clockTime = (at) => written(at, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 

@@ -107,6 +107,7 @@ pub async fn end_session(
 pub async fn wall(State(web): State<Arc<Web>>, caller: Caller) -> Result<Html<String>, Problem> {
     let query = TicketQuery { limit: Some(ON_THE_WALL), ..TicketQuery::default() };
     let page = web.service.tickets(&caller.scope, &query).await?;
+    let is_blind = web.service.overview(&caller.scope).await?.tenants.iter().any(|tenant| tenant.trouble.is_some());
     let counts = page.counts;
     let tiles = [
         ("breached", "Breached", counts.breached),
@@ -121,7 +122,7 @@ pub async fn wall(State(web): State<Arc<Web>>, caller: Caller) -> Result<Html<St
     let content = html! {
         main.wall {
             div.tiles { @for (class, name, number) in tiles { div class={ "tile " (class) } { b { (number) } span { (name) } } } }
-            @if page.tickets.is_empty() { p.empty { "No open tickets. The worst ten appear here by themselves." } }
+            @if page.tickets.is_empty() { p.empty { @if is_blind { "No open tickets are known, but not everything could be read." } @else { "No open tickets. The worst ten appear here by themselves." } } }
             @else { table { tbody { @for ticket in &page.tickets { (wall_row(ticket)) } } } }
         }
     };

@@ -177,12 +177,17 @@ fn checks(all: &[CheckView], times: Times) -> Markup {
                 td { span.badge.(tone(one.status)) { (one.status) } @if one.in_doubt { " " span.muted { "in doubt" } } }
                 td { (one.last_look.map_or_else(|| "never".to_owned(), |at| times.second(at))) }
                 td { (milliseconds(one.response_ms)) }
-                td { (length(one.interval_seconds * 1000)) }
+                td { (every(one.interval_seconds)) }
                 td { (one.blips) }
                 td { (one.detail.as_deref().unwrap_or("")) }
             } } }
         } }
     }
+}
+
+/// Short times to the second: a look each five seconds is another promise than one each fifty.
+fn every(seconds: i64) -> String {
+    if seconds < 60 { format!("{seconds} s") } else { length(seconds * 1000) }
 }
 
 fn past(one: &ComponentView, history: &ComponentHistory, times: Times) -> Markup {
