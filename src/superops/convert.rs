@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc, Weekday};
-use serde_json::{Map, Value};
 
 use super::gaps::{Gaps, RowGaps};
+use super::json::{Fields, Value};
 use super::{Conversation, ConversationKind, Gap, Note, Page, Reject, TicketPage};
 use crate::ticket::{Client, Flaw, Named, RefId, Reported, Site, SiteHours, Technician, Ticket, TicketId, Unknown};
 
@@ -38,8 +38,8 @@ pub(super) fn single_page(data: &Value, gaps: &Gaps) -> Result<TicketPage, Rejec
 
 impl TicketPage {
     fn push(&mut self, mut ticket: Ticket, record: &Value, gaps: &RowGaps<'_>) {
-        let blank = |field: &&str| record.get(*field).is_none_or(Value::is_null);
-        let failed: Vec<_> = TICKET.into_iter().filter(blank).filter(|field| gaps.failed(field)).collect();
+        let blank = |field: &&str| record.get(field).is_none_or(Value::is_null);
+        let failed: Vec<_> = TICKET.into_iter().filter(|field| gaps.failed(field)).filter(blank).collect();
         let unasked: Vec<_> = TICKET.into_iter().filter(|field| gaps.unasked(field)).collect();
         if !failed.is_empty() || !unasked.is_empty() {
             ticket
@@ -286,7 +286,7 @@ fn page<T>(
             Ok((item, mut read)) => {
                 let gaps = gaps.of_row(Some((key, index)));
                 let failed = read.fields.iter().filter(|(field, value)| value.is_null() && gaps.failed(field));
-                let failed: Vec<_> = failed.map(|(field, _)| field.as_str()).collect();
+                let failed: Vec<_> = failed.map(|(field, _)| field).collect();
                 failed.into_iter().for_each(|field| read.flaw(field, FAILED));
                 page.items.push(item);
                 page.rejects.extend(read.flaws.into_iter().map(|flaw| Reject {
@@ -303,7 +303,7 @@ fn page<T>(
 
 /// Reads the fields of one record, and remembers which of them made no sense.
 struct Reader<'a> {
-    fields: &'a Map<String, Value>,
+    fields: &'a Fields,
     id: Option<String>,
     flaws: Vec<Flaw>,
 }
@@ -417,7 +417,7 @@ fn named(value: &Value) -> Result<Option<Named>, &'static str> {
         return Ok(None);
     }
     let fields = value.as_object().ok_or("is not an object")?;
-    let id = ID_KEYS.iter().find_map(|key| id_text(fields.get(*key)?)).ok_or("has no readable id")?;
+    let id = ID_KEYS.iter().find_map(|key| id_text(fields.get(key)?)).ok_or("has no readable id")?;
     let id = RefId::parse(&id).map_err(|_| "has a blank id")?;
     let name = fields.get("name").and_then(text).unwrap_or_else(|| id.to_string());
     Ok(Some(Named { id, name }))
@@ -425,7 +425,7 @@ fn named(value: &Value) -> Result<Option<Named>, &'static str> {
 
 /// A scalar of type JSON may arrive as a string that holds JSON.
 fn leaf(value: &Value) -> Cow<'_, Value> {
-    let held = value.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let held = value.as_str().and_then(|text| Value::parse(text).ok());
     held.map_or(Cow::Borrowed(value), Cow::Owned)
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use super::json::Value;
 
 /// One step of the way to a place in an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) enum Step {
 impl Step {
     pub fn read(value: &Value) -> Option<Self> {
         match value {
-            Value::String(name) => Some(Self::Field(name.clone())),
+            Value::String(name) => Some(Self::Field(name.to_string())),
             Value::Number(index) => Some(Self::Row(usize::try_from(index.as_u64()?).ok()?)),
             _ => None,
         }
@@ -80,7 +80,7 @@ impl Gaps {
     pub fn fields_of_lost_rows(&self, data: &Value, list: &str) -> BTreeSet<String> {
         let lost = |place: &&Vec<Step>| match place.as_slice() {
             [Step::Field(name), Step::Row(row), _, ..] if name == list => {
-                data.get(list).and_then(|rows| rows.get(row)).is_some_and(Value::is_null)
+                data.get(list).and_then(|rows| rows.as_array()?.get(*row)).is_some_and(Value::is_null)
             }
             _ => false,
         };

@@ -17,23 +17,34 @@ use super::*;
 use crate::config::{Hours, TokenSource};
 use crate::ticket::{Flaw, RefId, StatusWords};
 
-fn fixture(name: &str) -> Value {
+/// A sample that can be changed before it is read.
+type Sample = serde_json::Value;
+
+fn fixture(name: &str) -> Sample {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/superops").join(name);
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-fn data(name: &str, operation: &str) -> Value {
+fn raw(name: &str, operation: &str) -> Sample {
     fixture(name)["data"][operation].clone()
+}
+
+fn data(name: &str, operation: &str) -> Value {
+    read(&raw(name, operation))
+}
+
+fn read(sample: &Sample) -> Value {
+    Value::parse(&sample.to_string()).unwrap()
 }
 
 fn utc(y: i32, mo: u32, d: u32, h: u32, mi: u32, s: u32) -> DateTime<Utc> {
     Utc.with_ymd_and_hms(y, mo, d, h, mi, s).unwrap()
 }
 
-fn ticket_with(field: &str, value: Value) -> Ticket {
-    let mut record = data("getTicket.ok.json", "getTicket");
+fn ticket_with(field: &str, value: Sample) -> Ticket {
+    let mut record = raw("getTicket.ok.json", "getTicket");
     record[field] = value;
-    convert::ticket(&record).unwrap()
+    convert::ticket(&read(&record)).unwrap()
 }
 
 #[test]
@@ -116,7 +127,7 @@ fn an_odd_field_is_left_blank_and_named() {
         ("createdTime", json!(12), "is a number, not a possible time"),
         ("firstResponseViolated", json!("perhaps"), "is a text, not true or false"),
         ("status", json!({ "name": "Open" }), "is an object, not a text"),
-        ("subject", Value::Null, "is missing"),
+        ("subject", Sample::Null, "is missing"),
         ("client", json!({ "name": "Nobody" }), "has no readable id"),
         ("client", json!({ "accountId": 6.8e18 }), "has no readable id"),
         ("sla", json!("Gold"), "is not an object"),
@@ -129,7 +140,7 @@ fn an_odd_field_is_left_blank_and_named() {
 
 #[test]
 fn blank_in_any_form_is_no_flaw() {
-    for blank in [Value::Null, json!(""), json!("  "), json!({}), json!([])] {
+    for blank in [Sample::Null, json!(""), json!("  "), json!({}), json!([])] {
         let ticket = ticket_with("technician", blank.clone());
         assert_eq!((ticket.technician, ticket.flaws), (None, vec![]), "{blank}");
     }
@@ -144,10 +155,10 @@ fn an_association_may_arrive_as_a_text_that_holds_json() {
 
 #[test]
 fn a_record_without_an_id_does_not_cost_the_page() {
-    let mut page = data("getTicketList.page1.json", "getTicketList");
-    page["tickets"][0]["ticketId"] = Value::Null;
-    page["tickets"].as_array_mut().unwrap().push(Value::Null);
-    let page = convert::ticket_page(&page, &Gaps::default()).unwrap();
+    let mut page = raw("getTicketList.page1.json", "getTicketList");
+    page["tickets"][0]["ticketId"] = Sample::Null;
+    page["tickets"].as_array_mut().unwrap().push(Sample::Null);
+    let page = convert::ticket_page(&read(&page), &Gaps::default()).unwrap();
     assert_eq!(page.tickets.len(), 2);
     let expected = [Reject::new(None, "ticketId", "is missing"), Reject::new(None, "record", "is null")];
     assert_eq!(page.rejects, expected);
@@ -166,10 +177,10 @@ fn people_are_read_with_what_is_needed_to_reach_them() {
 
 #[test]
 fn a_blank_address_is_no_address() {
-    let mut page = data("getTechnicianList.ok.json", "getTechnicianList");
+    let mut page = raw("getTechnicianList.ok.json", "getTechnicianList");
     page["userList"][0]["email"] = json!("  ");
     page["userList"][1]["email"] = json!(" aiko@example.com ");
-    let page = convert::technicians(&page, &Gaps::default()).unwrap();
+    let page = convert::technicians(&read(&page), &Gaps::default()).unwrap();
     assert_eq!(page.items[0].email, None);
     assert_eq!(page.items[1].email.as_deref(), Some("aiko@example.com"));
 }
@@ -194,9 +205,9 @@ fn sites_are_read_with_their_hours() {
 
 #[test]
 fn an_odd_row_of_hours_is_named_and_the_site_kept() {
-    let mut page = data("getClientSiteList.ok.json", "getClientSiteList");
+    let mut page = raw("getClientSiteList.ok.json", "getClientSiteList");
     page["sites"][0]["businessHour"][0]["day"] = json!("SOMEDAY");
-    let page = convert::sites(&page, &Gaps::default()).unwrap();
+    let page = convert::sites(&read(&page), &Gaps::default()).unwrap();
     assert_eq!(page.items[0].hours.len(), 4);
     assert_eq!(page.rejects[0].field, "businessHour");
     assert_eq!(page.rejects[0].id.as_deref(), Some("6841203958194552832"));
@@ -204,13 +215,13 @@ fn an_odd_row_of_hours_is_named_and_the_site_kept() {
 
 #[test]
 fn conversations_say_who_and_when() {
-    let mut list = data("getTicketConversationList.ok.json", "getTicketConversationList");
+    let mut list = raw("getTicketConversationList.ok.json", "getTicketConversationList");
     list[3]["type"] = json!("BOT_REPLY");
-    let kinds: Vec<_> = convert::conversations(&list).into_iter().map(|entry| entry.kind).collect();
+    let kinds: Vec<_> = convert::conversations(&read(&list)).into_iter().map(|entry| entry.kind).collect();
     let bot = ConversationKind::Other("BOT_REPLY".into());
     use ConversationKind::{Description, RequesterNotice, TechnicianReply};
     assert_eq!(kinds, [Description, RequesterNotice, TechnicianReply, bot]);
-    let reply = &convert::conversations(&list)[2];
+    let reply = &convert::conversations(&read(&list))[2];
     assert_eq!(reply.author.as_ref().unwrap().as_str(), "5120044817230462976");
     assert_eq!(reply.at, utc(2026, 10, 17, 8, 31, 7) + TimeDelta::milliseconds(118));
 }
@@ -273,8 +284,8 @@ fn a_ticket_that_is_null_is_not_an_error() {
     assert_eq!(answer::read("getTicket", br#"{"data":{"getTicket":null}}"#).unwrap().data, Value::Null);
 }
 
-fn variables(ask: &TicketAsk) -> Value {
-    serde_json::from_slice::<Value>(&operations::tickets(ask, ask.page, 100).body).unwrap()["variables"].clone()
+fn variables(ask: &TicketAsk) -> Sample {
+    serde_json::from_slice::<Sample>(&operations::tickets(ask, ask.page, 100).body).unwrap()["variables"].clone()
 }
 
 #[test]
