@@ -40,6 +40,8 @@ struct QuietTicket {
     next_change: Option<DateTime<Utc>>,
     /// None: the look called for something, so the next turn looks again.
     until: Option<DateTime<Utc>>,
+    /// Under which rules it was looked at.
+    era: u32,
 }
 
 /// The tickets of one tenant that need no look.
@@ -54,6 +56,9 @@ pub struct Quiet {
     /// The tickets that were gone through last, and when.
     passed: Option<(Arc<OpenTickets>, DateTime<Utc>)>,
     rules: Option<Arc<TenantRules>>,
+    /// Rises with other rules, or on a clock that was set back: nothing holds that was found before. It is not thrown
+    /// away, since nearly all of it is found again, and is written over where it stands.
+    era: u32,
     now: DateTime<Utc>,
 }
 
@@ -62,7 +67,8 @@ impl Quiet {
     pub fn begin(&mut self, rules: &Arc<TenantRules>, now: DateTime<Utc>) {
         let same_rules = self.rules.as_ref().is_some_and(|known| Arc::ptr_eq(known, rules));
         if !same_rules || now < self.now {
-            *self = Self::default();
+            self.era += 1;
+            self.passed = None;
         }
         self.rules = Some(rules.clone());
         self.now = now;
@@ -97,7 +103,7 @@ impl Quiet {
     /// What is kept of `watched` as it is now: a ticket that was read anew is another.
     fn still(&self, watched: &Arc<Watched>) -> Option<&QuietTicket> {
         let still = self.tickets.get(&watched.ticket.id)?;
-        Arc::ptr_eq(&still.watched, watched).then_some(still)
+        (still.era == self.era && Arc::ptr_eq(&still.watched, watched)).then_some(still)
     }
 
     fn needs_no_look(&self, watched: &Arc<Watched>) -> bool {
@@ -115,8 +121,14 @@ impl Quiet {
         let latest = self.now + TimeDelta::seconds(fastrand::i64(LOOK_AFTER));
         let until = calm.then(|| next_change.map_or(latest, |change| change.min(latest)));
         self.restless.extend((!calm).then(|| id.clone()));
-        let still = Box::new(QuietTicket { watched: watched.clone(), clocks, next_change, until });
-        let before = self.tickets.insert(id.clone(), still).and_then(|before| before.next_change);
+        let still = QuietTicket { watched: watched.clone(), clocks, next_change, until, era: self.era };
+        let before = match self.tickets.get_mut(id) {
+            Some(known) => std::mem::replace(&mut **known, still).next_change,
+            None => {
+                self.tickets.insert(id.clone(), Box::new(still));
+                None
+            }
+        };
         if before != next_change {
             if let Some(at) = before {
                 self.changes.remove(at, id.clone());
@@ -208,6 +220,16 @@ mod tests {
         let mut quiet = kept(&rules(), &watched);
         quiet.begin(&rules(), at(101));
         assert!(!quiet.needs_no_look(&watched));
+    }
+
+    #[test]
+    fn what_changes_next_by_other_rules_takes_the_place_of_what_did_before() {
+        let watched = ticket();
+        let mut quiet = kept(&rules(), &watched);
+        let others = rules();
+        quiet.begin(&others, at(101));
+        quiet.keep(&watched, Clocks::of(&watched, &others), Some(at(130)), true);
+        assert_eq!((quiet.needs_no_look(&watched), quiet.next_change()), (true, Some(at(130))));
     }
 
     #[test]
