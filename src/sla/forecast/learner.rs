@@ -35,6 +35,8 @@ const SHRINK: f64 = 0.25;
 const ENOUGH: usize = 200;
 /// Rows kept to learn from: 30,000 hold some 5 MB.
 const KEPT: usize = 30_000;
+/// There is made room for so many at a time: twice the room whenever it is used up would be half empty, and megabytes.
+const MORE_ROWS: usize = 1_000;
 const REFIT: TimeDelta = TimeDelta::days(7);
 /// Sooner, when drift shows.
 const REFIT_IN_DRIFT: TimeDelta = TimeDelta::days(3);
@@ -470,7 +472,10 @@ impl Forecaster {
             // Most notes are waiting ones: room kept for more of them would be much in all.
             open.samples.reserve_exact(1);
             open.samples.push((sample, traits));
-            open.promised.extend(promised);
+            if let Some(promised) = promised {
+                open.promised.reserve_exact(1);
+                open.promised.push(promised);
+            }
         }
     }
 
@@ -484,6 +489,9 @@ impl Forecaster {
         let samples = std::mem::take(&mut open.samples);
         let counts = 1.0 / samples.len().max(1) as f64;
         let outcome = u32::try_from(self.outcomes).unwrap_or(u32::MAX);
+        if self.rows.capacity() - self.rows.len() < samples.len() {
+            self.rows.reserve_exact(samples.len().max(MORE_ROWS));
+        }
         for (sample, traits) in samples {
             let expected = f64::from(chance(sample.inputs.get(Number::Usual as usize)));
             self.rates.learn(&traits.keys(), Outcome { breached, expected, counts }, at);

@@ -53,7 +53,10 @@ pub(super) fn strongest(case: &Case<'_>) -> Vec<Arc<str>> {
     }
     let towards = |reason: &Reason| if case.likely { reason.adds } else { -reason.adds };
     reasons.sort_by(|a, b| towards(b).total_cmp(&towards(a)));
-    reasons.into_iter().take(GIVEN).map(|reason| reason.words.into()).collect()
+    // A list made out of the other would keep the room of all candidates, for each clock.
+    let mut given = Vec::with_capacity(GIVEN.min(reasons.len()));
+    given.extend(reasons.into_iter().take(GIVEN).map(|reason| Arc::<str>::from(reason.words)));
+    given
 }
 
 impl Case<'_> {
