@@ -368,6 +368,9 @@ async fn release(
             .bind(tenant.as_str())
             .fetch_all(&mut *tx)
             .await?;
+    if held.is_empty() {
+        return Ok(());
+    }
     let good: HashSet<String> = read.iter().map(|id| Unread::ticket_record(id.as_str())).collect();
     let still_bad = |record: &String| unread.iter().any(|one| one.record == *record);
     for record in held.iter().filter(|record| good.contains(*record) && !still_bad(record)) {
