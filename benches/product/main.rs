@@ -20,6 +20,10 @@ mod years;
 
 use figure::Figure;
 
+/// What runs in this process is measured as it runs in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PARTS: [&str; 9] = ["sync", "budget", "evaluate", "lateness", "storm", "steady", "memory", "messages", "years"];
 
 #[tokio::main]
