@@ -34,6 +34,8 @@ use crate::ticket::{RefId, TenantId};
 const A_TURN: u32 = 250;
 /// So many of them are written in one transaction: what people are to be told waits for its end.
 const AT_ONCE: usize = 25;
+/// Days of a tenant that are packed in a turn in which nothing is booked.
+const DAYS_A_TURN: usize = 10;
 /// Between two turns of many.
 const PAUSE: Duration = Duration::from_millis(20);
 /// While nothing is marked the books are looked into so often.
@@ -59,6 +61,8 @@ pub struct Turn {
     pub written: Written,
     /// Months that were closed.
     pub closed: usize,
+    /// Days that were packed.
+    pub packed: usize,
 }
 
 /// What is the same for all tickets of a tenant.
@@ -94,7 +98,7 @@ impl Bookkeeping {
                     if in_a_row > 0 && in_a_row % 10_000 < turn.tickets {
                         info!(tickets = in_a_row, "the books are being made: {in_a_row} tickets so far");
                     }
-                    if turn.tickets >= A_TURN as usize {
+                    if turn.tickets >= A_TURN as usize || turn.packed >= DAYS_A_TURN {
                         tokio::time::sleep(PAUSE).await;
                         continue;
                     }
@@ -129,6 +133,7 @@ impl Bookkeeping {
         if by_tenant.is_empty() {
             for tenant in self.config.tenants.values() {
                 turn.closed += self.close_months(tenant, now).await?;
+                turn.packed += self.pack_days(tenant, now).await?;
             }
         }
         Ok(turn)
@@ -191,6 +196,13 @@ impl Bookkeeping {
         }
         let maintenance = self.store.maintenance_since(&tenant.id, since).await?;
         Ok(TenantBooks { eras, by_name, maintenance, zone })
+    }
+
+    /// Packs days on which nothing is decided any more, for those who read many of them.
+    async fn pack_days(&self, tenant: &Tenant, now: DateTime<Utc>) -> Result<usize, StoreError> {
+        let (_, rules) = self.rules.of(tenant).await?;
+        let today = now.with_timezone(&rules.msp_timezone()).date_naive();
+        self.store.pack_days(&tenant.id, today, DAYS_A_TURN).await
     }
 
     /// Closes the months that ended long enough ago: once all tickets were read since, and nothing waits to be booked.

@@ -5,6 +5,7 @@
 //! about the same books gives the same report, to the byte. What a figure means stands in
 //! `docs/reports.md`; the rules are in the modules here, which read no clock, file or network.
 
+pub mod brief;
 pub mod clients;
 pub mod credit;
 pub mod day;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::entry::Entry;
-use super::figures::{Question, Summary, summary};
+use super::figures::{Question, Summary, compliance, summary};
 use super::rate::Rate;
 
 /// The figures of one client.
@@ -25,7 +25,7 @@ pub fn clients<'a>(entries: impl Iterator<Item = &'a Entry>, question: &Question
     }
     let earlier = Question { period: question.period.before(), ..*question };
     let client = |(id, entries): (Option<&Arc<str>>, Vec<&Entry>)| {
-        let before = summary(entries.iter().copied(), &earlier).all;
+        let before = compliance(entries.iter().copied(), &earlier);
         Client { id: id.cloned(), sum: summary(entries.iter().copied(), question), before }
     };
     let all = groups.into_iter().map(client);

@@ -324,7 +324,7 @@ pub struct Entry {
 impl Entry {
     /// Whether it is one of the clocks that compliance is about: the later rounds' resolutions are not.
     pub fn is_headline(&self) -> bool {
-        self.clock != ClockKind::Resolution || self.round == 1
+        self.brief().is_headline()
     }
 
     /// Why it was missed: a person's word comes before what the history tells.
@@ -334,7 +334,7 @@ impl Entry {
 
     /// Whether its outcome counts, where maintenance is left out or not.
     pub fn counts(&self, with_maintenance: bool) -> bool {
-        self.outcome != Outcome::Excluded && (with_maintenance || !self.maintenance)
+        self.brief().counts(with_maintenance)
     }
 
     /// Why it does not count, if it does not.

@@ -43,10 +43,10 @@ pub fn funnel<K: Ord>(cells: &BTreeMap<K, Cell>) -> Option<Funnel> {
         let other = of_others(cell);
         let rate = if other.of < FEW { pooled } else { other };
         let breach = 1.0 - rate.exact()?;
-        chances.extend((0..cell.own.of).map(|_| breach));
+        chances.push((breach, cell.own.of));
         own.join(cell.own);
     }
-    if chances.is_empty() {
+    if own.of == 0 {
         return None;
     }
     let breaches = own.of - own.met;
@@ -55,7 +55,7 @@ pub fn funnel<K: Ord>(cells: &BTreeMap<K, Cell>) -> Option<Funnel> {
     Some(Funnel {
         clocks: own.of,
         breaches,
-        expected: chances.iter().sum(),
+        expected: chances.iter().map(|(chance, clocks)| chance * *clocks as f64).sum(),
         usual: self::limits(&distribution, 0.95),
         limits,
         differs: breaches < limits.0 || breaches > limits.1,
@@ -79,28 +79,63 @@ fn others<'a>(cells: impl Iterator<Item = &'a Cell> + Clone) -> Rate {
 /// Less likely than this is never: far below any tail that is looked at, however many such are left out.
 const NOTHING: f64 = 1e-18;
 
-/// How likely each number of successes is, of independent trials with these `chances`.
-fn poisson_binomial(chances: &[f64]) -> Vec<f64> {
-    let mut likely = vec![0.0; chances.len() + 1];
-    likely[0] = 1.0;
-    // Beyond these there is nothing: of ten thousand clocks a few hundred numbers are likely at all.
-    let (mut low, mut high) = (0, 0);
-    for chance in chances {
-        for count in (low..=high).rev() {
-            likely[count + 1] += likely[count] * chance;
-            likely[count] *= 1.0 - chance;
+/// How likely each number of successes is, of independent trials: so many of each chance.
+fn poisson_binomial(chances: &[(f64, u64)]) -> Vec<f64> {
+    // Beyond what is kept there is nothing: of ten thousand clocks a few hundred numbers are likely at all.
+    let (mut low, mut likely) = (0, vec![1.0]);
+    for (chance, trials) in chances {
+        let (more, alike) = binomial(*chance, *trials);
+        let mut sum = vec![0.0; likely.len() + alike.len() - 1];
+        for (at, one) in likely.iter().enumerate() {
+            for (to, other) in sum[at..].iter_mut().zip(&alike) {
+                *to += one * other;
+            }
         }
-        high += 1;
-        while high > low && likely[high] < NOTHING {
-            likely[high] = 0.0;
-            high -= 1;
-        }
-        while low < high && likely[low] < NOTHING {
-            likely[low] = 0.0;
-            low += 1;
-        }
+        (low, likely) = trimmed(low + more, sum);
     }
-    likely
+    let trials: u64 = chances.iter().map(|(_, trials)| trials).sum();
+    let mut whole = vec![0.0; trials as usize + 1];
+    whole[low..low + likely.len()].copy_from_slice(&likely);
+    whole
+}
+
+/// How likely each number of successes is of `trials` of one chance, and the first number that is.
+fn binomial(chance: f64, trials: u64) -> (usize, Vec<f64>) {
+    let n = trials as f64;
+    if chance <= 0.0 || chance >= 1.0 {
+        return (if chance < 0.5 { 0 } else { trials as usize }, vec![1.0]);
+    }
+    // Outwards from the likeliest, in units of it: a chance to the power of thousands is too small for a number.
+    let middle = ((n + 1.0) * chance).floor().min(n);
+    let odds = chance / (1.0 - chance);
+    let mut likely = vec![1.0];
+    let (mut one, mut at) = (1.0, middle);
+    while at > 0.0 && one >= NOTHING {
+        one *= at / ((n - at + 1.0) * odds);
+        at -= 1.0;
+        likely.push(one);
+    }
+    let low = at as usize;
+    likely.reverse();
+    (one, at) = (1.0, middle);
+    while at < n && one >= NOTHING {
+        one *= (n - at) / (at + 1.0) * odds;
+        at += 1.0;
+        likely.push(one);
+    }
+    let sum: f64 = likely.iter().sum();
+    likely.iter_mut().for_each(|one| *one /= sum);
+    (low, likely)
+}
+
+/// Without what is as good as impossible at both ends.
+fn trimmed(low: usize, mut likely: Vec<f64>) -> (usize, Vec<f64>) {
+    while likely.len() > 1 && likely.last().is_some_and(|last| *last < NOTHING) {
+        likely.pop();
+    }
+    let unlikely = likely[..likely.len() - 1].iter().take_while(|one| **one < NOTHING).count();
+    likely.drain(..unlikely);
+    (low + unlikely, likely)
 }
 
 /// The lowest and the highest number with less than half of what `within` leaves beyond it.
@@ -122,20 +157,45 @@ fn limits(distribution: &[f64], within: f64) -> (u64, u64) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn equal_chances_give_the_binomial_distribution() {
-        let likely = poisson_binomial(&[0.5; 4]);
-        assert_eq!(likely, [0.0625, 0.25, 0.375, 0.25, 0.0625]);
-        assert_eq!(limits(&poisson_binomial(&[0.5; 10]), 0.95), (2, 8));
-        let mixed = poisson_binomial(&[0.1, 0.9]);
+        let likely = poisson_binomial(&[(0.5, 3), (0.5, 1)]);
+        let expected = [0.0625, 0.25, 0.375, 0.25, 0.0625];
+        assert!(likely.iter().zip(expected).all(|(one, other)| (one - other).abs() < 1e-15), "{likely:?}");
+        assert_eq!(limits(&poisson_binomial(&[(0.5, 10)]), 0.95), (2, 8));
+        let mixed = poisson_binomial(&[(0.1, 1), (0.9, 1)]);
         assert!((mixed[1] - 0.82).abs() < 1e-12 && (mixed.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    }
+
+    proptest! {
+        #[test]
+        fn chances_taken_together_come_to_the_same_as_one_trial_after_the_other(
+            chances in prop::collection::vec((0.0f64..=1.0, 0u64..40), 0..6),
+        ) {
+            let mut one_by_one = vec![1.0];
+            for (chance, trials) in &chances {
+                for _ in 0..*trials {
+                    let after = |count: usize| {
+                        let stays = one_by_one.get(count).copied().unwrap_or_default();
+                        let rises = count.checked_sub(1).map_or(0.0, |before| one_by_one[before]);
+                        stays * (1.0 - chance) + rises * chance
+                    };
+                    one_by_one = (0..=one_by_one.len()).map(after).collect();
+                }
+            }
+            let together = poisson_binomial(&chances);
+            prop_assert_eq!(together.len(), one_by_one.len());
+            prop_assert!(together.iter().zip(&one_by_one).all(|(a, b)| (a - b).abs() < 1e-12));
+        }
     }
 
     #[test]
     fn of_very_many_the_unlikely_numbers_may_be_left_out() {
-        let likely = poisson_binomial(&[0.1; 20_000]);
+        let likely = poisson_binomial(&[(0.1, 12_000), (0.1, 8_000)]);
         assert!((likely.iter().sum::<f64>() - 1.0).abs() < 1e-9);
         let mean: f64 = likely.iter().enumerate().map(|(count, likely)| count as f64 * likely).sum();
         assert!((mean - 2_000.0).abs() < 1e-6, "{mean}");

@@ -1,10 +1,13 @@
 //! The figures of a period: what was kept of what was decided, how long things took, what was left out and why.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use chrono::NaiveDate;
+
 use super::Period;
-use super::entry::{Entry, Exclusion, Holder, Outcome, Reason, SETTLE, Sign};
+use super::brief::Brief;
+use super::entry::{Entry, Exclusion, Outcome, Reason, Sign};
 use super::rate::Rate;
 use super::spread::Spread;
 use crate::ticket::ClockKind;
@@ -20,14 +23,19 @@ pub struct Question {
 impl Question {
     /// Whether the entry was decided in the period, and counts.
     pub fn decided(&self, entry: &Entry) -> bool {
-        self.period.has(entry.day) && entry.counts(self.with_maintenance)
+        self.has_decision(&entry.brief())
+    }
+
+    /// The same of an entry in brief.
+    pub fn has_decision(&self, brief: &Brief) -> bool {
+        self.period.has(brief.day) && brief.counts(self.with_maintenance)
     }
 
     /// Whether its clock stopped in the period; without a target it has taken its time all the same.
-    pub fn stopped(&self, entry: &Entry) -> bool {
-        let without_target = matches!(entry.why, Some(Exclusion::NoTarget | Exclusion::NoDueTime));
-        let counts = entry.counts(self.with_maintenance) || (entry.outcome == Outcome::Excluded && without_target);
-        counts && entry.stop_day.is_some_and(|day| self.period.has(day))
+    pub fn has_stop(&self, brief: &Brief) -> bool {
+        let without_target = matches!(brief.why, Some(Exclusion::NoTarget | Exclusion::NoDueTime));
+        let counts = brief.counts(self.with_maintenance) || (brief.outcome == Outcome::Excluded && without_target);
+        counts && brief.stop_day.is_some_and(|day| self.period.has(day))
     }
 
     fn excluded(&self, entry: &Entry) -> Option<Exclusion> {
@@ -88,15 +96,13 @@ pub fn summary<'a>(entries: impl Iterator<Item = &'a Entry> + Clone, question: &
             *clocks += 1;
             tickets.insert(&entry.ticket);
         }
-        if question.stopped(entry) {
-            stops.count(entry, &mut sum);
-        }
+        stops.count(&entry.brief(), question);
     }
     sum.excluded = left_out.into_iter().map(|(why, (clocks, tickets))| (why, (clocks, tickets.len() as u64))).collect();
-    let Stops { response, automatic, resolution, lateness } = stops;
+    let Stops { response, automatic, resolution, lateness, automation, paused, reopened } = stops;
     [sum.response, sum.automatic_response, sum.resolution, sum.lateness] =
         [response, automatic, resolution, lateness].map(Spread::of);
-    sum
+    Summary { automation, paused, reopened, ..sum }
 }
 
 impl Summary {
@@ -118,61 +124,83 @@ impl Summary {
     }
 }
 
-#[derive(Default)]
-struct Stops {
-    response: Vec<i64>,
-    automatic: Vec<i64>,
-    resolution: Vec<i64>,
-    lateness: Vec<i64>,
+/// What clocks come to that stopped in the period.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stops {
+    /// How long each took, in milliseconds of working time.
+    pub response: Vec<i64>,
+    pub automatic: Vec<i64>,
+    pub resolution: Vec<i64>,
+    pub lateness: Vec<i64>,
+    pub automation: Rate,
+    pub paused: Rate,
+    pub reopened: Rate,
 }
 
 impl Stops {
-    fn count(&mut self, entry: &Entry, sum: &mut Summary) {
-        let automatic = entry.answered_by == Some(Holder::Automation);
-        match entry.clock {
+    /// Counts a clock if it stopped in the period.
+    pub fn count(&mut self, one: &Brief, question: &Question) {
+        if !question.has_stop(one) {
+            return;
+        }
+        match one.clock {
             ClockKind::FirstResponse => {
-                if automatic {
-                    self.automatic.push(entry.counted)
-                } else {
-                    self.response.push(entry.counted)
-                }
-                if entry.answered_by.is_some() {
-                    sum.automation.add(automatic);
+                let automatic = one.automatic == Some(true);
+                let lengths = if automatic { &mut self.automatic } else { &mut self.response };
+                lengths.push(one.counted);
+                if one.automatic.is_some() {
+                    self.automation.add(automatic);
                 }
             }
-            ClockKind::Resolution if entry.round == 1 => {
-                self.resolution.push(entry.counted);
-            }
+            ClockKind::Resolution if one.round == 1 => self.resolution.push(one.counted),
             _ => {}
         }
-        if entry.clock == ClockKind::Resolution {
-            let [paused, counted] =
-                [entry.paused, entry.counted].map(|length| u64::try_from(length).unwrap_or_default());
-            sum.paused.join(Rate::new(paused, paused + counted));
-            let back = entry.reopened_at.zip(entry.stopped_at).map(|(back, stop)| back - stop);
-            sum.reopened.add(back.is_some_and(|back| back <= SETTLE * 7));
+        if one.clock == ClockKind::Resolution {
+            let [paused, counted] = [one.paused, one.counted].map(|length| u64::try_from(length).unwrap_or_default());
+            self.paused.join(Rate::new(paused, paused + counted));
+            self.reopened.add(one.came_back);
         }
-        if entry.outcome == Outcome::Breached {
-            self.lateness.push(entry.over);
+        if one.outcome == Outcome::Breached {
+            self.lateness.push(one.over);
         }
     }
+}
+
+/// All headline clocks of `entries` that were decided in the period.
+pub fn compliance<'a>(entries: impl Iterator<Item = &'a Entry>, question: &Question) -> Rate {
+    let mut rate = Rate::default();
+    let decided = entries.filter(|entry| question.decided(entry) && entry.is_headline());
+    decided.for_each(|entry| rate.add(entry.outcome == Outcome::Met));
+    rate
+}
+
+/// How far a ticket has come.
+#[derive(Clone, Copy, Default)]
+struct Course {
+    /// The day of its first breach.
+    breach: Option<NaiveDate>,
+    /// The day of the last decision that counts.
+    last: Option<NaiveDate>,
+    is_done: bool,
 }
 
 /// Tickets decided in the period: breached with their first breached headline clock, kept once all are.
 fn all_kept<'a>(entries: impl Iterator<Item = &'a Entry>, question: &Question) -> Rate {
-    let mut tickets: BTreeMap<&Arc<str>, Vec<&Entry>> = BTreeMap::new();
+    let mut tickets: HashMap<&str, Course> = HashMap::new();
     for entry in entries.filter(|entry| entry.is_headline()) {
-        tickets.entry(&entry.ticket).or_default().push(entry);
+        let course = tickets.entry(&entry.ticket).or_default();
+        course.is_done |= entry.clock == ClockKind::Resolution;
+        if !entry.counts(question.with_maintenance) {
+            continue;
+        }
+        course.last = course.last.max(Some(entry.day));
+        if entry.outcome == Outcome::Breached {
+            course.breach = Some(course.breach.map_or(entry.day, |first| first.min(entry.day)));
+        }
     }
     let mut rate = Rate::default();
-    for clocks in tickets.values() {
-        let counting = clocks.iter().filter(|entry| entry.counts(question.with_maintenance));
-        let breach = counting.clone().filter(|entry| entry.outcome == Outcome::Breached).map(|entry| entry.day).min();
-        let is_done = clocks.iter().any(|entry| entry.clock == ClockKind::Resolution);
-        let last = counting.map(|entry| entry.day).max().filter(|_| is_done);
-        if let Some(day) = breach.or(last)
-            && question.period.has(day)
-        {
+    for Course { breach, last, is_done } in tickets.into_values() {
+        if breach.or(last.filter(|_| is_done)).is_some_and(|day| question.period.has(day)) {
             rate.add(breach.is_none());
         }
     }

@@ -15,7 +15,7 @@ use self::overview::{course, overview};
 use super::credit::CreditTerms;
 use super::day::Day;
 use super::entry::{Entry, Holder};
-use super::figures::{Question, Summary, summary};
+use super::figures::{Question, Summary, compliance, summary};
 use super::rate::Goal;
 use super::{ClosedMonth, Opens, People, Period, Report, SCHEMA, Section};
 use crate::sla::zone::Tz;
@@ -62,15 +62,15 @@ pub fn report(material: &Material<'_>) -> Report {
     let all: Vec<&Entry> = material.entries.iter().filter(|entry| material.is_meant(entry)).collect();
     let sum = summary(all.iter().copied(), &material.question);
     let before = Question { period: material.question.period.before(), ..material.question };
-    let earlier = summary(all.iter().copied(), &before);
+    let earlier = compliance(all.iter().copied(), &before);
     let client = material.client.as_deref().map(|id| material.names.client(id));
     let whom = client.as_deref().unwrap_or(&material.tenant);
     let terms: BTreeSet<u32> =
         all.iter().filter(|entry| material.question.decided(entry)).map(|entry| entry.version).collect();
     let sections = [
-        Some(overview(material, &sum, &earlier)),
+        Some(overview(material, &sum, earlier)),
         Some(course(material)),
-        (material.by != By::Day).then(|| groups(material, &all)),
+        (material.by != By::Day).then(|| groups(material, &all, &sum)),
         credits::section(material, &all),
         Some(breaches(material, &all, &sum)),
         Some(left_out(&sum, material)),

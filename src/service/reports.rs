@@ -33,7 +33,7 @@ use crate::report::entry::{Entry, Outcome};
 use crate::report::figures::Question;
 use crate::report::make::{By, Material, report};
 use crate::report::rate::{Goal, Rate};
-use crate::report::technician::technicians;
+use crate::report::technician::Count;
 use crate::report::{ClosedMonth, People, Period, Report};
 use crate::sla::calendar::midnight;
 use crate::sla::zone::Tz;
@@ -66,13 +66,16 @@ impl Service {
 
     async fn count_technicians(&self, tenant: &Tenant, found: &Found, wanted: &Wanted) -> Result<Answer, ServiceError> {
         let asked = Asked { from: found.period.before().from, to: found.period.to, latest: wanted.latest };
-        let entries = self.store.entries(&tenant.id, asked).await?;
-        let names = self.called(&tenant.id, wanted.anonymous).await?;
         let question = Question { period: found.period, with_maintenance: !wanted.exclude_maintenance };
-        let mut people: Vec<TechnicianView> = technicians(entries.iter(), &question)
-            .into_iter()
-            .map(|one| TechnicianView::of(&tenant.id, &one, &names, found.period))
-            .collect();
+        let mut count = Count::new(question);
+        if asked.latest {
+            self.store.entries(&tenant.id, asked).await?.iter().for_each(|entry| count.entry(entry));
+        } else {
+            self.store.count_entries(&tenant.id, (asked.from, asked.to), &mut count).await?;
+        }
+        let names = self.called(&tenant.id, wanted.anonymous).await?;
+        let mut people: Vec<TechnicianView> =
+            count.done().into_iter().map(|one| TechnicianView::of(&tenant.id, &one, &names, found.period)).collect();
         people.sort_by_cached_key(|one| (one.technician_id.starts_with('@'), one.technician_name.to_lowercase()));
         Ok(Answer::Technicians(Arc::new(people)))
     }

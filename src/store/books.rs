@@ -6,6 +6,8 @@
 
 pub(in crate::store) mod look;
 mod months;
+mod packed;
+mod page;
 mod read;
 mod reasons;
 mod rebuild;

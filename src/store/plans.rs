@@ -74,6 +74,7 @@ const LOOKS_AT_ALL: &[(&str, &str)] = &[
     ("(SELECT 1 FROM entries e WHERE e.id = shares.entry)", "dropped by hand, when the books are made anew"),
     ("(SELECT 1 FROM entries e WHERE e.id = overdue.entry)", "dropped by hand, when the books are made anew"),
     ("SELECT day FROM days WHERE tenant = $1 UNION", "made anew by hand"),
+    ("DELETE FROM packed_days WHERE tenant = $1", "made anew by hand"),
     ("WHERE tenant = $1 AND people = $2 AND from_day", "looked through by hand, when a person is erased"),
     (
         "conversation, overrides, past, tenant FROM tickets WHERE tenant = $1 ORDER BY id",
@@ -135,7 +136,7 @@ const PLACES: &[(&str, &[&str])] = &[
         "{part}",
         &[
             "FROM entries e WHERE e.tenant = $1 AND e.counts = 1 AND e.day BETWEEN $2 AND $3",
-            "FROM entries e WHERE e.tenant = $1 AND e.counts = 1 AND e.stop_day BETWEEN $2 AND $3 AND e.day NOT BETWEEN $2 AND $3",
+            "FROM entries e WHERE e.tenant = $1 AND e.counts = 1 AND e.stop_day BETWEEN $2 AND $3 AND e.stop_day <> e.day AND e.day NOT BETWEEN $2 AND $3",
             "FROM entries e WHERE e.tenant = $1 AND e.counts <> e.latest AND e.day BETWEEN $2 AND $3",
         ],
     ),

@@ -235,6 +235,11 @@ async fn a_look_at_the_store_finds_what_does_not_fit() {
     let cases = [
         ("UPDATE days SET met = met + 1", "UPDATE days SET met = met - 1", "books: acme: the sums of"),
         (
+            "UPDATE packed_days SET day = day + 100000",
+            "UPDATE packed_days SET day = day - 100000",
+            "books: acme: the packed entries of",
+        ),
+        (
             "UPDATE shares SET weight = weight + 1",
             "UPDATE shares SET weight = weight - 1",
             "books: the shares of entry",

@@ -53,7 +53,7 @@ pub(super) fn breaches(material: &Material<'_>, all: &[&Entry], sum: &Summary) -
         left_out: breached.len().saturating_sub(MOST_BREACHES) as u64,
         shown: Some(BREACHES_SHOWN),
     };
-    let reasons = (material.by != By::Reason && !sum.reasons.is_empty()).then(|| reason_table(material, all));
+    let reasons = (material.by != By::Reason && !sum.reasons.is_empty()).then(|| reason_table(material, sum));
     let tables = reasons.into_iter().chain([table]).collect();
     let text = match sum.said_reasons {
         0 => Vec::new(),

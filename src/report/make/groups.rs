@@ -1,6 +1,6 @@
 //! The part of a report that tells its figures apart: a line for each client, technician, week or whatever was asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{Datelike, NaiveDate, TimeDelta, Timelike, Weekday};
 
@@ -76,22 +76,46 @@ fn group(material: &Material<'_>, entry: &Entry) -> Group {
     }
 }
 
-pub(super) fn groups(material: &Material<'_>, all: &[&Entry]) -> Section {
+/// What entries of one line have in common, before anything is named.
+type Alike<'a> = (Option<&'a str>, i64);
+
+fn alike<'a>(material: &Material<'_>, entry: &'a Entry) -> Alike<'a> {
+    let number = |number: i32| (None, i64::from(number));
+    match material.by {
+        By::Day | By::Week | By::Month | By::Weekday => number(entry.day.num_days_from_ce()),
+        By::Hour => number(entry.decided_at.with_timezone(&material.zone).hour() as i32),
+        By::Client => (entry.client.as_deref(), 0),
+        By::Technician => (Some(entry.holder.as_str()), 0),
+        By::Priority => (entry.priority.as_deref(), 0),
+        By::Category => (entry.category.as_deref(), 0),
+        By::Policy => (entry.policy.as_deref(), 0),
+        By::Reason => (entry.final_reason().map(Reason::as_str), entry.outcome as i64),
+    }
+}
+
+pub(super) fn groups(material: &Material<'_>, all: &[&Entry], sum: &Summary) -> Section {
     let title = format!("By {}", material.by.as_str());
     let key = "groups".to_owned();
     let table = match material.by {
         By::Technician => technician_table(material, all),
-        By::Reason => reason_table(material, all),
+        By::Reason => reason_table(material, sum),
         _ => group_table(material, all),
     };
     Section { key, title, tables: vec![table], ..Section::default() }
 }
 
 fn group_table(material: &Material<'_>, all: &[&Entry]) -> Table {
-    let mut groups: BTreeMap<String, (Cell, Option<Opens>, Vec<&Entry>)> = BTreeMap::new();
+    let mut alike: HashMap<Alike<'_>, Vec<&Entry>> = HashMap::new();
     for entry in all {
-        let (order, name, opens) = group(material, entry);
-        groups.entry(order).or_insert_with(|| (name, opens, Vec::new())).2.push(entry);
+        alike.entry(self::alike(material, entry)).or_default().push(entry);
+    }
+    // Clients of one name are one line; of whom it tells are those of the first ticket.
+    let mut named: Vec<Vec<&Entry>> = alike.into_values().collect();
+    named.sort_by_key(|entries| entries.first().copied().map(|entry| (&entry.ticket, entry.clock, entry.round)));
+    let mut groups: BTreeMap<String, (Cell, Option<Opens>, Vec<&Entry>)> = BTreeMap::new();
+    for entries in named {
+        let (order, name, opens) = group(material, entries[0]);
+        groups.entry(order).or_insert_with(|| (name, opens, Vec::new())).2.extend(entries);
     }
     let lines = groups.into_values().map(|(name, opens, entries)| {
         let goal = material.goal_of(entries.first().and_then(|entry| entry.policy.as_deref()));
@@ -163,8 +187,7 @@ fn goal_cells(rate: Rate, goal: Goal) -> [Cell; 2] {
     [Cell::Number(goal.as_percent()), reached]
 }
 
-pub(super) fn reason_table(material: &Material<'_>, all: &[&Entry]) -> Table {
-    let sum = summary(all.iter().copied(), &material.question);
+pub(super) fn reason_table(material: &Material<'_>, sum: &Summary) -> Table {
     let breaches: u64 = sum.reasons.values().sum();
     let row = |(reason, count): (&Reason, &u64)| Row {
         cells: vec![
@@ -233,9 +256,9 @@ fn technician_cells(one: &Technician, name: String) -> Vec<Cell> {
         Cell::Count(one.tickets.met),
         Cell::percent(one.tickets.tenths()),
         Cell::Count(one.breaches),
-        length(one.summary.response.median),
-        length(one.summary.resolution.median),
-        Cell::percent(one.summary.reopened.tenths()),
+        length(one.response.median),
+        length(one.resolution.median),
+        Cell::percent(one.reopened.tenths()),
         trend,
     ]
 }

@@ -31,7 +31,7 @@ fn figure(key: &str, title: &str, value: Cell, note: Option<String>) -> Figure {
     Figure { key: key.to_owned(), title: title.to_owned(), value, note, opens: None }
 }
 
-pub(super) fn overview(material: &Material<'_>, sum: &Summary, earlier: &Summary) -> Section {
+pub(super) fn overview(material: &Material<'_>, sum: &Summary, earlier: Rate) -> Section {
     let of_clock = |kind: ClockKind| Opens { clock: Some(kind.as_str().to_owned()), ..material.opens() };
     let mut figures = vec![rate_figure("compliance", "Compliance", sum.all, material.opens())];
     let titles = ["First response", "First resolution", "Next response"];
@@ -49,7 +49,7 @@ pub(super) fn overview(material: &Material<'_>, sum: &Summary, earlier: &Summary
         figure("reopened", "Reopened", Cell::percent(sum.reopened.tenths()), note_of(sum.reopened)),
         figure("breaches", "Breaches", Cell::Count(sum.all.of - sum.all.met), open_note(sum)),
     ]);
-    let text = vec![against_goal(sum.all, material.goal), against_before(sum.all, earlier.all)];
+    let text = vec![against_goal(sum.all, material.goal), against_before(sum.all, earlier)];
     Section { key: "overview".into(), title: "In short".into(), text, figures, ..Section::default() }
 }
 

@@ -83,7 +83,6 @@ impl TechnicianView {
     /// What is told of `one`.
     pub(super) fn of(tenant: &TenantId, one: &Technician, names: &Called, period: Period) -> Self {
         let seconds = |length: Option<i64>| length.map(|length| length / 1000);
-        let sum = &one.summary;
         Self {
             tenant: tenant.to_string(),
             technician_id: names.person_id(&one.holder),
@@ -94,13 +93,13 @@ impl TechnicianView {
             weighted_compliance_rate: one.weighted.percent(),
             breach_share: one.breach_share.percent(),
             lateness_share: one.lateness.percent(),
-            average_response_time: seconds(sum.response.mean),
-            median_response_time: seconds(sum.response.median),
-            average_resolution_time: seconds(sum.resolution.mean),
-            median_resolution_time: seconds(sum.resolution.median),
-            p90_resolution_time: seconds(sum.resolution.p90),
+            average_response_time: seconds(one.response.mean),
+            median_response_time: seconds(one.response.median),
+            average_resolution_time: seconds(one.resolution.mean),
+            median_resolution_time: seconds(one.resolution.median),
+            p90_resolution_time: seconds(one.resolution.p90),
             breach_count: one.breaches,
-            reopen_rate: sum.reopened.percent(),
+            reopen_rate: one.reopened.percent(),
             pause_share: one.paused.percent(),
             performance_trend: one.trend.as_str(),
             trend: one.trend,

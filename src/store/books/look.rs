@@ -1,10 +1,11 @@
-//! Whether the books agree with themselves: days and closed months with the entries that they are made of.
+//! Whether the books agree with themselves: days, packed or summed up, and closed months with the entries that they are
+//! made of.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
-use super::{date_of, months, rows, write};
+use super::{date_of, months, packed, rows, write};
 use crate::report::share::WHOLE;
 use crate::store::StoreError;
 use crate::store::check::{Checked, Look, words};
@@ -27,6 +28,7 @@ pub(in crate::store) async fn look(connection: &mut Connection, checked: &mut Ch
     entries(connection, checked).await?;
     shares(connection, checked).await?;
     days(connection, checked).await?;
+    packed_days(connection, checked).await?;
     closed_months(connection, checked).await
 }
 
@@ -158,6 +160,24 @@ async fn overdue(connection: &mut Connection) -> Result<BTreeMap<(String, i64), 
         found.insert((tenant, day), [outside, all]);
     }
     Ok(found)
+}
+
+/// A day is packed as its rows are.
+async fn packed_days(connection: &mut Connection, checked: &mut Checked) -> Result<(), StoreError> {
+    let days = sql::query_as("SELECT tenant, day FROM packed_days WHERE version = $1 ORDER BY tenant, day");
+    let days: Vec<(String, i64)> = days.bind(packed::VERSION).fetch_all(&mut *connection).await?;
+    for (tenant, day) in days {
+        let id = TenantId::parse(&tenant).map_err(super::unreadable)?;
+        let query = sql::query("SELECT packed FROM packed_days WHERE tenant = $1 AND day = $2");
+        let row = query.bind(&tenant).bind(day).fetch_one(&mut *connection).await?;
+        // What cannot be read of the rows is found where they are looked at.
+        let made = packed::made(connection, &id, day).await;
+        if made.is_ok_and(|made| row.try_get::<&[u8], _>("packed").ok() != Some(&made)) {
+            let what = format!("{tenant}: the packed entries of {} are not those of its rows", date_of(day)?);
+            checked.found(Look::Books, what, REBUILD);
+        }
+    }
+    Ok(())
 }
 
 /// A closed month has the hash that it was closed with.

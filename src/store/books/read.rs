@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::rows::{self, COLUMNS, Stored};
-use super::{date_of, day_number, month_of};
+use super::{date_of, day_number, month_of, packed};
 use crate::report::day::{Stretches, length, union};
 use crate::report::entry::{Entry, Holder, Outcome};
 use crate::store::sql::{self, AssertSqlSafe, Connection, Row};
@@ -53,9 +53,9 @@ pub struct Queue {
 }
 
 /// What is found of a period: decided in it, or stopped in it; and the other clocks of those tickets.
-const OF_PERIOD: &str = "FROM entries e WHERE e.tenant = $1 AND e.counts = 1 AND e.day BETWEEN $2 AND $3";
-const STOPPED: &str = "FROM entries e WHERE e.tenant = $1 AND e.counts = 1 AND e.stop_day BETWEEN $2 AND $3 AND e.day NOT BETWEEN $2 AND $3";
-const BESIDE: &str = "FROM entries e WHERE e.tenant = $1 AND e.counts = 1 AND e.headline = 1 AND e.ticket IN \
+pub(super) const OF_PERIOD: &str = "FROM entries e WHERE e.tenant = $1 AND e.counts = 1 AND e.day BETWEEN $2 AND $3";
+pub(super) const STOPPED: &str = "FROM entries e WHERE e.tenant = $1 AND e.counts = 1 AND e.stop_day BETWEEN $2 AND $3 AND e.stop_day <> e.day AND e.day NOT BETWEEN $2 AND $3";
+pub(super) const BESIDE: &str = "FROM entries e WHERE e.tenant = $1 AND e.counts = 1 AND e.headline = 1 AND e.ticket IN \
      (SELECT ticket FROM entries WHERE tenant = $1 AND counts = 1 AND day BETWEEN $2 AND $3) \
      AND e.day NOT BETWEEN $2 AND $3 AND (e.stop_day IS NULL OR e.stop_day NOT BETWEEN $2 AND $3)";
 /// Of each clock that changed after its month was closed, what counts there; where nothing does, what came too late.
@@ -70,18 +70,18 @@ impl Store {
     pub async fn entries(&self, tenant: &TenantId, asked: Asked) -> Result<Vec<Entry>, StoreError> {
         let mut reads = self.reads.acquire().await?;
         let (from, to) = (day_number(asked.from), day_number(asked.to));
-        let mut all = Vec::new();
-        for part in [OF_PERIOD, STOPPED, BESIDE] {
-            all.extend(read(&mut reads, part, tenant, (from, to)).await?);
-        }
+        let mut all = packed::of_days(&mut reads, tenant, (from, to)).await?;
+        let beside = packed::beside(&mut reads, tenant, (from, to), &all).await?;
+        all.extend(read_rows(&mut reads, STOPPED, tenant, (from, to)).await?);
+        all.extend(beside);
         if asked.latest {
-            let corrected = read(&mut reads, CORRECTED, tenant, (from, to)).await?;
+            let corrected = read_rows(&mut reads, CORRECTED, tenant, (from, to)).await?;
             let replaced: HashMap<i64, bool> = corrected.iter().map(|stored| (stored.id, stored.counts)).collect();
             all.retain(|stored| !replaced.contains_key(&stored.id));
             all.extend(corrected.into_iter().filter(|stored| !stored.counts));
         }
-        let key = |stored: &Stored| (stored.entry.ticket.clone(), stored.entry.clock, stored.entry.round);
-        all.sort_by_cached_key(key);
+        let key = |stored: &Stored| (stored.entry.clock, stored.entry.round);
+        all.sort_by(|a, b| a.entry.ticket.cmp(&b.entry.ticket).then_with(|| key(a).cmp(&key(b))));
         Ok(all.into_iter().map(|stored| stored.entry).collect())
     }
 
@@ -178,7 +178,7 @@ impl Store {
         (from, to): (NaiveDate, NaiveDate),
     ) -> Result<Vec<Correction>, StoreError> {
         let mut reads = self.reads.acquire().await?;
-        let rows = read(&mut reads, CHANGED_LATE, tenant, (day_number(from), day_number(to))).await?;
+        let rows = read_rows(&mut reads, CHANGED_LATE, tenant, (day_number(from), day_number(to))).await?;
         let correction = |stored: Stored| Correction {
             ticket: stored.entry.ticket.to_string(),
             day: stored.entry.day,
@@ -227,11 +227,8 @@ impl Store {
 
     /// The first and the last day on which something of `tenant` was decided.
     pub async fn booked_days(&self, tenant: &TenantId) -> Result<Option<(NaiveDate, NaiveDate)>, StoreError> {
-        let first = "SELECT day FROM days WHERE tenant = $1 ORDER BY day LIMIT 1";
-        let last = "SELECT day FROM days WHERE tenant = $1 ORDER BY day DESC LIMIT 1";
-        let first: Option<i64> = sql::query_scalar(first).bind(tenant.as_str()).fetch_optional(&self.reads).await?;
-        let last: Option<i64> = sql::query_scalar(last).bind(tenant.as_str()).fetch_optional(&self.reads).await?;
-        first.zip(last).map(|(first, last)| Ok((date_of(first)?, date_of(last)?))).transpose()
+        let found = booked_days(&mut self.reads.acquire().await?, tenant).await?;
+        found.map(|(first, last)| Ok((date_of(first)?, date_of(last)?))).transpose()
     }
 
     /// The closed months that have days from `from` to `to`: their numbers and hashes, the first one first.
@@ -257,7 +254,17 @@ impl Store {
     }
 }
 
-async fn read(
+/// The first and the last day of which there are sums.
+pub(super) async fn booked_days(reads: &mut Connection, tenant: &TenantId) -> Result<Option<(i64, i64)>, sql::Error> {
+    let first = "SELECT day FROM days WHERE tenant = $1 ORDER BY day LIMIT 1";
+    let last = "SELECT day FROM days WHERE tenant = $1 ORDER BY day DESC LIMIT 1";
+    let first: Option<i64> = sql::query_scalar(first).bind(tenant.as_str()).fetch_optional(&mut *reads).await?;
+    let last: Option<i64> = sql::query_scalar(last).bind(tenant.as_str()).fetch_optional(reads).await?;
+    Ok(first.zip(last))
+}
+
+/// The entries of a part, with their shares.
+pub(super) async fn read_rows(
     connection: &mut Connection,
     part: &'static str,
     tenant: &TenantId,

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 
 use super::write::{self, How};
-use super::{Booked, Marked, Written, mark, rows};
+use super::{Booked, Marked, Written, mark, packed, rows};
 use crate::report::entry::Entry;
 use crate::sla::zone::Tz;
 use crate::store::sql::{self, Connection};
@@ -97,7 +97,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Makes the sums of all days of `tenant` anew; how many days there are.
+    /// Makes the sums of all days of `tenant` anew, and has them packed anew; how many days there are.
     pub async fn sum_up_all(&self, tenant: &TenantId) -> Result<usize, StoreError> {
         let days: Vec<i64> = sql::query_scalar(
             "SELECT day FROM days WHERE tenant = $1 UNION SELECT day FROM entries WHERE tenant = $1 AND counts = 1
@@ -106,6 +106,10 @@ impl Store {
         .bind(tenant.as_str())
         .fetch_all(&self.reads)
         .await?;
+        let whose = tenant.clone();
+        self.writer
+            .write(move |tx: &mut Connection| Box::pin(async move { packed::unpack_all(tx, &whose).await }))
+            .await?;
         for some in days.chunks(DAYS) {
             let (tenant, some) = (tenant.clone(), some.to_vec());
             self.writer

@@ -37,6 +37,9 @@ const WITHDRAWN: &str = "SELECT e.ticket, e.clock, e.round, MAX(e.revision) AS r
 const LATEST_SHARES: &str = "SELECT s.entry, s.holder, s.weight, s.counted, s.over, s.paused FROM entries e \
      JOIN shares s ON s.entry = e.id WHERE e.latest = 1 AND e.tenant = ";
 
+const WORDS: &str = "SELECT e.id, e.said_reason, e.reason_by FROM entries e WHERE e.tenant = $1 AND e.day BETWEEN $2 AND $3 \
+     AND e.said_reason IS NOT NULL";
+
 /// What may be filled in after the decision.
 pub(super) fn facts(entry: &Entry) -> impl PartialEq + use<> {
     (
@@ -219,6 +222,34 @@ pub(super) fn give_shares(all: &mut [Stored], rows: &[Row]) -> Result<(), sql::E
     rows.iter().try_for_each(|row| give_share(all, &places, row))
 }
 
+/// Puts people's words on the breaches of some days with them.
+pub(super) async fn give_words(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    (from, to): (i64, i64),
+    all: &mut [Stored],
+) -> Result<(), StoreError> {
+    let query = sql::query(WORDS).bind(tenant.as_str()).bind(from).bind(to);
+    let words = query.fetch_all(connection).await?;
+    if words.is_empty() {
+        return Ok(());
+    }
+    let places = places(all);
+    for row in &words {
+        if let Some(place) = places.get(&row.try_get("id")?) {
+            all[*place].entry.said = said(row)?;
+        }
+    }
+    Ok(())
+}
+
+/// A person's word on why a clock was missed.
+fn said(row: &Row) -> Result<Option<Said>, sql::Error> {
+    let reason = row.try_get::<Option<&str>, _>("said_reason")?.and_then(Reason::parse);
+    let by = row.try_get::<Option<&str>, _>("reason_by")?.map(Arc::from);
+    Ok(reason.zip(by).map(|(reason, by)| Said { reason, by }))
+}
+
 /// Where each entry stands, by its id.
 pub(super) fn places(all: &[Stored]) -> HashMap<i64, usize> {
     all.iter().enumerate().map(|(place, stored)| (stored.id, place)).collect()
@@ -253,7 +284,6 @@ pub(super) fn stored(row: &Row) -> Result<Stored, StoreError> {
     let unknown =
         |what: &str, name: &str| StoreError::Unreadable(format!("an entry's {what} is of no known kind: `{name}`"));
     let says: Option<&str> = row.try_get("says")?;
-    let said = row.try_get::<Option<&str>, _>("said_reason")?.and_then(Reason::parse);
     Ok(Stored {
         id: row.try_get("id")?,
         revision: row.try_get("revision")?,
@@ -288,7 +318,7 @@ pub(super) fn stored(row: &Row) -> Result<Stored, StoreError> {
             version: row.try_get("version")?,
             maintenance: flag("maintenance")?,
             reason: row.try_get::<Option<&str>, _>("reason")?.and_then(Reason::parse),
-            said: said.zip(text("reason_by")?).map(|(reason, by)| Said { reason, by }),
+            said: said(row)?,
             reopened_at: time("reopened_at")?,
             signs: Signs(row.try_get("signs")?),
             chances: Signs(row.try_get("chances")?),

@@ -8,8 +8,10 @@ use crate::report::day::days;
 use crate::report::entry::tests::{entries, two_as_decided};
 use crate::report::entry::{Entry, Exclusion, Outcome, Reason};
 use crate::report::figures::{Question, summary};
+use crate::report::technician::{Count, Technician, technicians};
 use crate::sla::zone::Tz;
 use crate::store::audit::Author;
+use crate::store::check::Checked;
 use crate::store::sql;
 use crate::ticket::ClockKind;
 
@@ -276,4 +278,98 @@ async fn stretches_that_overlap_count_once_in_the_overdue_time_of_a_day() {
         };
         assert_eq!(summed.await.unwrap(), [long(&|_| true), long(&|maintenance| maintenance == 0)], "{stretches:?}");
     }
+}
+
+/// All that reports read of the books, of several periods.
+async fn all_read(store: &Store) -> Vec<(Vec<Entry>, Vec<Technician>)> {
+    let mut read = Vec::new();
+    for (from, to) in [("2026-10-29", "2026-11-02"), ("2026-10-31", "2026-10-31"), ("2026-01-01", "2026-12-31")] {
+        let period = Period::new(date(from), date(to)).unwrap();
+        let question = Question { period, with_maintenance: false };
+        for latest in [false, true] {
+            let asked = Asked { from: period.before().from, to: period.to, latest };
+            let entries = store.entries(&tenant(), asked).await.unwrap();
+            let mut count = Count::new(question);
+            store.count_entries(&tenant(), (asked.from, asked.to), &mut count).await.unwrap();
+            let counted = count.done();
+            assert!(latest || counted == technicians(entries.iter(), &question), "{period:?}");
+            read.push((entries, counted));
+        }
+    }
+    read
+}
+
+/// Something that happens to the books, the same in each of `stores`.
+async fn happens(chance: &mut fastrand::Rng, stores: &[&Store]) {
+    let mut tickets = booked(entries(), false);
+    let mut one = tickets.swap_remove(chance.usize(..tickets.len()));
+    let now = at("2026-11-08T12:00:00Z");
+    let what = chance.u8(..8);
+    let of_one = one.entries.as_mut().unwrap();
+    let other = chance.usize(..of_one.len());
+    match what {
+        0 => drop(of_one.remove(other)),
+        1 => of_one[other].outcome = Outcome::Met,
+        2 => of_one[other].counted += chance.i64(0..9),
+        3 => of_one[other].shares[0].paused += chance.i64(0..9),
+        4 => of_one[other].day = date("2026-10-31") + chrono::Days::new(chance.u64(..9)),
+        _ => {}
+    }
+    let missed = Missed { ticket: one.marked.ticket.clone(), clock: of_one[0].clock, round: of_one[0].round };
+    let word = chance.bool().then_some(Reason::Waiting);
+    for store in stores {
+        let author = Author { who: "Mia".to_owned(), origin: "command line".to_owned() };
+        match what {
+            5 => drop(store.say_reason(&tenant(), missed.clone(), word, author, now).await.unwrap()),
+            6 if word.is_some() => drop(store.close_month(&tenant(), date("2026-10-15"), now).await.unwrap()),
+            _ => drop(store.book(&tenant(), vec![one.clone()], Tz::UTC).await.unwrap()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_packed_reads_as_its_rows_do_whatever_happened_before() {
+    for seed in 0..6 {
+        let ((_a, plain), (_b, packing)) = (empty().await, empty().await);
+        let mut chance = fastrand::Rng::with_seed(seed);
+        for store in [&plain, &packing] {
+            store.book(&tenant(), booked(entries(), false), Tz::UTC).await.unwrap();
+        }
+        for _ in 0..25 {
+            packing.pack_days(&tenant(), date("2026-11-20"), chance.usize(..60)).await.unwrap();
+            happens(&mut chance, &[&plain, &packing]).await;
+            assert_eq!(all_read(&packing).await, all_read(&plain).await, "{seed}");
+        }
+        while packing.pack_days(&tenant(), date("2026-11-20"), 10).await.unwrap() > 0 {}
+        assert_eq!(all_read(&packing).await, all_read(&plain).await, "{seed}");
+        let mut checked = Checked::default();
+        look::look(&mut packing.reads.acquire().await.unwrap(), &mut checked).await.unwrap();
+        let found: Vec<_> = checked.findings.iter().map(|finding| &finding.what).collect();
+        assert!(found.iter().all(|what| !what.contains("packed")), "{found:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_packed_day_is_read_without_its_rows_and_one_of_another_form_is_not_read() {
+    let (_folder, store) = empty().await;
+    store.book(&tenant(), booked(entries(), false), Tz::UTC).await.unwrap();
+    store.pack_days(&tenant(), date("2026-11-20"), 100).await.unwrap();
+    let spoil = |text: &'static str| {
+        store.writer.write(move |tx: &mut sql::Connection| Box::pin(async move { sql::query(text).execute(tx).await }))
+    };
+    spoil("UPDATE entries SET counted = counted + 1").await.unwrap();
+    let counted = async || {
+        let all = store.entries(&tenant(), october()).await.unwrap();
+        let of_october = all.iter().filter(|entry| entry.day <= october().to && entry.day >= october().from);
+        of_october.map(|entry| entry.counted % 1000).max().unwrap()
+    };
+    assert_eq!(counted().await, 0);
+    spoil("UPDATE packed_days SET version = 99").await.unwrap();
+    assert_eq!(counted().await, 1);
+    store.pack_days(&tenant(), date("2026-11-20"), 100).await.unwrap();
+    spoil("UPDATE packed_days SET packed = substr(packed, 1, 40)").await.unwrap();
+    let broken = store.entries(&tenant(), october()).await.unwrap_err().to_string();
+    assert!(broken.contains("run `superops-sla report rebuild`"), "{broken}");
+    store.sum_up_all(&tenant()).await.unwrap();
+    assert_eq!(counted().await, 1, "it is read from its rows again");
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::rows::{self, Stored, Withdrawn};
-use super::{Marked, ROWS, day_number, month_of};
+use super::{Marked, ROWS, day_number, month_of, packed};
 use crate::report::entry::{Entry, Outcome, Said, by_day};
 use crate::report::share::WHOLE;
 use crate::sla::zone::Tz;
@@ -100,6 +100,7 @@ async fn write(
         closed: closed_months(tx, tenant).await?,
         withdrawn: HashMap::new(),
         touched: Touched::new(),
+        changed: Touched::new(),
         written: Written::default(),
     };
     for some in booked.chunks(ROWS) {
@@ -117,6 +118,9 @@ async fn write(
     for day in &page.touched {
         sum_up(tx, tenant, *day).await?;
     }
+    for day in &page.changed {
+        packed::unpack(tx, tenant, *day).await?;
+    }
     Ok(page.written)
 }
 
@@ -129,6 +133,8 @@ struct Page<'a> {
     /// What does not hold any more, by ticket, clock and round.
     withdrawn: HashMap<(String, String, u32), Withdrawn>,
     touched: Touched,
+    /// Days of whose entries something changed.
+    changed: Touched,
     written: Written,
 }
 
@@ -203,6 +209,7 @@ impl Page<'_> {
             .await?;
         if !frozen {
             self.touched.insert(day_number(old.entry.day));
+            self.changed.insert(day_number(old.entry.day));
             self.forget_overdue(tx, old.id).await?;
         }
         Ok(frozen)
@@ -222,6 +229,7 @@ impl Page<'_> {
         rows::insert_shares(tx, id, entry).await?;
         if counts {
             self.touched.insert(day_number(entry.day));
+            self.changed.insert(day_number(entry.day));
             self.note_overdue(tx, id, entry).await?;
         }
         Ok(())
@@ -236,6 +244,7 @@ impl Page<'_> {
             rows::update(tx, old, entry).await?;
             sql::query("DELETE FROM shares WHERE entry = $1").bind(old.id).execute(&mut *tx).await?;
             rows::insert_shares(tx, old.id, entry).await?;
+            self.changed.insert(day_number(old.entry.day));
         }
         if old.counts && (!same_facts || !entry.overdue.is_empty() && entry.stopped_at.is_none()) {
             self.forget_overdue(tx, old.id).await?;

@@ -142,6 +142,8 @@ const OF_NOBODY: &[&str] = &[
     "notifications: alert_key bundle channel client held_by key kind priority provider_id stage state tenant ticket_id zone",
     "on_call_overrides: rotation",
     "overdue: tenant",
+    // Of entries, without what people said.
+    "packed_days: packed tenant",
     "people: id kind tenant",
     "planned_work: components id tenant",
     "policy_versions: content tenant",

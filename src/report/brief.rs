@@ -1,0 +1,64 @@
+//! An entry in brief: what says whether it is counted, and as what, without any name.
+//!
+//! What hundreds of thousands of entries come to is counted by this, so that nobody has to make whole entries of them.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::entry::{Entry, Exclusion, Holder, Outcome, SETTLE};
+use crate::ticket::ClockKind;
+
+/// An entry in brief. Lengths of time are milliseconds of counted time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Brief {
+    pub clock: ClockKind,
+    pub round: u32,
+    pub outcome: Outcome,
+    pub why: Option<Exclusion>,
+    pub day: NaiveDate,
+    pub stop_day: Option<NaiveDate>,
+    pub maintenance: bool,
+    pub counted: i64,
+    pub over: i64,
+    pub paused: i64,
+    /// Whether automation gave the response; none: it is not known who did.
+    pub automatic: Option<bool>,
+    /// The ticket came back within a week.
+    pub came_back: bool,
+}
+
+impl Brief {
+    /// Whether its outcome counts, where maintenance is left out or not.
+    pub fn counts(&self, with_maintenance: bool) -> bool {
+        self.outcome != Outcome::Excluded && (with_maintenance || !self.maintenance)
+    }
+
+    /// Whether it is one of the clocks that compliance is about: the later rounds' resolutions are not.
+    pub fn is_headline(&self) -> bool {
+        self.clock != ClockKind::Resolution || self.round == 1
+    }
+}
+
+impl Entry {
+    /// The same without names.
+    pub fn brief(&self) -> Brief {
+        Brief {
+            clock: self.clock,
+            round: self.round,
+            outcome: self.outcome,
+            why: self.why,
+            day: self.day,
+            stop_day: self.stop_day,
+            maintenance: self.maintenance,
+            counted: self.counted,
+            over: self.over,
+            paused: self.paused,
+            automatic: self.answered_by.as_ref().map(|by| *by == Holder::Automation),
+            came_back: came_back(self.stopped_at, self.reopened_at),
+        }
+    }
+}
+
+/// Whether a ticket came back soon enough after its clock stopped to say that it had not been done.
+pub fn came_back(stopped_at: Option<DateTime<Utc>>, reopened_at: Option<DateTime<Utc>>) -> bool {
+    reopened_at.zip(stopped_at).is_some_and(|(back, stop)| back - stop <= SETTLE * 7)
+}
