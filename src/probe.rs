@@ -71,13 +71,13 @@ const LONGEST_DETAIL: usize = 300;
 #[derive(Clone)]
 pub struct Prober {
     resolver: Arc<dyn Resolve>,
-    trust: tls::Trust,
+    trusts: Arc<tls::Trusts>,
 }
 
 impl Prober {
     /// That asks the system for names, and trusts whom the system trusts.
     pub fn new() -> Result<Self, rustls::Error> {
-        Ok(Self { resolver: Arc::new(SystemResolver), trust: tls::Trust::system()? })
+        Ok(Self { resolver: Arc::new(SystemResolver), trusts: Arc::new(tls::Trusts::new()?) })
     }
 
     /// That asks `resolver` for names.
@@ -89,10 +89,7 @@ impl Prober {
     /// the addresses that a name has.
     pub async fn look(&self, probe: &Probe, turn: usize, now: Millis) -> Look {
         let trace = Trace::begin();
-        let trust = match &probe.extra_roots {
-            roots if roots.is_empty() => Ok(self.trust.clone()),
-            roots => tls::Trust::and(roots.clone()),
-        };
+        let trust = self.trusts.and(&probe.extra_roots);
         let dialler = Connector { resolver: &*self.resolver, rules: &probe.addresses, turn, trace: &trace, now };
         let answer = async {
             let trust = trust.map_err(|error| Fault::down(format!("the certificates of `ca_file`: {error}")))?;

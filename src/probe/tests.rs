@@ -282,6 +282,37 @@ async fn a_certificate_is_judged_now_and_in_two_weeks() {
 }
 
 #[tokio::test]
+async fn a_certificate_that_was_changed_is_seen_at_the_next_look() {
+    let (listener, [(before, root), (after, other_root)]) = (
+        TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        [(2040, 1, 1), (2041, 1, 1)].map(|until| acceptor(&["127.0.0.1"], until)),
+    );
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    // The sessions that the one has begun, the other would take up again.
+    let sessions = before.config().session_storage.clone();
+    let mut after = ServerConfig::clone(after.config());
+    after.session_storage = sessions;
+    let acceptors = [before.clone(), before, TlsAcceptor::from(Arc::new(after))];
+    tokio::spawn(async move {
+        for acceptor in acceptors {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await;
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    let roots = Arc::new(vec![root, other_root]);
+    let (prober, probe) = (prober(), Probe { extra_roots: roots, ..probe(Ask::Http(http(&url))) });
+    let mut ends = Vec::new();
+    for _ in 0..3 {
+        ends.push(prober.look(&probe, 0, 1_795_300_000_000).await.certificate.unwrap().until);
+    }
+    assert_eq!(ends[0], ends[1]);
+    assert!(ends[1] < ends[2], "{ends:?}");
+}
+
+#[tokio::test]
 async fn a_port_is_spoken_to() {
     let address = says(b"+PONG\r\n".to_vec(), true).await;
     let ask = |expect: &str| {

@@ -1,8 +1,10 @@
 //! TLS for looks: the handshake, and what the certificate says of the days to come.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustls::client::Resumption;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, crypto};
@@ -16,6 +18,9 @@ use super::certificate::{self, Certificate, SOON};
 use super::dial::{Connector, Phase};
 use crate::uptime::Millis;
 
+/// Authorities beside those that the system trusts.
+pub type Roots = Arc<Vec<CertificateDer<'static>>>;
+
 /// Whose certificates are believed.
 #[derive(Clone)]
 pub struct Trust {
@@ -24,24 +29,44 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Whoever this machine believes.
-    pub fn system() -> Result<Self, rustls::Error> {
-        Self::by(Verifier::new(provider())?)
-    }
-
-    /// Them, and `roots`.
-    pub fn and(roots: Arc<Vec<CertificateDer<'static>>>) -> Result<Self, rustls::Error> {
-        Self::by(Verifier::new_with_extra_roots(roots.iter().cloned(), provider())?)
-    }
-
     fn by(verifier: Verifier) -> Result<Self, rustls::Error> {
         let verifier = Arc::new(verifier);
-        let config = ClientConfig::builder_with_provider(provider())
+        let mut config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .dangerous()
             .with_custom_certificate_verifier(verifier.clone())
             .with_no_client_auth();
+        // A session that is taken up again shows the certificate that it began with, not the one that the server has now.
+        config.resumption = Resumption::disabled();
         Ok(Self { verifier, config: Arc::new(config) })
+    }
+}
+
+/// Whose certificates are believed, by the authorities that a check names. The system has a hundred and more, which take
+/// milliseconds to read: each set is put together once, for all checks that name it.
+pub struct Trusts {
+    system: Trust,
+    others: Mutex<HashMap<Roots, Trust>>,
+}
+
+impl Trusts {
+    /// Whoever this machine believes, and more where a check names them.
+    pub fn new() -> Result<Self, rustls::Error> {
+        Ok(Self { system: Trust::by(Verifier::new(provider())?)?, others: Mutex::default() })
+    }
+
+    /// Whoever this machine believes, and `roots`.
+    pub fn and(&self, roots: &Roots) -> Result<Trust, rustls::Error> {
+        if roots.is_empty() {
+            return Ok(self.system.clone());
+        }
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = others.get(roots) {
+            return Ok(known.clone());
+        }
+        let trust = Trust::by(Verifier::new_with_extra_roots(roots.iter().cloned(), provider())?)?;
+        others.insert(roots.clone(), trust.clone());
+        Ok(trust)
     }
 }
 
@@ -82,5 +107,23 @@ fn refused(error: &std::io::Error) -> String {
         Some(rustls::Error::InvalidCertificate(why)) => format!("the certificate is not valid: {why}"),
         Some(other) => format!("no TLS: {other}"),
         None => format!("no TLS: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_authorities_are_read_once_for_all_checks_that_name_them() {
+        let authority = || {
+            let made = rcgen::CertificateParams::new(vec!["ca.example".to_owned()]).unwrap();
+            made.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().der().clone()
+        };
+        let (ours, theirs, trusts) = (authority(), authority(), Trusts::new().unwrap());
+        let and = |root: &CertificateDer<'static>| trusts.and(&Arc::new(vec![root.clone()])).unwrap().config;
+        assert!(Arc::ptr_eq(&and(&ours), &and(&ours)), "of another check that names the same");
+        assert!(!Arc::ptr_eq(&and(&ours), &and(&theirs)));
+        assert!(trusts.and(&Arc::new(vec![CertificateDer::from(vec![1])])).is_err(), "no certificate");
     }
 }
