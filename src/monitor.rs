@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tracing::{error, info, warn};
 
 use self::board::{Latest, MonitorState, Report, StatusBoard, Told};
@@ -278,10 +278,28 @@ impl Monitor {
         });
     }
 
-    async fn take(&mut self, seen: Result<Seen, tokio::task::JoinError>) {
+    /// Takes in what ended first, and all that have ended by now: what changes together is written down together, or each of
+    /// a thousand failures would keep the next look waiting for a write of its own.
+    async fn take(&mut self, first: Result<Seen, JoinError>) {
+        let mut changed = self.take_one(first);
+        while let Some(seen) = self.running.try_join_next() {
+            changed |= self.take_one(seen);
+        }
+        let now = millis(self.wiring.clock.now());
+        self.start_waiting(now);
+        if changed {
+            self.write_down(now).await;
+        }
+    }
+
+    /// True if something stands otherwise than before.
+    fn take_one(&mut self, seen: Result<Seen, JoinError>) -> bool {
         let Seen { check, began, look, connectivity } = match seen {
             Ok(seen) => seen,
-            Err(error) => return error!("a look has ended badly: {error}"),
+            Err(error) => {
+                error!("a look has ended badly: {error}");
+                return false;
+            }
         };
         let host = self.check(check).probe.ask.host().to_owned();
         if let Some(busy) = self.busy.get_mut(&host) {
@@ -292,13 +310,12 @@ impl Monitor {
         self.wiring.telemetry.uptime_looks.inc();
         self.latest[check] = Some(Latest::of(began, &look));
         let was_clear = !self.is_blind();
-        self.record(check, &outcome, micros, connectivity).await;
+        let changed = self.take_in(check, &outcome, micros, connectivity);
         if connectivity == Connectivity::Offline && was_clear {
             warn!("nothing answers, canaries included: our own line is cut, and what is in doubt is unknown");
         }
-        let now = millis(self.wiring.clock.now());
-        self.schedule(check, now);
-        self.start_waiting(now);
+        self.schedule(check, millis(self.wiring.clock.now()));
+        changed
     }
 
     /// Whether what was last seen of everything was nothing.
