@@ -64,7 +64,7 @@ use axum::extract::Request;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use secrecy::SecretString;
@@ -152,22 +152,23 @@ pub fn router(web: Web) -> Router {
         .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
         .fallback(async || Problem::not_found("page"))
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "use another method"))
-        .layer(from_fn(problem::explain_refusals))
-        .layer(from_fn(delivery::keep))
-        .layer(from_fn(delivery::unless_known))
-        .layer(from_fn(answer_in_time))
-        .layer(from_fn(secure))
-        .layer(delivery::packed())
-        .layer(delivery::shared_with(&origins))
-        .layer(from_fn(delivery::name))
+        // The outermost first. Each layer that is put on by itself costs every answer an allocation for each one within.
+        .layer((from_fn(delivery::name), delivery::shared_with(&origins), delivery::packed(), from_fn(finish)))
         .with_state(web)
 }
 
-async fn answer_in_time(request: Request, next: Next) -> Response {
-    let answer = tokio::time::timeout(ANSWER_DEADLINE, next.run(request)).await;
-    answer.unwrap_or_else(|_| {
+/// Every answer as we give it: in time, refusals explained, unsent if the asker has it already, and kept as it may be.
+async fn finish(request: Request, next: Next) -> Response {
+    let asked = delivery::Asked::of(&request);
+    let answer = async {
+        let answer = problem::explained(next.run(request).await).await;
+        asked.unless_known(asked.keep(answer)).await
+    };
+    let mut answer = tokio::time::timeout(ANSWER_DEADLINE, answer).await.unwrap_or_else(|_| {
         Problem::unavailable(vec!["the answer took too long; ask again in a while".to_owned()]).into_response()
-    })
+    });
+    secure(answer.headers_mut());
+    answer
 }
 
 /// No script, style, frame or form but our own, and nothing of it kept in caches.
@@ -182,10 +183,8 @@ const SECURITY: [(HeaderName, &str); 5] = [
     (CACHE_CONTROL, "no-store"),
 ];
 
-async fn secure(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+fn secure(headers: &mut HeaderMap) {
     for (name, value) in SECURITY {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    response
 }

@@ -57,31 +57,52 @@ fn given(headers: &HeaderMap) -> Option<String> {
     (!id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(is_plain)).then(|| id.to_owned())
 }
 
-/// An answer that was made whole is not sent again to somebody who has it: 304.
-pub async fn unless_known(request: Request, next: Next) -> Response {
-    let is_read = request.method() == Method::GET;
-    let known = request.headers().get(IF_NONE_MATCH).cloned();
-    let response = next.run(request).await;
-    if !is_read || response.status() != StatusCode::OK || !is_kept(&response) {
-        return response;
+/// What of a request its answer depends on, however it is made.
+pub struct Asked {
+    is_read: bool,
+    is_api: bool,
+    known: Option<HeaderValue>,
+}
+
+impl Asked {
+    pub fn of(request: &Request) -> Self {
+        let is_read = request.method() == Method::GET;
+        let is_api = is_read && request.uri().path().starts_with("/api/");
+        Self { is_read, is_api, known: request.headers().get(IF_NONE_MATCH).cloned() }
     }
-    let (mut parts, body) = response.into_parts();
-    // It was made whole already, so this only takes it.
-    let Ok(bytes) = to_bytes(body, usize::MAX).await else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    let etag = tag(&Sha256::digest(&bytes));
-    let same = known.as_ref().is_some_and(|known| has(known, &etag));
-    if let Ok(value) = HeaderValue::from_str(&etag) {
-        parts.headers.insert(ETAG, value);
+
+    /// What a read of the API answers with may be kept and asked again; whose it is depends on who asks.
+    pub fn keep(&self, mut response: Response) -> Response {
+        if self.is_api && response.status().is_success() {
+            response.headers_mut().entry(CACHE_CONTROL).or_insert(REVALIDATED);
+            response.headers_mut().append(VARY, HeaderValue::from_static("authorization, cookie"));
+        }
+        response
     }
-    if same {
-        parts.headers.remove(CONTENT_LENGTH);
-        parts.headers.remove(CONTENT_TYPE);
-        parts.status = StatusCode::NOT_MODIFIED;
-        return Response::from_parts(parts, Body::empty());
+
+    /// An answer that was made whole is not sent again to somebody who has it: 304.
+    pub async fn unless_known(&self, response: Response) -> Response {
+        if !self.is_read || response.status() != StatusCode::OK || !is_kept(&response) {
+            return response;
+        }
+        let (mut parts, body) = response.into_parts();
+        // It was made whole already, so this only takes it.
+        let Ok(bytes) = to_bytes(body, usize::MAX).await else {
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        };
+        let etag = tag(&Sha256::digest(&bytes));
+        let same = self.known.as_ref().is_some_and(|known| has(known, &etag));
+        if let Ok(value) = HeaderValue::from_str(&etag) {
+            parts.headers.insert(ETAG, value);
+        }
+        if same {
+            parts.headers.remove(CONTENT_LENGTH);
+            parts.headers.remove(CONTENT_TYPE);
+            parts.status = StatusCode::NOT_MODIFIED;
+            return Response::from_parts(parts, Body::empty());
+        }
+        Response::from_parts(parts, Body::from(bytes))
     }
-    Response::from_parts(parts, Body::from(bytes))
 }
 
 /// Whether a browser may keep it and ask again; what is never to be kept, or is kept by a rule of its own, says so.
@@ -143,17 +164,6 @@ impl Head {
         let now = self.now.to_rfc3339_opts(SecondsFormat::Millis, true);
         [(ETAG, self.etag.clone()), (CACHE_CONTROL, "private, no-cache".to_owned()), (NOW, now)]
     }
-}
-
-/// What a read of the API answers with may be kept and asked again; whose it is depends on who asks.
-pub async fn keep(request: Request, next: Next) -> Response {
-    let is_api = request.method() == Method::GET && request.uri().path().starts_with("/api/");
-    let mut response = next.run(request).await;
-    if is_api && response.status().is_success() {
-        response.headers_mut().entry(CACHE_CONTROL).or_insert(REVALIDATED);
-        response.headers_mut().append(VARY, HeaderValue::from_static("authorization, cookie"));
-    }
-    response
 }
 
 /// Packs what is worth it: neither streams nor what is packed already.

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use axum::body::to_bytes;
-use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -167,8 +165,7 @@ fn is_name(text: &str) -> bool {
 
 /// Turns the framework's own plain refusals (a bad query, a wrong method, a body too large) into problem details,
 /// whatever route they come from; and words what a page refuses for people.
-pub async fn explain_refusals(request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
+pub async fn explained(response: Response) -> Response {
     let refused = response.status().is_client_error() || response.status().is_server_error();
     let is_page = response.extensions().get::<Audience>() == Some(&Audience::Page);
     if !refused || is_html(&response) || (!is_page && is_problem(&response)) {

@@ -69,7 +69,7 @@ impl Route {
     /// Its handler behind the gate, ready for the router.
     pub fn guarded(self, web: &Arc<Web>) -> (&'static str, MethodRouter<Arc<Web>>) {
         let gate = from_fn_with_state((web.clone(), self.rule, self.name()), gate::pass);
-        (self.path, self.handler.route_layer(DefaultBodyLimit::max(self.body_max)).route_layer(gate))
+        (self.path, self.handler.route_layer((gate, DefaultBodyLimit::max(self.body_max))))
     }
 }
 
