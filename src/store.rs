@@ -320,6 +320,11 @@ impl Store {
         self.writer.written().times()
     }
 
+    /// How often alerts were written: the same of them alone.
+    pub fn alerts_written(&self) -> u64 {
+        self.writer.written().times_alerts()
+    }
+
     /// Proves that a write goes through to the disk.
     pub async fn prove_writable(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         self.writer
@@ -403,5 +408,26 @@ mod tests {
         assert!(pages.reads.try_acquire().is_none(), "another page would have to wait");
         let read = tokio::time::timeout(Duration::from_secs(5), store.outbox_pending()).await;
         assert_eq!(read.expect("a loop reads at once").unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn it_is_told_whether_alerts_were_among_what_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("sla.db"), Arc::default()).await.unwrap();
+        let times = || (store.times_written(), store.alerts_written());
+        let (all, alerts) = times();
+        store.prove_writable(DateTime::UNIX_EPOCH).await.unwrap();
+        assert_eq!(times(), (all + 1, alerts));
+        let alert =
+            "INSERT INTO alerts (key, tenant, ticket_id, clock, cycle, episode, stage, state, reason, due, raised_at,
+                       changed_at, step, generation, told, id)
+                     VALUES ('a', 'acme', '1', 'resolution', 0, 0, 'breached', 'open', '', 0, 0, 0, 1, 0, 1, '1')";
+        for (nth, statement) in (1..).zip([alert, "UPDATE alerts SET step = 2", "DELETE FROM alerts"]) {
+            let write = store.writer.write(move |tx: &mut Connection| {
+                Box::pin(async move { sql::query(statement).execute(tx).await.map(drop) })
+            });
+            write.await.unwrap();
+            assert_eq!(times(), (all + 1 + nth, alerts + nth), "{statement}");
+        }
     }
 }

@@ -145,7 +145,7 @@ impl Service {
 
     /// The open alerts of those within `scope`, as far as lists are sorted by them.
     pub(super) async fn open_alerts(&self, scope: &Reach, now: DateTime<Utc>) -> Result<Arc<[OpenAlert]>, StoreError> {
-        let version = self.store_version(now).await?;
+        let version = self.alerts_version(now).await?;
         let tenants: Vec<_> = self.tenants(scope).map(|tenant| tenant.id.clone()).collect();
         let ids: Vec<_> = tenants.iter().collect();
         let ask = async { Ok(self.store.open_alerts(&ids).await?.into()) };
@@ -176,7 +176,8 @@ impl Service {
         }
     }
 
-    async fn alerts_version(&self, now: DateTime<Utc>) -> Result<Version, StoreError> {
+    /// Of alerts alone: another one when any of them was written.
+    pub(super) async fn alerts_version(&self, now: DateTime<Utc>) -> Result<Version, StoreError> {
         let written = self.store.alerts_written();
         Ok(Version { written, ..self.store_version(now).await? })
     }

@@ -187,9 +187,10 @@ impl Service {
     /// Looks once whether anything has changed.
     pub async fn look_for_changes(&self) -> Result<(), ServiceError> {
         let now = self.clock.now();
+        let version = self.alerts_version(now).await?;
         for tenant in self.config.tenants.values() {
             let snapshot = self.snapshot(tenant, now).await?;
-            let alerts = self.store.alert_mark(&tenant.id).await?;
+            let alerts = self.alert_mark(&tenant.id, version).await?;
             self.live.saw(&tenant.id, snapshot, alerts);
         }
         Ok(())
@@ -199,7 +200,7 @@ impl Service {
     /// that whoever has it goes on with. Working hours begin and end with a minute, so none holds for longer.
     pub async fn ground_of(&self, scope: &Reach) -> Result<String, ServiceError> {
         let now = self.clock.now();
-        let version = self.store_version(now).await?;
+        let version = self.alerts_version(now).await?;
         let mut ground = format!("{:x}/{}", self.live.epoch, now.timestamp().div_euclid(60));
         for (tenant, snapshot) in self.standing_snapshots(self.tenants(scope), now).await? {
             let alerts = self.alert_mark(&tenant.id, version).await?;

@@ -33,8 +33,6 @@ pub struct Caches {
     pub books: AtomicU64,
     /// How often predictions were.
     pub predictions: AtomicU64,
-    /// How often alerts were.
-    pub alerts: AtomicU64,
     turns: Mutex<HashMap<TenantId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -49,7 +47,6 @@ impl Caches {
             single: Counted::new("tickets", SINGLE_TICKETS, telemetry),
             books: AtomicU64::new(0),
             predictions: AtomicU64::new(0),
-            alerts: AtomicU64::new(0),
             turns: Mutex::default(),
         }
     }
@@ -59,7 +56,7 @@ impl Caches {
         self.open.forget(tenant);
         self.people.forget(tenant);
         self.single.forget_all();
-        for written in [&self.books, &self.predictions, &self.alerts] {
+        for written in [&self.books, &self.predictions] {
             written.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -69,7 +66,7 @@ impl Caches {
         self.open.forget_all();
         self.people.forget_all();
         self.single.forget_all();
-        for written in [&self.books, &self.predictions, &self.alerts] {
+        for written in [&self.books, &self.predictions] {
             written.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -48,6 +48,7 @@ impl Store {
             }
             // Whatever happened meanwhile was not heard.
             self.caches.forget_all();
+            self.writer.written().again();
             tokio::time::sleep(QUIET).await;
         }
     }
@@ -58,6 +59,7 @@ impl Store {
         listener.eager_reconnect(false);
         listener.listen(&server.channel()).await?;
         self.caches.forget_all();
+        self.writer.written().again();
         while !self.reads.is_closed() {
             let mut tenants = BTreeSet::new();
             match tokio::time::timeout(QUIET, listener.try_recv()).await {

@@ -181,6 +181,36 @@ async fn plans_are_the_same_in_a_store_of_years() {
     assert_eq!(counted, 0);
 }
 
+/// SQLite takes the index by which it knows most columns, however few rows another one has: whoever asks for just the rows of
+/// an index of what is at work must get that one.
+#[tokio::test]
+async fn what_is_at_work_is_found_by_the_index_that_holds_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut connection = connection(&folder).await;
+    let indexes = "SELECT name, tbl_name, sql FROM sqlite_schema WHERE type = 'index' AND sql LIKE '%WHERE%AND%'";
+    let indexes: Vec<(String, String, String)> = sql::query_as(indexes).fetch_all(&mut connection).await.unwrap();
+    let mut asked = 0;
+    for (index, table, made) in indexes.iter().filter(|(index, ..)| AT_WORK.contains(&index.as_str())) {
+        let (_, holds) = made.rsplit_once("WHERE ").unwrap();
+        let is_for = |statement: &&String| {
+            let asks = statement.split_once("WHERE ").map_or("", |(_, asks)| asks);
+            holds.split(" AND ").all(|words| asks.contains(words.trim()))
+        };
+        for statement in statements().keys().filter(is_for) {
+            let steps = plan(&mut connection, statement).await.unwrap();
+            let search = format!("SEARCH {table} USING INDEX ");
+            let taken = steps.iter().filter_map(|step| step.strip_prefix(&search)?.split_once(" ("));
+            let is_other = |(name, by): (&str, &str)| {
+                let by = by.trim_end_matches(')').split(" AND ").all(|by| SAYS_LITTLE.contains(&by));
+                name != index && by
+            };
+            assert!(!taken.into_iter().any(is_other), "{index}: {steps:?}\n{statement}");
+            asked += 1;
+        }
+    }
+    assert!(asked > 0, "nobody asks for what is at work");
+}
+
 /// What SQLite understands, PostgreSQL does as well: said where the tests have a server.
 #[tokio::test]
 async fn every_statement_is_understood_by_postgresql() {

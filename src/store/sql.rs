@@ -145,6 +145,18 @@ impl Connection {
         matches!(self.link, Link::Postgres(_) | Link::PostgresOfPool(_))
     }
 
+    /// Calls `changed` from now on for each row of `table` that it writes. False if the database does not tell.
+    pub async fn heed(&mut self, table: &'static str, mut changed: impl FnMut() + Send + 'static) -> bool {
+        let Link::Sqlite(connection) = &mut self.link else { return false };
+        let Ok(mut handle) = connection.lock_handle().await else { return false };
+        handle.set_update_hook(move |row| {
+            if row.table == table {
+                changed();
+            }
+        });
+        true
+    }
+
     /// Says goodbye and closes.
     pub async fn close(self) -> Result<(), Error> {
         match self.link {

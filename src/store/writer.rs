@@ -5,7 +5,7 @@
 //! own: one that fails takes nobody with it, and none has happened before the commit has.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
@@ -60,16 +60,41 @@ pub struct Writer {
 
 /// How often something was written: it has risen before whoever wrote hears that it is done.
 #[derive(Clone, Default)]
-pub struct Written(Arc<AtomicU64>);
+pub struct Written(Arc<Times>);
+
+#[derive(Default)]
+struct Times {
+    all: AtomicU64,
+    alerts: AtomicU64,
+    /// Whether what is being written changes alerts.
+    touches_alerts: AtomicBool,
+}
 
 impl Written {
     pub fn times(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
+        self.0.all.load(Ordering::SeqCst)
     }
 
-    /// Something was written, by us or by another.
+    /// How often alerts were among it.
+    pub fn times_alerts(&self) -> u64 {
+        self.0.alerts.load(Ordering::SeqCst)
+    }
+
+    /// Something was written by another, and nobody says what.
     pub fn again(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.touch_alerts();
+        self.committed();
+    }
+
+    fn touch_alerts(&self) {
+        self.0.touches_alerts.store(true, Ordering::SeqCst);
+    }
+
+    fn committed(&self) {
+        if self.0.touches_alerts.swap(false, Ordering::SeqCst) {
+            self.0.alerts.fetch_add(1, Ordering::SeqCst);
+        }
+        self.0.all.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -125,6 +150,8 @@ impl Writer {
 
 async fn run(mut target: Target, mut waiting: mpsc::Receiver<Order>, written: Written) {
     let mut orders = Vec::with_capacity(GROUP);
+    let alerts = written.clone();
+    let tells = target.connection().heed("alerts", move || alerts.touch_alerts()).await;
     while waiting.recv_many(&mut orders, GROUP).await > 0 {
         let mut jobs = Vec::new();
         let mut closing = None;
@@ -135,6 +162,9 @@ async fn run(mut target: Target, mut waiting: mpsc::Receiver<Order>, written: Wr
             }
         }
         if !jobs.is_empty() {
+            if !tells {
+                written.touch_alerts();
+            }
             target.commit(jobs, &written).await;
         }
         if let Some(closed) = closing {
@@ -146,6 +176,12 @@ async fn run(mut target: Target, mut waiting: mpsc::Receiver<Order>, written: Wr
 }
 
 impl Target {
+    fn connection(&mut self) -> &mut Connection {
+        match self {
+            Self::File(connection, _) | Self::Server(connection, _) => connection,
+        }
+    }
+
     async fn commit(&mut self, jobs: Vec<Job>, written: &Written) {
         let (connection, begun) = self.begin().await;
         match begun {
@@ -211,7 +247,7 @@ async fn commit(connection: &mut Connection, jobs: Vec<Job>, leads: Option<i64>,
     }
     match end(connection, leads.is_some(), done.is_empty()).await {
         Ok(()) => {
-            written.again();
+            written.committed();
             done.into_iter().for_each(|done| drop(done.send(Ok(()))));
         }
         Err(error) => {

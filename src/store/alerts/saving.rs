@@ -4,8 +4,6 @@
 //! time. So it comes in parts, and each is written while the next is decided.
 //! All the same it happens at once, or not at all.
 
-use std::sync::atomic::Ordering;
-
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -29,18 +27,12 @@ impl Store {
     /// Begins to write what a turn decides. Nothing of it happens if it is not finished.
     pub fn saving(&self, now: DateTime<Utc>) -> Saving {
         let (parts, coming) = mpsc::channel(1);
-        let (writer, caches) = (self.writer.clone(), self.caches.clone());
-        let saved = tokio::spawn(async move {
-            let saved = writer.write(move |tx: &mut Connection| Box::pin(save_all(tx, coming, now))).await;
-            caches.alerts.fetch_add(1, Ordering::Relaxed);
-            saved
-        });
+        let writer = self.writer.clone();
+        let saved =
+            tokio::spawn(
+                async move { writer.write(move |tx: &mut Connection| Box::pin(save_all(tx, coming, now))).await },
+            );
         Saving { parts, saved }
-    }
-
-    /// How often a turn of this process was written.
-    pub fn alerts_written(&self) -> u64 {
-        self.caches.alerts.load(Ordering::Relaxed)
     }
 }
 
