@@ -16,11 +16,13 @@ use super::world::{Product, World, all_read, all_sent, tenant, without_budget};
 
 const OPEN: usize = 10_000;
 /// Of them these fall due while we watch, so many in a second.
-const DUE: usize = 600;
+pub const DUE: usize = 600;
 const A_SECOND: usize = 10;
 /// Time enough for the sync to learn of them.
 const AHEAD: TimeDelta = TimeDelta::seconds(30);
 const LIMIT_MS: i64 = 250;
+/// From when the tickets are added until the last is due.
+pub const LASTS: Duration = Duration::from_secs(AHEAD.num_seconds().unsigned_abs() + (DUE / A_SECOND) as u64);
 
 pub async fn measure() -> anyhow::Result<Vec<Figure>> {
     let world = World::open(OPEN - DUE, 0, 0).await?;
@@ -32,8 +34,7 @@ pub async fn measure() -> anyhow::Result<Vec<Figure>> {
     while product.store.open_tickets(&tenant()).await?.len() < OPEN {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let seconds = AHEAD.num_seconds().unsigned_abs() + (DUE / A_SECOND) as u64;
-    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    tokio::time::sleep(LASTS).await;
     all_sent(&product.store).await?;
     product.running.stop().await;
     let channels = [(CaughtKind::Email, "mail server"), (CaughtKind::Sms, "SMS gateway")];
@@ -57,7 +58,7 @@ fn breaches_only(config: &mut Config) {
 }
 
 /// Tickets that fall due one after the other; by what people call them.
-fn add_tickets(world: &World) -> HashMap<String, DateTime<Utc>> {
+pub fn add_tickets(world: &World) -> HashMap<String, DateTime<Utc>> {
     let add = |nth: usize| {
         let left = AHEAD + TimeDelta::milliseconds((nth * 1000 / A_SECOND) as i64);
         let id = world.superops.add(NewTicket {
@@ -73,7 +74,7 @@ fn add_tickets(world: &World) -> HashMap<String, DateTime<Utc>> {
 }
 
 /// Milliseconds from due to caught, of each message about one of `dues`, in order.
-fn lateness(world: &World, dues: &HashMap<String, DateTime<Utc>>, kind: CaughtKind) -> Vec<i64> {
+pub fn lateness(world: &World, dues: &HashMap<String, DateTime<Utc>>, kind: CaughtKind) -> Vec<i64> {
     let caught = world.receivers.caught.newest_first(usize::MAX);
     let late = caught.iter().filter(|message| message.kind == kind).filter_map(|message| {
         let text = format!("{} {}", message.subject, message.text);
@@ -85,7 +86,7 @@ fn lateness(world: &World, dues: &HashMap<String, DateTime<Utc>>, kind: CaughtKi
     late
 }
 
-fn figure(receiver: &str, late: Vec<i64>) -> Figure {
+pub fn figure(receiver: &str, late: Vec<i64>) -> Figure {
     let at = |share: f64| late.get(((late.len() as f64 * share) as usize).min(late.len().saturating_sub(1))).copied();
     let [half, most, last] = [0.5, 0.99, 1.0].map(|share| at(share).unwrap_or(i64::MAX));
     let what = format!("from due to hand-over at the {receiver}, {OPEN} open tickets, {A_SECOND} due a second");

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench product` takes all figures, some ten minutes; names
 //! after `--` choose: `sync`, `budget`, `evaluate`, `lateness`, `storm`,
-//! `steady`, `memory`, `messages`, `years`. It prints the table of `docs/performance.md`. Nothing here fails a build: a
+//! `steady`, `memory`, `messages`, `years`, `web`. It prints the table of `docs/performance.md`. Nothing here fails a build: a
 //! figure depends on the machine, so a person reads it.
 
 mod budget;
@@ -15,19 +15,27 @@ mod program;
 mod steady;
 mod storm;
 mod sync;
+mod web;
 mod world;
 mod years;
 
+use anyhow::Context;
 use figure::Figure;
 
 /// What runs in this process is measured as it runs in the program.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const PARTS: [&str; 9] = ["sync", "budget", "evaluate", "lateness", "storm", "steady", "memory", "messages", "years"];
+const PARTS: [&str; 10] =
+    ["sync", "budget", "evaluate", "lateness", "storm", "steady", "memory", "messages", "years", "web"];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == web::bare::ARGUMENT) {
+        let file = arguments.next().context("it needs a file")?;
+        return web::bare::serve(file.as_ref()).await;
+    }
     // Cargo adds options of its own, like `--bench`.
     let asked: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
     if let Some(unknown) = asked.iter().find(|name| !PARTS.contains(&name.as_str())) {
@@ -52,6 +60,7 @@ async fn measure(part: &str) -> anyhow::Result<Vec<Figure>> {
         "steady" => steady::measure().await,
         "memory" => memory::measure().await,
         "messages" => messages::measure().await,
-        _ => years::measure().await,
+        "years" => years::measure().await,
+        _ => web::measure().await,
     }
 }

@@ -1,6 +1,7 @@
 //! The program as a process of its own, as it is installed.
 
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -33,6 +34,23 @@ fn start(config: &Path) -> anyhow::Result<Process> {
     drain(lines);
     anyhow::ensure!(read, "the service has ended before it had read all tickets");
     Ok(process)
+}
+
+/// The service on a store that has read the account before, and where it listens.
+pub async fn listening(config: PathBuf) -> anyhow::Result<(Process, SocketAddr)> {
+    tokio::task::spawn_blocking(move || {
+        let run = Command::new(PROGRAM).arg("run").arg("--config").arg(config).stderr(Stdio::piped()).spawn();
+        let mut child = run?;
+        let mut lines = BufReader::new(child.stderr.take().context("its log is piped")?).lines();
+        let process = Process(child);
+        let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            let (_, address) = line.split_once("listening on http://")?;
+            address.split_whitespace().next()?.parse().ok()
+        });
+        drain(lines);
+        Ok((process, address.context("the service did not say where it listens")?))
+    })
+    .await?
 }
 
 /// Reads on: what nobody reads fills its pipe and stops the writer, and a pipe that is closed ends it.

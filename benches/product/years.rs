@@ -173,29 +173,44 @@ fn p99(what: &str, mut times: Vec<Duration>) -> Figure {
 /// Repeats what is stored for three years and for all tenants.
 async fn fill(path: &Path, now: DateTime<Utc>) -> anyhow::Result<()> {
     Store::open(path, Arc::default()).await?.close().await;
-    let options = SqliteConnectOptions::new().filename(path).synchronous(SqliteSynchronous::Off);
-    let mut connection = options.pragma("cache_size", "-200000").connect().await?;
+    let mut connection = connect(path).await?;
     run(&mut connection, "BEGIN").await?;
     for nth in 0..TENANTS {
         let (tenant, past) = if nth == 0 { ("desk".to_owned(), PAST) } else { (format!("desk-{nth}"), PAST / TENANTS) };
         if nth > 0 {
             copy_desk(&mut connection, &tenant).await?;
         }
-        let step = YEARS.num_milliseconds() / i64::try_from(past)?;
-        let numbers = format!(
-            "CREATE TEMP TABLE n AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {past})
-             SELECT i, {start} + i * {step} AS at, '{tenant}-past-' || i AS id FROM n",
-            start = (now - YEARS).timestamp_millis()
-        );
-        run(&mut connection, &numbers).await?;
-        for statement in PAST_ROWS {
-            let statement = statement.replace("TENANT", &format!("'{tenant}'"));
-            run(&mut connection, &statement).await.with_context(|| statement)?;
-        }
-        run(&mut connection, "DROP TABLE n").await?;
+        add_past(&mut connection, &tenant, past, now).await?;
     }
     run(&mut connection, "COMMIT").await?;
     run(&mut connection, "PRAGMA wal_checkpoint(TRUNCATE)").await
+}
+
+/// A connection that writes much at once, and need not outlive the machine.
+pub async fn connect(path: &Path) -> anyhow::Result<SqliteConnection> {
+    let options = SqliteConnectOptions::new().filename(path).synchronous(SqliteSynchronous::Off);
+    Ok(options.pragma("cache_size", "-200000").connect().await?)
+}
+
+/// Repeats what is stored of `tenant` for `past` tickets of three years.
+pub async fn add_past(
+    connection: &mut SqliteConnection,
+    tenant: &str,
+    past: usize,
+    now: DateTime<Utc>,
+) -> anyhow::Result<()> {
+    let step = YEARS.num_milliseconds() / i64::try_from(past)?;
+    let numbers = format!(
+        "CREATE TEMP TABLE n AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {past})
+         SELECT i, {start} + i * {step} AS at, '{tenant}-past-' || i AS id FROM n",
+        start = (now - YEARS).timestamp_millis()
+    );
+    run(connection, &numbers).await?;
+    for statement in PAST_ROWS {
+        let statement = statement.replace("TENANT", &format!("'{tenant}'"));
+        run(connection, &statement).await.with_context(|| statement)?;
+    }
+    run(connection, "DROP TABLE n").await
 }
 
 async fn run(connection: &mut SqliteConnection, statement: &str) -> anyhow::Result<()> {
