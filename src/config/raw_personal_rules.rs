@@ -165,12 +165,37 @@ mod tests {
         );
     }
 
+    fn all_day(from: &str, until: &str) -> serde_json::Value {
+        json!({"stages": ["breached"], "from": from, "until": until, "channels": []})
+    }
+
+    #[test]
+    fn hours_that_leave_some_for_breaches_are_taken() {
+        let with_a_minute = json!([all_day("00:00", "23:59")]);
+        let weekdays = json!({"from": "00:00", "until": "24:00", "days": ["mon", "tue", "wed", "thu", "fri", "sat"], "channels": []});
+        let other_stages = json!({"stages": ["warning", "predicted"], "channels": []});
+        let goes_first = json!({"stages": ["breached"], "from": "03:00", "until": "04:00", "channels": ["email"]});
+        for rules in [with_a_minute, json!([weekdays, other_stages]), json!([goes_first, all_day("00:00", "24:00")])] {
+            let said = json!({"timezone": "Europe/London", "rules": rules});
+            assert!(wishes(said.clone()).read(ADA, &[ChannelKind::Email]).is_ok(), "{said}");
+        }
+    }
+
     #[test]
     fn what_the_file_may_not_say_is_refused_with_all_its_faults() {
         let cases = [
             (json!({"digest_at": "08:30"}), "`timezone` is needed beside hours"),
             (json!({"timezone": "Mars/Base"}), "`timezone`"),
             (json!({"rules": [{"channels": []}]}), "must not be empty for breaches at every hour"),
+            (json!({"timezone": "UTC", "rules": [all_day("00:00", "24:00")]}), "must leave hours at which breaches"),
+            (
+                json!({"timezone": "UTC", "rules": [all_day("00:00", "12:00"), all_day("12:00", "24:00")]}),
+                "must leave hours at which breaches",
+            ),
+            (
+                json!({"timezone": "UTC", "rules": [{"stages": ["predicted"], "channels": []}, all_day("06:00", "06:01"), all_day("06:01", "06:00")]}),
+                "must leave hours at which breaches",
+            ),
             (json!({"channels": ["voice"]}), "needs voice, but there is no [notify.voice]"),
             (json!({"channels": ["slack"]}), "reaches no single person"),
             (json!({"channels": ["email\"]\n[server]\nlisten = \"0.0.0.0:1"]}), "`channels` must hold"),

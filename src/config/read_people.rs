@@ -46,6 +46,7 @@ fn personal(section: Section<'_>, channels: &Channels) -> Personal {
         digest: digest.zip(timezone).map(|(at, timezone)| Daily { at, timezone }),
         rules: rules.into_iter().map(|section| rule(section, timezone, channels)).collect(),
     };
+    check_some_hour(&section, &personal);
     section.finish();
     personal
 }
@@ -67,10 +68,23 @@ fn rule(section: Section<'_>, timezone: Option<Tz>, channels: &Channels) -> Pers
 
 /// Whoever hears of no breach at any hour would only hold up the escalation.
 fn check_breaches(section: &Section<'_>, rule: &PersonalRule) {
-    let of_breaches = rule.stages.is_empty() || rule.stages.contains(&Stage::Breached);
     let at_any_hour = !section.has("from") && !section.has("until");
-    if of_breaches && at_any_hour && section.has("channels") && rule.channels.is_empty() {
+    if is_of_breaches(rule) && at_any_hour && section.has("channels") && rule.channels.is_empty() {
         section.clash("channels", "must not be empty for breaches at every hour: name `stages`, or hours");
+    }
+}
+
+fn is_of_breaches(rule: &PersonalRule) -> bool {
+    rule.stages.is_empty() || rule.stages.contains(&Stage::Breached)
+}
+
+/// The same said by hours: rules that leave no hour of the week at which a breach is told.
+fn check_some_hour(section: &Section<'_>, personal: &Personal) {
+    // What has no hours, or wrong ones, is said of the rule itself.
+    let mut of_breaches = personal.rules.iter().filter(|rule| is_of_breaches(rule));
+    let by_hours = of_breaches.all(|rule| rule.hours.is_some() || !rule.channels.is_empty());
+    if by_hours && personal.never_hears(Stage::Breached) {
+        section.clash("rules", "must leave hours at which breaches are told: name other `stages`, or fewer hours");
     }
 }
 

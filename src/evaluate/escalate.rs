@@ -231,8 +231,8 @@ impl Evaluate {
                 ChannelChoice::None => step.channels_at(stage),
                 ChannelChoice::By(channels) => channels,
                 ChannelChoice::Never => {
-                    // Whoever wants to hear nothing of it can be reached all the same.
-                    reached = true;
+                    // Whoever wants to hear nothing of it can be reached all the same; but no breach waits for a wish.
+                    reached |= stage != Stage::Breached;
                     continue;
                 }
             };

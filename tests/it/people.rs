@@ -1,8 +1,12 @@
 //! What single people ask for, by the page and by the API: it holds from the next decision on, the configuration file
 //! goes first, and no escalation waits for it.
 
+use std::sync::Arc;
+
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
+use superops_sla::alert::Stage;
+use superops_sla::alert::noise::{Personal, PersonalRule};
 use superops_sla::store::tokens::Role;
 
 use crate::life::{call, served, sign_in};
@@ -87,6 +91,37 @@ async fn an_evening_kept_free_by_the_page_is_kept_and_a_breach_in_it_goes_on_to_
     let heard = asked.app.heard();
     assert_eq!(heard.iter().filter(|one| one.to == MATEO).count(), 1);
     assert!(heard[0].text.contains("Moscow"), "times are in the reader's zone: {}", heard[0].text);
+}
+
+/// Somebody who wants to hear of nothing at `stage`, at no hour: of breaches that is refused wherever it is said.
+fn deaf_to(stage: Stage) -> Arc<Personal> {
+    let never = PersonalRule { stages: vec![stage], hours: None, channels: Vec::new() };
+    Arc::new(Personal { zone: None, channels: Vec::new(), digest: None, rules: vec![never] })
+}
+
+#[tokio::test]
+async fn a_breach_that_its_step_may_tell_nobody_is_told_by_the_next_and_is_tried_again_where_none_is_left() {
+    let mut app = TestApp::with(QUIET).await;
+    let deaf = |names: &'static [&'static str]| {
+        move |config: &mut superops_sla::config::Config| {
+            config.alerts.noise.people.extend(names.iter().map(|name| ((*name).to_owned(), deaf_to(Stage::Breached))));
+        }
+    };
+    app.resume_with_changed(deaf(&[MATEO])).await;
+    app.ticket(minutes(5));
+    app.turn().await;
+    app.wait(minutes(5) + chrono::TimeDelta::seconds(1)).await;
+    let said = app.said();
+    assert!(said.contains(DANA) && !said.contains(MATEO), "{said}");
+
+    app.resume_with_changed(deaf(&[MATEO, DANA])).await;
+    app.ticket(minutes(5));
+    app.turn().await;
+    app.wait(minutes(5) + chrono::TimeDelta::seconds(1)).await;
+    assert_eq!(app.said(), "");
+    app.resume_with_changed(|_| ()).await;
+    app.wait(minutes(6)).await;
+    assert!(app.said().contains(MATEO), "told as soon as somebody may be");
 }
 
 #[tokio::test]

@@ -263,6 +263,14 @@ impl TestApp {
         self.parts = Some(Parts::build(config, Arc::new(self.clock.clone())).await.unwrap());
     }
 
+    /// Starts the service anew with what `change` makes of its configuration, be it what no file may say.
+    pub async fn resume_with_changed(&mut self, change: impl FnOnce(&mut Config)) {
+        self.stop().await;
+        let mut config = self.config();
+        change(&mut config);
+        self.parts = Some(Parts::build(config, Arc::new(self.clock.clone())).await.unwrap());
+    }
+
     /// Starts the service with `keys` before the one that the tests' stores may have.
     pub async fn resume_with_keys(&mut self, keys: &str) {
         self.stop().await;

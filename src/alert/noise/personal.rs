@@ -14,8 +14,8 @@ use crate::alert::escalation::ChannelKind;
 use crate::sla::calendar::resolve;
 use crate::sla::zone::Tz;
 
-/// Longer than a week and a change of the clocks no hours last: they are looked through from end to end so often.
-const LONGEST_RUN: usize = 16;
+/// Hours recur every week: those that touch each other for longer than this never end.
+const LONGEST_RUN: TimeDelta = TimeDelta::days(9);
 
 /// What one person has asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,13 +88,20 @@ impl Personal {
         self.digest.filter(|_| matches!(kind, Kind::Alert(Stage::Predicted | Stage::Warning)))
     }
 
+    /// Whether nothing of `stage` is told at any hour of the week.
+    pub fn never_hears(&self, stage: Stage) -> bool {
+        let beginnings = self.rules.iter().filter_map(|rule| rule.hours.as_ref()).flat_map(Hours::edges);
+        let mut moments = std::iter::once(DateTime::UNIX_EPOCH).chain(beginnings);
+        moments.all(|at| self.rule(Some(stage), at).is_some_and(|rule| rule.channels.is_empty()))
+    }
+
     /// When the hours in which nothing of `stage` is told, and which hold at `now`, end.
     fn quiet_until(&self, stage: Option<Stage>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let end = |at: &DateTime<Utc>| {
             let rule = self.rule(stage, *at).filter(|rule| rule.channels.is_empty())?;
             rule.hours.as_ref()?.over_at(*at)
         };
-        std::iter::successors(end(&now), end).take(LONGEST_RUN).last()
+        std::iter::successors(end(&now), end).take_while(|end| *end - now <= LONGEST_RUN).last()
     }
 
     /// What is of no stage keeps the rules for all of them.

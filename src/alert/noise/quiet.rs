@@ -56,6 +56,12 @@ impl Hours {
         ends.take(LONGEST_RUN).last()
     }
 
+    /// When they begin and end in the course of a week: between two of these moments they hold throughout, or not at all.
+    pub(super) fn edges(&self) -> impl Iterator<Item = DateTime<Utc>> {
+        let days = NaiveDate::default().iter_days().take(8);
+        days.filter_map(move |day| self.window(day)).flat_map(|(start, end)| [start, end])
+    }
+
     fn end_of_window(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let today = at.with_timezone(&self.timezone).date_naive();
         let windows = [today.pred_opt(), Some(today)].into_iter().flatten().filter_map(|day| self.window(day));

@@ -399,6 +399,22 @@ fn what_comes_in_hours_that_somebody_keeps_free_waits_for_their_end() {
 }
 
 #[test]
+fn hours_that_follow_each_other_for_days_end_with_the_last_of_them() {
+    let weekdays = [true, true, true, true, true, true, false];
+    let third = |from: u16, until: u16| PersonalRule {
+        stages: Vec::new(),
+        hours: Some(Hours { from: 60 * from, until: 60 * until, timezone: Tz::UTC, days: weekdays }),
+        channels: Vec::new(),
+    };
+    let personal = Personal { rules: vec![third(0, 8), third(8, 16), third(16, 24)], ..nothing() };
+    let monday = DateTime::from_timestamp(1_800_230_400, 0).unwrap();
+    assert_eq!(monday.format("%a %H:%M").to_string(), "Mon 00:00");
+    assert_eq!(personal.wish(Stage::Breached, monday), ChannelChoice::None, "as it will be told on Sunday");
+    let sunday = Disposition::Hold { until: monday + TimeDelta::days(6), by: HeldBy::Person };
+    assert_eq!(for_ada(row(Stage::Breached), &asked(personal), monday), sunday);
+}
+
+#[test]
 fn warnings_are_told_once_a_day_where_somebody_wants_that_and_breaches_in_their_time() {
     let daily = Daily { at: 8 * 60 + 30, timezone: home() };
     let rules = asked(Personal { digest: Some(daily), ..nothing() });
