@@ -110,11 +110,12 @@ impl Store {
         next.map(instant).transpose()
     }
 
-    /// The alerts that the bundle of `key` told of.
+    /// The alerts that the bundle of `key` told of. One that is reported lost may have been heard all the same: whoever
+    /// answers it has.
     pub async fn alerts_of_bundle(&self, key: &str) -> Result<Vec<String>, StoreError> {
         let keys = sql::query_scalar(
             "SELECT DISTINCT alert_key FROM notifications WHERE bundle = $1 AND kind = 'alert'
-             AND state IN ('bundled', 'sent') ORDER BY alert_key",
+             AND state IN ('bundled', 'sent', 'failed') ORDER BY alert_key",
         );
         Ok(keys.bind(key).fetch_all(&self.reads).await?)
     }

@@ -211,6 +211,23 @@ async fn many_breaches_are_one_call_and_a_one_acknowledges_them_all() {
 }
 
 #[tokio::test]
+async fn a_one_pressed_in_a_call_that_is_reported_to_have_met_a_machine_acknowledges_all_its_alerts() {
+    let mut app = TestApp::with(&format!("{VOICE}{BY_CALL}")).await;
+    app.serve().await;
+    for _ in 0..12 {
+        app.superops.add(NewTicket { resolution_due_in: Some(minutes(5)), ..usual() });
+    }
+    app.turn().await;
+    app.wait(minutes(5) + TimeDelta::seconds(1)).await;
+    let answers = app.sms.ring(Callee::TakenForMachine('1'), Reports::InOrder).await;
+    assert!(answers.last().is_some_and(|(_, answer)| answer.contains("Acknowledged.")), "{answers:?}");
+    assert!(called(&mut app).await.iter().all(|state| state == "failed"), "it is told another way all the same");
+    let acme = TenantId::parse("acme").unwrap();
+    let alerts = app.parts().store.alerts(&acme).await.unwrap();
+    assert_eq!(alerts.iter().filter(|alert| alert.state() == State::Acknowledged).count(), 12);
+}
+
+#[tokio::test]
 async fn a_recovery_rings_no_phone() {
     let mut app = TestApp::with(&format!("{VOICE}{BY_CALL}")).await;
     let id = app.ticket(TimeDelta::hours(8));

@@ -154,6 +154,18 @@ async fn one_code_acknowledges_all_that_a_text_told_of() {
 }
 
 #[tokio::test]
+async fn a_text_that_is_reported_undelivered_can_be_answered_for_all_that_it_told_of() {
+    let mut app = TestApp::with_replies(TEXT_FIRST).await;
+    app.serve().await;
+    app.sms.carrier(DeliveryOutcome::Undelivered(30003), Reports::InOrder);
+    warn_of(&mut app, 14).await;
+    app.sms.deliver().await;
+    let (_, answer) = app.sms.text_in("SM1", OWNER, "1a").await.unwrap();
+    assert!(answer.contains("Acknowledged: 14 alerts."), "{answer}");
+    assert!(alerts(&mut app).await.alerts.iter().all(|alert| alert.state == State::Acknowledged));
+}
+
+#[tokio::test]
 async fn a_text_is_worth_sending_until_the_next_step() {
     let steps = format!("{TEXT_FIRST}[[alerts.steps]]\nafter = '4m'\nnotify = ['manager']\n");
     for (more, expected) in [(steps.as_str(), "240"), (TEXT_FIRST, "600")] {

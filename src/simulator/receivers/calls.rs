@@ -33,6 +33,8 @@ pub enum Callee {
     Failed,
     /// A mailbox picks up.
     Machine,
+    /// Picks up, is reported to be a machine, and presses this key after that.
+    TakenForMachine(char),
 }
 
 #[derive(Default)]
@@ -57,7 +59,7 @@ impl Callee {
             Self::Busy => ("busy", None),
             Self::NoAnswer => ("no-answer", None),
             Self::Failed => ("failed", None),
-            Self::Machine => ("completed", Some("machine_start")),
+            Self::Machine | Self::TakenForMachine(_) => ("completed", Some("machine_start")),
         }
     }
 }
@@ -244,11 +246,17 @@ impl Ordered {
         };
         let times = if reports == Reports::FiveFold { 5 } else { 1 };
         let key = match callee {
-            Callee::PicksUp(Some(key)) => action(field(&self.form, "Twiml").unwrap_or_default()).map(|url| (url, key)),
+            Callee::PicksUp(Some(key)) | Callee::TakenForMachine(key) => {
+                action(field(&self.form, "Twiml").unwrap_or_default()).map(|url| (url, key))
+            }
             _ => None,
         };
         let pressed = key.map(|(url, key)| (url, self.fields([Some(("Digits", key.to_string().as_str())), None])));
-        pressed.into_iter().flat_map(|pressed| std::iter::repeat_n(pressed, times)).chain(steps).collect()
+        let pressed = pressed.into_iter().flat_map(|pressed| std::iter::repeat_n(pressed, times));
+        match callee {
+            Callee::TakenForMachine(_) => steps.into_iter().chain(pressed).collect(),
+            _ => pressed.chain(steps).collect(),
+        }
     }
 
     fn fields(&self, more: [Option<(&str, &str)>; 2]) -> Fields {
