@@ -173,4 +173,7 @@ fn said_text(text: &mut String, said: &Said) {
         let outcome = outcome_words(channel, &attempt.outcome);
         let _ = writeln!(text, "    {} at {at}: {outcome}{detail}", attempt.number);
     }
+    if let Some(delivery) = &message.delivery {
+        let _ = writeln!(text, "    then reported as {}", printable(delivery));
+    }
 }

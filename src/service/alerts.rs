@@ -237,13 +237,15 @@ impl Service {
         Ok(row.filter(|row| scope.includes(&row.key.tenant)))
     }
 
-    /// `rows` as people are shown them, each with its attempts.
+    /// `rows` as people are shown them, each with its attempts and the provider's last word.
     pub(super) async fn with_attempts(&self, rows: Vec<Logged>) -> Result<Vec<Said>, StoreError> {
         let keys: Vec<_> = rows.iter().map(attempted).collect();
         let attempts = self.store.attempts_of(&keys).await?;
+        let words = self.store.delivery_words(&keys).await?;
         let said = rows.into_iter().zip(keys).map(|(row, key)| {
             let outcomes = attempts.get(&key).cloned().unwrap_or_default();
-            Said { message: message_view(row), outcomes: outcomes.into_iter().map(attempt_view).collect() }
+            let delivery = words.get(&key).cloned();
+            Said { message: message_view(row, delivery), outcomes: outcomes.into_iter().map(attempt_view).collect() }
         });
         Ok(said.collect())
     }

@@ -101,16 +101,7 @@ impl Service {
         };
         let mut rows = self.store.notifications_after(way, &after, &scope, ticket.as_deref(), limit + 1).await?;
         let next_cursor = cut(list(way), &mut rows, limit, place);
-        Ok(MessagePage { messages: self.said(rows).await?, next_cursor })
-    }
-
-    async fn said(&self, rows: Vec<Logged>) -> Result<Vec<Said>, ServiceError> {
-        let mut words = self.store.delivery_words(&rows).await?;
-        let mut said = self.with_attempts(rows).await?;
-        for one in &mut said {
-            one.message.delivery = words.remove(&one.message.key);
-        }
-        Ok(said)
+        Ok(MessagePage { messages: self.with_attempts(rows).await?, next_cursor })
     }
 }
 
@@ -119,8 +110,8 @@ fn place(row: &Logged) -> LastShown {
     LastShown { at: notification.created_at.timestamp_millis(), key: notification.message.key.clone() }
 }
 
-/// What the outbox holds, without addresses and numbers.
-pub(super) fn message_view(row: Logged) -> MessageView {
+/// What the outbox holds, without addresses and numbers, and what the provider said of it last.
+pub(super) fn message_view(row: Logged, delivery: Option<String>) -> MessageView {
     let notification = row.leased.notification;
     let ticket: Option<&TicketFacts> = match &notification.message.body {
         Body::Alert(facts) => Some(&facts.ticket),
@@ -151,7 +142,7 @@ pub(super) fn message_view(row: Logged) -> MessageView {
         due_at: notification.due_at,
         attempts: row.leased.attempt.into(),
         last_error: row.last_error,
-        delivery: None,
+        delivery,
     }
 }
 

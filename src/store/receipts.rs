@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use self::failure::failed_after_all;
-use super::outbox::{Logged, record};
+use super::outbox::record;
 use super::{Store, StoreError, instant, millis};
 use crate::alert::escalation::ChannelKind;
 use crate::notify::{Delivery, voice};
@@ -122,9 +122,8 @@ impl Store {
         Ok(only.bind(notification).fetch_one(&self.reads).await?)
     }
 
-    /// The provider's last word on each of `messages` that it took, by the message's key.
-    pub async fn delivery_words(&self, messages: &[Logged]) -> Result<BTreeMap<String, String>, StoreError> {
-        let keys: Vec<&str> = messages.iter().map(|row| row.leased.notification.message.key.as_str()).collect();
+    /// The provider's last word on each of the messages of these `keys` that it took, by the message's key.
+    pub async fn delivery_words(&self, keys: &[String]) -> Result<BTreeMap<String, String>, StoreError> {
         let rows: Vec<(String, String)> = sql::query_as(
             "SELECT notification, status FROM receipts WHERE notification IN (SELECT value FROM json_each($1))
              AND status <> '' ORDER BY changed_at",

@@ -166,6 +166,20 @@ async fn a_text_that_is_reported_undelivered_can_be_answered_for_all_that_it_tol
 }
 
 #[tokio::test]
+async fn what_the_provider_reports_of_a_text_is_shown_with_the_alert_and_with_each_that_a_text_told_of() {
+    for count in [1, 14] {
+        let mut app = TestApp::with_replies(TEXT_FIRST).await;
+        app.serve().await;
+        warn_of(&mut app, count).await;
+        app.sms.deliver().await;
+        let page = alerts(&mut app).await;
+        let said: Vec<_> = page.alerts.iter().flat_map(|alert| &alert.notifications).collect();
+        assert_eq!(said.len(), count);
+        assert!(said.iter().all(|said| said.message.delivery.as_deref() == Some("delivered")), "{said:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_text_is_worth_sending_until_the_next_step() {
     let steps = format!("{TEXT_FIRST}[[alerts.steps]]\nafter = '4m'\nnotify = ['manager']\n");
     for (more, expected) in [(steps.as_str(), "240"), (TEXT_FIRST, "600")] {
