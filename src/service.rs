@@ -471,6 +471,11 @@ impl Service {
     /// The ticket that `id`, an id or a display id, means within `scope`.
     /// Several tenants may have one of that number: then it must be said whose is meant.
     async fn found(&self, scope: &Reach, id: &str) -> Result<Option<(TenantId, Arc<Watched>)>, ServiceError> {
+        Ok(self.all_found(scope, id).await?.into_iter().next())
+    }
+
+    /// The tickets of one tenant that have this id or number, the likeliest first: SuperOps may give a number again.
+    async fn all_found(&self, scope: &Reach, id: &str) -> Result<Vec<(TenantId, Arc<Watched>)>, ServiceError> {
         let mut found = self.store.find_ticket(scope, id).await?;
         found.retain(|(tenant, _)| self.config.tenants.contains_key(tenant));
         let tenants: BTreeSet<_> = found.iter().map(|(tenant, _)| tenant.to_string()).collect();
@@ -480,7 +485,7 @@ impl Service {
                 "{names} each have a ticket `{id}`: say which `tenant` is meant"
             )));
         }
-        Ok(found.into_iter().next())
+        Ok(found)
     }
 
     /// A ticket as judged by `rules`, with the version that it follows and where its policy stands.

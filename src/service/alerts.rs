@@ -232,6 +232,21 @@ impl Service {
         self.outbox.notify_one();
     }
 
+    /// The alerts in one of these `states` of the ticket with this id or number; of all, where several had that number.
+    async fn alerts_by_number(
+        &self,
+        scope: &Reach,
+        text: &str,
+        states: &[State],
+    ) -> Result<Vec<AlertRow>, ServiceError> {
+        let mut rows = Vec::new();
+        for (tenant, watched) in self.all_found(scope, text).await? {
+            rows.extend(self.store.alerts_of(&tenant, &watched.ticket.id).await?);
+        }
+        rows.retain(|row| states.contains(&row.state()));
+        Ok(rows)
+    }
+
     async fn alert_within(&self, scope: &Reach, id: &str) -> Result<Option<AlertRow>, ServiceError> {
         let row = self.store.alert(id).await?;
         Ok(row.filter(|row| scope.includes(&row.key.tenant)))

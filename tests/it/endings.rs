@@ -5,6 +5,8 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use superops_sla::alert::escalation::ChannelKind;
 use superops_sla::alert::noise::Rules;
+use superops_sla::service::Reach;
+use superops_sla::service::alerts::AlertQuery;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::MailReply;
 use superops_sla::store::outbox::{Attempted, Outcome};
@@ -139,6 +141,22 @@ async fn a_reopened_ticket_is_warned_about_again() {
     app.superops.change_status(&id, "Reopened");
     app.wait(minutes(1)).await;
     insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: 1 h 58 min left, resolution due 17:00 UTC");
+}
+
+#[tokio::test]
+async fn an_alert_is_found_by_its_number_though_another_ticket_has_that_number_now() {
+    let (mut app, id) = warned().await;
+    app.superops.patch(&id, |ticket| ticket.display_id = "D70".to_owned());
+    app.turn().await;
+    app.superops.remove(&id);
+    let twin = app.ticket(TimeDelta::hours(8));
+    app.superops.patch(&twin, |ticket| ticket.display_id = "D70".to_owned());
+    app.turn().await;
+    for sort in [None, Some("due".to_owned())] {
+        let query = AlertQuery { ticket: Some("D70".to_owned()), sort, ..AlertQuery::default() };
+        let found = app.parts().service.alerts(&Reach::All, &query).await.unwrap();
+        assert_eq!(found.alerts.iter().map(|alert| &alert.ticket_id).collect::<Vec<_>>(), [&id]);
+    }
 }
 
 #[tokio::test]

@@ -81,9 +81,7 @@ impl Service {
         states: &[State],
         order: ByTime,
     ) -> Result<(Vec<LastShown>, usize), ServiceError> {
-        let Some((tenant, watched)) = self.found(scope, text).await? else { return Ok((Vec::new(), 0)) };
-        let mut rows = self.store.alerts_of(&tenant, &watched.ticket.id).await?;
-        rows.retain(|row| states.contains(&row.state()));
+        let rows = self.alerts_by_number(scope, text, states).await?;
         let place = |row: &AlertRow| OpenAlert::of(row).place(order.time);
         Ok((rows.iter().map(place).collect(), rows.len()))
     }

@@ -87,9 +87,7 @@ impl Service {
         states: &[State],
         after: Option<Place>,
     ) -> Result<(Vec<Placed>, usize), ServiceError> {
-        let Some((tenant, watched)) = self.found(scope, text).await? else { return Ok((Vec::new(), 0)) };
-        let mut rows = self.store.alerts_of(&tenant, &watched.ticket.id).await?;
-        rows.retain(|row| states.contains(&row.state()));
+        let rows = self.alerts_by_number(scope, text, states).await?;
         let total = rows.len();
         let mut placed: Vec<Placed> = rows.into_iter().map(|row| (Place::of(&row), row)).collect();
         placed.retain(|(place, _)| after.as_ref().is_none_or(|after| place > after));
