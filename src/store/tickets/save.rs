@@ -1,6 +1,7 @@
 //! Pages of tickets, the changes they imply, what could not be read and the
 //! cursor: saved in one transaction, a few statements a page.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -148,8 +149,7 @@ async fn save(
     words: &StatusWords,
     saved: &mut Saved,
 ) -> Result<Vec<Observed>, sql::Error> {
-    // A ticket that moved to the next page while we read comes twice: the last one counts.
-    let tickets: BTreeMap<TicketId, Ticket> = batch.tickets.into_iter().map(|t| (t.id.clone(), t)).collect();
+    let tickets = each_once(batch.tickets);
     let ids: Vec<TicketId> = tickets.keys().cloned().collect();
     let known = read_known(tx, tenant, &ids).await?;
     let mut all = Vec::with_capacity(tickets.len());
@@ -172,6 +172,19 @@ async fn save(
         save_state(tx, tenant, state).await?;
     }
     Ok(all)
+}
+
+/// A ticket that moved to the next page while we read comes twice: the later update counts, or else the last row.
+fn each_once(tickets: Vec<Ticket>) -> BTreeMap<TicketId, Ticket> {
+    let mut each: BTreeMap<TicketId, Ticket> = BTreeMap::new();
+    for ticket in tickets {
+        match each.entry(ticket.id.clone()) {
+            Entry::Occupied(known) if known.get().updated_at > ticket.updated_at => {}
+            Entry::Occupied(mut known) => drop(known.insert(ticket)),
+            Entry::Vacant(place) => drop(place.insert(ticket)),
+        }
+    }
+    each
 }
 
 /// What the books need of tickets that are new or changed: their people, who had them, and a mark.

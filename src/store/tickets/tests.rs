@@ -122,6 +122,19 @@ async fn the_open_tickets_at_hand_are_those_in_the_database() {
 }
 
 #[tokio::test]
+async fn of_a_ticket_that_comes_twice_in_one_answer_the_later_update_counts() {
+    let updated = |status, minute| Ticket { updated_at: Some(at(minute)), ..ticket("1", status) };
+    for rows in [[updated("Open", 9), updated("Closed", 1)], [updated("Closed", 1), updated("Open", 9)]] {
+        let desk = Desk::open().await;
+        desk.read(rows.to_vec(), 10).await;
+        assert_eq!(desk.open_ids().await, ["1"]);
+    }
+    let desk = Desk::open().await;
+    desk.read(vec![updated("Open", 9), updated("Closed", 9)], 10).await;
+    assert_eq!(desk.open_ids().await, [""; 0], "of two alike the one that was read last");
+}
+
+#[tokio::test]
 async fn an_unchanged_page_changes_nothing_but_the_time_of_reading() {
     let desk = Desk::open().await;
     desk.read(vec![ticket("1", "Open")], 10).await;
