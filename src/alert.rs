@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::subject::{AlertKind, Subject, SubjectId};
 use crate::sla::clock::{ClockState, Doubt, Standing};
-use crate::ticket::{ClockKind, TenantId, TicketId};
+use crate::ticket::{ClockKind, Gone, TenantId, TicketId};
 
 /// How bad it is. Only rises within one episode of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -147,13 +147,12 @@ impl Closing {
         }
     }
 
-    /// The same closing, told apart by a status that says more: SuperOps has no other sign of a merge.
+    /// The same closing, told apart by a status that says more.
     pub fn told_by(self, status: Option<&str>) -> Self {
-        let status = status.unwrap_or_default().trim().to_lowercase();
-        match self {
-            Self::Met | Self::ClosedLate | Self::Vanished if status.starts_with("merged") => Self::Merged,
-            Self::Met | Self::ClosedLate | Self::Vanished if status.starts_with("deleted") => Self::Deleted,
-            other => other,
+        match (self, Gone::said_by(status)) {
+            (Self::Met | Self::ClosedLate | Self::Vanished, Some(Gone::Merged)) => Self::Merged,
+            (Self::Met | Self::ClosedLate | Self::Vanished, Some(Gone::Deleted)) => Self::Deleted,
+            (other, _) => other,
         }
     }
 

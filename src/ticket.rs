@@ -368,10 +368,33 @@ impl StatusWords {
         if listed(&self.paused) {
             return StatusMeaning::Paused;
         }
+        if Gone::said_by(Some(&status)).is_some() {
+            return StatusMeaning::Closed;
+        }
         match guess(&status) {
             StatusMeaning::Closed if self.closed.is_none() => StatusMeaning::Closed,
             StatusMeaning::Paused if self.paused.is_none() => StatusMeaning::Paused,
             _ => StatusMeaning::Open,
+        }
+    }
+}
+
+/// What became of a ticket that nobody works on any more, by the name of its status: SuperOps has no other sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// Into another ticket.
+    Merged,
+    Deleted,
+}
+
+impl Gone {
+    /// None: `status` says nothing of the kind.
+    pub fn said_by(status: Option<&str>) -> Option<Self> {
+        let status = status.unwrap_or_default().trim().to_lowercase();
+        match () {
+            () if status.starts_with("merged") => Some(Self::Merged),
+            () if status.starts_with("deleted") => Some(Self::Deleted),
+            () => None,
         }
     }
 }

@@ -68,6 +68,18 @@ fn a_list_that_is_not_configured_is_still_guessed() {
 }
 
 #[test]
+fn a_name_that_begins_with_merged_or_deleted_is_closed_whatever_is_listed() {
+    let listed = StatusWords::configured(&["Done".into()], &["Deleted by mistake".into()]);
+    for words in [StatusWords::default(), listed.clone()] {
+        for status in ["Merged", " merged into another", "DELETED"] {
+            assert_eq!(words.meaning(Some(status)), StatusMeaning::Closed, "{status}");
+        }
+        assert_eq!(words.meaning(Some("To be merged")), StatusMeaning::Open);
+    }
+    assert_eq!(listed.meaning(Some("Deleted by mistake")), StatusMeaning::Paused, "listed");
+}
+
+#[test]
 fn a_blank_id_is_refused() {
     assert_eq!(TicketId::parse("  "), Err(Blank));
     assert_eq!(TicketId::parse(" 7 ").unwrap().as_str(), "7");

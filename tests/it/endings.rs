@@ -160,6 +160,20 @@ async fn an_alert_is_found_by_its_number_though_another_ticket_has_that_number_n
 }
 
 #[tokio::test]
+async fn a_ticket_whose_status_says_that_it_was_merged_or_deleted_takes_its_alert_with_it() {
+    for (status, closing) in [("Merged", "merged"), ("Deleted", "deleted")] {
+        let (mut app, id) = warned().await;
+        app.superops.patch(&id, |ticket| ticket.status = Some(status.into()));
+        app.wait(minutes(1)).await;
+        app.wait(TimeDelta::hours(3)).await;
+        assert_eq!(app.said(), "", "no further step, no breach, and no recovery");
+        let query = AlertQuery { state: Some("resolved".to_owned()), ..AlertQuery::default() };
+        let page = app.parts().service.alerts(&Reach::All, &query).await.unwrap();
+        assert_eq!(page.alerts.iter().map(|alert| alert.closing).collect::<Vec<_>>(), [Some(closing)]);
+    }
+}
+
+#[tokio::test]
 async fn a_ticket_that_vanishes_takes_its_alert_with_it_and_returns_quietly() {
     let (mut app, id) = warned().await;
     app.superops.remove(&id);

@@ -393,6 +393,17 @@ fn what_is_removed_after_its_breach_stays_breached() {
 }
 
 #[test]
+fn what_its_status_calls_merged_or_deleted_in_time_is_left_out() {
+    for (status, why) in [("Merged", Exclusion::Merged), ("Deleted", Exclusion::Deleted)] {
+        let gone = Life::new("1", "N", "Thu 09:00", "Ada").status("Thu 10:00", status);
+        let entries = gone.book(&both(), at("Tue 12:00"));
+        assert_eq!(entries.iter().map(|entry| entry.why).collect::<Vec<_>>(), [Some(why); 2]);
+    }
+    let late = Life::new("1", "N", "Thu 09:00", "Ada").status("Fri 12:00", "Merged").book(&both(), at("Tue 12:00"));
+    assert!(late.iter().all(|entry| entry.outcome == Outcome::Breached), "{late:?}");
+}
+
+#[test]
 fn breaches_have_the_first_reason_that_fits() {
     let of = |life: Life| {
         let entries = life.book(&both(), at("Tue 12:00"));

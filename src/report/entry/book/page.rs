@@ -6,13 +6,12 @@ use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 
 use super::super::{Entry, Exclusion, Holder, Outcome};
 use super::{Era, Page, TICK};
-use crate::alert::Closing;
 use crate::sla::clock::{Basis, Reckoning, StopCause, Truth, reckon};
 use crate::sla::history::StatusHistory;
 use crate::ticket::conversation::Answerer;
 use crate::ticket::manual_override::OverrideAction;
 use crate::ticket::watch::{Bounds, ChangeKind};
-use crate::ticket::{ClockKind, RefId};
+use crate::ticket::{ClockKind, Gone, RefId, StatusMeaning};
 /// How a clock was decided.
 struct Decision {
     outcome: Outcome,
@@ -66,10 +65,8 @@ impl Page<'_, '_> {
             return Some(Decision { outcome: Outcome::Breached, why: None, at });
         }
         let stop = clock.stop.zip(clock.stopped_at()).filter(|(_, at)| *at <= now);
-        if let Some((stop, at)) = stop
-            && stop.cause == StopCause::Vanished
-        {
-            return excluded(self.gone(), at);
+        if let Some((why, at)) = stop.and_then(|(stop, at)| Some((self.gone(stop.cause)?, at))) {
+            return excluded(why, at);
         }
         if clock.target.is_none() {
             return match (self.sla_removed(), stop) {
@@ -90,11 +87,19 @@ impl Page<'_, '_> {
         self.action().is_none() && self.watched.ticket.reported(self.kind).breached == Some(true)
     }
 
-    fn gone(&self) -> Exclusion {
-        match Closing::Vanished.told_by(self.watched.ticket.status.as_deref()) {
-            Closing::Merged => Exclusion::Merged,
-            Closing::Deleted => Exclusion::Deleted,
-            _ => Exclusion::Vanished,
+    /// What became of the ticket, if that is what stopped the clock.
+    fn gone(&self, cause: StopCause) -> Option<Exclusion> {
+        let periods = self.statuses().periods;
+        let closed = periods.iter().rev().take_while(|period| period.meaning == StatusMeaning::Closed).last();
+        let status = match cause {
+            StopCause::Vanished => self.watched.ticket.status.as_deref(),
+            StopCause::Closed => closed?.status.as_deref(),
+            _ => return None,
+        };
+        match Gone::said_by(status) {
+            Some(Gone::Merged) => Some(Exclusion::Merged),
+            Some(Gone::Deleted) => Some(Exclusion::Deleted),
+            None => (cause == StopCause::Vanished).then_some(Exclusion::Vanished),
         }
     }
 
