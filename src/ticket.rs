@@ -7,6 +7,8 @@
 
 pub mod conversation;
 pub mod manual_override;
+pub mod observe;
+pub mod periods;
 pub mod rewind;
 #[cfg(test)]
 pub mod tests;

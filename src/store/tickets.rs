@@ -17,7 +17,8 @@ use super::audit::Author;
 use super::{Store, StoreError, instant, millis, missing_key, others, to_the_end};
 use crate::store::sql::{self, Connection, FromRow, QueryBuilder, Row};
 use crate::ticket::conversation::ConversationSummary;
-use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched, vanish};
+use crate::ticket::observe::vanish;
+use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched};
 use crate::ticket::{Reach, StatusMeaning, StatusWords, TenantId, TicketId};
 
 /// All open tickets of one tenant.

@@ -97,8 +97,8 @@ fn named<'a>(name: &str, mut known: impl Iterator<Item = (&'a RefId, &'a String)
 mod tests {
     use super::*;
     use crate::ticket::StatusWords;
+    use crate::ticket::observe::observe;
     use crate::ticket::tests::sample;
-    use crate::ticket::watch::observe;
 
     fn at(minute: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000 + minute * 60, 0).unwrap()

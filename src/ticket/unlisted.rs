@@ -41,6 +41,24 @@ const LOOKS_PAUSED: [&str; 11] = [
 ];
 /// These are at work, whatever they hold.
 const AT_WORK: [&str; 4] = ["incomplete", "not ", "re-open", "unresolved"];
+/// A name that holds one of these is one of work.
+const NAMES_WORK: [&str; 15] = [
+    "active",
+    "assigned",
+    "escalat",
+    "in work",
+    "investigat",
+    "new ",
+    "open",
+    "progress",
+    "replied",
+    "responded",
+    "review",
+    "started",
+    "triage",
+    "working",
+    "wip",
+];
 
 /// A status that is taken as open, and looks otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +105,22 @@ pub fn unlisted<'a>(
         Some(Unlisted { status: status.to_owned(), looks, tickets })
     };
     carried.into_iter().filter_map(suspect).collect()
+}
+
+/// Whether the name of a status says that its tickets are worked on, or wait.
+pub fn is_at_work(status: &str) -> bool {
+    let name = status.trim().to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    match looks_like(&name) {
+        Some(StatusMeaning::Closed) => false,
+        Some(_) => true,
+        None => name == "new" || says(&AT_WORK) || says(&NAMES_WORK),
+    }
+}
+
+/// Whether the name of a status looks as if its tickets were done.
+pub fn looks_closed(status: &str) -> bool {
+    looks_like(status) == Some(StatusMeaning::Closed)
 }
 
 fn looks_like(status: &str) -> Option<StatusMeaning> {

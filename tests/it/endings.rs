@@ -174,6 +174,22 @@ async fn a_ticket_whose_status_says_that_it_was_merged_or_deleted_takes_its_aler
 }
 
 #[tokio::test]
+async fn a_resolved_ticket_that_moves_on_to_an_unlisted_status_is_neither_warned_of_nor_breached() {
+    let mut app = TestApp::start().await;
+    let id = app.ticket(TimeDelta::hours(8));
+    app.turn().await;
+    app.superops.change_status(&id, "Resolved");
+    app.wait(minutes(10)).await;
+    app.superops.patch(&id, |ticket| ticket.status = Some("Completed".into()));
+    app.wait(TimeDelta::hours(9)).await;
+    assert_eq!(app.said(), "");
+    // Somebody works on it again, long past its due time.
+    app.superops.change_status(&id, "In Progress");
+    app.wait(minutes(1)).await;
+    assert_ne!(app.said(), "");
+}
+
+#[tokio::test]
 async fn a_ticket_that_vanishes_takes_its_alert_with_it_and_returns_quietly() {
     let (mut app, id) = warned().await;
     app.superops.remove(&id);

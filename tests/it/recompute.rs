@@ -17,7 +17,8 @@ use superops_sla::report::Report;
 use superops_sla::service::Reach;
 use superops_sla::service::reports::ReportQuery;
 use superops_sla::store::tickets::Lived;
-use superops_sla::ticket::watch::{Bounds, observe};
+use superops_sla::ticket::observe::observe;
+use superops_sla::ticket::watch::Bounds;
 use superops_sla::ticket::{Named, RefId, Reported, StatusMeaning, StatusWords, Ticket, TicketId};
 use tempfile::TempDir;
 

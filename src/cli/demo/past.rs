@@ -12,7 +12,8 @@ use crate::simulator::{DueOnPause, Simulator};
 use crate::store::Store;
 use crate::store::tickets::Lived;
 use crate::ticket::conversation::{ConversationSummary, Said, Voice};
-use crate::ticket::watch::{Bounds, observe};
+use crate::ticket::observe::observe;
+use crate::ticket::watch::Bounds;
 use crate::ticket::{Named, RefId, Reported, StatusWords, TenantId, Ticket, TicketId};
 
 /// Remembers the lives of the tickets that are done.

@@ -21,8 +21,9 @@ use crate::sla::tenant_rules::{RulesConfig, TenantRules, Warn};
 use crate::sla::zone::Tz;
 use crate::ticket::conversation::{Answerer, ConversationSummary};
 use crate::ticket::manual_override::{ManualOverride, OverrideAction};
+use crate::ticket::observe::{observe, vanish};
 use crate::ticket::tests::{named, sample};
-use crate::ticket::watch::{Bounds, Change, Watched, observe, vanish};
+use crate::ticket::watch::{Bounds, Change, Watched};
 use crate::ticket::{Directory, StatusWords, TenantId, Ticket};
 
 /// Thu 29 October 2026 is the first of the five days; on Sunday the clocks go back.

@@ -193,6 +193,66 @@ fn a_ticket_that_leaves_an_unlisted_closed_status_is_open_again() {
 }
 
 #[test]
+fn a_ticket_that_was_over_in_an_unlisted_status_when_first_seen_is_over_in_the_next_and_open_in_one_of_work() {
+    let mut ticket = watched("Archived");
+    (ticket.ticket.resolution.met_at, ticket.first_seen_at) = (Some(at(50)), at(80));
+    assert_eq!(told(&ticket, &[status("Completed", "Archived", 90)]).closed(), Some(between(50, 50)));
+    ticket.ticket.status = Some("In Progress".into());
+    let history = told(&ticket, &[status("Completed", "In Progress", 90)]);
+    assert_eq!((history.closed(), pauses(&history)), (None, vec![pause(50, 90)]));
+}
+
+/// Resolved in time, moved on to `Done`, which nobody had listed, and taken for reopened there if `falsely` so.
+fn moved_on(falsely: bool) -> (Watched, Vec<Change>) {
+    let mut done = watched("Done");
+    done.ticket.resolution.met_at = Some(at(50));
+    let mut changes = vec![
+        status("Open", "Resolved", 50),
+        seen(K::Resolved, "", &at(50).to_rfc3339(), between(48, 50)),
+        status("Resolved", "Done", 90),
+    ];
+    if falsely {
+        changes.push(change(K::Reopened, &at(50).to_rfc3339(), "Done", 90));
+    }
+    (done, changes)
+}
+
+#[test]
+fn a_ticket_that_moves_on_to_an_unlisted_status_while_its_resolution_stands_stays_closed() {
+    let (done, changes) = moved_on(false);
+    assert_eq!(told(&done, &changes).closed(), Some(between(50, 50)));
+    assert_eq!(told(&done, &changes).cycles().len(), 1);
+    let mut unseen = done.clone();
+    unseen.first_seen_at = at(80);
+    assert_eq!(told(&unseen, &changes[2..]).closed(), Some(between(50, 50)), "closed before it was watched");
+    let (mut cleared, changes) = moved_on(true);
+    cleared.ticket.resolution.met_at = None;
+    assert_eq!(told(&cleared, &changes).closed(), None, "reopened in earnest");
+}
+
+#[test]
+fn what_was_falsely_taken_for_a_reopening_is_none_once_that_is_known() {
+    let (done, mut changes) = moved_on(true);
+    assert_eq!(told(&done, &changes).closed(), Some(between(50, 50)), "its resolution stands");
+    let with_done = |status: Option<&str>| match status {
+        Some("Resolved" | "Done") => StatusMeaning::Closed,
+        _ => StatusMeaning::Open,
+    };
+    assert_eq!(History::tell(&done, &changes, with_done).closed(), Some(between(50, 50)), "`Done` is listed by now");
+    changes.push(status("Done", "Resolved", 120));
+    changes.push(change(K::Resolved, &at(50).to_rfc3339(), &at(50).to_rfc3339(), 120));
+    let mut back = done;
+    back.ticket.status = Some("Resolved".into());
+    assert_eq!(told(&back, &changes).closed(), Some(between(50, 50)), "its old name came back");
+    changes.extend([
+        status("Resolved", "In Progress", 150),
+        change(K::Reopened, &at(50).to_rfc3339(), "In Progress", 150),
+    ]);
+    back.ticket.status = Some("In Progress".into());
+    assert_eq!(told(&back, &changes).closed(), None);
+}
+
+#[test]
 fn each_technician_is_given_the_time_they_held_the_ticket() {
     let changes = [change(K::Assignee, "", "Tom", 60), change(K::Assignee, "Tom", "Mia", 90)];
     let history = told(&watched("Open"), &changes);

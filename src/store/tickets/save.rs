@@ -17,7 +17,8 @@ use super::{AuditNote, past, select, watched};
 use crate::sla::policy::{Choice, Policy, choice_seen, choose};
 use crate::store::sealed::{BECAME, CONVERSATION, OVERRIDES, TICKET, WAS};
 use crate::store::sql::{self, Connection, QueryBuilder};
-use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched, observe};
+use crate::ticket::observe::observe;
+use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched};
 use crate::ticket::{Named, StatusWords, TenantId, Ticket, TicketId};
 
 /// The most rows in one statement: well under SQLite's 32,766 values.

@@ -1,7 +1,9 @@
 //! What counts as a change, and when it happened.
 
 use super::*;
+use crate::ticket::manual_override::{ManualOverride, OverrideAction};
 use crate::ticket::tests::sample;
+use crate::ticket::watch::LONGEST_PAST;
 use crate::ticket::{RefId, Reported};
 
 fn at(minute: i64) -> DateTime<Utc> {
@@ -129,6 +131,56 @@ fn a_ticket_that_was_over_in_a_status_nobody_listed_is_reopened_like_any_other()
     }
     let (again, changes) = next(&over, Ticket { priority: None, ..completed }, 30);
     assert_eq!((kinds(&changes), again.cycle), (vec![ChangeKind::Priority], 0));
+}
+
+/// Closed at 8, as it was first read.
+fn closed() -> Ticket {
+    let resolution = Reported { met_at: Some(at(8)), ..ticket().resolution };
+    Ticket { status: Some("Closed".into()), resolution, ..ticket() }
+}
+
+fn gone_to(status: &str, ticket: Ticket) -> Ticket {
+    Ticket { status: Some(status.into()), updated_at: Some(at(18)), ..ticket }
+}
+
+#[test]
+fn a_ticket_whose_resolution_stands_is_over_still_in_a_status_that_nobody_listed() {
+    let mut last = seen(closed());
+    for (minute, status) in [(20, "Done"), (30, "Abgerechnet"), (40, "Archived")] {
+        let (watched, changes) = next(&last, gone_to(status, closed()), minute);
+        assert_eq!((kinds(&changes), watched.cycle), (vec![ChangeKind::Status], 0), "{status}");
+        last = watched;
+    }
+    let (corrected, changes) = next(&last, Ticket { resolution: resolved_at(7), ..last.ticket.clone() }, 45);
+    assert_eq!(kinds(&changes), [ChangeKind::Resolved], "another time is no reopening either");
+    let (watched, changes) = next(&corrected, gone_to("In Progress", corrected.ticket.clone()), 50);
+    assert_eq!((kinds(&changes), watched.cycle), (vec![ChangeKind::Status, ChangeKind::Reopened], 1));
+}
+
+fn resolved_at(minute: i64) -> Reported {
+    Reported { met_at: Some(at(minute)), ..ticket().resolution }
+}
+
+#[test]
+fn a_closed_ticket_is_reopened_by_a_resolution_that_is_cleared_or_by_a_status_of_work() {
+    let reopened = |before: &Watched, after: Ticket| {
+        let (watched, changes) = next(before, after, 90);
+        (watched.cycle == 1, kinds(&changes).contains(&ChangeKind::Reopened))
+    };
+    let cleared = Ticket { resolution: ticket().resolution, ..gone_to("Done", closed()) };
+    assert_eq!(reopened(&seen(closed()), cleared), (true, true));
+    let later = Ticket { resolution: resolved_at(15), ..gone_to("Done", closed()) };
+    assert_eq!(reopened(&seen(closed()), later.clone()), (true, true), "a time of three minutes before is not of this");
+    let now = Ticket { updated_at: Some(at(15)), ..later };
+    assert_eq!(reopened(&seen(closed()), now), (false, false), "resolved again, in it");
+    for status in
+        ["Open", "New", "Re-opened", "Customer Replied", "Assigned", "Not resolved", "On Hold", "Awaiting parts"]
+    {
+        assert_eq!(reopened(&seen(closed()), gone_to(status, closed())), (true, true), "{status}");
+    }
+    let (worked, _) = next(&seen(gone_to("In Arbeit", ticket())), closed(), 20);
+    assert_eq!(reopened(&worked, gone_to("In Arbeit", closed())), (true, true), "work was done on it there before");
+    assert_eq!(reopened(&worked, gone_to("Abgerechnet", closed())), (false, false));
 }
 
 #[test]

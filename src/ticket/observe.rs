@@ -1,0 +1,163 @@
+//! What has changed: SuperOps keeps no history, so each snapshot of a ticket is compared with the last.
+
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::periods::{is_taken_up, periods};
+use super::watch::{Bounds, Change, ChangeKind, Watched, ends, is_closed, past};
+use super::{ClockKind, Named, StatusMeaning, StatusWords, Ticket};
+
+/// Compares `ticket`, read between the two ends of `read`, with what we knew.
+///
+/// The changes come in the order a person would tell them. A ticket closed and
+/// reopened between two reads shows neither: nobody can know.
+pub fn observe(before: Option<&Watched>, ticket: Ticket, words: &StatusWords, read: Bounds) -> (Watched, Vec<Change>) {
+    let Some(before) = before else { return first_seen(ticket, read) };
+    let changes = Difference::new(before, &ticket, read).list(words);
+    let status = changes.iter().find(|change| change.kind == ChangeKind::Status);
+    let reopened = changes.iter().any(|change| change.kind == ChangeKind::Reopened);
+    let watched = Watched {
+        first_seen_at: before.first_seen_at,
+        read_at: read.earliest,
+        cycle: before.cycle + u32::from(reopened),
+        status_since: status.map(|change| change.at).or(before.status_since),
+        past: past(before.past.iter().chain(&changes)),
+        replied_at: before.replied_at,
+        vanished_at: None,
+        conversation: before.conversation.clone(),
+        overrides: before.overrides.clone(),
+        ticket,
+    };
+    (watched, changes)
+}
+
+/// What is known of a ticket that SuperOps no longer shows.
+pub fn vanish(before: &Watched, read: Bounds) -> (Watched, Change) {
+    let at = between(before, read);
+    let watched = Watched { vanished_at: Some(read.latest), ..before.clone() };
+    (watched, Change { kind: ChangeKind::Vanished, from: before.ticket.status.clone(), to: None, at })
+}
+
+fn first_seen(ticket: Ticket, read: Bounds) -> (Watched, Vec<Change>) {
+    let created = ticket.created_at.filter(|created| *created <= read.latest);
+    let at = Bounds { earliest: created.unwrap_or(read.earliest), latest: read.latest };
+    let change = Change { kind: ChangeKind::FirstSeen, from: None, to: ticket.status.clone(), at };
+    (Watched::new(ticket, read), vec![change])
+}
+
+fn between(before: &Watched, read: Bounds) -> Bounds {
+    // A clock that was set back must not turn the bounds round.
+    Bounds { earliest: before.read_at.min(read.latest), latest: read.latest }
+}
+
+/// Whether it was resolved in its present status, as one that nobody listed as closed may tell.
+fn is_resolved(ticket: &Ticket, status_since: Option<Bounds>) -> bool {
+    ticket.resolution.met_at.is_some_and(|at| status_since.is_none_or(|since| ends(at, since.latest)))
+}
+
+struct Difference<'a> {
+    before: &'a Watched,
+    old: &'a Ticket,
+    new: &'a Ticket,
+    read: Bounds,
+    changes: Vec<Change>,
+}
+
+impl<'a> Difference<'a> {
+    fn new(before: &'a Watched, new: &'a Ticket, read: Bounds) -> Self {
+        Self { before, old: &before.ticket, new, read, changes: Vec::new() }
+    }
+
+    fn list(mut self, words: &StatusWords) -> Vec<Change> {
+        let (old, new) = (self.old, self.new);
+        if self.before.vanished_at.is_some() {
+            self.push(ChangeKind::Returned, None, new.status.clone(), self.edited());
+        }
+        self.text(ChangeKind::Status, old.status.as_ref(), new.status.as_ref());
+        self.named(ChangeKind::Assignee, old.technician.as_ref(), new.technician.as_ref());
+        self.named(ChangeKind::Group, old.group.as_ref(), new.group.as_ref());
+        self.text(ChangeKind::Priority, old.priority.as_ref(), new.priority.as_ref());
+        self.named(ChangeKind::Sla, old.sla.as_ref(), new.sla.as_ref());
+        self.named(ChangeKind::Client, old.client.as_ref(), new.client.as_ref());
+        for clock in ClockKind::ALL {
+            let (was, became) = (old.reported(clock).due, new.reported(clock).due);
+            // Time alone may move a due date, without touching the time of update.
+            self.time(ChangeKind::DueMoved(clock), was, became, self.any_time());
+        }
+        self.time(ChangeKind::FirstResponse, old.first_response.met_at, new.first_response.met_at, self.edited());
+        if old.status != new.status || old.resolution.met_at != new.resolution.met_at {
+            let before = periods(self.before, &|status| words.meaning(status));
+            let was_over = before.last().is_some_and(|last| last.meaning == StatusMeaning::Closed);
+            let is_taken_up = is_taken_up(&before, new.status.as_deref(), words.meaning(new.status.as_deref()));
+            let is_over = is_closed(new, words) || self.is_over_still(was_over, is_taken_up);
+            self.ending(was_over, is_over);
+        }
+        self.changes
+    }
+
+    /// Whether it is over in a status that is no closed one. A resolution that stands keeps over what was over, unless
+    /// the ticket went to a status in which it `is_taken_up` again, however soon after its resolution.
+    fn is_over_still(&self, was_over: bool, is_taken_up: bool) -> bool {
+        let status = self.changes.iter().find(|change| change.kind == ChangeKind::Status).map(|change| change.at);
+        let is_resolved = is_resolved(self.new, status.or(self.before.status_since));
+        let (was, became) = (self.old.resolution.met_at, self.new.resolution.met_at);
+        match (was_over, status) {
+            (true, Some(_)) => !is_taken_up && (is_resolved || (became.is_some() && was == became)),
+            (true, None) => is_resolved || became.is_some(),
+            (false, _) => is_resolved,
+        }
+    }
+
+    /// Resolved or reopened: by its status, or by the time SuperOps gives.
+    fn ending(&mut self, was_over: bool, is_over: bool) {
+        let (was, became) = (self.old.resolution.met_at, self.new.resolution.met_at);
+        let cleared = was.is_some() && became.is_none();
+        if !is_over && (was_over || cleared) {
+            self.push(ChangeKind::Reopened, was.map(text_of), self.new.status.clone(), self.edited());
+        } else if (!was_over && is_over) || (became.is_some() && was != became) {
+            self.push(ChangeKind::Resolved, was.map(text_of), became.map(text_of), self.edited());
+        }
+    }
+
+    fn text(&mut self, kind: ChangeKind, was: Option<&String>, became: Option<&String>) {
+        if was != became {
+            self.push(kind, was.cloned(), became.cloned(), self.edited());
+        }
+    }
+
+    /// A person or client that was only renamed is still the same.
+    fn named(&mut self, kind: ChangeKind, was: Option<&Named>, became: Option<&Named>) {
+        if was.map(|named| &named.id) != became.map(|named| &named.id) {
+            let name = |named: Option<&Named>| named.map(|named| named.name.clone());
+            self.push(kind, name(was), name(became), self.edited());
+        }
+    }
+
+    fn time(&mut self, kind: ChangeKind, was: Option<DateTime<Utc>>, became: Option<DateTime<Utc>>, at: Bounds) {
+        if was != became {
+            self.push(kind, was.map(text_of), became.map(text_of), at);
+        }
+    }
+
+    fn push(&mut self, kind: ChangeKind, from: Option<String>, to: Option<String>, at: Bounds) {
+        self.changes.push(Change { kind, from, to, at });
+    }
+
+    fn any_time(&self) -> Bounds {
+        between(self.before, self.read)
+    }
+
+    /// A person's edit moves the time of update, so it was not made later than
+    /// that; it may have been earlier, if something else was edited since.
+    fn edited(&self) -> Bounds {
+        let bounds = self.any_time();
+        let updated = self.new.updated_at.filter(|at| bounds.earliest <= *at && *at <= bounds.latest);
+        Bounds { latest: updated.unwrap_or(bounds.latest), ..bounds }
+    }
+}
+
+fn text_of(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}

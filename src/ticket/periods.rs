@@ -1,0 +1,276 @@
+//! Which status a ticket had when, told from the changes that watching it has shown, and when it was over.
+//!
+//! There is one reading for whatever makes no sense:
+//! - changes are read in the order of their later end, and one that comes twice counts once;
+//! - bounds that are turned round are turned back;
+//! - nothing ends before it begins: such a stretch has no length;
+//! - where a change was missed, the ticket as last read has the last word.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::StatusMeaning;
+use super::unlisted::{is_at_work, looks_closed};
+use super::watch::{Bounds, Change, ChangeKind, Watched, ends};
+
+/// Moments are kept to this.
+const TICK: TimeDelta = TimeDelta::milliseconds(1);
+
+/// A stretch of one status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusPeriod<S = String> {
+    /// None: blank, or from before the ticket was watched.
+    pub status: Option<S>,
+    pub meaning: StatusMeaning,
+    pub from: Bounds,
+    /// None: it lasts.
+    pub to: Option<Bounds>,
+}
+
+/// The statuses of `watched`, one after the other.
+pub fn periods<'a>(
+    watched: &'a Watched,
+    meaning: &dyn Fn(Option<&str>) -> StatusMeaning,
+) -> Vec<StatusPeriod<&'a str>> {
+    let past = in_order(&watched.past);
+    Teller::new(watched, &past, meaning).tell()
+}
+
+/// Whether a ticket that was over, and went through `periods`, is worked on again in `status`, which means `meaning`.
+///
+/// Only a status that is known to be one of work says so by itself: by the lists, by its name, or since work was done on
+/// this ticket in it before. Any other, while the time of the resolution stands, is one more name for being done.
+pub fn is_taken_up(periods: &[StatusPeriod<&str>], status: Option<&str>, meaning: StatusMeaning) -> bool {
+    let worked_in = |period: &StatusPeriod<&str>| period.meaning != StatusMeaning::Closed && period.status == status;
+    match meaning {
+        StatusMeaning::Closed => false,
+        StatusMeaning::Paused | StatusMeaning::PausedThroughout => true,
+        StatusMeaning::Open => {
+            status.is_none_or(|name| is_at_work(name) || (!looks_closed(name) && periods.iter().any(worked_in)))
+        }
+    }
+}
+
+/// A moment that is known.
+pub fn exactly(at: DateTime<Utc>) -> Bounds {
+    Bounds { earliest: at, latest: at }
+}
+
+/// A change, with its bounds the right way round.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    pub change: &'a Change,
+    pub at: Bounds,
+}
+
+/// Each change once, by its later end, with its bounds the right way round.
+pub fn in_order(changes: &[Change]) -> Vec<Seen<'_>> {
+    let turned = |change| {
+        let Change { at, .. }: &Change = change;
+        Seen { change, at: Bounds { earliest: at.earliest.min(at.latest), latest: at.earliest.max(at.latest) } }
+    };
+    let mut changes: Vec<Seen<'_>> = changes.iter().map(turned).collect();
+    changes.sort_by_key(|seen| (seen.at.latest, seen.at.earliest));
+    let same = |a: &Change, b: &Change| a.kind == b.kind && a.from == b.from && a.to == b.to;
+    let mut once: Vec<Seen<'_>> = Vec::with_capacity(changes.len());
+    for seen in changes {
+        if !once.iter().rev().take_while(|known| known.at == seen.at).any(|known| same(known.change, seen.change)) {
+            once.push(seen);
+        }
+    }
+    once
+}
+
+/// When the ticket begins, for us; a creation that lies ahead cannot be right.
+pub fn beginning(watched: &Watched) -> DateTime<Utc> {
+    let created = watched.ticket.created_at.filter(|created| *created <= watched.first_seen_at);
+    created.unwrap_or(watched.first_seen_at)
+}
+
+/// The moment that a change tells.
+pub fn time_of(text: &Option<String>) -> Option<DateTime<Utc>> {
+    text.as_deref()?.parse().ok()
+}
+
+/// `at`, where nothing comes before `floor`.
+pub fn not_before(at: Bounds, floor: Bounds) -> Bounds {
+    Bounds { earliest: at.earliest.max(floor.earliest), latest: at.latest.max(floor.latest) }
+}
+
+/// Whether it tells of a time of resolution that came, changed or went.
+fn is_ending(seen: &Seen<'_>) -> bool {
+    matches!(seen.change.kind, ChangeKind::Resolved | ChangeKind::Reopened)
+}
+
+/// Tells the periods one by one.
+struct Teller<'a, 'c> {
+    watched: &'a Watched,
+    changes: &'c [Seen<'a>],
+    meaning: &'c dyn Fn(Option<&str>) -> StatusMeaning,
+    /// Never empty.
+    periods: Vec<StatusPeriod<&'a str>>,
+    /// Where the present cycle begins among them.
+    cycle: usize,
+    /// A change away from a status that the ticket did not have.
+    early: Option<&'a Change>,
+}
+
+impl<'a, 'c> Teller<'a, 'c> {
+    fn new(watched: &'a Watched, changes: &'c [Seen<'a>], meaning: &'c dyn Fn(Option<&str>) -> StatusMeaning) -> Self {
+        let moved = changes.iter().find(|seen| seen.change.kind == ChangeKind::Status);
+        let first = match moved {
+            Some(seen) => seen.change.from.as_deref(),
+            // It had another status, of which nothing is recorded.
+            None if watched.status_since.is_some() => None,
+            None => watched.ticket.status.as_deref(),
+        };
+        let start = beginning(watched);
+        let means = meaning(first);
+        let open = StatusPeriod { status: None, meaning: StatusMeaning::Open, from: exactly(start), to: None };
+        let mut teller = Self { watched, changes, meaning, periods: vec![open], cycle: 0, early: None };
+        if means != StatusMeaning::Open {
+            teller.enter(first, means, Bounds { earliest: start, latest: watched.first_seen_at.max(start) });
+            return teller;
+        }
+        teller.periods[0].status = first;
+        if let Some(at) = teller.resolved_before(0).filter(|at| moved.is_some() && *at <= watched.first_seen_at) {
+            // It was over when it was first seen, though in a status that nobody listed.
+            teller.resolved(Some(at), exactly(at));
+        }
+        teller
+    }
+
+    fn tell(mut self) -> Vec<StatusPeriod<&'a str>> {
+        for (place, seen) in self.changes.iter().enumerate() {
+            match seen.change.kind {
+                ChangeKind::Status => self.status(*seen, place),
+                ChangeKind::Resolved => self.resolved(time_of(&seen.change.to), seen.at),
+                ChangeKind::Reopened => self.reopened(*seen, place),
+                _ => {}
+            }
+        }
+        self.as_last_read();
+        self.periods
+    }
+
+    /// A change away from a status that comes before the change to it leaves that status no time.
+    fn status(&mut self, seen: Seen<'a>, place: usize) {
+        let early = self.early.take();
+        let Seen { change, at } = seen;
+        let to = change.to.as_deref();
+        let means = if self.stays_over(to, place) { StatusMeaning::Closed } else { (self.meaning)(to) };
+        if self.last().status == to && self.last().meaning == means {
+            let before = self.periods.len().checked_sub(2).map(|index| &self.periods[index]);
+            let doubled = before.is_some_and(|period| period.status == change.from.as_deref());
+            self.early = Some(change).filter(|_| !doubled);
+            return;
+        }
+        self.enter(to, means, at);
+        if let Some(early) = early.filter(|early| early.from == change.to) {
+            self.enter(early.to.as_deref(), (self.meaning)(early.to.as_deref()), at);
+        }
+    }
+
+    /// Whether the ticket is over as before in `to`, the status that it went to with the change at `place`.
+    fn stays_over(&self, to: Option<&str>, place: usize) -> bool {
+        self.last().meaning == StatusMeaning::Closed
+            && !is_taken_up(&self.periods, to, (self.meaning)(to))
+            && self.resolution_stands(place)
+    }
+
+    /// Whether the time of resolution outlasts the change at `place`, or is given anew with it.
+    fn resolution_stands(&self, place: usize) -> bool {
+        let at = self.changes[place].at;
+        let beside = self.changes[place..].iter().take_while(|seen| seen.at == at).position(|seen| is_ending(seen));
+        let Some(beside) = beside.map(|further| place + further) else { return self.resolved_before(place).is_some() };
+        let Change { kind, from, .. } = self.changes[beside].change;
+        let (was, became) = (time_of(from), self.resolved_before(beside + 1));
+        *kind == ChangeKind::Resolved || (was.is_some() && was == became)
+    }
+
+    /// The time of resolution that SuperOps gave before the change at `place`, as the next end or reopening tells it.
+    fn resolved_before(&self, place: usize) -> Option<DateTime<Utc>> {
+        let next = self.changes[place..].iter().find(|seen| is_ending(seen));
+        next.map_or(self.watched.ticket.resolution.met_at, |seen| time_of(&seen.change.from))
+    }
+
+    fn last(&self) -> &StatusPeriod<&'a str> {
+        self.periods.last().expect("it begins with one")
+    }
+
+    fn enter(&mut self, status: Option<&'a str>, meaning: StatusMeaning, at: Bounds) {
+        let last = self.periods.last_mut().expect("it begins with one");
+        if last.status == status && last.meaning == meaning {
+            return;
+        }
+        let at = not_before(at, last.from);
+        last.to = Some(at);
+        if last.meaning == StatusMeaning::Closed && meaning != StatusMeaning::Closed {
+            self.cycle = self.periods.len();
+        }
+        self.periods.push(StatusPeriod { status, meaning, from: at, to: None });
+    }
+
+    /// A time of resolution that SuperOps gives is believed where it lies in the
+    /// present cycle; what followed it was no work, unless a status that is no
+    /// closed one came well after it: then the ticket was reopened meanwhile.
+    fn resolved(&mut self, told: Option<DateTime<Utc>>, seen: Bounds) {
+        let told = told.filter(|at| *at <= seen.latest && self.is_of_this_cycle(*at));
+        let at = told.map_or(seen, exactly);
+        if self.last().meaning == StatusMeaning::Closed && told.is_none() {
+            return;
+        }
+        let StatusPeriod { status, meaning, from, .. } = *self.last();
+        let came_later = self.periods.len() > 1 && !ends(at.latest, from.latest);
+        while self.periods.len() > self.cycle + 1
+            && (self.last().meaning == StatusMeaning::Closed || self.last().from.latest > at.latest)
+        {
+            self.periods.pop();
+        }
+        self.enter(status, StatusMeaning::Closed, at);
+        if meaning != StatusMeaning::Closed && came_later {
+            self.enter(status, meaning, Bounds { earliest: at.latest + TICK, latest: from.latest });
+        }
+    }
+
+    /// What was taken for a reopening is none if that status is closed, as is known now, or the resolution stands in it.
+    fn reopened(&mut self, seen: Seen<'a>, place: usize) {
+        let Seen { change, at } = seen;
+        let to = change.to.as_deref();
+        if (self.meaning)(to) == StatusMeaning::Closed || self.stays_over(to, place) {
+            return;
+        }
+        if self.last().meaning == StatusMeaning::Closed {
+            let status = self.watched.ticket.status.as_deref().filter(|_| self.last().status.is_none());
+            let status = status.or(self.last().status);
+            let means = match (self.meaning)(status) {
+                StatusMeaning::Closed => StatusMeaning::Open,
+                means => means,
+            };
+            self.enter(status, means, at);
+        }
+    }
+
+    /// The ticket as last read is what holds, whatever the changes say.
+    fn as_last_read(&mut self) {
+        let ticket = &self.watched.ticket;
+        let status = ticket.status.as_deref();
+        let means = (self.meaning)(status);
+        let closed = means == StatusMeaning::Closed;
+        let solved = self.last().meaning == StatusMeaning::Closed && self.last().status == status;
+        if self.last().status != status || (self.last().meaning != means && !solved) {
+            let unknown = Bounds { earliest: self.last().from.latest, latest: self.watched.read_at };
+            self.enter(status, means, self.watched.status_since.unwrap_or(unknown));
+        }
+        let told = ticket.resolution.met_at;
+        let never_changed = self.periods.len() == 1;
+        let told = told.filter(|at| closed || solved || never_changed || ends(*at, self.last().from.latest));
+        if let Some(at) = told.filter(|at| self.is_of_this_cycle(*at)) {
+            self.resolved(Some(at), exactly(at));
+        }
+    }
+
+    /// SuperOps may keep the time of a resolution after the ticket was reopened.
+    fn is_of_this_cycle(&self, at: DateTime<Utc>) -> bool {
+        self.cycle == 0 || self.periods[self.cycle].from.earliest <= at
+    }
+}
