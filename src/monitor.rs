@@ -26,20 +26,19 @@ use self::connectivity::Canaries;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::config::uptime::{Check, Component};
-use crate::probe::spec::Ask;
+use crate::probe::spec::{AT_ONE_HOST, Ask};
 use crate::probe::{Look, Prober};
 use crate::store::pushed::{self, Pushed};
 use crate::store::uptime::{LookRow, UptimeChange};
 use crate::store::{Store, StoreError, millis};
 use crate::telemetry::Telemetry;
-use crate::uptime::book::{Book, Change, Taken};
+use crate::uptime::book::{Book, Change, CheckEntry, Taken};
 use crate::uptime::combine::Needs;
 use crate::uptime::observe::{CheckState, Connectivity, Rules};
 use crate::uptime::{Condition, MINUTE, Millis, Outcome, SECOND};
 
-/// Looks under way at once, and of them at one host.
+/// Looks under way at once.
 pub(crate) const AT_ONCE: usize = 256;
-pub(crate) const AT_ONE_HOST: usize = 2;
 /// What is seen is written down this often, if nothing has changed.
 const WRITE_EVERY: TimeDelta = TimeDelta::seconds(1);
 /// What was told elsewhere is heard of at once, and looked for this often all the same.
@@ -83,8 +82,6 @@ pub struct Monitor {
     inbox: mpsc::Receiver<Report>,
     /// When it last turned.
     turned_at: Millis,
-    /// When the loop began: what we missed before that is nobody else's fault.
-    began: Millis,
     rolled_at: Millis,
     /// When it was last read what is told of services beside this.
     told_at: Millis,
@@ -132,7 +129,6 @@ impl Monitor {
             unwritten: UptimeChange::default(),
             inbox,
             turned_at: now,
-            began: now,
             rolled_at: 0,
             told_at: now,
             dirty: true,
@@ -144,6 +140,7 @@ impl Monitor {
             book,
             wiring,
         };
+        monitor.forgive_silence(now);
         let settled = monitor.book.settle(now);
         monitor.note(settled);
         for check in 0..monitor.book.checks.len() {
@@ -374,10 +371,7 @@ impl Monitor {
         }
         let (verdict, detail, micros) = (Some(outcome.verdict), outcome.detail.clone(), latest.micros);
         self.latest[check] = Some(Latest { at: outcome.at, verdict, detail, ..latest });
-        // Whoever looked has seen nothing at all: its own line is cut.
-        let connectivity =
-            if outcome.verdict == Condition::Unknown { Connectivity::Offline } else { Connectivity::Online };
-        let changed = self.take_in(check, outcome, micros, connectivity);
+        let changed = self.take_in(check, outcome, micros, Connectivity::Online);
         self.schedule(check, millis(self.wiring.clock.now()));
         changed
     }
@@ -610,13 +604,29 @@ impl Monitor {
         }
     }
 
-    /// By when something must have been heard of it. What we may have missed ourselves gets its grace once more.
+    /// By when something must have been heard of it.
     fn silence_deadline(&self, check: usize) -> Option<Millis> {
         let grace = self.check(check).probe.ask.silence()?;
-        let entry = &self.book.checks[check];
-        let last = entry.state.last_at?;
-        let due = last + entry.plan.rules.interval + grace;
-        Some(if due < self.began { self.began + grace } else { due })
+        let CheckEntry { plan, state, .. } = &self.book.checks[check];
+        Some(state.forgiven_until.unwrap_or(state.last_at? + plan.rules.interval + grace))
+    }
+
+    /// What may have been told while we were off is told again within an interval of our start. A second start before that
+    /// moves it no further: else who is started anew each night would never miss what comes once a day.
+    fn forgive_silence(&mut self, now: Millis) {
+        for check in 0..self.book.checks.len() {
+            let Some(grace) = self.check(check).probe.ask.silence() else { continue };
+            let CheckEntry { plan, state, .. } = &mut self.book.checks[check];
+            if state.last_at.is_none() || state.condition == Condition::Down {
+                continue;
+            }
+            let until = match state.forgiven_until {
+                None => now + plan.rules.interval + grace,
+                Some(until) => until.max(now + grace),
+            };
+            state.forgiven_until = Some(until);
+            self.unwritten.states.insert(plan.id.clone(), (state.clone(), None));
+        }
     }
 
     fn check(&self, check: usize) -> &Check {

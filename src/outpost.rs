@@ -25,8 +25,9 @@ use crate::clock::SharedClock;
 use crate::config::uptime::Check;
 use crate::config::{Environment, sent_check};
 use crate::monitor::connectivity::Canaries;
-use crate::monitor::{AT_ONCE, AT_ONE_HOST, next_look};
+use crate::monitor::{AT_ONCE, next_look};
 use crate::probe::address::AddressRules;
+use crate::probe::spec::AT_ONE_HOST;
 use crate::probe::{Look, Prober};
 use crate::uptime::observe::{CheckState, Connectivity};
 use crate::uptime::{Condition, Millis, Outcome};
@@ -252,13 +253,14 @@ impl Place {
 
 fn seen(id: &str, began: Millis, look: Look, connectivity: Connectivity) -> SeenThere {
     let instant = |at: Millis| DateTime::from_timestamp_millis(at).unwrap_or_default();
-    let verdict = if connectivity == Connectivity::Offline { Condition::Unknown } else { look.verdict };
+    let is_blind = connectivity == Connectivity::Offline && look.verdict != Condition::Up;
+    let (verdict, text) = if is_blind { (Condition::Unknown, None) } else { (look.verdict, look.detail) };
     SeenThere {
         check: id.to_owned(),
         at: instant(began),
         status: verdict.as_str().to_owned(),
         micros: i64::try_from(look.phases.whole.as_micros()).unwrap_or(i64::MAX),
-        text: look.detail,
+        text,
         certificate: look.certificate.map(|one| SeenCertificate { ends_at: instant(one.until), holds: one.holds }),
     }
 }

@@ -45,7 +45,7 @@ pub struct Look {
     pub certificate: Option<Certificate>,
 }
 
-/// Why an answer is not what it should be.
+/// Why an answer is not what it should be, or why nothing was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     pub verdict: Condition,
@@ -56,6 +56,11 @@ impl Fault {
     /// There is no answer, or none that anybody could use.
     pub fn down(detail: impl Into<String>) -> Self {
         Self { verdict: Condition::Down, detail: detail.into() }
+    }
+
+    /// We could not ask: how the service is, nobody knows.
+    pub fn unasked(detail: impl Into<String>) -> Self {
+        Self { verdict: Condition::Unknown, detail: detail.into() }
     }
 
     /// There is an answer, and it is the wrong one.
@@ -92,7 +97,7 @@ impl Prober {
         let trust = self.trusts.and(&probe.extra_roots);
         let dialler = Connector { resolver: &*self.resolver, rules: &probe.addresses, turn, trace: &trace, now };
         let answer = async {
-            let trust = trust.map_err(|error| Fault::down(format!("the certificates of `ca_file`: {error}")))?;
+            let trust = trust.map_err(|error| Fault::unasked(format!("the certificates of `ca_file`: {error}")))?;
             ask(&probe.ask, &dialler, &trust).await
         };
         let answer = tokio::time::timeout(probe.deadline, answer).await;

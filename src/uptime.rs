@@ -81,7 +81,7 @@ impl fmt::Display for Condition {
 pub struct Outcome {
     /// When the look began.
     pub at: Millis,
-    /// Never unknown: whoever looked saw something.
+    /// Unknown: whoever was to look could not ask, or saw nothing at all.
     pub verdict: Condition,
     /// What was wrong, for those who mend it; never shown in public.
     pub detail: Option<String>,

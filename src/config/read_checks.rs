@@ -2,7 +2,7 @@
 
 mod asks;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use secrecy::SecretString;
 use toml::de::DeTable;
 
 use crate::probe::address::{AddressRules, Network, Refusal};
-use crate::probe::spec::{Ask, Probe};
-use crate::uptime::observe::Rules;
+use crate::probe::spec::{AT_ONE_HOST, Ask, Probe};
+use crate::uptime::observe::{Rules, holds};
 use crate::uptime::places::{View, majority};
 use crate::uptime::{Millis, SECOND};
 
@@ -61,7 +61,27 @@ pub(super) fn checks(
             all.push(check);
         }
     }
+    hold_for_a_round(&mut all);
     all
+}
+
+/// Where all that is looked at on one host hangs, a look waits for the others: results hold for that long as well.
+fn hold_for_a_round(all: &mut [Check]) {
+    let host = |check: &Check| (check.place().map(str::to_owned), check.probe.ask.host().to_owned());
+    let mut deadlines: BTreeMap<_, Millis> = BTreeMap::new();
+    for check in all.iter().filter(|check| check.probe.ask.is_active()) {
+        *deadlines.entry(host(check)).or_default() += millis(check.probe.deadline);
+    }
+    for check in all.iter_mut().filter(|check| check.probe.ask.is_active()) {
+        let (deadline, interval) = (millis(check.probe.deadline), check.rules.interval);
+        let others = deadlines[&host(check)] - deadline;
+        let round = deadline + others / AT_ONE_HOST as Millis;
+        check.rules.holds += holds(interval, round, deadline) - holds(interval, deadline, deadline);
+    }
+}
+
+fn millis(length: Duration) -> Millis {
+    Millis::try_from(length.as_millis()).unwrap_or(Millis::MAX)
 }
 
 /// A check as the watch has sent it to an outpost: `text` is the table, `allowed` what may be asked from there.
@@ -208,7 +228,7 @@ fn check(section: &Section<'_>, components: &[&str], rules: impl Fn(&str) -> Arc
         },
     );
     let successes = in_a_row("successes", if passive { 1 } else { 2 });
-    let mut rules_of_time = Rules::every(interval.num_milliseconds(), failures, successes);
+    let mut rules_of_time = Rules::every(interval.num_milliseconds(), millis(deadline), failures, successes);
     match &ask {
         // It holds until the next one is missed, which is down, not unknown.
         Some(ask) if ask.silence().is_some() => rules_of_time.holds = FOR_GOOD,

@@ -175,7 +175,7 @@ mod tests {
     /// What is said of a certificate that ends after so long, whose chain holds or not.
     fn said(left: Millis, holds: bool) -> (Standing, String) {
         let component = ComponentPlan { id: "shop".into(), needs: Needs::All, of: vec![], depends_on: vec![] };
-        let rules = Rules::every(MINUTE, 3, 2);
+        let rules = Rules::every(MINUTE, 10_000, 3, 2);
         let check = CheckPlan { id: "shop/https".into(), component: "shop".into(), rules, view: None, is_asked: true };
         let book = Book::open(vec![component], vec![check], &Remembered::default(), NOW);
         let seen = Latest { certificate: Some(Certificate { until: NOW + left, holds }), ..Latest::default() };

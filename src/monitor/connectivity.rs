@@ -52,7 +52,7 @@ impl Canaries {
         decides: bool,
     ) -> (Look, Connectivity) {
         let look = prober.look(probe, turn, now).await;
-        let connectivity = match decides && look.verdict != Condition::Up {
+        let connectivity = match decides && look.verdict >= Condition::Degraded {
             true => self.ask().await,
             false => Connectivity::Online,
         };

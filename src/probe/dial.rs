@@ -156,7 +156,7 @@ impl Connector<'_> {
             judged.iter().filter(|(_, verdict)| verdict.is_ok()).map(|(address, _)| *address).collect();
         match (allowed.get(self.turn % allowed.len().max(1)), judged.first()) {
             (Some(address), _) => Ok(SocketAddr::new(*address, port)),
-            (None, Some((address, Err(refusal)))) => Err(Fault::down(format!("not asked: {address} is {refusal}"))),
+            (None, Some((address, Err(refusal)))) => Err(Fault::unasked(format!("not asked: {address} is {refusal}"))),
             _ => Err(Fault::down("the name has no address")),
         }
     }

@@ -17,7 +17,7 @@ const ECHO_V6: (u8, u8) = (128, 129);
 
 pub(super) async fn look(ask: &IcmpAsk, dialler: &Connector<'_>) -> Result<(), Fault> {
     let address = dialler.find(&ask.host, 0).await?;
-    let socket = open(address.ip()).map_err(|error| Fault::down(closed(&error)))?;
+    let socket = open(address.ip()).map_err(|error| Fault::unasked(closed(&error)))?;
     dialler.trace.enter(Phase::Waiting);
     let mark = fastrand::u64(..);
     let lost = |error: std::io::Error| Fault::down(format!("cannot be sent to: {error}"));

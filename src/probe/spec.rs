@@ -11,6 +11,9 @@ use secrecy::SecretString;
 use super::address::AddressRules;
 use crate::uptime::Millis;
 
+/// Looks under way at once at one host.
+pub const AT_ONE_HOST: usize = 2;
+
 /// One way of looking at a service.
 #[derive(Clone, Debug)]
 pub struct Probe {

@@ -184,6 +184,8 @@ async fn redirects_are_followed_so_far_and_secrets_are_not_sent_elsewhere() {
     ] {
         let seen = look(at(path, "")).await;
         assert!(words(&seen).1.contains(detail), "{path}: {seen:?}");
+        let expected = if detail.starts_with("not asked") { Condition::Unknown } else { Condition::Down };
+        assert_eq!(seen.verdict, expected, "{path}: what we did not ask may be well");
     }
 }
 

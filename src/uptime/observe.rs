@@ -27,14 +27,20 @@ pub struct Rules {
 const DOUBT: [Millis; 2] = [5 * SECOND, 15 * SECOND];
 /// While something is not up it is looked at this often.
 const WHILE_DOWN: Millis = 15 * SECOND;
-/// A result says how things are for so many intervals.
-const HOLDS: Millis = 2;
 
 impl Rules {
-    /// For what is looked at each `interval`.
-    pub fn every(interval: Millis, failures: u32, successes: u32) -> Self {
-        Self { interval, failures, successes, holds: interval * HOLDS }
+    /// For what is looked at each `interval`, by looks that take `deadline` at the most.
+    pub fn every(interval: Millis, deadline: Millis, failures: u32, successes: u32) -> Self {
+        Self { interval, failures, successes, holds: holds(interval, deadline, deadline) }
     }
+}
+
+/// How long a result says how things are: until the next look but one is due and was given its `deadline`.
+///
+/// A look counts from when it began, and nothing is known of it before it has ended. If those at one host may take
+/// longer than the interval, the next one begins only after such a `round`.
+pub fn holds(interval: Millis, round: Millis, deadline: Millis) -> Millis {
+    interval + interval.max(round) + deadline
 }
 
 /// A change that is not certain yet.
@@ -61,6 +67,9 @@ pub struct CheckState {
     pub detail: Option<String>,
     /// Doubts that came to nothing.
     pub blips: u64,
+    /// What tells us of itself is missed then, and not sooner, since we were off ourselves; until it is heard of again.
+    #[serde(default)]
+    pub forgiven_until: Option<Millis>,
 }
 
 /// What a result came to.
@@ -84,7 +93,15 @@ pub enum Connectivity {
 impl CheckState {
     /// Nothing was seen yet.
     pub fn new(now: Millis) -> Self {
-        Self { condition: Condition::Unknown, since: now, last_at: None, doubt: None, detail: None, blips: 0 }
+        Self {
+            condition: Condition::Unknown,
+            since: now,
+            last_at: None,
+            doubt: None,
+            detail: None,
+            blips: 0,
+            forgiven_until: None,
+        }
     }
 
     /// Whether one more result like `verdict` makes it down: then it is asked first whether we can see at all.
@@ -102,12 +119,14 @@ impl CheckState {
     pub fn observe(&mut self, outcome: &Outcome, connectivity: Connectivity, rules: &Rules) -> Vec<Event> {
         let at = outcome.at.max(self.last_at.unwrap_or(self.since));
         let mut events = self.expire(at, rules);
-        self.last_at = Some(at);
+        (self.last_at, self.forgiven_until) = (Some(at), None);
         if connectivity == Connectivity::Offline && outcome.verdict != Condition::Up {
-            events.extend(self.go_blind(at));
+            events.extend(self.go_blind(at, None));
             return events;
         }
         match outcome.verdict {
+            // Nobody could ask: that accuses nobody, and says nothing good either.
+            Condition::Unknown => events.extend(self.go_blind(at, outcome.detail.clone())),
             verdict if verdict == self.condition => events.extend(self.stay(at, outcome)),
             // The first good look after not knowing is enough: there is nothing to recover from.
             Condition::Up if self.condition == Condition::Unknown => {
@@ -171,9 +190,14 @@ impl CheckState {
         Some(self.change(doubt.from, doubt.towards, doubt.detail))
     }
 
-    fn go_blind(&mut self, at: Millis) -> Option<Event> {
+    /// Nothing was seen, for the reason `why` if there is one beside that nothing answers us.
+    fn go_blind(&mut self, at: Millis, why: Option<String>) -> Option<Event> {
         let from = self.doubt.take().map_or(at, |doubt| doubt.from);
-        (self.condition != Condition::Unknown).then(|| self.change(from, Condition::Unknown, None))
+        if self.condition == Condition::Unknown {
+            self.detail = why;
+            return None;
+        }
+        Some(self.change(from, Condition::Unknown, why))
     }
 
     fn change(&mut self, from: Millis, to: Condition, detail: Option<String>) -> Event {
@@ -356,14 +380,48 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_be_asked_is_unknown_and_says_why() {
+        let unasked = |second| Outcome::bad(s(second), Unknown, "not asked: 10.0.0.1 is private");
+        let mut state = CheckState::new(0);
+        for second in [0, 60, 120] {
+            assert_eq!(state.observe(&unasked(second), Connectivity::Online, &RULES), []);
+        }
+        assert_eq!(state.detail.as_deref(), Some("not asked: 10.0.0.1 is private"));
+        assert_eq!(changes(&look(&mut state, 180, Up)), [(180, Up)]);
+        look(&mut state, 240, Down);
+        let seen = state.observe(&unasked(245), Connectivity::Online, &RULES);
+        assert_eq!(changes(&seen), [(240, Unknown)], "and what was in doubt stays unproven");
+        assert_eq!(state.next_look(s(245), &RULES), s(305));
+    }
+
+    #[test]
     fn a_quick_check_is_looked_at_no_more_slowly_when_in_doubt() {
-        let quick = Rules::every(2 * SECOND, 2, 2);
+        let quick = Rules::every(2 * SECOND, 10 * SECOND, 2, 2);
         let mut state = CheckState::new(0);
         state.observe(&Outcome::up(0), Connectivity::Online, &quick);
         state.observe(&Outcome::bad(2000, Down, ""), Connectivity::Online, &quick);
         assert_eq!(state.next_look(2000, &quick), 4000);
         let events = state.observe(&Outcome::bad(4000, Down, ""), Connectivity::Online, &quick);
         assert_eq!(changes(&events), [(2, Down)]);
+    }
+
+    #[test]
+    fn what_hangs_for_longer_than_its_interval_is_down_all_the_same() {
+        for interval in [1, 2, 5, 10, 60].map(s) {
+            let deadline = s(10);
+            let rules = Rules::every(interval, deadline, 3, 2);
+            let mut state = CheckState::new(0);
+            state.observe(&Outcome::up(0), Connectivity::Online, &rules);
+            let (mut now, mut found) = (0, Vec::new());
+            for _ in 0..3 {
+                let began = now.max(state.next_look(state.last_at.unwrap(), &rules));
+                // It is noticed a moment after its deadline, and all the while it is asked what holds no longer.
+                now = began + deadline + 100;
+                found.extend(state.expire(now, &rules));
+                found.extend(state.observe(&Outcome::bad(began, Down, "late"), Connectivity::Online, &rules));
+            }
+            assert_eq!(changes(&found), [(interval / SECOND, Down)], "each {interval} ms");
+        }
     }
 
     proptest::proptest! {

@@ -219,10 +219,28 @@ async fn a_heartbeat_that_stays_away_is_down_and_our_own_absence_is_forgiven_onc
     app.stop().await;
     app.clock.advance(seconds(7200));
     app.resume().await;
-    watch(&mut app, seconds(30)).await;
+    watch(&mut app, seconds(3600)).await;
     assert_eq!(standing(&mut app).await.as_deref(), Some("up"), "it may have called while nobody was there");
+    app.restart().await;
+    watch(&mut app, seconds(30)).await;
+    assert_eq!(standing(&mut app).await.as_deref(), Some("up"));
     watch(&mut app, seconds(120)).await;
-    assert_eq!(standing(&mut app).await.as_deref(), Some("down"));
+    assert_eq!(standing(&mut app).await.as_deref(), Some("down"), "a second start puts it off no further");
+}
+
+#[tokio::test]
+async fn what_may_not_be_asked_is_unknown_says_why_and_accuses_nobody() {
+    let shop = Shop::open().await;
+    let away = "[components.away]\n[[checks]]\ncomponent = \"away\"\nurl = \"http://169.254.169.254/\"\n";
+    let mut app = TestApp::with(&format!("{}{away}", shop.config())).await;
+    watch(&mut app, seconds(300)).await;
+    let found = app.parts().service.component(&superops_sla::service::Reach::All, "away").await.unwrap().unwrap();
+    assert_eq!((found.status, found.checks[0].status), ("unknown", "unknown"));
+    let detail = found.checks[0].detail.as_deref().unwrap_or_default();
+    assert!(detail.starts_with("not asked: 169.254.169.254 is "), "{detail}");
+    app.settle().await;
+    let said = app.said();
+    assert!(!said.contains("away"), "nobody is told of an outage: {said}");
 }
 
 #[tokio::test]

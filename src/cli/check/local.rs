@@ -8,8 +8,11 @@ use tokio::net::TcpListener;
 
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::config::uptime::Check;
 use crate::keys::ring::KeyRing;
 use crate::notify::sms::SmsNotifier;
+use crate::probe::may_ping;
+use crate::probe::spec::Ask;
 use crate::store::{At, Place, Store, StoreError};
 
 /// Twilio's account ids: `AC` and 32 hex digits.
@@ -22,7 +25,20 @@ pub async fn faults(config: &Config) -> Vec<String> {
     let is_ours = place.is_there() && matches!(Store::claim(place.clone()), Err(StoreError::InUse(_)));
     let store = store(place, &config.store.keys).await.err();
     let port = if is_ours { None } else { port(config).await.err() };
-    store.into_iter().chain(port).chain(account_sid(config)).collect()
+    store.into_iter().chain(port).chain(account_sid(config)).chain(pings(config, may_ping())).collect()
+}
+
+/// Hosts that would be asked for an echo where that is not allowed: they would never be known.
+fn pings(config: &Config, may_ping: bool) -> Option<String> {
+    let is_ping = |check: &&Check| check.is_ours() && matches!(check.probe.ask, Ask::Icmp(_));
+    let pings: Vec<_> = config.uptime.checks.iter().filter(is_ping).map(|check| check.id.as_str()).collect();
+    (!pings.is_empty() && !may_ping).then(|| {
+        format!(
+            "{} can never be known: this machine lets us send no echo requests; let the group of the service do so in \
+             `net.ipv4.ping_group_range`",
+            pings.join(", ")
+        )
+    })
 }
 
 async fn store(place: Place, keys: &Arc<KeyRing>) -> Result<(), String> {

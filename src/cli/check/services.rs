@@ -34,6 +34,7 @@ async fn tried(prober: &Prober, check: &Check) -> (bool, String) {
     match look.verdict {
         Condition::Up => (true, format!("  ok        {id}, in {took} ms\n")),
         Condition::Degraded => (true, format!("  degraded  {id}: {why}\n")),
-        _ => (false, format!("  FAILED    {id}: {why}\n")),
+        Condition::Unknown => (false, format!("  UNKNOWN   {id}: {why}\n")),
+        Condition::Down => (false, format!("  FAILED    {id}: {why}\n")),
     }
 }
