@@ -57,9 +57,9 @@ fn about(page: &mut Page, uptime: &Uptime, component: &Component) {
     let checks = uptime.checks.iter().filter(|check| check.component == component.id);
     checks.for_each(|check| page.row(&check.id, check_words(check)));
     uptime.objectives_of(&component.id).for_each(|(_, objective)| page.row("objective", goal_words(&objective.goal)));
-    match uptime.promise(&component.id) {
-        Some(promise) => about_promise(page, promise),
-        None => page.row("promise", "none: it is watched and shown, and counts for nothing"),
+    uptime.promises_of(&component.id).for_each(|promise| about_promise(page, promise));
+    if uptime.promise(&component.id).is_none() {
+        page.row("promise", "none: it is watched and shown, and counts for nothing");
     }
 }
 

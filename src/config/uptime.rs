@@ -50,9 +50,14 @@ impl Uptime {
         self.checks.iter().filter(move |check| check.place() == Some(id))
     }
 
-    /// What is promised of the component called `id`.
+    /// What is promised first of the component called `id`: what its pages show.
     pub fn promise(&self, id: &str) -> Option<&Promise> {
-        self.promises.iter().find(|promise| promise.component == id)
+        self.promises_of(id).next()
+    }
+
+    /// All that is promised of the component called `id`, one for each kind of period at the most.
+    pub fn promises_of<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a Promise> {
+        self.promises.iter().filter(move |promise| promise.component == id)
     }
 
     /// What is to be reached of the component called `id`, each with its place among all objectives.

@@ -49,7 +49,7 @@ impl<'a> About<'a> {
     pub fn rests(self, key: &AlertKey) -> bool {
         match self {
             Self::Ticket(_) => false,
-            Self::Service(service) => service.trouble(key.kind).is_some_and(Trouble::rests),
+            Self::Service(service) => service.trouble(key).is_some_and(Trouble::rests),
         }
     }
 

@@ -10,10 +10,10 @@ use tracing::info;
 use super::services::{Service, Services, Shown};
 use super::trouble::Trouble;
 use super::{Evaluate, TurnContext, facts};
-use crate::alert::component::{Decision, Standing, decide, is_same};
+use crate::alert::component::{Decision, Standing, decide, is_of_promise, is_same};
 use crate::alert::life::Asked;
 use crate::alert::subject::ComponentId;
-use crate::alert::{AlertKey, Closing, Raised, SubjectId};
+use crate::alert::{AlertKey, AlertKind, Closing, Raised, SubjectId};
 use crate::config::uptime::Component;
 use crate::notify::render::line;
 use crate::store::StoreError;
@@ -136,7 +136,7 @@ impl Evaluate {
         work.alerts.push(row);
     }
 
-    /// Ends the alerts of components that are no longer watched.
+    /// Ends the alerts of components that are no longer watched, and of promises that are no longer made.
     fn end_unconfigured(&mut self, context: &TurnContext<'_>, work: &mut AlertTurn) {
         let tenant = &context.tenant.id;
         if !self.memory.has_new_rows(tenant) {
@@ -144,7 +144,9 @@ impl Evaluate {
         }
         let is_watched = |key: &AlertKey| {
             let watched = self.config.uptime.component(key.subject.as_str());
-            watched.is_some_and(|one| one.tenant == *tenant)
+            let is_promised =
+                || self.config.uptime.promises_of(key.subject.as_str()).any(|one| is_of_promise(key, one.terms.period));
+            watched.is_some_and(|one| one.tenant == *tenant) && (key.kind != AlertKind::Budget || is_promised())
         };
         let open = self.memory.open_keys(tenant).into_iter();
         let gone: Vec<_> = open.filter(|key| key.ticket().is_none() && !is_watched(key)).collect();

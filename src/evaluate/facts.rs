@@ -46,7 +46,7 @@ impl Links<'_> {
 
     /// The component as the alert of `row` tells of it.
     fn component(&self, service: &Service, row: &AlertRow) -> TicketFacts {
-        let trouble = service.trouble(row.key.kind);
+        let trouble = service.trouble(&row.key);
         let component = &service.component;
         TicketFacts {
             tenant: self.several.then(|| self.tenant.id.to_string()),
@@ -131,7 +131,7 @@ pub fn service_recovery(
     closing: Closing,
     now: DateTime<Utc>,
 ) -> Option<serde_json::Value> {
-    let ended = service.trouble(row.key.kind).and_then(|trouble| trouble.ended);
+    let ended = service.trouble(&row.key).and_then(|trouble| trouble.ended);
     let body = Body::Recovery(RecoveryFacts {
         ticket: links.component(service, row),
         clock: row.key.kind,

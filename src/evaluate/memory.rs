@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::moments::Moments;
 use super::tellings::Tellings;
+use crate::alert::component::are_of_one_kind;
 use crate::alert::escalation::{ChannelKind, Step};
 use crate::alert::life::Asked;
 use crate::alert::policy::Escalation;
@@ -158,7 +159,7 @@ impl Memory {
 
     /// The alerts of what `key` is about that are of its kind.
     fn of_kind(&self, key: &AlertKey) -> impl Iterator<Item = &AlertRow> {
-        self.of(&key.tenant, &key.subject).iter().filter(|row| row.key.kind == key.kind)
+        self.of(&key.tenant, &key.subject).iter().filter(|row| are_of_one_kind(&row.key, key))
     }
 
     /// Those of them that are not at rest.

@@ -43,6 +43,7 @@ pub(super) fn objective(
         began,
         named_after: DateTime::from_timestamp_millis(day).unwrap_or_default(),
         // However it came to pass its limit, it is the same trouble while it is open.
+        period: None,
         flaps: true,
         said: said(&worst.goal, level),
         detail: figure.value.map(|value| detail(&worst.goal, value)),

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::trouble::Trouble;
-use crate::alert::component::Standing;
+use crate::alert::component::{Standing, named_after};
 use crate::alert::{AlertKind, Stage};
 use crate::config::uptime::Promise;
 use crate::monitor::board::StatusBoard;
 use crate::uptime::availability::{Record, percent};
 use crate::uptime::book::ComponentEntry;
 use crate::uptime::budget::{Budget, Spending, budget};
+use crate::uptime::days::Period;
 use crate::uptime::incident::Announcements;
 use crate::uptime::spans::Timeline;
 use crate::uptime::{Condition, DAY, HOUR, MINUTE, Millis};
@@ -23,9 +24,9 @@ const BUDGET_HOLDS: TimeDelta = TimeDelta::minutes(1);
 /// A certificate that ends so soon is as bad as one that has ended.
 const TOO_SOON: Millis = 3 * DAY;
 
-/// The budgets of components, as they were worked out last.
+/// The budgets of promises, by their components and periods, as they were worked out last.
 #[derive(Default)]
-pub(super) struct Budgets(HashMap<String, Known>);
+pub(super) struct Budgets(HashMap<(String, Period), Known>);
 
 struct Known {
     line: Arc<Timeline>,
@@ -44,14 +45,15 @@ impl Budgets {
         (board, announcements): (&StatusBoard, &Announcements),
         now: DateTime<Utc>,
     ) -> Trouble {
-        let known = self.0.get(&promise.component).filter(|known| {
+        let key = (promise.component.clone(), promise.terms.period);
+        let known = self.0.get(&key).filter(|known| {
             let age = now - known.at;
             Arc::ptr_eq(&known.line, &entry.line) && age >= TimeDelta::zero() && age < BUDGET_HOLDS
         });
         if known.is_none() {
-            self.0.insert(promise.component.clone(), work_out(promise, entry, board, announcements, now));
+            self.0.insert(key.clone(), work_out(promise, entry, board, announcements, now));
         }
-        let known = &self.0[&promise.component];
+        let known = &self.0[&key];
         told(promise, known, entry.condition())
     }
 }
@@ -100,13 +102,19 @@ fn told(promise: &Promise, known: &Known, condition: Condition) -> Trouble {
         kind: AlertKind::Budget,
         standing,
         began: instant(known.began),
-        named_after: instant(known.began),
+        named_after: named_after_period(known.began, promise.terms.period),
+        period: Some(promise.terms.period),
         flaps: false,
         said,
         detail: Some(format!("{lost} lost of the {allowed} that {period} allows")),
         until: Some(instant(known.until)),
         ended: None,
     }
+}
+
+fn named_after_period(began: Millis, period: Period) -> DateTime<Utc> {
+    let began = u32::try_from(began / 1000).unwrap_or_default();
+    DateTime::from_timestamp(named_after(began, period).into(), 0).unwrap_or_default()
 }
 
 /// The certificate of the component that ends first; none if none was seen.
@@ -131,6 +139,7 @@ pub(super) fn certificate(entry: &ComponentEntry, board: &StatusBoard, now: Mill
         standing,
         began: ends,
         named_after: ends,
+        period: None,
         flaps,
         said,
         detail,

@@ -10,8 +10,8 @@ use chrono::{DateTime, Utc};
 use super::objectives::objective;
 use super::promises::{Budgets, certificate};
 use super::trouble::Trouble;
-use crate::alert::component::Standing;
-use crate::alert::{AlertKind, Stage, Subject};
+use crate::alert::component::{Standing, is_of_promise};
+use crate::alert::{AlertKey, AlertKind, Stage, Subject};
 use crate::config::Config;
 use crate::config::uptime::Component;
 use crate::monitor::board::{Figure, StatusBoard};
@@ -51,9 +51,11 @@ impl Service {
         self.component.subject(self.client.as_ref())
     }
 
-    /// What is wrong of this kind.
-    pub fn trouble(&self, kind: AlertKind) -> Option<&Trouble> {
-        self.troubles.iter().find(|trouble| trouble.kind == kind)
+    /// What the alert called `key` is about.
+    pub fn trouble(&self, key: &AlertKey) -> Option<&Trouble> {
+        self.troubles
+            .iter()
+            .find(|trouble| trouble.kind == key.kind && trouble.period.is_none_or(|period| is_of_promise(key, period)))
     }
 }
 
@@ -115,11 +117,14 @@ fn troubles(
 ) -> Vec<Trouble> {
     let entry = &board.book.components[place];
     let outage = outage(config, component, &board.book, place, now.timestamp_millis());
-    let promise = config.uptime.promise(&component.id);
-    let budget = promise.map(|promise| budgets.trouble(promise, entry, (board, announcements), now));
+    let promises = config.uptime.promises_of(&component.id);
+    let mut troubles: Vec<_> =
+        promises.map(|promise| budgets.trouble(promise, entry, (board, announcements), now)).collect();
     let objective = objective(&config.uptime, &component.id, figures, entry.condition(), now);
     let certificate = certificate(entry, board, now.timestamp_millis());
-    [Some(outage), budget, objective, certificate].into_iter().flatten().collect()
+    troubles.insert(0, outage);
+    troubles.extend(objective.into_iter().chain(certificate));
+    troubles
 }
 
 /// How the component at `place` stands: degraded or down, or silent if it is one that calls us.
@@ -154,6 +159,7 @@ fn outage(config: &Config, component: &Component, book: &Book, place: usize, now
         standing,
         began,
         named_after: began,
+        period: None,
         flaps,
         said: said(kind, entry, now),
         detail: worst_detail(entry, book),

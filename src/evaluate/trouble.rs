@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::alert::AlertKind;
 use crate::alert::component::Standing;
+use crate::uptime::days::Period;
 
 /// Something that is wrong with a component, or was.
 pub(super) struct Trouble {
@@ -12,6 +13,8 @@ pub(super) struct Trouble {
     pub began: DateTime<Utc>,
     /// What its alert is named after: when it began, or the time in which it is told once.
     pub named_after: DateTime<Utc>,
+    /// Of a promise: the kind of its periods.
+    pub period: Option<Period>,
     /// Comes and goes so often that its end is no news, nor that it is back.
     pub flaps: bool,
     /// As it follows the component's name: `is down`.

@@ -207,7 +207,8 @@ impl Service {
     /// Whether the same period comes to another figure by what is known now.
     fn differs_now(&self, made: &Statement) -> bool {
         let board = self.board();
-        let promise = self.config.uptime.promise(&made.whose.component);
+        let mut promises = self.config.uptime.promises_of(&made.whose.component);
+        let promise = promises.find(|one| one.terms.period.name(made.zone, made.from) == made.period);
         let component = self.config.uptime.component(&made.whose.component);
         let entry = board.book.component(&made.whose.component);
         let (Some(promise), Some(one), Some(entry)) = (promise, component, entry) else { return false };

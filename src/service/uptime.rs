@@ -17,7 +17,7 @@ pub use self::views::{
     UptimeShares,
 };
 use super::{Complaint, Reach, Service, ServiceError};
-use crate::config::uptime::Component;
+use crate::config::uptime::{Component, Promise, Uptime};
 use crate::monitor::board::StatusBoard;
 use crate::store::millis;
 use crate::store::uptime::{LOOKS_KEPT, LookRow, WIDTHS};
@@ -138,15 +138,16 @@ impl Service {
         let period = query.period.as_deref().map(period).transpose()?;
         let mut promises = Vec::new();
         for (one, entry) in self.watched_components(scope, &board) {
-            let Some(promise) = self.config.uptime.promise(&one.id) else { continue };
             if query.component.as_ref().is_some_and(|wanted| *wanted != one.id) {
                 continue;
             }
-            let period = period.unwrap_or(promise.terms.period);
-            let day = query.date.map_or(millis(at), |date| days::midnight(promise.terms.zone, date));
-            let span = period.around(promise.terms.zone, day);
             let windows = self.announcements().windows_of(&one.id);
-            promises.push(sla(&board, promise, entry, &windows, period, span, millis(at)));
+            for promise in promises_by(&self.config.uptime, &one.id, period) {
+                let period = period.unwrap_or(promise.terms.period);
+                let day = query.date.map_or(millis(at), |date| days::midnight(promise.terms.zone, date));
+                let span = period.around(promise.terms.zone, day);
+                promises.push(sla(&board, promise, entry, &windows, period, span, millis(at)));
+            }
         }
         Ok(SlaReport { now: at, promises })
     }
@@ -235,6 +236,14 @@ impl Service {
         };
         Ok((whole, points.into_iter().map(point).collect()))
     }
+}
+
+/// What is promised of the component called `id`. If a `period` is asked for, what is promised by that; where nothing is,
+/// the first promise, measured by it all the same.
+fn promises_by<'a>(uptime: &'a Uptime, id: &'a str, period: Option<Period>) -> Vec<&'a Promise> {
+    let Some(period) = period else { return uptime.promises_of(id).collect() };
+    let by_it = uptime.promises_of(id).find(|promise| promise.terms.period == period);
+    by_it.or_else(|| uptime.promise(id)).into_iter().collect()
 }
 
 fn look_view(check: &str, row: LookRow) -> LookView {

@@ -459,6 +459,32 @@ async fn a_promise_that_is_missed_is_told_once_though_the_service_is_up_again() 
 }
 
 #[tokio::test]
+async fn each_promise_of_a_service_is_told_and_listed_by_itself() {
+    let shop = Shop::open().await;
+    let second = "[[promises]]\ncomponent = \"shop\"\ntarget = \"99.99\"\nperiod = \"month\"\n[status_page]\n";
+    let config = shop.config().replace("target = \"99.9\"\n", "target = \"50\"\nperiod = \"year\"\n");
+    let steps = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n";
+    let mut app = TestApp::with(&format!("{steps}{}", config.replace("[status_page]\n", second))).await;
+    watch(&mut app, seconds(120)).await;
+    shop.answers(503);
+    watch(&mut app, TimeDelta::minutes(9)).await;
+    app.settle().await;
+    let said = app.said();
+    assert!(said.contains("has missed its promise of 99.99 %") && !said.contains("50 %"), "{said}");
+    app.restart().await;
+    watch(&mut app, seconds(60)).await;
+    app.settle().await;
+    assert!(!app.said().contains("promise"), "once");
+    let sla = async |app: &mut TestApp, period: Option<&str>| {
+        let query = superops_sla::service::uptime::SlaQuery { period: period.map(str::to_owned), ..Default::default() };
+        let found = app.parts().service.uptime_sla(&superops_sla::service::Reach::All, &query).await.unwrap();
+        found.promises.iter().map(|one| (one.target_percent, one.kept)).collect::<Vec<_>>()
+    };
+    assert_eq!(sla(&mut app, None).await, [(50.0, Some(true)), (99.99, Some(false))]);
+    assert_eq!(sla(&mut app, Some("month")).await, [(99.99, Some(false))]);
+}
+
+#[tokio::test]
 async fn a_form_that_is_refused_comes_back_open_with_all_that_was_typed() {
     let shop = Shop::open().await;
     let mut app = TestApp::with(&shop.config()).await;
