@@ -449,12 +449,16 @@ impl Monitor {
         }
     }
 
-    /// Ends the incidents of services that are up by all that is known when it starts.
+    /// Ends the incidents of services that are up by all that is known when it starts, or that are no longer watched.
     fn follow_what_is_known(&mut self, now: Millis) {
         let config = self.wiring.config.clone();
         let announcements = self.wiring.monitor_state.announcements();
         let open = announcements.incidents.iter().filter(|one| one.automatic && one.resolved_at.is_none());
-        for id in open.flat_map(|one| &one.components) {
+        let open: Vec<_> = open.collect();
+        for incident in &open {
+            self.unwritten.outages.extend(incidents::unwatched(&config, incident, now));
+        }
+        for id in open.into_iter().flat_map(|one| &one.components) {
             let is_up = self.book.component(id).is_some_and(|entry| entry.condition() == Condition::Up);
             let component = config.uptime.component(id).filter(|_| is_up);
             self.unwritten.outages.extend(component.map(|component| incidents::over(component, now)));

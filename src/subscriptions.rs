@@ -49,6 +49,8 @@ struct Item {
     id: String,
     /// Updates of the same that this one stands for.
     before: Vec<String>,
+    /// Updates of the same that are told already.
+    told: Vec<String>,
     tenant: TenantId,
     components: Vec<String>,
     news: News,
@@ -114,6 +116,10 @@ impl Subscriptions {
         now: DateTime<Utc>,
     ) -> Result<Vec<NewNotification>, StoreError> {
         let mut mails = Vec::new();
+        if !item.told.is_empty() && item.components.iter().all(|id| self.config.uptime.component(id).is_none()) {
+            self.of_unwatched(page, pages, item, now, &mut mails).await?;
+            return Ok(mails);
+        }
         let public = (String::new(), self.shown(item, |one| one.public));
         let private = pages.iter().filter(|one| one.revoked_at.is_none()).map(|one| {
             let is_theirs = |component: &Component| {
@@ -122,22 +128,39 @@ impl Subscriptions {
             (one.id.clone(), self.shown(item, is_theirs))
         });
         for (id, names) in std::iter::once(public).chain(private).filter(|(_, names)| !names.is_empty()) {
-            let facts = UpdateFacts {
-                page: page.title.clone(),
-                // Of a private page only a hash is kept: whoever reads it has the address.
-                page_url: self
-                    .config
-                    .server
-                    .public_url
-                    .as_ref()
-                    .filter(|_| id.is_empty())
-                    .map(|url| format!("{url}/status")),
-                subscriber: String::new(),
-                news: item.news.about(names),
-            };
-            self.of_page(&id, &facts, item, now, &mut mails).await?;
+            let facts = self.facts(page, &id, item.news.about(names));
+            self.of_page(&id, &facts, item, now, |one| self.wants(one, item), &mut mails).await?;
         }
         Ok(mails)
+    }
+
+    /// No page shows it any more: those hear of it who were told of it before.
+    async fn of_unwatched(
+        &self,
+        page: &StatusPage,
+        pages: &[PrivatePage],
+        item: &Item,
+        now: DateTime<Utc>,
+        mails: &mut Vec<NewNotification>,
+    ) -> Result<(), StoreError> {
+        let told = self.store.told_of(&item.told).await?;
+        let private = pages.iter().filter(|one| one.revoked_at.is_none()).map(|one| one.id.clone());
+        for id in std::iter::once(String::new()).chain(private).filter(|_| !told.is_empty()) {
+            let facts = self.facts(page, &id, item.news.about(item.components.clone()));
+            self.of_page(&id, &facts, item, now, |one| told.contains(&one.id), mails).await?;
+        }
+        Ok(())
+    }
+
+    fn facts(&self, page: &StatusPage, id: &str, news: News) -> UpdateFacts {
+        // Of a private page only a hash is kept: whoever reads it has the address.
+        let url = self.config.server.public_url.as_ref().filter(|_| id.is_empty());
+        UpdateFacts {
+            page: page.title.clone(),
+            page_url: url.map(|url| format!("{url}/status")),
+            subscriber: String::new(),
+            news,
+        }
     }
 
     async fn of_page(
@@ -146,6 +169,7 @@ impl Subscriptions {
         facts: &UpdateFacts,
         item: &Item,
         now: DateTime<Utc>,
+        wants: impl Fn(&Subscriber) -> bool,
         mails: &mut Vec<NewNotification>,
     ) -> Result<(), StoreError> {
         let mut after = String::new();
@@ -153,7 +177,7 @@ impl Subscriptions {
             let some = self.store.subscribers(id, &after, PAGE).await?;
             let Some(last) = some.last() else { return Ok(()) };
             after.clone_from(&last.id);
-            for one in some.iter().filter(|one| self.wants(one, item)) {
+            for one in some.iter().filter(|one| wants(one)) {
                 let seconds = i64::try_from(mails.len() / A_SECOND).unwrap_or(i64::MAX);
                 let due = now + TimeDelta::seconds(seconds);
                 mails.push(mail(&item.tenant, one, facts.clone(), &item.id, now, due));
@@ -258,6 +282,7 @@ fn of_incident(one: &Incident, told: &BTreeSet<String>, now: Millis) -> Option<(
     let item = Item {
         id: id(last.number),
         before: news.iter().map(|update| id(update.number)).collect(),
+        told: one.updates.iter().map(|update| id(update.number)).filter(|id| told.contains(id)).collect(),
         tenant: TenantId::parse(&one.tenant).ok()?,
         components: one.components.clone(),
         news: News::Incident {
@@ -279,6 +304,7 @@ fn of_work(one: &Work, told: &BTreeSet<String>) -> Option<(Millis, Item)> {
     let item = Item {
         id,
         before: Vec::new(),
+        told: Vec::new(),
         tenant: TenantId::parse(&one.tenant).ok()?,
         components: one.components.clone(),
         news: News::Work {

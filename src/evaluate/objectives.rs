@@ -42,8 +42,8 @@ pub(super) fn objective(
         standing,
         began,
         named_after: DateTime::from_timestamp_millis(day).unwrap_or_default(),
-        // However it came to pass its limit, it is the same trouble while it is open.
         period: None,
+        // However it came to pass its limit, it is the same trouble while it is open.
         flaps: true,
         said: said(&worst.goal, level),
         detail: figure.value.map(|value| detail(&worst.goal, value)),

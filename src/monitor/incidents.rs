@@ -16,7 +16,21 @@ pub(super) fn began(config: &Config, component: &Component, began: Millis) -> Ou
 
 /// `component` works again.
 pub(super) fn over(component: &Component, at: Millis) -> Outage {
-    Outage::Over { tenant: component.tenant.to_string(), component: component.id.clone(), at }
+    let (tenant, component) = (component.tenant.to_string(), component.id.clone());
+    Outage::Over { tenant, component, at, text: LAST_WORDS.to_owned() }
+}
+
+/// What `incident`, which opened by itself, was about is no longer in the configuration, by any name that it had: nobody
+/// would ever see it up again.
+pub(super) fn unwatched(config: &Config, incident: &Incident, at: Millis) -> Vec<Outage> {
+    if incident.components.iter().any(|id| config.uptime.component(id).is_some()) {
+        return Vec::new();
+    }
+    let over = |component: &String| {
+        let (tenant, component) = (incident.tenant.clone(), component.clone());
+        Outage::Over { tenant, component, at, text: UNWATCHED.to_owned() }
+    };
+    incident.components.iter().map(over).collect()
 }
 
 /// What the incident of one outage is named after.
@@ -26,6 +40,11 @@ fn key(component: &Component, began: Millis) -> String {
 
 /// What is said of an outage in public, before anybody knows more.
 const FIRST_WORDS: &str = "We see an outage and are looking into it.";
+
+/// What is said when it works again, unless people say more.
+const LAST_WORDS: &str = "It answers again.";
+/// What is said when nobody will see whether it does.
+const UNWATCHED: &str = "It is no longer watched here.";
 
 /// The incident of an outage, until people say more of it.
 fn of_outage(config: &Config, component: &Component, began: Millis) -> Incident {

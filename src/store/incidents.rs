@@ -180,7 +180,7 @@ async fn append(tx: &mut Connection, incident: &str, update: &Update) -> Result<
 pub(super) async fn follow_outage(tx: &mut Connection, outage: &Outage) -> Result<(), sql::Error> {
     match outage {
         Outage::Began { key, incident, text } => open_by_itself(tx, key, incident, text).await,
-        Outage::Over { tenant, component, at } => close_by_itself(tx, tenant, component, *at).await,
+        Outage::Over { tenant, component, at, text } => close_by_itself(tx, tenant, component, text, *at).await,
     }
 }
 
@@ -204,8 +204,14 @@ async fn open_by_itself(tx: &mut Connection, key: &str, new: &Incident, text: &s
     append(tx, &id, &of_itself(Progress::Investigating, "It has stopped answering again.", began)).await
 }
 
-/// A service works again: if nobody has said anything of its incident, that is over as well; else people say so.
-async fn close_by_itself(tx: &mut Connection, tenant: &str, component: &str, now: Millis) -> Result<(), sql::Error> {
+/// A service works again, or is watched no longer: if nobody has said anything of its incident, that is over as well; else people say so.
+async fn close_by_itself(
+    tx: &mut Connection,
+    tenant: &str,
+    component: &str,
+    text: &str,
+    now: Millis,
+) -> Result<(), sql::Error> {
     let components = [component.to_owned()];
     let Some((id, None)) = latest_by_itself(tx, tenant, &components, now, now).await? else { return Ok(()) };
     if !is_said_to_fail(tx, &id).await? {
@@ -217,7 +223,7 @@ async fn close_by_itself(tx: &mut Connection, tenant: &str, component: &str, now
         if spoken == 0 { (Progress::Resolved, Some(now)) } else { (Progress::Monitoring, None) };
     let over = sql::query("UPDATE incidents SET progress = $2, resolved_at = $3 WHERE id = $1");
     over.bind(&id).bind(progress.as_str()).bind(resolved_at).execute(&mut *tx).await?;
-    append(tx, &id, &of_itself(progress, "It answers again.", now)).await
+    append(tx, &id, &of_itself(progress, text, now)).await
 }
 
 /// The latest incident that outages of these components have opened by themselves, unless it was over by `since`; and when

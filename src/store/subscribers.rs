@@ -177,6 +177,15 @@ impl Store {
         Ok((rows.into_iter().map(|(id, ..)| id).collect(), mailed))
     }
 
+    /// The ids of the subscribers who were mailed one of `updates`.
+    pub async fn told_of(&self, updates: &[String]) -> Result<BTreeSet<String>, StoreError> {
+        let keys: Vec<_> = updates.iter().map(|update| format!("update:{update}")).collect();
+        let keys = serde_json::to_string(&keys).unwrap_or_default();
+        let query = "SELECT DISTINCT recipient FROM notifications
+                     WHERE alert_key IN (SELECT value FROM json_each($1)) AND kind = 'update'";
+        Ok(sql::query_scalar(query).bind(keys).fetch_all(&self.reads).await?.into_iter().collect())
+    }
+
     /// Puts mails to subscribers into the outbox; those that are there already stay as they are.
     pub async fn send_updates(&self, mails: Vec<NewNotification>) -> Result<(), StoreError> {
         for some in mails.chunks(AT_ONCE) {

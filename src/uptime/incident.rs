@@ -102,8 +102,8 @@ pub struct Saying {
 pub enum Outage {
     /// Called `key`, it is told by `incident`, with `text` for everybody.
     Began { key: String, incident: Incident, text: String },
-    /// The component works again.
-    Over { tenant: String, component: String, at: Millis },
+    /// The component works again, or is no longer watched, as `text` says for everybody.
+    Over { tenant: String, component: String, at: Millis, text: String },
 }
 
 /// A new outage of the same service so soon after the last joins its incident.

@@ -948,6 +948,33 @@ async fn page_text(url: &str, path: &str) -> String {
 }
 
 #[tokio::test]
+async fn who_was_told_of_an_outage_hears_its_end_though_the_service_is_taken_out() {
+    let shop = Shop::open().await;
+    let page = "[status_page]\nsubscriptions = true\nincidents = \"auto\"\n";
+    let config = shop.config().replace("[status_page]\n", page);
+    let mut app = TestApp::with(&config).await;
+    watch(&mut app, seconds(60)).await;
+    let (url, _) = served(&mut app, &[(Role::Admin, None)]).await;
+    let form = Client::new().post(format!("{url}/status/updates")).form(&[("email", "mia@example.com")]);
+    assert_eq!(form.send().await.unwrap().status(), 200);
+    let asked = mailed(&mut app).await;
+    Client::new().post(link_of(&asked[0].text, "/status/updates/confirm/", &url)).send().await.unwrap();
+    shop.answers(503);
+    watch(&mut app, seconds(300)).await;
+    assert!(mailed(&mut app).await[0].text.starts_with("Investigating: Web shop: outage"));
+    app.restart_with(&config.replace("shop", "store")).await;
+    watch(&mut app, seconds(1)).await;
+    let query = superops_sla::service::incidents::IncidentQuery::default();
+    let seen = app.parts().service.incidents(&superops_sla::service::Reach::All, &query);
+    let of_shop = seen.iter().find(|one| one.updates.len() == 2).unwrap();
+    assert_eq!((of_shop.status, of_shop.updates[0].text.as_str()), ("resolved", "It is no longer watched here."));
+    let told = mailed(&mut app).await;
+    let ends: Vec<_> = told.iter().filter(|mail| mail.text.starts_with("Resolved: Web shop: outage")).collect();
+    assert_eq!((ends.len(), ends[0].to.as_str()), (1, "mia@example.com"));
+    assert!(mailed(&mut app).await.iter().all(|mail| !mail.text.starts_with("Resolved")), "once");
+}
+
+#[tokio::test]
 async fn whoever_does_not_confirm_is_forgotten_and_a_flood_of_wishes_is_turned_away() {
     let shop = Shop::open().await;
     let more = shop.config().replace("[status_page]\n", "[status_page]\nsubscriptions = true\n");
