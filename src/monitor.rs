@@ -436,14 +436,16 @@ impl Monitor {
             let entry = &self.book.components[change.component];
             let has_own = |one: &&Component| !entry.checks().is_empty() || one.needs != Needs::All;
             let Some(component) = config.uptime.component(&entry.plan.id).filter(has_own) else { continue };
-            if change.is == Condition::Up {
+            if self.book.is_unproven(change.component, now) {
+                self.postponed.insert(change.component);
+            } else if change.is == Condition::Up {
                 self.unwritten.outages.push(incidents::over(component, now));
             } else if change.is >= Condition::Degraded && self.book.has_parent_in_doubt(change.component) {
                 self.postponed.insert(change.component);
             } else if change.is == Condition::Down && self.book.failing_parent(change.component).is_none() {
                 let announcements = self.wiring.monitor_state.announcements();
                 let is_announced = announcements.worked_on_until(&component.id, now).is_some();
-                let began = entry.line.outage_began().unwrap_or(change.from);
+                let began = self.book.outage_began(change.component).unwrap_or(change.from);
                 self.unwritten.outages.extend((!is_announced).then(|| incidents::began(&config, component, began)));
             }
         }
@@ -459,22 +461,27 @@ impl Monitor {
             self.unwritten.outages.extend(incidents::unwatched(&config, incident, now));
         }
         for id in open.into_iter().flat_map(|one| &one.components) {
-            let is_up = self.book.component(id).is_some_and(|entry| entry.condition() == Condition::Up);
-            let component = config.uptime.component(id).filter(|_| is_up);
+            let place = self.book.components.iter().position(|entry| entry.plan.id == *id);
+            let is_up = |place: usize| {
+                self.book.components[place].condition() == Condition::Up && !self.book.is_unproven(place, now)
+            };
+            let component = config.uptime.component(id).filter(|_| place.is_some_and(is_up));
             self.unwritten.outages.extend(component.map(|component| incidents::over(component, now)));
         }
     }
 
     /// Takes up what waited for a doubt to end.
-    fn follow_postponed(&mut self) {
-        let ready = |place: &usize| !self.book.has_parent_in_doubt(*place);
+    fn follow_postponed(&mut self, now: Millis) {
+        let ready = |place: &usize| !self.book.has_parent_in_doubt(*place) && !self.book.is_unproven(*place, now);
         let ready: Vec<usize> = self.postponed.iter().copied().filter(ready).collect();
         let change = |place: usize| {
             let entry = &self.book.components[place];
             Change { component: place, from: entry.changed_at(), was: Condition::Unknown, is: entry.condition() }
         };
-        let changes: Vec<_> =
-            ready.iter().map(|place| change(*place)).filter(|one| one.is >= Condition::Degraded).collect();
+        let announcements = self.wiring.monitor_state.announcements();
+        let is_open = |one: &Change| announcements.has_open(&self.book.components[one.component].plan.id);
+        let calls_for_more = |one: &Change| one.is >= Condition::Degraded || one.is == Condition::Up && is_open(one);
+        let changes: Vec<_> = ready.iter().map(|place| change(*place)).filter(calls_for_more).collect();
         self.postponed.retain(|place| !ready.contains(place));
         if !changes.is_empty() {
             self.follow(&changes);
@@ -519,7 +526,7 @@ impl Monitor {
         self.note(expired);
         // Where one place falls silent, the others decide.
         self.follow(&changes);
-        self.follow_postponed();
+        self.follow_postponed(now);
         self.measure(now);
         if !std::mem::take(&mut self.dirty) {
             return;

@@ -130,9 +130,9 @@ fn troubles(
 /// How the component at `place` stands: degraded or down, or silent if it is one that calls us.
 fn outage(config: &Config, component: &Component, book: &Book, place: usize, now: Millis) -> Trouble {
     let entry = &book.components[place];
-    let condition = entry.condition();
+    let condition = if book.is_unproven(place, now) { Condition::Unknown } else { entry.condition() };
     let kind = if calls_us(config, entry, book) { AlertKind::Heartbeat } else { AlertKind::Outage };
-    let began = entry.line.outage_began().unwrap_or_else(|| entry.changed_at());
+    let began = book.outage_began(place).unwrap_or_else(|| entry.changed_at());
     let is_up = condition == Condition::Up;
     // What began while it went up and down belongs to that, however long it lasts.
     let at = if is_up { now } else { began };
@@ -161,7 +161,7 @@ fn outage(config: &Config, component: &Component, book: &Book, place: usize, now
         named_after: began,
         period: None,
         flaps,
-        said: said(kind, entry, now),
+        said: said(kind, condition, entry, now),
         detail: worst_detail(entry, book),
         until: None,
         ended,
@@ -169,8 +169,7 @@ fn outage(config: &Config, component: &Component, book: &Book, place: usize, now
 }
 
 /// How it stands, as it follows the component's name, before `since` and when that began.
-fn said(kind: AlertKind, entry: &ComponentEntry, now: Millis) -> String {
-    let condition = entry.condition();
+fn said(kind: AlertKind, condition: Condition, entry: &ComponentEntry, now: Millis) -> String {
     if condition != Condition::Unknown && is_flapping(&entry.line.changes_since(now - 2 * HOUR), now) {
         let changes = entry.line.changes_since(now - HOUR).len();
         return format!("keeps going up and down ({changes} changes within an hour) and is {condition}");

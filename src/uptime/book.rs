@@ -129,6 +129,8 @@ pub struct Taken {
 pub struct Book {
     pub checks: Vec<CheckEntry>,
     pub components: Vec<ComponentEntry>,
+    /// What was not looked at before may have failed unseen.
+    opened_at: Millis,
 }
 
 /// A group of groups of groups is enough.
@@ -160,7 +162,7 @@ impl Book {
             groups: above(place),
             plan: plan.clone(),
         });
-        Self { components: entries.collect(), checks }
+        Self { components: entries.collect(), checks, opened_at: now }
     }
 
     /// The place of the check called `id`.
@@ -201,6 +203,54 @@ impl Book {
             self.recount(place, now, DEEPEST, &mut taken);
         }
         taken
+    }
+
+    /// Whether the group at `place` seems up only since nobody knows yet how those of its members are that failed when they
+    /// were last seen. After a stop its members are seen again one by one.
+    pub fn is_unproven(&self, place: usize, now: Millis) -> bool {
+        self.components[place].condition() == Condition::Up
+            && self.misses_a_failed_member(place, Millis::MAX, DEEPEST)
+            && self.waits_for_a_look(place, now, DEEPEST)
+    }
+
+    /// When the outage of the component at `place` began that goes on, or has just ended; none: there was none. A group
+    /// that seemed up while nobody knew how its failed members were has one outage before and after that.
+    pub fn outage_began(&self, place: usize) -> Option<Millis> {
+        let entry = &self.components[place];
+        if entry.members.is_empty() {
+            return entry.line.outage_began();
+        }
+        let mut began = None;
+        for (back, span) in entry.line.spans().iter().rev().enumerate() {
+            let until = span.until.unwrap_or(Millis::MAX);
+            let is_up = span.condition == Condition::Up && back > 0;
+            if is_up && !self.misses_a_failed_member(place, until - 1, DEEPEST) {
+                break;
+            }
+            began = Some(span.from).filter(|_| span.condition >= Condition::Degraded).or(began);
+        }
+        began
+    }
+
+    fn misses_a_failed_member(&self, place: usize, at: Millis, depth: usize) -> bool {
+        let Some(depth) = depth.checked_sub(1) else { return false };
+        self.components[place].members.iter().any(|member| match self.components[*member].line.at(at) {
+            Condition::Unknown => self.components[*member].line.had_failed(at),
+            Condition::Up => self.misses_a_failed_member(*member, at, depth),
+            Condition::Degraded | Condition::Down => false,
+        })
+    }
+
+    /// Whether a check below the component at `place` is looked into, or may yet be, as long as a result would hold.
+    fn waits_for_a_look(&self, place: usize, now: Millis, depth: usize) -> bool {
+        let Some(depth) = depth.checked_sub(1) else { return false };
+        let waits = |check: &usize| {
+            let CheckEntry { plan, state, .. } = &self.checks[*check];
+            let until = state.since.max(self.opened_at).saturating_add(plan.rules.holds);
+            state.condition == Condition::Unknown && (state.doubt.is_some() || now < until)
+        };
+        let entry = &self.components[place];
+        entry.checks.iter().any(waits) || entry.members.iter().any(|one| self.waits_for_a_look(*one, now, depth))
     }
 
     /// What keeps the component at `place` from working: a component that it depends on, and that fails itself. A group

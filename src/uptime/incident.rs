@@ -184,6 +184,12 @@ impl Announcements {
         meant.map(|work| Window { from: work.from, until: work.until, announced_at: work.announced_at }).collect()
     }
 
+    /// Whether an incident that opened by itself tells of `component`, and goes on.
+    pub fn has_open(&self, component: &str) -> bool {
+        let mut open = self.incidents.iter().filter(|one| one.automatic && one.resolved_at.is_none());
+        open.any(|one| one.components.iter().any(|about| about == component))
+    }
+
     /// Until when `component` is worked on; none: it is not, at `now`.
     pub fn worked_on_until(&self, component: &str, now: Millis) -> Option<Millis> {
         let on = self.works.iter().filter(|work| work.is_on(now) && work.components.iter().any(|one| one == component));

@@ -38,6 +38,13 @@ impl Timeline {
         index.checked_sub(1).map_or(Condition::Unknown, |index| self.0[index].condition)
     }
 
+    /// Whether it was degraded or down when it was last known, at `at` or before.
+    pub fn had_failed(&self, at: Millis) -> bool {
+        let begun = self.0.partition_point(|span| span.from <= at);
+        let known = self.0[..begun].iter().rev().find(|span| span.condition != Condition::Unknown);
+        known.is_some_and(|span| span.condition >= Condition::Degraded)
+    }
+
     /// The latest span.
     pub fn last(&self) -> Option<&Span> {
         self.0.last()

@@ -229,6 +229,35 @@ async fn a_heartbeat_that_stays_away_is_down_and_our_own_absence_is_forgiven_onc
 }
 
 #[tokio::test]
+async fn a_restart_while_a_member_of_a_group_is_down_tells_neither_its_end_nor_the_same_again() {
+    let (good, bad) = (Shop::open().await, Shop::open().await);
+    let steps = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n";
+    let check = |id: &str, url: &str| format!("[components.{id}]\n[[checks]]\ncomponent = \"{id}\"\nurl = \"{url}\"\n");
+    let group = "[components.duo]\nany_of = [\"good\", \"bad\"]\n";
+    let mut app = TestApp::with(&format!("{steps}{}{}{group}", check("good", &good.url), check("bad", &bad.url))).await;
+    watch(&mut app, seconds(120)).await;
+    bad.answers(500);
+    watch(&mut app, seconds(300)).await;
+    app.settle().await;
+    let said = app.said();
+    assert!(said.contains("duo is degraded"), "{said}");
+    app.stop().await;
+    app.clock.advance(seconds(600));
+    app.resume().await;
+    for _ in 0..20 {
+        watch(&mut app, seconds(3)).await;
+        app.settle().await;
+        let said = app.said();
+        assert!(!said.contains("duo"), "{said}");
+    }
+    bad.answers(200);
+    watch(&mut app, seconds(60)).await;
+    app.settle().await;
+    let said = app.said();
+    assert!(said.contains("duo is up again"), "{said}");
+}
+
+#[tokio::test]
 async fn what_may_not_be_asked_is_unknown_says_why_and_accuses_nobody() {
     let shop = Shop::open().await;
     let away = "[components.away]\n[[checks]]\ncomponent = \"away\"\nurl = \"http://169.254.169.254/\"\n";

@@ -82,6 +82,43 @@ fn a_group_is_behind_what_all_of_its_failing_members_are_behind_once_that_is_cer
 }
 
 #[test]
+fn a_group_is_not_up_again_because_its_failed_member_was_not_seen_yet() {
+    let open = |remembered: &Remembered, now: i64| {
+        let (components, mut checks) = plans();
+        checks.remove(1);
+        checks[0].rules.failures = 2;
+        Book::open(components, checks, remembered, now * SECOND)
+    };
+    let mut book = open(&Remembered::default(), 0);
+    let mut rewrites = Vec::new();
+    for (second, check, verdict) in [(1, 0, Up), (2, 1, Up), (60, 0, Down), (62, 1, Up), (65, 0, Down)] {
+        rewrites.extend(see(&mut book, check, second, verdict).rewrites);
+    }
+    assert_eq!((standing(&book)[0].1, book.outage_began(0)), (Degraded, Some(60 * SECOND)));
+    let states = book.checks.iter().map(|check| (check.plan.id.clone(), check.state.clone())).collect();
+    let since = book.components.iter().map(|one| (one.plan.id.clone(), one.since)).collect();
+    let remembered = Remembered { states, spans: stored(&rewrites), since };
+    let again = || {
+        let mut book = open(&remembered, 1000);
+        book.expire(1000 * SECOND);
+        see(&mut book, 1, 1001, Up);
+        book
+    };
+    let mut book = again();
+    assert_eq!(standing(&book)[0].1, Up, "one of them is enough");
+    assert!(book.is_unproven(0, 1001 * SECOND) && book.is_unproven(3, 1001 * SECOND));
+    see(&mut book, 0, 1005, Down);
+    assert!(book.is_unproven(0, 5000 * SECOND), "it is looked into");
+    see(&mut book, 0, 1010, Down);
+    assert!(!book.is_unproven(0, 1010 * SECOND));
+    assert_eq!((standing(&book)[0].1, book.outage_began(0)), (Degraded, Some(60 * SECOND)), "the same outage");
+    assert!(!again().is_unproven(0, 1121 * SECOND), "nobody looks at it any more");
+    let mut book = again();
+    see(&mut book, 0, 1005, Up);
+    assert!(!book.is_unproven(0, 1005 * SECOND), "both were seen");
+}
+
+#[test]
 fn a_child_behind_a_failing_parent_knows_it() {
     let mut plans = plans();
     plans.0[2].depends_on = vec!["left".to_owned()];
