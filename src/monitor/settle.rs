@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::board::StatusBoard;
 use crate::config::Config;
@@ -10,7 +10,7 @@ use crate::config::uptime::{Component, Promise};
 use crate::keys::id_of;
 use crate::store::Store;
 use crate::uptime::Millis;
-use crate::uptime::availability::Record;
+use crate::uptime::availability::{Record, percent};
 use crate::uptime::book::ComponentEntry;
 use crate::uptime::incident::Announcements;
 use crate::uptime::intervals::Interval;
@@ -25,6 +25,11 @@ pub async fn settle(config: &Config, store: &Store, board: &StatusBoard, announc
     let due = due(config, board, announcements, &known, now);
     if due.is_empty() {
         return;
+    }
+    // Terms are not kept by period: whoever has changed them since is to see by which a period was settled.
+    for one in &due {
+        let (component, period, target) = (&one.whose.component, &one.period, percent(one.agreed.target));
+        info!(component, "the period {period} of `{component}` is settled by the terms of now, a target of {target} %");
     }
     if let Err(error) = store.freeze_statements(due, now).await {
         warn!("statements are not frozen yet: {error}");
