@@ -73,7 +73,7 @@ use crate::formats::Format;
 use crate::keys::ring::KeyRing;
 pub use crate::probe::address::Network;
 use crate::report::People;
-use crate::report::credit::CreditTerms;
+use crate::report::credit::{CreditTerms, PolicyTerms};
 use crate::report::make::By;
 use crate::report::rate::Goal;
 use crate::report::schedule::Rhythm;
@@ -148,7 +148,7 @@ pub type PolicyCredits = (Option<TenantId>, String, CreditTerms);
 
 impl Reports {
     /// What the policies of `tenant` give back, by what they are called in the books.
-    pub fn credits_of(&self, tenant: &TenantId) -> BTreeMap<String, CreditTerms> {
+    pub fn credits_of(&self, tenant: &TenantId) -> PolicyTerms {
         let own = self.credits.iter().filter(|(only, ..)| only.as_ref().is_none_or(|only| only == tenant));
         own.map(|(_, words, terms)| (words.clone(), terms.clone())).collect()
     }

@@ -106,6 +106,7 @@ impl RulesCache {
     pub async fn adopt(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         for tenant in self.config.tenants.values() {
             self.keep_version(tenant, now).await?;
+            self.store.adopt_credits(&tenant.id, &self.config.reports.credits_of(&tenant.id), now).await?;
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ mod cache;
 pub mod check;
 mod checkpoint;
 pub mod copy;
+mod credit_terms;
 pub mod encryption;
 pub mod ended;
 mod freshness;

@@ -6,6 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
 use super::entry::{Entry, Outcome};
 use super::figures::Question;
 use super::rate::Rate;
@@ -16,12 +19,34 @@ use crate::uptime::credit::{Tier, tier};
 pub const MIN: u64 = 20;
 
 /// What a policy gives back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreditTerms {
     /// From each compliance on, so much of the month's fee; they fall.
     pub tiers: Vec<Tier>,
     /// So many clocks must have been counted.
     pub min: u64,
+}
+
+/// What policies give back, by what they are called in the books.
+pub type PolicyTerms = BTreeMap<String, CreditTerms>;
+
+/// The same, month by month: `2026-10`.
+pub type MonthlyTerms = BTreeMap<String, PolicyTerms>;
+
+/// What policies give back, and the time from which it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreditVersion {
+    pub from: DateTime<Utc>,
+    pub terms: PolicyTerms,
+}
+
+/// What each policy gave back last, of the `versions` in force between `since` and `until`: so a policy that is called
+/// otherwise or gives nothing later on still holds for what was decided under its name. Before the first version nothing
+/// is known, so that one holds.
+pub fn in_force(versions: &[CreditVersion], since: DateTime<Utc>, until: DateTime<Utc>) -> PolicyTerms {
+    let first = versions.iter().rposition(|one| one.from <= since).unwrap_or(0);
+    let held = versions.iter().enumerate().skip(first).filter(|(at, one)| *at == first || one.from < until);
+    held.flat_map(|(_, one)| one.terms.clone()).collect()
 }
 
 /// What came of a policy for one client in one month.
@@ -52,27 +77,31 @@ impl CreditTerms {
 type Whose<'a> = (usize, Option<&'a Arc<str>>, &'a Arc<str>);
 
 /// What came of the policies that give something back, for each client and each of the closed `months` that lies wholly
-/// in the period of `question`.
+/// in the period of `question`; `terms` are those of each month.
 pub fn credits<'a>(
     entries: impl Iterator<Item = &'a Entry>,
     question: &Question,
     months: &[ClosedMonth],
-    terms: &BTreeMap<String, CreditTerms>,
+    terms: &MonthlyTerms,
 ) -> Vec<Credit> {
     let whole = |month: &ClosedMonth| {
         let period = month.days()?;
         (question.period.has(period.from) && question.period.has(period.to)).then(|| (month.month.clone(), period))
     };
     let months: Vec<(String, Period)> = months.iter().filter_map(whole).collect();
+    let of = |month: usize| terms.get(&months[month].0);
     let mut rates: BTreeMap<Whose<'_>, Rate> = BTreeMap::new();
     for entry in entries.filter(|entry| question.decided(entry) && entry.is_headline()) {
-        let Some(policy) = entry.policy.as_ref().filter(|policy| terms.contains_key(&***policy)) else { continue };
+        let Some(policy) = entry.policy.as_ref() else { continue };
         let Some(month) = months.iter().position(|(_, days)| days.has(entry.day)) else { continue };
+        if !of(month).is_some_and(|terms| terms.contains_key(&**policy)) {
+            continue;
+        }
         rates.entry((month, entry.client.as_ref(), policy)).or_default().add(entry.outcome == Outcome::Met);
     }
     let credit = |((month, client, policy), rate): (Whose<'_>, Rate)| {
+        let tier = of(month).and_then(|terms| terms.get(&**policy)).and_then(|terms| terms.tier(rate));
         let (month, period) = months[month].clone();
-        let tier = terms.get(&**policy).and_then(|terms| terms.tier(rate));
         Credit { month, period, client: client.cloned(), policy: policy.clone(), rate, tier }
     };
     rates.into_iter().map(credit).collect()
@@ -99,10 +128,31 @@ mod tests {
     }
 
     #[test]
+    fn a_month_is_judged_by_what_each_policy_gave_back_last_before_it_was_closed() {
+        let at = |day: i64| DateTime::from_timestamp(day * 86_400, 0).unwrap();
+        let version = |day, policy: &str, percent| CreditVersion {
+            from: at(day),
+            terms: [(policy.to_owned(), CreditTerms { tiers: vec![Tier { floor: 0, percent }], min: 1 })].into(),
+        };
+        let versions = [version(10, "all", 5), version(20, "all", 10), version(30, "high", 50), version(50, "all", 99)];
+        let held = |since, until| {
+            let found = in_force(&versions, at(since), at(until)).into_iter();
+            found.map(|(policy, terms)| format!("{policy} {}", terms.tiers[0].percent)).collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(held(0, 5), "all 5", "of earlier nothing is known");
+        assert_eq!(held(12, 19), "all 5");
+        assert_eq!(held(12, 21), "all 10", "it was changed before the month was closed");
+        assert_eq!(held(22, 40), "all 10, high 50", "what was promised under another name still is");
+        assert_eq!(held(31, 40), "high 50");
+        assert_eq!(in_force(&[], at(0), at(9)), PolicyTerms::new());
+    }
+
+    #[test]
     fn only_whole_closed_months_are_judged_client_by_client() {
         let mut all = entries();
         all.iter_mut().for_each(|entry| entry.policy = Some("priority High".into()));
-        let terms = BTreeMap::from([("priority High".to_owned(), CreditTerms { min: 1, ..terms() })]);
+        let terms = PolicyTerms::from([("priority High".to_owned(), CreditTerms { min: 1, ..terms() })]);
+        let terms = ["2026-10", "2026-11"].map(|month| (month.to_owned(), terms.clone())).into();
         let judge = |from: &str, to: &str, months: &[&str]| {
             let period = Period::new(from.parse().unwrap(), to.parse().unwrap()).unwrap();
             let closed =

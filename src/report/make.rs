@@ -12,7 +12,7 @@ use self::breaches::{breaches, left_out};
 pub use self::by::By;
 use self::groups::groups;
 use self::overview::{course, overview};
-use super::credit::CreditTerms;
+use super::credit::MonthlyTerms;
 use super::day::Day;
 use super::entry::{Entry, Holder};
 use super::figures::{Question, Summary, compliance, summary};
@@ -45,7 +45,7 @@ pub struct Material<'a> {
     /// The goals of those policies that have their own, by what they are called in the books.
     pub policy_goals: &'a BTreeMap<String, Goal>,
     /// What those policies give back that give something, by what they are called in the books.
-    pub policy_credits: &'a BTreeMap<String, CreditTerms>,
+    pub policy_credits: &'a MonthlyTerms,
     /// Those of the period and of the one before it, and the other clocks of their tickets.
     pub entries: &'a [Entry],
     /// Each day of the period.
@@ -160,11 +160,12 @@ mod tests {
     use super::super::entry::tests::entries;
     use super::super::entry::{Outcome, Reason};
     use super::*;
+    use crate::report::credit::CreditTerms;
     use crate::uptime::credit::Tier;
 
     struct Plain;
 
-    static NOTHING_BACK: BTreeMap<String, CreditTerms> = BTreeMap::new();
+    static NOTHING_BACK: MonthlyTerms = BTreeMap::new();
 
     impl Names for Plain {
         fn person(&self, holder: &Holder) -> String {
@@ -245,7 +246,8 @@ mod tests {
         let month = ClosedMonth { month: "2026-10".into(), sha256: String::new(), corrections: 0 };
         let tiers = [(95_000, 0), (0, 10)].map(|(floor, percent)| Tier { floor, percent }).to_vec();
         let told = |min| {
-            let credits = BTreeMap::from([("priority High".to_owned(), CreditTerms { tiers: tiers.clone(), min })]);
+            let terms = [("priority High".to_owned(), CreditTerms { tiers: tiers.clone(), min })].into();
+            let credits = MonthlyTerms::from([("2026-10".to_owned(), terms)]);
             let question = Question { period, with_maintenance: false };
             let months = vec![month.clone()];
             let made = report(&Material { question, months, policy_credits: &credits, ..material(&entries, &goals) });
@@ -257,6 +259,45 @@ mod tests {
         assert_eq!(told(14)[3..], [Cell::Number(10.0), Cell::text("below all other tiers")]);
         assert_eq!(told(15)[3..], [Cell::Blank, Cell::text("too few")]);
         assert!(report(&material(&entries, &goals)).sections.iter().all(|section| section.key != "credits"));
+    }
+
+    #[test]
+    fn what_is_owed_stands_in_the_order_of_the_names_that_are_shown() {
+        /// Names in another order than the ids.
+        struct Backwards;
+        impl Names for Backwards {
+            fn person(&self, holder: &Holder) -> String {
+                holder.to_string()
+            }
+
+            fn client(&self, id: &str) -> String {
+                if id == "1" { "z".to_owned() } else { "a".to_owned() }
+            }
+
+            fn ticket(&self, id: &str) -> String {
+                id.to_owned()
+            }
+
+            fn policy(&self, words: &str) -> String {
+                words.to_owned()
+            }
+        }
+        let mut entries = entries();
+        for (at, entry) in entries.iter_mut().enumerate() {
+            entry.policy = Some("all".into());
+            entry.client = Some(["1", "2"][at % 2].into());
+        }
+        let goals = BTreeMap::new();
+        let terms = [("all".to_owned(), CreditTerms { tiers: vec![Tier { floor: 0, percent: 1 }], min: 1 })].into();
+        let credits = MonthlyTerms::from([("2026-10".to_owned(), terms)]);
+        let period = Period::new("2026-10-01".parse().unwrap(), "2026-10-31".parse().unwrap()).unwrap();
+        let question = Question { period, with_maintenance: false };
+        let months = vec![ClosedMonth { month: "2026-10".into(), sha256: String::new(), corrections: 0 }];
+        let plain = material(&entries, &goals);
+        let made = report(&Material { question, months, policy_credits: &credits, names: &Backwards, ..plain });
+        let section = made.sections.into_iter().find(|section| section.key == "credits").unwrap();
+        let clients: Vec<_> = section.tables[0].rows.iter().map(|row| row.cells[1].clone()).collect();
+        assert_eq!(clients, [Cell::text("a"), Cell::text("z")]);
     }
 
     #[test]

@@ -207,8 +207,9 @@ impl Service {
             by: wanted.by,
             client,
             goal: self.goal_of(tenant, wanted),
+        let policy_credits = self.credit_terms(tenant, found).await?;
             policy_goals: &policy_goals,
-            policy_credits: &self.config.reports.credits_of(&tenant.id),
+            policy_credits: &policy_credits,
             entries: &entries,
             days: &days,
             months: found.months.clone(),
@@ -278,13 +279,8 @@ impl Service {
             false => self.store.corrections(&tenant.id, (period.from, period.to)).await?,
         };
         let month = |(number, sha256): &(i64, String)| {
-            let (year, month) = (number.div_euclid(12), number.rem_euclid(12) + 1);
             let later = corrections.iter().filter(|one| month_of(one.day) == *number);
-            ClosedMonth {
-                month: format!("{year}-{month:02}"),
-                sha256: sha256.clone(),
-                corrections: later.count() as u64,
-            }
+            ClosedMonth { month: month_name(*number), sha256: sha256.clone(), corrections: later.count() as u64 }
         };
         let months: Vec<ClosedMonth> = closed.iter().map(month).collect();
         let wanted_months = month_of(period.to) - month_of(period.from) + 1;
@@ -301,6 +297,11 @@ fn by_date(days: &[BookDay]) -> BTreeMap<NaiveDate, &BookDay> {
 /// What the sender's own rules keep from everybody.
 fn withheld(what: &str, people: People) -> ServiceError {
     let why = format!("{what} here: `people` in [reports] is `{}`", people.as_str());
+/// The month of that number: `2026-10`.
+fn month_name(number: i64) -> String {
+    format!("{}-{:02}", number.div_euclid(12), number.rem_euclid(12) + 1)
+}
+
     ServiceError::BadQuestion(Complaint::whole(why))
 }
 

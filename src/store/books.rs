@@ -62,6 +62,12 @@ pub fn month_of(date: NaiveDate) -> i64 {
     i64::from(date.year()) * 12 + i64::from(date.month0())
 }
 
+/// The first day of the month of that number; none: it is not in the calendar.
+pub fn first_of_month(month: i64) -> Option<NaiveDate> {
+    let year = i32::try_from(month.div_euclid(12)).ok()?;
+    NaiveDate::from_ymd_opt(year, u32::try_from(month.rem_euclid(12)).ok()? + 1, 1)
+}
+
 impl Store {
     /// At most `limit` tickets that are to be booked at `now`, those marked by a change first.
     pub async fn to_book(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<Marked>, StoreError> {

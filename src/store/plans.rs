@@ -11,6 +11,7 @@ use crate::store::sql::{self, AssertSqlSafe, Connection};
 
 /// Tables that hold a handful of rows for each tenant, person or phone, or are emptied by themselves.
 const SMALL: &[&str] = &[
+    "credit_terms",
     "directories",
     "encryption_keys",
     "heartbeats",

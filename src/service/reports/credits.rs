@@ -1,12 +1,16 @@
 //! Service credits of policies: what is owed to whom for a closed month.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::question::TechnicianQuery;
-use super::{Asked, Question, Reach, Service, ServiceError};
-use crate::report::credit::{Credit, credits};
+use super::question::{Found, TechnicianQuery};
+use super::{Asked, Question, Reach, Service, ServiceError, month_name};
+use crate::config::Tenant;
+use crate::report::credit::{Credit, CreditVersion, MonthlyTerms, PolicyTerms, credits, in_force};
 use crate::report::make::Names;
+use crate::sla::calendar::midnight;
+use crate::store::books::{first_of_month, month_of};
 
 /// What came of a policy for one client in one closed month.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -38,9 +42,9 @@ impl Service {
         let wanted = query.wanted()?;
         let mut all = Vec::new();
         for tenant in self.tenants(reach).filter(|tenant| wanted.means(&tenant.id)) {
-            let terms = self.config.reports.credits_of(&tenant.id);
             let found = self.period_of(tenant, &wanted).await?;
-            if terms.is_empty() || found.months.is_empty() {
+            let terms = self.credit_terms(tenant, &found).await?;
+            if terms.values().all(PolicyTerms::is_empty) || found.months.is_empty() {
                 continue;
             }
             let asked = Asked { from: found.period.from, to: found.period.to, latest: wanted.latest };
@@ -58,8 +62,31 @@ impl Service {
                 tier_percentage: one.tier.map(|tier| f64::from(tier.floor) / 1000.0),
                 credit_percentage: one.tier.map(|tier| tier.percent),
             };
-            all.extend(credits(entries.iter(), &question, &found.months, &terms).into_iter().map(view));
+            let mut told: Vec<_> =
+                credits(entries.iter(), &question, &found.months, &terms).into_iter().map(view).collect();
+            // By the names that are shown: the order of SuperOps' ids would tell whose a pseudonym is.
+            told.sort_by_cached_key(|one| (one.month.clone(), one.client.clone(), one.policy.clone()));
+            all.extend(told);
         }
         Ok(all)
+    }
+
+    /// What the policies of `tenant` give back for each month of the period. What is configured after a month was closed
+    /// moves nothing of it.
+    pub(super) async fn credit_terms(&self, tenant: &Tenant, found: &Found) -> Result<MonthlyTerms, ServiceError> {
+        let mut versions = self.store.credit_versions(&tenant.id).await?;
+        if versions.is_empty() {
+            // The service has not run yet.
+            let terms = self.config.reports.credits_of(&tenant.id);
+            versions.push(CreditVersion { from: DateTime::UNIX_EPOCH, terms });
+        }
+        let period = (found.period.from, found.period.to);
+        let closed = self.store.months_closed_at(&tenant.id, period).await?;
+        let terms = |month: i64| {
+            let since = midnight(found.zone, first_of_month(month)?)?;
+            let until = closed.get(&month).copied().unwrap_or(DateTime::<Utc>::MAX_UTC);
+            Some((month_name(month), in_force(&versions, since, until)))
+        };
+        Ok((month_of(period.0)..=month_of(period.1)).filter_map(terms).collect())
     }
 }

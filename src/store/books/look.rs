@@ -187,9 +187,7 @@ async fn closed_months(connection: &mut Connection, checked: &mut Checked) -> Re
         let (tenant, month): (String, i64) = (row.try_get("tenant")?, row.try_get("month")?);
         let (hash, count): (String, i64) = (row.try_get("sha256")?, row.try_get("entries")?);
         let id = TenantId::parse(&tenant).map_err(super::unreadable)?;
-        let year = i32::try_from(month.div_euclid(12)).unwrap_or_default();
-        let number = u32::try_from(month.rem_euclid(12)).unwrap_or_default() + 1;
-        let Some(first) = NaiveDate::from_ymd_opt(year, number, 1) else { continue };
+        let Some(first) = super::first_of_month(month) else { continue };
         let (found, entries) = months::seal(connection, &id, first).await?;
         if (&found, entries) != (&hash, count) {
             let what = format!(

@@ -3,8 +3,8 @@
 use super::{Checked, Look, words};
 use crate::store::sql::{self, AssertSqlSafe, Connection, Row};
 use crate::store::{
-    StoreError, alerts, incidents, outbox, predictions, reports, statements, suppressions, tickets, versions,
-    write_backs,
+    StoreError, alerts, credit_terms, incidents, outbox, predictions, reports, statements, suppressions, tickets,
+    versions, write_backs,
 };
 
 /// Rows of one table.
@@ -47,6 +47,12 @@ const KINDS: &[Kind] = &[
         table: "policy_versions",
         key: &["tenant", "version"],
         read: |row| versions::version(row).map(drop),
+        remedy: OF_LATER,
+    },
+    Kind {
+        table: "credit_terms",
+        key: &["tenant", "version"],
+        read: |row| credit_terms::version(row).map(drop),
         remedy: OF_LATER,
     },
     Kind { table: "write_backs", key: &["key"], read: |row| write_backs::row(row).map(drop), remedy: DELETE },

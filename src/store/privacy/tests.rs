@@ -126,6 +126,7 @@ const OF_NOBODY: &[&str] = &[
     "attempts: notification outcome tenant",
     // Of a change, and of a session, only from which machine.
     "audit: alert hash origin prior tenant",
+    "credit_terms: content tenant",
     "days: clock tenant",
     "digested: alert_key digest",
     "directories: tenant",
