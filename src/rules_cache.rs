@@ -167,14 +167,16 @@ impl RulesCache {
     }
 
     /// The rules of every version of what `tenant` promised, oldest first, each with its number and from when on it holds.
+    /// What is configured and no version yet has judged nothing, and does not do so here.
     pub async fn eras(&self, tenant: &Tenant) -> Result<Vec<(Arc<TenantRules>, u32, DateTime<Utc>)>, StoreError> {
         let (directory, present) = self.of(tenant).await?;
         let versions = self.versions(&tenant.id).await?;
         let Some(last) = versions.last() else { return Ok(vec![(present, 0, DateTime::UNIX_EPOCH)]) };
+        let configured = terms(&self.config, tenant, &directory);
         let mut eras = Vec::with_capacity(versions.len());
         for version in versions.iter() {
-            let is_last = version.number == last.number;
-            let rules = if is_last { present.clone() } else { self.past(tenant, version, &directory)? };
+            let is_present = version.number == last.number && version.terms == configured;
+            let rules = if is_present { present.clone() } else { self.past(tenant, version, &directory)? };
             eras.push((rules, version.number, version.from));
         }
         Ok(eras)
