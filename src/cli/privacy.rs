@@ -8,8 +8,9 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::keys;
 use crate::service::reports::names::pseudonym_key;
-use crate::store::Store;
+use crate::store::encryption::wipe_freed;
 use crate::store::privacy::{Erased, Held, Mention, Person};
+use crate::store::{Place, Store};
 use crate::ticket::TenantId;
 
 #[derive(Debug, Subcommand)]
@@ -41,6 +42,8 @@ struct Export {
     person: Person,
     /// Texts that name the person, as they stand.
     texts: Vec<Mention>,
+    /// So many more name the person or somebody called the same: they do not say which.
+    unclear: usize,
     /// What the books count of the person.
     shares: Vec<Held>,
 }
@@ -57,7 +60,8 @@ async fn export(config: &Config, person: &str, tenant: Option<&str>) -> Result<(
     let store = Store::open(&config.store, Default::default()).await?;
     let person = one(&store, tenant_of(config, tenant)?, person).await?;
     let (texts, shares) = (store.mentions(&person).await?, store.held_by(&person).await?);
-    super::print(&super::as_json(&Export { person, texts, shares })?)?;
+    let (texts, others): (Vec<_>, Vec<_>) = texts.into_iter().partition(|text| text.is_sure);
+    super::print(&super::as_json(&Export { person, texts, unclear: others.len(), shares })?)?;
     store.close().await;
     Ok(())
 }
@@ -79,24 +83,30 @@ async fn erase(config: &Config, person: &str, tenant: Option<&str>, yes: bool) -
         format!("Technician {}", keys::pseudonym(&key, person.tenant.as_str(), "technician", person.id.as_str()));
     if yes {
         let erased = store.erase_person(&person, &pseudonym, super::token::at_the_command_line(), now).await?;
-        super::print(&done(&pseudonym, &erased))?;
+        let place = Place::from(&config.store);
+        store.close().await;
+        wipe_freed(&place).await?;
+        super::print(&done(&pseudonym, &erased, &place))
     } else {
+        store.close().await;
         let texts = store.mentions(&person).await?.len();
         super::print(&format!(
             "{texts} texts name {} (id {}), who would be called {pseudonym}; nothing is changed yet: add --yes\n",
             person.known_by.join(", "),
             person.id
-        ))?;
+        ))
     }
-    store.close().await;
-    Ok(())
 }
 
-fn done(pseudonym: &str, erased: &Erased) -> String {
+fn done(pseudonym: &str, erased: &Erased, place: &Place) -> String {
+    let wiped = match place {
+        Place::File(_) => "The file was written anew, so nothing of before is left in it.",
+        Place::Server(_) => "What the server still holds of before goes with VACUUM FULL.",
+    };
     format!(
         "now called {pseudonym}: {} texts, {} numbers and {} archived files\n\
          The counts, and the hashes of closed months, are as they were. Delete the person at SuperOps too, and from the \
-         configuration: what is told there comes again.\n",
+         configuration: what is told there comes again. {wiped}\n",
         erased.texts, erased.numbers, erased.files
     )
 }

@@ -13,8 +13,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 use self::places::PLACES;
-use self::texts::next_rows;
-use self::words::Replacement;
+use self::texts::{next_rows, whose};
+use self::words::{Replacement, small};
 use super::books::date_of;
 use super::{Store, StoreError, millis};
 use crate::store::sql;
@@ -27,6 +27,11 @@ pub struct Person {
     pub id: RefId,
     /// Names, addresses and numbers.
     pub known_by: Vec<String>,
+    /// Those of them by which others are known too.
+    pub shared: Vec<String>,
+    /// The ids of these others.
+    #[serde(skip)]
+    pub namesakes: Vec<RefId>,
 }
 
 /// A text that names the person.
@@ -36,6 +41,9 @@ pub struct Mention {
     pub row: String,
     pub column: &'static str,
     pub text: String,
+    /// Else it may be about somebody of the same name.
+    #[serde(skip)]
+    pub is_sure: bool,
 }
 
 /// A share of a decided clock.
@@ -65,6 +73,19 @@ pub struct Erased {
     pub audit_lines: u64,
 }
 
+impl Person {
+    /// This one, with what of it others among `all` are called too.
+    fn beside(&self, all: &[Self]) -> Self {
+        let has = |one: &Self, word: &String| one.known_by.iter().any(|other| small(other) == small(word));
+        let others = || all.iter().filter(|one| one.id != self.id);
+        let shared: Vec<String> =
+            self.known_by.iter().filter(|word| others().any(|one| has(one, word))).cloned().collect();
+        let is_namesake = |one: &&Self| shared.iter().any(|word| has(one, word));
+        let namesakes = others().filter(is_namesake).map(|one| one.id.clone()).collect();
+        Self { shared, namesakes, ..self.clone() }
+    }
+}
+
 impl Store {
     /// Whom of `tenant` people mean by `text`: an id, a name, an address or a number.
     pub async fn persons(&self, tenant: &TenantId, text: &str) -> Result<Vec<Person>, StoreError> {
@@ -82,26 +103,30 @@ impl Store {
                 now.flatten().chain(once).map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect();
             known_by.sort();
             known_by.dedup();
-            Person { tenant: tenant.clone(), id, known_by }
+            Person { tenant: tenant.clone(), id, known_by, shared: Vec::new(), namesakes: Vec::new() }
         };
         let wanted = text.trim().to_lowercase();
         let is_meant = |one: &Person| {
             one.id.as_str() == text.trim() || one.known_by.iter().any(|word| word.to_lowercase() == wanted)
         };
-        Ok(ids.into_iter().map(person).filter(is_meant).collect())
+        let all: Vec<Person> = ids.into_iter().map(person).collect();
+        Ok(all.iter().filter(|one| is_meant(one)).map(|one| one.beside(&all)).collect())
     }
 
     /// Every text that names the person.
     pub async fn mentions(&self, person: &Person) -> Result<Vec<Mention>, StoreError> {
-        let instead = Replacement::new(&person.known_by, "");
+        let instead = Replacement::new(person, "");
+        let sure = instead.clone().sure();
         let mut found = Vec::new();
         for place in PLACES {
             let mut after = place.first();
             while let Some((rows, last)) = next_rows(&self.reads, place, &person.tenant, &after).await? {
                 for (key, texts) in rows {
+                    let whose = whose(place, &key, &instead);
                     let named = place.columns.iter().zip(texts).filter_map(|(column, held)| {
-                        let text = held.text.filter(|text| instead.of(text).is_some())?;
-                        Some(Mention { table: place.table, row: key.to_string(), column, text })
+                        let text = held.text.filter(|text| instead.of(text, whose).is_some())?;
+                        let is_sure = sure.of(&text, whose).is_some();
+                        Some(Mention { table: place.table, row: key.to_string(), column, text, is_sure })
                     });
                     found.extend(named);
                 }

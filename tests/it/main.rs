@@ -34,6 +34,7 @@ mod people;
 mod phones;
 mod policies;
 mod predicted;
+mod privacy;
 mod pushes;
 mod recompute;
 mod refusals;

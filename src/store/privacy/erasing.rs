@@ -28,7 +28,7 @@ impl Store {
         author: Author,
         now: DateTime<Utc>,
     ) -> Result<Erased, StoreError> {
-        let instead = Replacement::new(&person.known_by, pseudonym);
+        let instead = Replacement::new(person, pseudonym);
         let mut erased = Erased { files: self.empty_files(person).await?, ..Erased::default() };
         erased.numbers = self.forget_numbers(person).await?;
         for place in PLACES.iter().filter(|place| !place.is_last()) {
@@ -41,7 +41,7 @@ impl Store {
     async fn reword(&self, place: &'static Place, tenant: &TenantId, instead: &Replacement) -> Result<u64, StoreError> {
         let (mut after, mut all) = (place.first(), 0);
         while let Some((rows, last)) = next_rows(&self.reads, place, tenant, &after).await? {
-            let (rows, tenant) = (reworded(rows, instead), tenant.clone());
+            let (rows, tenant) = (reworded(place, rows, instead), tenant.clone());
             all += rows.len() as u64;
             if !rows.is_empty() {
                 self.writer
@@ -86,7 +86,8 @@ impl Store {
 
     /// What is kept under the person's numbers and nothing else.
     async fn forget_numbers(&self, person: &Person) -> Result<u64, StoreError> {
-        let known_by = person.known_by.clone();
+        let own = |word: &&String| !person.shared.contains(word);
+        let known_by: Vec<String> = person.known_by.iter().filter(own).cloned().collect();
         self.writer
             .write(move |tx: &mut Connection| {
                 Box::pin(async move {
@@ -158,7 +159,7 @@ async fn reword_within(
 ) -> Result<u64, sql::Error> {
     let (mut after, mut all) = (place.first(), 0);
     while let Some((rows, last)) = next_rows(&mut *tx, place, tenant, &after).await? {
-        let rows = reworded(rows, instead);
+        let rows = reworded(place, rows, instead);
         all += rows.len() as u64;
         write(tx, place, tenant, &rows).await?;
         after = last;

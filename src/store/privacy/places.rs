@@ -51,6 +51,11 @@ impl Place {
         ["audit", "directories", "people"].contains(&self.table)
     }
 
+    /// Whether its rows are technicians by their ids.
+    pub fn is_of_people(&self) -> bool {
+        self.table == "people"
+    }
+
     /// Whether its rows are asked for by tenant.
     pub fn of_tenant(&self) -> bool {
         self.page.contains("tenant = $2")

@@ -241,6 +241,39 @@ async fn nothing_names_an_erased_person_and_every_count_and_hash_is_as_it_was() 
     assert!(text.contains("last hash was") && text.contains("quarantine.why: it is no zone"), "{text}");
 }
 
+#[tokio::test]
+async fn a_namesake_keeps_the_name_wherever_an_id_says_who_is_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    store(&folder).await.close().await;
+    let path = folder.path().join("sla.db");
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    for statement in [
+        "INSERT INTO people VALUES ('acme', 'technician', '9', 'Ada Byron', 1)",
+        "UPDATE directories SET directory = replace(directory, '\"technicians\":{', '\"technicians\":{\"9\":{\"id\":\"9\",
+           \"name\":\"Ada Byron\",\"email\":null,\"phone\":null,\"manager\":null,\"groups\":[]},')",
+    ] {
+        sqlx::query(statement).execute(&pool).await.expect(statement);
+    }
+    pool.close().await;
+    let store = Store::open(crate::store::Place::File(path), Arc::default()).await.unwrap();
+    assert_eq!(store.persons(&tenant(), "Ada Byron").await.unwrap().len(), 2);
+    let person = store.persons(&tenant(), "7").await.unwrap().remove(0);
+    assert_eq!((&person.shared[..], person.namesakes.len()), (&["Ada Byron".to_owned()][..], 1));
+    let sure: Vec<_> = store.mentions(&person).await.unwrap().into_iter().filter(|one| one.is_sure).collect();
+    assert!(sure.iter().any(|one| one.table == "people" && one.row == "7"), "{sure:#?}");
+    assert!(sure.iter().all(|one| one.table != "events" && one.row != "9"), "{sure:#?}");
+    store.erase_person(&person, "Technician 1A2B", author("root"), now()).await.unwrap();
+    let left = store.persons(&tenant(), "Ada Byron").await.unwrap();
+    assert_eq!(left.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["9"]);
+    store.close().await;
+    let text = everything(&folder).await.to_lowercase();
+    let named = text.lines().filter(|line| line.contains("ada byron")).map(|line| line.split(": ").next().unwrap());
+    let mut named: Vec<_> = named.collect();
+    named.sort_unstable();
+    assert_eq!(named, ["directories.directory", "events.was", "people.name"], "of the other one");
+    assert!(text.contains("events.was: a technician") && text.contains("people.name: technician 1a2b"), "{text}");
+}
+
 /// What comes of `work`, unless the store has been written to `writes` times before; then it goes no further.
 async fn up_to<F: Future>(writes: u64, store: &Store, work: F) -> Option<F::Output> {
     let (mut work, most) = (std::pin::pin!(work), store.times_written() + writes);

@@ -1,7 +1,7 @@
 //! The texts of one place, some rows at a time: read, and exchanged.
 
 use super::places::{Key, Place};
-use super::words::Replacement;
+use super::words::{Replacement, Whose};
 use crate::store::sealed::{Column, Sealed};
 use crate::store::sql::{self, Connection, On, Query, Row, Stored};
 use crate::ticket::TenantId;
@@ -50,16 +50,25 @@ pub(super) async fn next_rows(
 }
 
 /// Those of `rows` that hold what `instead` stands for, with that in its place.
-pub(super) fn reworded(rows: Vec<TextRow>, instead: &Replacement) -> Vec<TextRow> {
+pub(super) fn reworded(place: &Place, rows: Vec<TextRow>, instead: &Replacement) -> Vec<TextRow> {
     let mut changed = Vec::new();
     for (key, texts) in rows {
-        let other: Vec<Option<String>> = texts.iter().map(|was| instead.of(was.text.as_deref()?)).collect();
+        let whose = whose(place, &key, instead);
+        let other: Vec<Option<String>> = texts.iter().map(|was| instead.of(was.text.as_deref()?, whose)).collect();
         if other.iter().any(Option::is_some) {
             let texts = texts.into_iter().zip(other).map(|(was, other)| Words { text: other.or(was.text), ..was });
             changed.push((key, texts.collect()));
         }
     }
     changed
+}
+
+/// Whom a row is about, as far as its key says.
+pub(super) fn whose(place: &Place, key: &Key, instead: &Replacement) -> Whose {
+    match key {
+        Key::Text(id) if place.is_of_people() => instead.row_of(id),
+        Key::Text(_) | Key::Number(_) => Whose::Unclear,
+    }
 }
 
 /// Writes `rows` as they are to stand.

@@ -1,20 +1,53 @@
 //! Names, addresses and numbers in a text or in JSON, and something else in their place.
 
-use serde_json::Value;
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::Person;
+use crate::ticket::RefId;
+
+/// What stands where a name is that another one has too, and nothing says who is meant.
+const ONE_OF_THEM: &str = "a technician";
 
 /// What is sought, and what is to stand there.
 #[derive(Clone, Debug)]
 pub struct Replacement {
-    /// In small letters, the longest first: an address may hold a name.
-    words: Vec<Vec<char>>,
+    /// In small letters, the longest first: an address may hold a name. Whether others are known by it too.
+    words: Vec<(Vec<char>, bool)>,
     instead: String,
+    /// What stands where it is not said who of one name is meant; none: that is left alone.
+    unclear: Option<&'static str>,
+    /// The person's id, and those of the others.
+    id: String,
+    others: BTreeSet<String>,
+}
+
+/// Whom something is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    Theirs,
+    /// Somebody's who is called the same.
+    Anothers,
+    /// It is not said.
+    Unclear,
 }
 
 impl Replacement {
-    pub fn new(words: &[String], instead: &str) -> Self {
-        let mut words: Vec<Vec<char>> = words.iter().map(|word| small(word)).filter(|word| !word.is_empty()).collect();
-        words.sort_by_key(|word| std::cmp::Reverse(word.len()));
-        Self { words, instead: instead.to_owned() }
+    /// What names `person`, and `instead` in its place.
+    pub fn new(person: &Person, instead: &str) -> Self {
+        let shared = |word: &String| person.shared.contains(word);
+        let words = person.known_by.iter().map(|word| (small(word), shared(word)));
+        let mut words: Vec<_> = words.filter(|(word, _)| !word.is_empty()).collect();
+        words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
+        let others = person.namesakes.iter().map(RefId::to_string).collect();
+        let (instead, id) = (instead.to_owned(), person.id.to_string());
+        Self { words, instead, unclear: Some(ONE_OF_THEM), id, others }
+    }
+
+    /// The same, which leaves alone what may be about somebody of the same name.
+    pub fn sure(self) -> Self {
+        Self { unclear: None, ..self }
     }
 
     /// What stands in their place.
@@ -22,39 +55,60 @@ impl Replacement {
         &self.instead
     }
 
-    /// `text` with something else in the place of each; none: it holds none of them. Of JSON only what it says is looked
-    /// at, never the names of its fields.
-    pub fn of(&self, text: &str) -> Option<String> {
-        if !text.starts_with(['{', '[']) {
-            return self.within(text);
+    /// Whom the row of this id is about.
+    pub fn row_of(&self, id: &str) -> Whose {
+        match id {
+            id if id == self.id => Whose::Theirs,
+            id if self.others.contains(id) => Whose::Anothers,
+            _ => Whose::Unclear,
         }
-        let Ok(mut value) = serde_json::from_str::<Value>(text) else { return self.within(text) };
-        self.walk(&mut value).then(|| value.to_string())
     }
 
-    fn walk(&self, value: &mut Value) -> bool {
+    /// `text` with something else in the place of each; none: it holds none of them. Of JSON only what it says is looked
+    /// at, never the names of its fields; and where it gives an id beside a name, that says who is meant.
+    pub fn of(&self, text: &str, whose: Whose) -> Option<String> {
+        if !text.starts_with(['{', '[']) {
+            return self.within(text, whose);
+        }
+        let Ok(mut value) = serde_json::from_str::<Value>(text) else { return self.within(text, whose) };
+        self.walk(&mut value, whose).then(|| value.to_string())
+    }
+
+    fn walk(&self, value: &mut Value, whose: Whose) -> bool {
         match value {
-            Value::String(text) => match self.within(text) {
+            Value::String(text) => match self.within(text, whose) {
                 Some(other) => {
                     *text = other;
                     true
                 }
                 None => false,
             },
-            Value::Array(values) => values.iter_mut().fold(false, |changed, value| self.walk(value) | changed),
-            Value::Object(fields) => fields.values_mut().fold(false, |changed, value| self.walk(value) | changed),
+            Value::Array(values) => values.iter_mut().fold(false, |changed, value| self.walk(value, whose) | changed),
+            Value::Object(fields) => {
+                let whose = self.says_whose(fields).unwrap_or(whose);
+                fields.values_mut().fold(false, |changed, value| self.walk(value, whose) | changed)
+            }
             Value::Null | Value::Bool(_) | Value::Number(_) => false,
         }
     }
 
-    fn within(&self, text: &str) -> Option<String> {
+    /// Whom an object with an id and a name of several is about.
+    fn says_whose(&self, fields: &Map<String, Value>) -> Option<Whose> {
+        let name: Vec<char> = small(fields.get("name")?.as_str()?);
+        let is_shared = self.words.iter().any(|(word, shared)| *shared && *word == name);
+        let whose = self.row_of(fields.get("id")?.as_str()?);
+        (is_shared && whose != Whose::Unclear).then_some(whose)
+    }
+
+    fn within(&self, text: &str, whose: Whose) -> Option<String> {
         let letters: Vec<char> = text.chars().collect();
         let (mut other, mut at, mut found) = (String::with_capacity(text.len()), 0, false);
         while at < letters.len() {
-            match self.words.iter().find(|word| stands(word, &letters, at)) {
-                Some(word) => {
-                    other += &self.instead;
-                    at += word.len();
+            let here = self.words.iter().find(|(word, _)| stands(word, &letters, at));
+            match here.and_then(|(word, shared)| Some((word.len(), self.instead_of(*shared, whose)?))) {
+                Some((length, instead)) => {
+                    other += instead;
+                    at += length;
                     found = true;
                 }
                 None => {
@@ -64,6 +118,15 @@ impl Replacement {
             }
         }
         found.then_some(other)
+    }
+
+    /// None: it stays.
+    fn instead_of(&self, shared: bool, whose: Whose) -> Option<&str> {
+        match (shared, whose) {
+            (false, _) | (true, Whose::Theirs) => Some(&self.instead),
+            (true, Whose::Anothers) => None,
+            (true, Whose::Unclear) => self.unclear,
+        }
     }
 }
 
@@ -77,7 +140,7 @@ fn stands(word: &[char], letters: &[char], at: usize) -> bool {
         && apart(letters.get(end))
 }
 
-fn small(word: &str) -> Vec<char> {
+pub(super) fn small(word: &str) -> Vec<char> {
     word.trim().chars().map(small_letter).collect()
 }
 
@@ -93,6 +156,7 @@ fn small_letter(letter: char) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ticket::TenantId;
 
     #[test]
     fn a_name_goes_wherever_it_stands_by_itself_and_nowhere_else() {
@@ -109,7 +173,42 @@ mod tests {
             ("", None),
         ];
         for (text, expected) in cases {
-            assert_eq!(Replacement::new(&words, "X").of(text).as_deref(), expected, "{text}");
+            let person = Person { known_by: words.to_vec(), ..person() };
+            assert_eq!(Replacement::new(&person, "X").of(text, Whose::Unclear).as_deref(), expected, "{text}");
         }
+    }
+
+    fn person() -> Person {
+        Person {
+            tenant: TenantId::parse("acme").unwrap(),
+            id: RefId::parse("900").unwrap(),
+            known_by: vec!["Ann Lee".to_owned(), "ann@example.com".to_owned()],
+            shared: vec!["Ann Lee".to_owned()],
+            namesakes: vec![RefId::parse("906").unwrap()],
+        }
+    }
+
+    #[test]
+    fn of_two_of_one_name_the_id_says_who_is_meant_and_without_one_nobody_is_named() {
+        let cases = [
+            (r#"{"id":"900","name":"Ann Lee"}"#, Some(r#"{"id":"900","name":"X"}"#), true),
+            (r#"{"id":"906","name":"Ann Lee"}"#, None, true),
+            (r#"{"id":"906","subject":"Ann Lee"}"#, Some(r#"{"id":"906","subject":"a technician"}"#), false),
+            (
+                r#"{"id":"t","who":{"id":"900","name":"ann lee"}}"#,
+                Some(r#"{"id":"t","who":{"id":"900","name":"X"}}"#),
+                true,
+            ),
+            ("given to Ann Lee", Some("given to a technician"), false),
+            ("by ann@example.com", Some("by X"), true),
+        ];
+        for (text, expected, is_sure) in cases {
+            let instead = Replacement::new(&person(), "X");
+            assert_eq!(instead.of(text, Whose::Unclear).as_deref(), expected, "{text}");
+            let sure = instead.sure().of(text, Whose::Unclear);
+            assert_eq!(sure.as_deref(), expected.filter(|_| is_sure), "{text}");
+        }
+        let instead = Replacement::new(&person(), "X");
+        assert_eq!(["900", "906"].map(|id| instead.of("Ann Lee", instead.row_of(id))), [Some("X".to_owned()), None]);
     }
 }
