@@ -8,10 +8,12 @@ use super::alerts::AlertView;
 use super::described::BreachOrderWord;
 use super::messages::Said;
 use super::paging::{cut, last_place, way};
+use super::reports::names::SOMEBODY;
 use super::reports::reasons::ReasonView;
 use super::{ClockStatus, Complaint, Reach, Service, ServiceError};
 use crate::alert::life::{AlertRow, State};
 use crate::alert::{AlertKind, Stage};
+use crate::report::People;
 use crate::store::latest::Way;
 use crate::store::record::{AlertTime, OpenAlert};
 use crate::ticket::{ClockKind, Ticket};
@@ -179,9 +181,19 @@ impl Service {
                 _ => None,
             };
             let ticket = watched.as_ref().map(|watched| &watched.ticket);
-            breaches.push(BreachView { reason, ..breach(view, state, ticket) });
+            breaches.push(self.as_far_as_told(BreachView { reason, ..breach(view, state, ticket) }));
         }
         Ok(BreachPage { now, total, breaches, next_cursor })
+    }
+
+    /// What is closed is a figure about whoever had it: told as reports tell it. Open ones still name who has the ticket.
+    fn as_far_as_told(&self, breach: BreachView) -> BreachView {
+        let people = self.config.reports.people;
+        if breach.state != BreachState::Closed || people == People::Named {
+            return breach;
+        }
+        let somebody = breach.technician_name.is_some() && people == People::Pseudonyms;
+        BreachView { technician_id: None, technician_name: somebody.then(|| SOMEBODY.to_owned()), ..breach }
     }
 }
 
