@@ -133,7 +133,7 @@ impl Reporting {
         match until.map_err(|error| error.to_string())? {
             Some(until) if until >= period.to => Ok(next),
             Some(_) => self.send(schedule, period, zone, now).await.map(|()| next),
-            None => self.begin(schedule, period, now).await.map_err(|error| error.to_string()).map(|()| next),
+            None => self.begin(schedule, zone, now).await.map_err(|error| error.to_string()).map(|()| next),
         }
     }
 
@@ -143,8 +143,9 @@ impl Reporting {
         Ok(Some(rules.msp_timezone()))
     }
 
-    /// Nobody is sent what was over before the schedule was there.
-    async fn begin(&self, schedule: &ReportSchedule, over: Period, now: DateTime<Utc>) -> Result<(), StoreError> {
+    /// Nobody is sent what was over before the schedule was there, though it may not be due yet.
+    async fn begin(&self, schedule: &ReportSchedule, zone: Tz, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let Some(over) = schedule.rhythm.over(zone, now) else { return Ok(()) };
         let (tenant, name) = (schedule.tenant.clone(), schedule.name.clone());
         let sent = Sent { tenant, schedule: name, to: over.to, files: Vec::new(), mails: Vec::new() };
         self.wiring.store.send_reports(sent, now).await.map(drop)

@@ -90,6 +90,11 @@ impl Rhythm {
         None
     }
 
+    /// The latest period that is over at `now`, whether its report is due yet or not.
+    pub fn over(&self, zone: Tz, now: DateTime<Utc>) -> Option<Period> {
+        self.every.before(self.every.begin(now.with_timezone(&zone).date_naive()))
+    }
+
     /// When the report on the next period is due.
     pub fn next(&self, zone: Tz, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let from = match self.due(zone, now) {
@@ -137,6 +142,16 @@ mod tests {
             let due = rhythm(every, days_after).due(Tz::UTC, at(now)).unwrap();
             assert_eq!((due.from.to_string(), due.to.to_string()), (from.to_owned(), to.to_owned()), "{name}");
         }
+    }
+
+    #[test]
+    fn a_period_is_over_before_its_report_is_due() {
+        let monthly = rhythm(Every::Month, 7);
+        let now = at("2026-11-03T12:00:00Z");
+        assert_eq!(monthly.over(Tz::UTC, now).unwrap().to.to_string(), "2026-10-31");
+        assert_eq!(monthly.due(Tz::UTC, now).unwrap().to.to_string(), "2026-09-30");
+        let weekly = rhythm(Every::Week, 6);
+        assert_eq!(weekly.over(Tz::UTC, at("2026-10-17T12:00:00Z")).unwrap().to.to_string(), "2026-10-11");
     }
 
     #[test]
