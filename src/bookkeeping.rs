@@ -266,7 +266,6 @@ impl TenantBooks {
             first_answer_by: watched.conversation.first_answer_by.as_ref(),
             eras: &eras,
             maintenance: &maintenance,
-            understaffed: false,
             zone: self.zone,
         };
         let entries = book(&facts, now);

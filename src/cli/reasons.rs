@@ -146,6 +146,7 @@ mod tests {
           unassigned    unassigned for half of the time
           paused_late   came back from a pause with little time left
           understaffed  more was due than could be done
+          unwatched     not watched from its beginning
           waiting       untouched for half of the time
           worked_on     worked on
         ");

@@ -55,8 +55,6 @@ pub struct Facts<'a> {
     pub eras: &'a [Era<'a>],
     /// The maintenance windows that speak of this ticket.
     pub maintenance: &'a [(DateTime<Utc>, DateTime<Utc>)],
-    /// Whoever has it cannot do at present all that is due.
-    pub understaffed: bool,
     /// The zone whose days are meant.
     pub zone: Tz,
 }

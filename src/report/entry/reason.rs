@@ -18,20 +18,23 @@ pub enum Reason {
     Unassigned,
     /// It came back from a pause with under a quarter of its time left.
     PausedLate,
-    /// Whoever had it could not do all that was due when it broke.
+    /// Whoever had it could not do all that was due when it broke: only a person says so.
     Understaffed,
+    /// It was not watched from its beginning, so what was done on it is not known.
+    Unwatched,
     /// For half of its time nobody touched it.
     Waiting,
     WorkedOn,
 }
 
 impl Reason {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Retargeted,
         Self::OutOfHours,
         Self::Unassigned,
         Self::PausedLate,
         Self::Understaffed,
+        Self::Unwatched,
         Self::Waiting,
         Self::WorkedOn,
     ];
@@ -44,6 +47,7 @@ impl Reason {
             Self::Unassigned => "unassigned",
             Self::PausedLate => "paused_late",
             Self::Understaffed => "understaffed",
+            Self::Unwatched => "unwatched",
             Self::Waiting => "waiting",
             Self::WorkedOn => "worked_on",
         }
@@ -57,6 +61,7 @@ impl Reason {
             Self::Unassigned => "unassigned for half of the time",
             Self::PausedLate => "came back from a pause with little time left",
             Self::Understaffed => "more was due than could be done",
+            Self::Unwatched => "not watched from its beginning",
             Self::Waiting => "untouched for half of the time",
             Self::WorkedOn => "worked on",
         }
@@ -75,7 +80,8 @@ pub(super) struct Miss<'a> {
     pub over_from: DateTime<Utc>,
     pub retargeted: bool,
     pub is_staffed: bool,
-    pub understaffed: bool,
+    /// Whether all of its time was watched.
+    pub observed: bool,
     pub held: &'a [Held],
     /// When the pauses before the breach ended.
     pub resumed: Vec<DateTime<Utc>>,
@@ -84,20 +90,23 @@ pub(super) struct Miss<'a> {
 }
 
 impl Miss<'_> {
-    /// The first reason that fits.
+    /// The first reason that fits. That more was due than could be done is for people to say: no history tells it.
     pub fn reason(&self) -> Reason {
-        let fits = |reason: &Reason| match reason {
-            Reason::Retargeted => self.retargeted,
-            Reason::OutOfHours => !self.is_staffed,
-            Reason::Unassigned => self.unassigned() * 2 >= self.target,
-            Reason::PausedLate => {
-                self.resumed.iter().any(|at| (self.target - self.clock.counted(*at)) * 4 < self.target)
-            }
-            Reason::Understaffed => self.understaffed,
-            Reason::Waiting => self.longest_wait() * 2 >= self.target,
-            Reason::WorkedOn => true,
-        };
-        Reason::ALL.into_iter().find(fits).unwrap_or(Reason::WorkedOn)
+        if self.retargeted {
+            Reason::Retargeted
+        } else if !self.is_staffed {
+            Reason::OutOfHours
+        } else if self.unassigned() * 2 >= self.target {
+            Reason::Unassigned
+        } else if self.resumed.iter().any(|at| (self.target - self.clock.counted(*at)) * 4 < self.target) {
+            Reason::PausedLate
+        } else if !self.observed {
+            Reason::Unwatched
+        } else if self.longest_wait() * 2 >= self.target {
+            Reason::Waiting
+        } else {
+            Reason::WorkedOn
+        }
     }
 
     fn unassigned(&self) -> TimeDelta {

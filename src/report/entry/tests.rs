@@ -83,6 +83,7 @@ fn both() -> TenantRules {
 }
 
 /// A ticket as it is seen change by change.
+#[derive(Clone)]
 struct Life {
     watched: Watched,
     changes: Vec<Change>,
@@ -181,7 +182,6 @@ impl Life {
             first_answer_by: self.first_answer_by.as_ref(),
             eras,
             maintenance: &[],
-            understaffed: false,
             zone: Tz::named("America/New_York"),
         };
         book(&facts, now)
@@ -417,5 +417,12 @@ fn breaches_have_the_first_reason_that_fits() {
         times.iter().enumerate().fold(life, |life, (n, when)| life.status(when, ["Busy", "Open"][n % 2]))
     };
     let busy = touched(Life::new("1", "N", "Thu 09:00", "Ada"), &["Thu 09:30", "Thu 10:00", "Thu 10:30", "Thu 11:00"]);
-    assert_eq!(of(busy), Reason::WorkedOn);
+    assert_eq!(of(busy.clone()), Reason::WorkedOn);
+    // First seen when it was late already: nobody knows whether somebody was at work on it.
+    let late = |mut life: Life| {
+        life.watched.first_seen_at = at("Thu 12:00");
+        life
+    };
+    assert_eq!(of(late(busy)), Reason::Unwatched);
+    assert_eq!(of(late(lives().swap_remove(11))), Reason::Unwatched);
 }

@@ -146,7 +146,7 @@ impl Page<'_, '_> {
             says: if self.action().is_some() { Some(Basis::ByHand) } else { clock.basis },
             reported: self.reported(clock, now),
             computed: by_policy.map(|clock| clock.over_from().is_some_and(|over| over <= now)),
-            observed: self.facts.history.unseen.is_none_or(|unseen| unseen.to.is_some_and(|to| to <= clock.start)),
+            observed: self.observed(clock),
             holder: by_author.unwrap_or_else(|| self.holder_at(at)),
             answered_by,
             client: ticket.client.as_ref().map(|client| text(client.id.as_str())),
@@ -167,6 +167,11 @@ impl Page<'_, '_> {
             shares: self.shares(clock, (at, over_from), known_until, automatic),
             overdue: over_from.map_or_else(Vec::new, |from| clock.stretches(from - TICK, known_until)),
         }
+    }
+
+    /// Whether all of the clock's time was watched.
+    pub(super) fn observed(&self, clock: &Reckoning<'_>) -> bool {
+        self.facts.history.unseen.is_none_or(|unseen| unseen.to.is_some_and(|to| to <= clock.start))
     }
 
     fn day(&self, at: DateTime<Utc>) -> NaiveDate {

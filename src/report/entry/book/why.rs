@@ -27,7 +27,7 @@ impl Page<'_, '_> {
             over_from,
             retargeted: late_at_once || by_change(),
             is_staffed: era.rules.is_staffed(over_from),
-            understaffed: self.facts.understaffed,
+            observed: self.observed(clock),
             held: self.facts.held,
             resumed: self.pauses(over_from).map(|(_, to)| to).filter(|to| *to < over_from).collect(),
             touched: self.touched(),
