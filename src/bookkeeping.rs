@@ -40,6 +40,8 @@ const DAYS_A_TURN: usize = 10;
 const PAUSE: Duration = Duration::from_millis(20);
 /// While nothing is marked the books are looked into so often.
 const EVERY: TimeDelta = TimeDelta::seconds(5);
+/// What is overdue is booked again at each multiple of this.
+const OVERDUE_AGAIN: TimeDelta = TimeDelta::minutes(15);
 /// A month is closed so long after its end.
 pub const CLOSE_AFTER: Days = Days::new(CLOSES_AFTER as u64);
 
@@ -130,7 +132,8 @@ impl Bookkeeping {
             };
             turn.written.join(written);
         }
-        if by_tenant.is_empty() {
+        // With room left in the turn, all that was to be booked by now has been.
+        if turn.tickets < A_TURN as usize {
             for tenant in self.config.tenants.values() {
                 turn.closed += self.close_months(tenant, now).await?;
                 turn.packed += self.pack_days(tenant, now).await?;
@@ -231,6 +234,13 @@ impl Bookkeeping {
     }
 }
 
+/// When what is overdue is booked again, so that the books know for how long: all such tickets at once, since each write
+/// makes kept answers void. Days begin at such moments too, in whatever zone.
+fn next_look(now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let step = OVERDUE_AGAIN.num_milliseconds();
+    DateTime::from_timestamp_millis((now.timestamp_millis().div_euclid(step) + 1) * step)
+}
+
 impl TenantBooks {
     fn book(
         &self,
@@ -270,13 +280,9 @@ impl TenantBooks {
         };
         let entries = book(&facts, now);
         let is_overdue = entries.iter().any(|entry| !entry.overdue.is_empty() && entry.stopped_at.is_none());
-        let midnight = is_overdue.then(|| self.next_midnight(now)).flatten();
-        let next = next_decision(&facts, &entries, now).into_iter().chain(midnight).min();
+        let again = is_overdue.then(|| next_look(now)).flatten();
+        let next = next_decision(&facts, &entries, now).into_iter().chain(again).min();
         Booked { marked: marked.clone(), entries: Some(entries), next }
-    }
-
-    fn next_midnight(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        midnight(self.zone, now.with_timezone(&self.zone).date_naive().succ_opt()?)
     }
 
     /// Those that were recorded with ids, and earlier ones, of which there is only the name.

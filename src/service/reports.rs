@@ -138,13 +138,19 @@ impl Service {
             let down = all.get(&date);
             let down = down.map_or(0, |day| if wanted.exclude_maintenance { day.overdue } else { day.overdue_in_all });
             let downtime = TimeDelta::milliseconds(down);
-            let whole = bounds(date, found.zone)?;
+            let passed = self.passed(date, found.zone)?;
             let mut week = Rate::default();
             (0..7).for_each(|back| week.join(of(date - TimeDelta::days(back))));
-            let uptime = (length(&without(vec![whole], &closed)) - downtime).max(TimeDelta::zero());
+            let uptime = (length(&without(vec![passed], &closed)) - downtime).max(TimeDelta::zero());
             Some(Day { date, rate: of(date), week, downtime, uptime })
         };
         Ok(found.period.days().filter_map(day).collect())
+    }
+
+    /// What of the local date has passed.
+    fn passed(&self, date: NaiveDate, zone: Tz) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        let (from, to) = bounds(date, zone)?;
+        Some((from, to.min(self.clock.now()).max(from)))
     }
 
     /// The same of one client, from its `entries` among all; overdue time is kept beside them.
@@ -162,7 +168,8 @@ impl Service {
         let overdue = self.store.overdue_of_client(&tenant.id, client, period, with_maintenance).await?;
         for day in &mut days {
             day.downtime = overdue.get(&day.date).copied().unwrap_or_default();
-            day.uptime = (day.uptime - day.downtime).max(TimeDelta::zero());
+            let passed = self.passed(day.date, found.zone).map_or(TimeDelta::zero(), |(from, to)| to - from);
+            day.uptime = (passed - day.downtime).max(TimeDelta::zero());
         }
         Ok(days)
     }
@@ -200,6 +207,7 @@ impl Service {
             None => self.config.reports.goals.of_policies(&tenant.id),
             Some(_) => BTreeMap::new(),
         };
+        let policy_credits = self.credit_terms(tenant, found).await?;
         let mut made = report(&Material {
             tenant: tenant.id.to_string(),
             zone: found.zone,
@@ -207,7 +215,6 @@ impl Service {
             by: wanted.by,
             client,
             goal: self.goal_of(tenant, wanted),
-        let policy_credits = self.credit_terms(tenant, found).await?;
             policy_goals: &policy_goals,
             policy_credits: &policy_credits,
             entries: &entries,
@@ -290,6 +297,11 @@ impl Service {
     }
 }
 
+/// The month of that number: `2026-10`.
+fn month_name(number: i64) -> String {
+    format!("{}-{:02}", number.div_euclid(12), number.rem_euclid(12) + 1)
+}
+
 fn by_date(days: &[BookDay]) -> BTreeMap<NaiveDate, &BookDay> {
     days.iter().map(|day| (day.day, day)).collect()
 }
@@ -297,11 +309,6 @@ fn by_date(days: &[BookDay]) -> BTreeMap<NaiveDate, &BookDay> {
 /// What the sender's own rules keep from everybody.
 fn withheld(what: &str, people: People) -> ServiceError {
     let why = format!("{what} here: `people` in [reports] is `{}`", people.as_str());
-/// The month of that number: `2026-10`.
-fn month_name(number: i64) -> String {
-    format!("{}-{:02}", number.div_euclid(12), number.rem_euclid(12) + 1)
-}
-
     ServiceError::BadQuestion(Complaint::whole(why))
 }
 

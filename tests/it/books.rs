@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use superops_sla::bookkeeping::Rebuilt;
+use superops_sla::bookkeeping::{Bookkeeping, Rebuilt};
+use superops_sla::rules_cache::RulesCache;
+use superops_sla::service::reports::{ComplianceQuery, ReportQuery, TechnicianQuery};
 use superops_sla::simulator::NewTicket;
 use superops_sla::store::audit::Author;
 use superops_sla::store::check::{self, Checked};
@@ -188,6 +191,90 @@ async fn a_rebuild_leaves_closed_months_as_they_were_closed_and_mends_what_belon
     let corrected = rebuild(&mut app).await;
     assert!(corrected.corrections > 0, "{corrected:?}");
     assert_eq!(app.database.texts(hash).await, closed);
+}
+
+#[tokio::test]
+async fn what_is_owed_for_a_closed_month_stays_whatever_is_configured_later() {
+    let policy =
+        |priority: &str, credits: &str| format!("{KEPT}[[policies]]\nresolution = \"9h\"\n{priority}{credits}");
+    let credits = |percent| format!("credits = {{ \"0\" = \"{percent}\" }}\ncredits_min = 1\n");
+    let mut app = TestApp::with(&policy("", &credits(10))).await;
+    app.ticket(TimeDelta::hours(1));
+    app.turn().await;
+    app.wait(TimeDelta::hours(12)).await;
+    app.clock.set(at("2026-12-08T07:00:00Z"));
+    app.ticket(TimeDelta::hours(1));
+    app.turn().await;
+    let now = app.now();
+    let turn = app.parts().bookkeeping.turn(now).await.unwrap();
+    assert!(turn.tickets > 0 && turn.closed == 1, "a busy desk closes its months too: {turn:?}");
+    let november = || ("2026-11-01".to_owned(), "2026-11-30".to_owned());
+    let owed = async |app: &mut TestApp, (from, to): (String, String)| {
+        let query = TechnicianQuery { from: Some(from.clone()), to: Some(to.clone()), ..Default::default() };
+        let told = app.parts().service.policy_credits(&Reach::All, &query).await.unwrap();
+        let query = ReportQuery { from: Some(from), to: Some(to), ..Default::default() };
+        let report = app.parts().service.report(&Reach::All, &query).await.unwrap();
+        let table = report.sections.iter().find(|section| section.key == "credits").map(|one| one.tables[0].rows.len());
+        (told.iter().map(|one| one.credit_percentage).collect::<Vec<_>>(), table)
+    };
+    assert_eq!(owed(&mut app, november()).await, (vec![Some(10)], Some(1)));
+    for later in [policy("", &credits(50)), policy("", ""), policy("priority = \"High\"\n", &credits(50))] {
+        app.restart_with(&later).await;
+        assert_eq!(owed(&mut app, november()).await, (vec![Some(10)], Some(1)), "{later}");
+    }
+    app.restart_with(&policy("", &credits(25))).await;
+    app.ticket(TimeDelta::hours(1));
+    app.turn().await;
+    app.wait(TimeDelta::hours(12)).await;
+    app.clock.set(at("2027-01-08T07:00:00Z"));
+    app.turn().await;
+    book(&mut app).await;
+    let december = ("2026-12-01".to_owned(), "2026-12-31".to_owned());
+    assert_eq!(owed(&mut app, december).await.0, [Some(25)], "the next month goes by what is promised by then");
+}
+
+#[tokio::test]
+async fn what_is_still_open_is_counted_on_and_a_day_has_no_more_minutes_than_have_passed() {
+    let mut app = TestApp::with(KEPT).await;
+    app.ticket(TimeDelta::hours(1));
+    app.turn().await;
+    app.wait(minutes(61)).await;
+    book(&mut app).await;
+    app.wait(minutes(45)).await;
+    book(&mut app).await;
+    let over = "SELECT 'over ' || (over / 60000) FROM entries WHERE latest = 1 AND clock = 'resolution'";
+    let over = app.database.texts(over).await;
+    assert!(["over 45", "over 46"].contains(&over[0].as_str()), "{over:?}");
+    let query = ComplianceQuery {
+        from_date: Some("2026-11-23".to_owned()),
+        to_date: Some("2026-11-24".to_owned()),
+        ..Default::default()
+    };
+    let days = app.parts().service.compliance(&Reach::All, &query).await.unwrap();
+    let told: Vec<_> =
+        days.iter().map(|day| (day.uptime_minutes + day.downtime_minutes, day.downtime_minutes)).collect();
+    assert!([[(646, 45), (0, 0)], [(646, 46), (0, 0)]].contains(&[told[0], told[1]]), "at 10:46: {told:?}");
+}
+
+#[tokio::test]
+async fn a_policy_that_the_service_never_ran_with_judges_nothing_again() {
+    let policy = "[[policies]]\nresponse = \"2h\"\nresolution = \"9h\"\n";
+    let mut app = TestApp::with(&format!("{KEPT}{policy}")).await;
+    app.superops.add(NewTicket { responded_in: None, ..usual() });
+    app.turn().await;
+    app.wait(TimeDelta::hours(10)).await;
+    book(&mut app).await;
+    let before = books(&app).await;
+    let mut config = app.config();
+    config.policies[0].response = Some(TimeDelta::days(2));
+    config.policies[0].resolution = Some(TimeDelta::days(2));
+    let (config, store) = (Arc::new(config), app.parts().store.clone());
+    let rules = Arc::new(RulesCache::new(config.clone(), store.clone(), Arc::default()).unwrap());
+    let offline = Bookkeeping::new(config, rules, store, Arc::new(app.clock.clone()));
+    assert_eq!(offline.differing(&Reach::All, app.now(), |_| ()).await.unwrap(), []);
+    let rebuilt = offline.rebuild(&Reach::All, app.now(), |_| ()).await.unwrap();
+    assert_eq!((rebuilt.new, rebuilt.revised), (0, 0), "{rebuilt:?}");
+    assert_eq!(books(&app).await, before);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use superops_sla::config::Past;
 use superops_sla::formats::Format;
 use superops_sla::service::Reach;
+use superops_sla::service::breaches::{BreachQuery, BreachState};
 use superops_sla::service::reports::ReportQuery;
 use superops_sla::service::reports::archive::{ArchiveQuery, ArchivedReport};
 use superops_sla::service::room::RoomQuery;
@@ -232,6 +233,53 @@ async fn clients_and_what_figures_rest_on_have_pages_and_answers_of_their_own() 
     let bad = bad.send().await.unwrap();
     assert_eq!(bad.status(), 400);
     assert!(bad.text().await.unwrap().contains("begins on 2026-12-01 and ends before that"));
+}
+
+#[tokio::test]
+async fn a_new_schedule_says_nothing_of_a_period_that_was_over_though_its_report_was_not_due() {
+    let mut app = TestApp::start().await;
+    breach(&mut app).await;
+    app.clock.set(at("2026-12-03T12:00:00Z"));
+    app.restart_with(MONTHLY).await;
+    for (now, mails) in [
+        ("2026-12-03T12:05:00Z", 0),
+        ("2026-12-08T07:00:00Z", 0),
+        ("2026-12-09T07:00:00Z", 0),
+        ("2027-01-08T07:00:00Z", 1),
+    ] {
+        app.clock.set(at(now));
+        app.turn().await;
+        app.heard();
+        assert_eq!(report(&mut app).await.len(), mails, "{now}");
+    }
+}
+
+#[tokio::test]
+async fn a_closed_breach_tells_persons_apart_no_further_than_reports_do() {
+    let mut app = TestApp::start().await;
+    app.turn().await;
+    let directory = app.parts().store.directory(&TenantId::parse("acme").unwrap()).await.unwrap();
+    let name = directory.technicians.values().next().unwrap().name.clone();
+    let given =
+        || NewTicket { technician: Some(name.clone()), resolution_due_in: Some(TimeDelta::hours(1)), ..usual() };
+    let (closed, _open) = (app.superops.add(given()), app.superops.add(given()));
+    app.turn().await;
+    app.wait(TimeDelta::hours(2)).await;
+    app.superops.change_status(&closed, "Resolved");
+    app.wait(TimeDelta::minutes(5)).await;
+    report(&mut app).await;
+    for (people, expected) in [("named", Some(&*name)), ("pseudonyms", Some("a technician")), ("off", None)] {
+        app.restart_with(&format!("[reports]\npeople = \"{people}\"\n")).await;
+        let told = async |app: &mut TestApp, state| {
+            let query = BreachQuery { state: Some(state), ..BreachQuery::default() };
+            let breaches = app.parts().service.breaches(&Reach::All, &query).await.unwrap().breaches;
+            let breach = breaches.into_iter().find(|one| one.technician_name.is_some() || people == "off");
+            breach.and_then(|one| one.technician_name.map(|name| (name, one.technician_id.is_some())))
+        };
+        let expected = expected.map(|name| (name.to_owned(), people == "named"));
+        assert_eq!(told(&mut app, BreachState::Closed).await, expected, "{people}");
+        assert_eq!(told(&mut app, BreachState::Open).await, Some((name.clone(), true)), "who has it now: {people}");
+    }
 }
 
 #[tokio::test]

@@ -119,7 +119,8 @@ impl ComplianceDay {
             compliance_percentage: day.rate.percent(),
             target_percentage: goal,
             seven_day_percentage: day.week.percent(),
-            uptime_minutes: day.uptime.num_minutes(),
+            // So that both are all of the day.
+            uptime_minutes: (day.uptime + day.downtime).num_minutes() - day.downtime.num_minutes(),
             downtime_minutes: day.downtime.num_minutes(),
             sla_breaches: day.breaches(),
             clocks: day.rate.of,
