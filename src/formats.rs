@@ -89,10 +89,12 @@ impl Format {
         format!("{how}; filename=\"{name}\"")
     }
 
-    /// `sla-acme-2026-10-01-2026-10-31.pdf`: letters, digits and hyphens alone, whatever the tenant is called.
+    /// `sla-acme-globex-corporation-2026-10-01-2026-10-31.pdf`, with the client where it is about one: letters, digits and
+    /// hyphens alone, whatever they are called.
     pub fn file_name(self, report: &Report) -> String {
-        let tenant: String = report.tenant.chars().take(40).map(plain).collect();
-        format!("sla-{tenant}-{}-{}.{}", report.period.from, report.period.to, self.name())
+        let name = |name: &String| name.chars().take(40).map(plain).collect::<String>() + "-";
+        let (tenant, client) = (name(&report.tenant), report.client.as_ref().map(name).unwrap_or_default());
+        format!("sla-{tenant}{client}{}-{}.{}", report.period.from, report.period.to, self.name())
     }
 }
 

@@ -20,9 +20,9 @@ fn a_format_is_known_by_its_name_and_no_other() {
 }
 
 #[test]
-fn a_file_is_named_after_tenant_and_period_whatever_the_tenant_is_called() {
+fn a_file_is_named_after_tenant_client_and_period_whatever_they_are_called() {
     let disposition = Format::Xlsx.disposition(&sample::hostile(), None);
-    let name = "sla-------etc-----x--2026-10-01-2026-10-31.xlsx";
+    let name = "sla-------etc-----x----title--script-x--script--2026-10-01-2026-10-31.xlsx";
     assert_eq!(disposition, format!("attachment; filename=\"{name}\""));
 }
 

@@ -81,6 +81,12 @@ impl Service {
             return Err(ServiceError::BadQuestion(Complaint::of("name", rule)));
         }
         let filters = order.filters.checked()?;
+        if let Some(id) =
+            filters.tenant.as_deref().filter(|id| !self.tenants(scope).any(|tenant| tenant.id.as_str() == *id))
+        {
+            let rule = format!("is `{id}`, and there is no such tenant");
+            return Err(ServiceError::BadQuestion(Complaint::of("tenant", rule)));
+        }
         let filters = serde_json::to_string(&filters)
             .map_err(|error| ServiceError::BadQuestion(Complaint::whole(error.to_string())))?;
         let owner = if order.shared { Owner::Shared(scope.clone()) } else { Owner::One(owner.to_owned()) };

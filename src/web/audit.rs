@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Deserialize;
 use url::form_urlencoded;
 use utoipa::IntoParams;
@@ -112,7 +112,7 @@ pub async fn list(
 fn csv(changes: &[AuditEntry]) -> String {
     let head = "at,who,tenant,from,what\r\n".to_owned();
     changes.iter().fold(head, |text, one| {
-        let at = one.at.to_rfc3339();
+        let at = one.at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
         let cells = [&at, &one.who, one.tenant.as_ref().unwrap_or(&String::new()), &one.origin, &one.what]
             .map(|cell| quoted(cell));
         text + &cells.join(",") + "\r\n"

@@ -123,7 +123,7 @@ pub fn tag(digest: &[u8]) -> String {
 /// Whether `If-None-Match` names `etag`.
 pub fn has(known: &HeaderValue, etag: &str) -> bool {
     let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    known.to_str().is_ok_and(|known| known.split(',').any(|one| bare(one) == bare(etag)))
+    known.to_str().is_ok_and(|known| known.split(',').any(|one| one.trim() == "*" || bare(one) == bare(etag)))
 }
 
 /// Answers with `content`, which rests on `ground`; or that the asker has it already, if it rests on the same. Time passes

@@ -114,11 +114,12 @@ fn show(web: &Web, path: &str, headers: &HeaderMap) -> Result<Response, Problem>
     let documents = published(web)?.public();
     let document = documents.get(path).ok_or_else(|| Problem::not_found("page"))?;
     let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let mut response = if known.is_some_and(|known| known.split(',').any(|one| one.trim() == document.etag)) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        body(document, headers)
-    };
+    let mut response =
+        if known.is_some_and(|known| known.split(',').any(|one| ["*", &document.etag].contains(&one.trim()))) {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else {
+            body(document, headers)
+        };
     let own = response.headers_mut();
     own.insert(CONTENT_TYPE, HeaderValue::from_static(document.content_type));
     own.insert(CACHE_CONTROL, CACHING);

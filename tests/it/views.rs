@@ -82,6 +82,7 @@ async fn a_view_that_shows_all_or_nothing_is_refused() {
     for (order, field) in [
         (json!({"name": " ", "filters": {"client": "Acme"}}), "name"),
         (json!({"name": "All", "filters": {"client": " "}}), "filters"),
+        (json!({"name": "Whose", "filters": {"tenant": "nope"}}), "tenant"),
         (json!({"name": "Odd", "filters": {"standing": "sideways"}}), "standing"),
     ] {
         let (status, problem) = call(Method::POST, &format!("{url}/api/v1/views"), &tokens[0], order).await;
