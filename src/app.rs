@@ -38,7 +38,7 @@ use crate::service::{Service, Syncs};
 use crate::sign_in::SignIn;
 use crate::status_page::Publisher;
 use crate::store::lease::Role;
-use crate::store::{Claim, Store};
+use crate::store::{Claim, Place, Store};
 use crate::subscriptions::Subscriptions;
 use crate::superops::SuperOps;
 use crate::sync::{Hints, SyncHealth, TenantSync};
@@ -243,6 +243,8 @@ impl Parts {
                 loops.spawn(subscriptions.run(stop.subscribe()));
             }
         }
+        let place = Place::from(&self.config.store);
+        loops.spawn(replicas::take_up_first_key(self.store.clone(), place, stop.subscribe()));
         loops.spawn(self.service.clone().tell_changes(stop.subscribe()));
         if let Some(publisher) = self.publisher {
             loops.spawn(publisher.run(stop.subscribe()));

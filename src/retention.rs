@@ -90,6 +90,9 @@ impl Retention {
                 return Ok(());
             }
         }
+        if !self.store.take_up_first_key(&self.at.place).await? {
+            return Ok(());
+        }
         let mut turn = Turn::begin(&self.at.place, self.at.keys.clone()).await?;
         while self.store.turn_on(&mut turn).await?.is_some() {
             tokio::time::sleep(PAUSE).await;

@@ -233,8 +233,8 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Notes in the locked file which keys the service holds, by their ids: whoever would encrypt with another asks.
-    pub fn note_keys(&self, keys: &KeyRing) -> std::io::Result<()> {
+    /// Notes in the locked file which keys whoever holds it has, by their ids: whoever would encrypt with another asks.
+    fn note_keys(&self, keys: &KeyRing) -> std::io::Result<()> {
         let Some(mut lock) = self.lock.as_ref() else { return Ok(()) };
         let ids: String = keys.ids().map(|id| format!("{id}\n")).collect();
         lock.write_all(ids.as_bytes())
@@ -246,6 +246,7 @@ impl Store {
     /// Without a key that something in it was sealed with it is not opened.
     pub async fn open(at: impl Into<At>, telemetry: Arc<Telemetry>) -> Result<Self, StoreError> {
         let At { place, keys } = at.into();
+        encryption::choose(&place, &keys).await?;
         match place {
             Place::File(path) => Self::open_file(&path, keys, telemetry).await,
             Place::Server(server) => Self::open_server(*server, keys, telemetry).await,
@@ -301,15 +302,20 @@ impl Store {
         Self { writer: self.writer.of_leader(epoch), ..self.clone() }
     }
 
-    /// Claims the store for one service, so that no second one sends everything twice.
-    pub fn claim(place: impl Into<Place>) -> Result<Claim, StoreError> {
-        let Place::File(path) = place.into() else { return Ok(Claim { lock: None }) };
+    /// Claims the store for one service, so that no second one sends everything twice, and notes which keys it holds.
+    pub fn claim(at: impl Into<At>) -> Result<Claim, StoreError> {
+        let At { place: Place::File(path), keys } = at.into() else { return Ok(Claim { lock: None }) };
         let lock_path = lock_of(&path);
         let unopened = |source| StoreError::Unopened { path: lock_path.clone(), source };
         let lock = File::options().create(true).append(true).open(&lock_path).map_err(unopened)?;
         match lock.try_lock() {
             // Which keys the one before held says nothing of this one.
-            Ok(()) => lock.set_len(0).map(|()| Claim { lock: Some(lock) }).map_err(unopened),
+            Ok(()) => {
+                lock.set_len(0).map_err(unopened)?;
+                let claim = Claim { lock: Some(lock) };
+                claim.note_keys(&keys).map_err(unopened)?;
+                Ok(claim)
+            }
             Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse(path)),
             Err(std::fs::TryLockError::Error(source)) => Err(StoreError::Unopened { path: lock_path, source }),
         }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use tokio::sync::watch;
 
 use crate::answers::Wakers;
@@ -55,7 +54,6 @@ impl AppContext {
         let telemetry = Arc::new(Telemetry::default());
         let claim = claim(&config.store).await?;
         let store = Store::open(&config.store, telemetry.clone()).await?;
-        claim.note_keys(&config.store.keys).context("the keys could not be noted in the store's lock file")?;
         let store = if let Role::Leader { epoch } = role { store.of_leader(epoch) } else { store };
         store.listen_to_others();
         let rules_cache = Arc::new(RulesCache::new(config.clone(), store.clone(), telemetry.clone())?);

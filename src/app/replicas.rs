@@ -25,7 +25,7 @@ use crate::monitor::objectives;
 use crate::predict::Predict;
 use crate::store::lease::{LeaderElection, Role};
 use crate::store::sql::postgres::Server;
-use crate::store::{Store, millis};
+use crate::store::{Place, Store, millis};
 use crate::sync::SyncHealth;
 use crate::ticket::TenantId;
 
@@ -35,6 +35,8 @@ const FRESHNESS_EVERY: Duration = Duration::from_secs(5);
 const FORECASTS_EVERY: u32 = 12;
 /// And reads how services stand, so often.
 const SERVICES_EVERY: u32 = 3;
+/// How often it is asked whether every service at work holds the first key.
+const FIRST_KEY_EVERY: Duration = Duration::from_secs(30);
 /// After a change of roles that could not be carried out.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -133,6 +135,27 @@ pub(super) async fn pass_on(mut others: watch::Receiver<()>, wakers: Wakers, mut
             }
             _ = stop.wait_for(|stop| *stop) => return,
         }
+    }
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Has the first key of the store encrypt as soon as every service at work holds it.
+pub(super) async fn take_up_first_key(store: Store, place: Place, mut stop: watch::Receiver<bool>) {
+    let taken_up = async {
+        loop {
+            match store.take_up_first_key(&place).await {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => {
+                    warn!(error = %error, "whether the first key may encrypt could not be asked; trying again")
+                }
+            }
+            tokio::time::sleep(FIRST_KEY_EVERY).await;
+        }
+    };
+    tokio::select! {
+        () = taken_up => {}
+        _ = stop.wait_for(|stop| *stop) => return,
     }
     let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -36,6 +36,8 @@ struct Answer {
     /// None: what is new stays plain.
     seals: Option<String>,
     opens: Vec<String>,
+    /// A service at work does not hold the key that is to encrypt: until it does, another one encrypts.
+    held_back: bool,
     /// Since when everything has stood under the first key; none: some of it may not.
     done_at: Option<DateTime<Utc>>,
     columns: BTreeMap<&'static str, Standing>,
@@ -65,7 +67,7 @@ async fn status(config: &Config, json: bool) -> Result<(), CliError> {
     let columns = Store::standing(&Place::from(&config.store), keys, bar()).await?;
     wipe();
     let (seals, opens) = (keys.first().map(str::to_owned), keys.ids().map(str::to_owned).collect());
-    let answer = Answer { seals, opens, done_at, columns };
+    let answer = Answer { seals, opens, held_back: keys.is_held_back(), done_at, columns };
     super::print(&if json { super::as_json(&answer)? } else { words(&answer) })?;
     match answer.columns.values().map(|one| one.broken.len()).sum() {
         0 => Ok(()),
@@ -92,7 +94,7 @@ async fn check_services(place: &Place, keys: &KeyRing, is_claimed: bool) -> Resu
 /// that seal nothing any more are forgotten, and what stood plain is wiped from the file.
 async fn rotate(config: &Config) -> Result<(), CliError> {
     let (place, keys) = (Place::from(&config.store), &config.store.keys);
-    let claim = match Store::claim(place.clone()) {
+    let claim = match Store::claim(&config.store) {
         Err(StoreError::InUse(_)) => None,
         claim => Some(claim?),
     };
@@ -150,7 +152,8 @@ fn alone_words(place: &Place) -> String {
 
 fn words(answer: &Answer) -> String {
     let seals = answer.seals.as_deref().unwrap_or("none: what is new stays plain");
-    let mut text = format!("encrypts with  {seals}\nreads with     {}\n\n", answer.opens.join(", "));
+    let until = if answer.held_back { ", once every service at work holds it" } else { "" };
+    let mut text = format!("encrypts with  {seals}{until}\nreads with     {}\n\n", answer.opens.join(", "));
     let row = |(column, standing): (&&'static str, &Standing)| {
         let by = |(id, number): (&String, &u64)| format!("{number} by {id}");
         let sealed: Vec<String> = standing.sealed.iter().map(by).collect();

@@ -2,13 +2,15 @@
 //!
 //! A ring holds one key or several: the first seals, all of them open. So a new key is put before the old one, what the
 //! old one sealed is sealed anew, and then the old one goes. With the word `plain` in the first place nothing is sealed
-//! any more, and the same way leads back to a store without encryption.
+//! any more, and the same way leads back to a store without encryption. While a service is at work on the same store that
+//! does not hold the first key, another one seals, which that service can open.
 //!
 //! What is sealed says by which key and for which column, and can be opened only as that, for the row that it was sealed
 //! for. Its nonce is made of the text itself by a keyed hash: the same text for the same row is sealed to the same bytes,
 //! which tells no more than that it did not change, and no nonce ever serves two texts.
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -37,8 +39,10 @@ struct Key {
 #[derive(Default)]
 pub struct KeyRing {
     keys: Vec<Key>,
-    /// Whether the first key seals what is written.
+    /// Whether the first key is to seal what is written.
     seals: bool,
+    /// How many keys stand before the one that seals now; with as many as there are nothing is sealed.
+    passed_over: AtomicUsize,
 }
 
 /// Why something sealed cannot be opened.
@@ -65,7 +69,7 @@ impl KeyRing {
         let words: Vec<&str> = words.map(str::trim).filter(|word| !word.is_empty()).collect();
         let seals = words.first().is_some_and(|word| *word != PLAIN);
         let written = if seals { &words[..] } else { words.get(1..).unwrap_or_default() };
-        let mut ring = Self { keys: Vec::new(), seals };
+        let mut ring = Self { keys: Vec::new(), seals, passed_over: AtomicUsize::new(0) };
         for (number, word) in written.iter().enumerate() {
             let key = Key::parse(word).ok_or_else(|| complaint(number + usize::from(!seals) + 1))?;
             if ring.key(&key.id).is_some() {
@@ -87,9 +91,25 @@ impl KeyRing {
         Ok(hex(&bytes))
     }
 
-    /// The key that seals, by its id; none: what is written stays plain.
+    /// The key that is to seal, by its id; none: what is written is to stay plain.
     pub fn first(&self) -> Option<&str> {
-        self.sealing().map(|key| key.id.as_str())
+        self.keys.first().filter(|_| self.seals).map(|key| key.id.as_str())
+    }
+
+    /// The key that seals now, by its id; none: what is written stays plain.
+    pub fn sealing(&self) -> Option<&str> {
+        self.sealing_key().map(|key| key.id.as_str())
+    }
+
+    /// Has the key `id` seal from now on, whatever stands before it; none: nothing is sealed.
+    pub fn seal_by(&self, id: Option<&str>) {
+        let place = self.keys.iter().position(|key| Some(key.id.as_str()) == id);
+        self.passed_over.store(place.unwrap_or(self.keys.len()), Ordering::SeqCst);
+    }
+
+    /// Whether another key than the first seals now.
+    pub fn is_held_back(&self) -> bool {
+        self.first() != self.sealing()
     }
 
     /// The ids of all keys, in order.
@@ -97,10 +117,18 @@ impl KeyRing {
         self.keys.iter().map(|key| key.id.as_str())
     }
 
-    /// Seals `bytes` under `label`, which names key and column and stands beside them, for the row called `row`.
-    /// None: this ring seals nothing.
-    pub fn seal(&self, label: &str, row: &str, bytes: &[u8]) -> Option<Vec<u8>> {
-        Some(self.sealing()?.seal(label, row, bytes))
+    /// Seals `bytes` for the row called `row`, under what `label` makes of the key's id: it names key and column, and
+    /// stands beside them. None: nothing is sealed now.
+    pub fn seal(&self, label: impl FnOnce(&str) -> String, row: &str, bytes: &[u8]) -> Option<(String, Vec<u8>)> {
+        let key = self.sealing_key()?;
+        let label = label(&key.id);
+        let sealed = key.seal(&label, row, bytes);
+        Some((label, sealed))
+    }
+
+    /// The same by the key `id`. None: it is not in this ring.
+    pub fn seal_with(&self, id: &str, label: &str, row: &str, bytes: &[u8]) -> Option<Vec<u8>> {
+        Some(self.key(id)?.seal(label, row, bytes))
     }
 
     /// The same by each key of the ring: all that these bytes may have been sealed to. `label` makes the label for a key.
@@ -123,8 +151,8 @@ impl KeyRing {
         self.keys.iter().find(|key| key.id == id)
     }
 
-    fn sealing(&self) -> Option<&Key> {
-        self.keys.first().filter(|_| self.seals)
+    fn sealing_key(&self) -> Option<&Key> {
+        self.keys.get(self.passed_over.load(Ordering::SeqCst)).filter(|_| self.seals)
     }
 }
 
@@ -213,7 +241,7 @@ mod tests {
     const TWO: &str = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
 
     fn sealed(ring: &KeyRing, label: &str) -> Vec<u8> {
-        ring.seal(label, "row 1", b"ada@example.com").unwrap()
+        ring.seal(|_| label.to_owned(), "row 1", b"ada@example.com").unwrap().1
     }
 
     #[test]
@@ -233,7 +261,7 @@ mod tests {
             assert!(ring.open(&id, "a", &good[..at]).is_err(), "cut at {at}");
         }
         assert_eq!(good, sealed(&ring, "a"), "the same text for the same row");
-        assert_ne!(good, ring.seal("a", "row 2", b"ada@example.com").unwrap());
+        assert_ne!(good, ring.seal_with(&id, "a", "row 2", b"ada@example.com").unwrap());
     }
 
     #[test]
@@ -246,10 +274,21 @@ mod tests {
         let before = sealed(&old, "a");
         assert!(both.open(&ids[1], "a", &before).is_ok() && off.open(&ids[1], "a", &before).is_ok());
         assert_eq!(new.open(&ids[1], "a", &before), Err(SealError::UnknownKey(ids[1].clone())));
-        assert_eq!((off.first(), off.seal("a", "", b"x")), (None, None));
+        assert_eq!((off.first(), off.seal(str::to_owned, "", b"x")), (None, None));
         let forms = both.seal_by_each(|id| format!("a {id}"), "", b"x");
         assert_eq!(forms.len(), 2);
-        assert_eq!(forms[0].1, new.seal(&format!("a {}", ids[0]), "", b"x").unwrap());
+        assert_eq!(forms[0], new.seal(|id| format!("a {id}"), "", b"x").unwrap());
+    }
+
+    #[test]
+    fn another_key_may_seal_for_a_while_and_none_may() {
+        let both = KeyRing::parse(&format!("{TWO},{ONE}")).unwrap();
+        let ids: Vec<_> = both.ids().map(str::to_owned).collect();
+        for (seals, is_held_back) in [(Some(&*ids[1]), true), (None, true), (Some(&*ids[0]), false)] {
+            both.seal_by(seals);
+            assert_eq!((both.first(), both.sealing(), both.is_held_back()), (Some(&*ids[0]), seals, is_held_back));
+            assert_eq!(both.seal(str::to_owned, "", b"x").map(|(id, _)| id).as_deref(), seals);
+        }
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub async fn copy(
         return Err(StoreError::Unopened { path: from.to_owned(), source });
     }
     let file = Place::File(PathBuf::from(from));
-    let _claim = Store::claim(file.clone())?;
+    let _claim = Store::claim(At { place: file.clone(), keys: keys.clone() })?;
     // Both are brought to the same form first; what is sealed goes over as it stands.
     for place in [file, Place::Server(Box::new(server.clone()))] {
         Store::open(At { place, keys: keys.clone() }, Default::default()).await?.close().await;

@@ -1,7 +1,8 @@
 //! The keys of a store: which it needs, and bringing all that it holds under the first of them.
 //!
 //! A store notes every key before anything is sealed with it, and is opened only with all of them at hand: a service
-//! with a wrong key, or without one, does not begin. Turning to another key goes through the tables a few hundred rows at
+//! with a wrong key, or without one, does not begin. While a service is at work that does not hold the first key, another one
+//! seals that all of them hold, so that whoever comes with a new key takes nothing from the others. Turning to another key goes through the tables a few hundred rows at
 //! a time. A row that another process changed meanwhile is left to it, and what was done stays done however it ends: so a
 //! turn that was broken off is simply begun again. Sealing what is plain, and making plain what was sealed, are the same.
 
@@ -10,10 +11,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use tracing::{info, warn};
 
 use super::check::connect;
 use super::sealed::{self, Column, PROOF, REPORT, TABLES, Table};
-use super::sql::{self, Arg, Bind as _, Connection, QueryBuilder, Row};
+use super::sql::{self, Arg, Bind as _, Connection, QueryBuilder, Row, Stored};
 use super::{Place, Store, StoreError, instant, millis};
 use crate::keys::ring::{KeyRing, SealError};
 
@@ -24,8 +26,25 @@ const FILES_AT_ONCE: usize = 4;
 /// What a proof says.
 const SAID: &str = "superops-sla";
 
-/// Opens the store of `connection`, which has none itself, with `keys`: all that it needs must be there, and the first is
-/// noted.
+/// Has the first of `keys` seal that every service at work on `place` can open; none of them may.
+pub(super) async fn choose(place: &Place, keys: &KeyRing) -> Result<(), StoreError> {
+    let Some(first) = keys.first() else { return Ok(()) };
+    for id in keys.ids() {
+        if place.services_without_key(id).await? == 0 {
+            keys.seal_by(Some(id));
+            if id != first {
+                warn!(key = first, "a service at work does not hold the key `{first}`: `{id}` encrypts until it does");
+            }
+            return Ok(());
+        }
+    }
+    keys.seal_by(None);
+    warn!(key = first, "a service at work does not hold the key `{first}`: nothing is encrypted until it does");
+    Ok(())
+}
+
+/// Opens the store of `connection`, which has none itself, with `keys`: all that it needs must be there, and the one that
+/// seals is noted.
 pub(super) async fn admit(connection: &mut Connection, keys: &KeyRing) -> Result<(), StoreError> {
     let noted: Vec<(String, String)> =
         sql::query_as("SELECT id, proof FROM encryption_keys ORDER BY id").fetch_all(&mut *connection).await?;
@@ -36,15 +55,17 @@ pub(super) async fn admit(connection: &mut Connection, keys: &KeyRing) -> Result
             _ => return Err(StoreError::KeyUnproved(id.clone())),
         }
     }
-    // With another first key something will stand under that one.
+    Ok(note(connection, keys, keys.sealing()).await?)
+}
+
+/// Notes that the key `id` of `keys` seals from now on; none: nothing is sealed.
+async fn note(connection: &mut Connection, keys: &KeyRing, id: Option<&str>) -> Result<(), sql::Error> {
+    // Of what was under another key alone something will stand under this one.
     let forget = "UPDATE encryption_keys SET turned_at = NULL WHERE turned_at IS NOT NULL AND id <> $1";
-    sql::query(forget).bind(keys.first().unwrap_or_default()).execute(&mut *connection).await?;
-    let Some(first) = keys.first() else { return Ok(()) };
-    if noted.iter().all(|(id, _)| id != first) {
-        let note = sql::query("INSERT INTO encryption_keys (id, proof) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING");
-        note.bind(first).bind(PROOF.sealed(keys, first, SAID)).execute(connection).await?;
-    }
-    Ok(())
+    sql::query(forget).bind(id.unwrap_or_default()).execute(&mut *connection).await?;
+    let Some((id, proof)) = id.and_then(|id| Some((id, PROOF.sealed_with(keys, id, id, SAID)?))) else { return Ok(()) };
+    let note = sql::query("INSERT INTO encryption_keys (id, proof) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING");
+    note.bind(id).bind(Stored(proof)).execute(connection).await.map(drop)
 }
 
 /// How the texts of one column stand.
@@ -251,6 +272,21 @@ impl Store {
         Ok(Some((table.name, turn.read)))
     }
 
+    /// Has the first key seal from now on, once every service at work on `place` holds it; says whether it does.
+    pub async fn take_up_first_key(&self, place: &Place) -> Result<bool, StoreError> {
+        let keys = self.reads.keys().clone();
+        let Some(first) = keys.first().filter(|_| keys.is_held_back()).map(str::to_owned) else { return Ok(true) };
+        if place.services_without_key(&first).await? > 0 {
+            return Ok(false);
+        }
+        let (noted, ring) = (first.clone(), keys.clone());
+        let writer = self.writer.of_anybody();
+        writer.write(move |tx: &mut Connection| Box::pin(async move { note(tx, &ring, Some(&noted)).await })).await?;
+        keys.seal_by(Some(&first));
+        info!(key = %first, "every service at work holds the key `{first}`: it encrypts from now on");
+        Ok(true)
+    }
+
     /// The keys that the store was encrypted with since this service began, and that it does not have, by their ids. What
     /// they encrypt waits.
     pub async fn missing_keys(&self) -> Result<Vec<String>, StoreError> {
@@ -341,7 +377,7 @@ impl Found {
         let mut becomes = Vec::with_capacity(self.held.len());
         for ((column, held), row) in table.columns.iter().zip(&self.held).zip(&self.rows) {
             becomes.push(match held {
-                Some(held) if held.key() != keys.first() && held.is_due(column, row) => {
+                Some(held) if held.key() != keys.sealing() && held.is_due(column, row) => {
                     Some(held.anew(column, keys, row)?)
                 }
                 _ => None,

@@ -214,8 +214,14 @@ impl Column {
 
     /// None: nothing is sealed.
     fn sealed_bytes(&self, keys: &KeyRing, row: &str, bytes: &[u8]) -> Option<String> {
-        let label = self.marked(keys.first()?);
-        Some(written(&label, &keys.seal(&label, row, bytes)?))
+        let (label, sealed) = keys.seal(|id| self.marked(id), row, bytes)?;
+        Some(written(&label, &sealed))
+    }
+
+    /// `text` for the row called `row`, by the key `id` of `keys`; none: they do not hold it.
+    pub fn sealed_with(&self, keys: &KeyRing, id: &str, row: &str, text: &str) -> Option<String> {
+        let label = self.marked(id);
+        Some(written(&label, &keys.seal_with(id, &label, row, text.as_bytes())?))
     }
 
     /// What everything of this column begins with that the key `id` has sealed.

@@ -73,7 +73,7 @@ impl Pool {
     }
 
     /// The keys that they seal and open by.
-    pub fn keys(&self) -> &KeyRing {
+    pub fn keys(&self) -> &Arc<KeyRing> {
         &self.keys
     }
 

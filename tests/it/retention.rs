@@ -103,7 +103,10 @@ async fn messages_whose_key_a_service_does_not_hold_wait_for_it_and_readiness_sa
     let states = "SELECT DISTINCT state || ' ' || attempts FROM notifications WHERE stage = 'breached'";
     assert_eq!(app.database.texts(states).await, ["pending 0"]);
 
-    // Somebody turns all of it to another key meanwhile.
+    // Somebody turns all of it to another key meanwhile, and does not ask who is at work.
+    if let Some(file) = app.database.file() {
+        std::fs::write(file.with_added_extension("lock"), format!("{new}\n")).unwrap();
+    }
     let keys = format!("{both}\n{}", database::key().unwrap_or_default());
     let at = At { place: StorePlace::from(&app.config().store), keys: KeyRing::parse(&keys).unwrap().into() };
     let beside = Store::open(at.clone(), Default::default()).await.unwrap();

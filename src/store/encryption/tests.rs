@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::store::audit::Author;
+use crate::store::lease::LeaderElection;
 use crate::store::sync::SyncState;
 use crate::store::{At, options};
 use crate::ticket::{Directory, TenantId};
@@ -107,6 +108,54 @@ async fn what_is_encrypted_is_read_with_its_key_alone_and_no_other_begins() {
     }
     let store = desk.open(&format!("{},{}", key(2), key(1))).await.unwrap();
     assert!(is_whole(&store, 1).await);
+}
+
+/// A service at work, by what others see of it.
+enum AtWork {
+    OnFile(crate::store::Claim),
+    OnServer(LeaderElection),
+}
+
+impl AtWork {
+    async fn with(place: Place, keys: Arc<KeyRing>) -> Self {
+        match place {
+            Place::File(_) => Self::OnFile(Store::claim(At { place, keys }).unwrap()),
+            Place::Server(server) => {
+                Self::OnServer(LeaderElection::start(&server.with_keys(&keys), |_| ()).await.unwrap())
+            }
+        }
+    }
+
+    async fn end(self) {
+        match self {
+            Self::OnFile(claim) => drop(claim),
+            Self::OnServer(election) => election.stop().await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_comes_with_a_new_key_takes_nothing_from_a_service_that_does_not_hold_it() {
+    for (before, after) in [(key(1), format!("{},{}", key(2), key(1))), (String::new(), key(2))] {
+        let desk = Desk::new();
+        let service = desk.open(&before).await.unwrap();
+        let at_work = AtWork::with(desk.place(), ring(&before)).await;
+        let keys = ring(&after);
+        let beside = Store::open(At { place: desk.place(), keys: keys.clone() }, Arc::default()).await.unwrap();
+        fill(&beside, 2).await;
+        assert_eq!((service.missing_keys().await.unwrap(), is_whole(&service, 2).await), (vec![], true), "{before}");
+        assert!(keys.is_held_back() && !beside.take_up_first_key(&desk.place()).await.unwrap());
+        service.close().await;
+        at_work.end().await;
+        // One that holds it comes instead.
+        let at_work = AtWork::with(desk.place(), ring(&after)).await;
+        assert!(beside.take_up_first_key(&desk.place()).await.unwrap() && !keys.is_held_back());
+        fill(&beside, 3).await;
+        beside.close().await;
+        assert!(desk.stand(&after).await.1[0] > 0, "from now on the new key encrypts");
+        assert!(is_whole(&desk.open(&after).await.unwrap(), 3).await);
+        at_work.end().await;
+    }
 }
 
 #[tokio::test]
