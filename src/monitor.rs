@@ -2,11 +2,12 @@
 //!
 //! Each check has its own second within its interval, so that they neither drift nor come all at once. Looks run side by
 //! side, a few at most at one host. What is seen goes to the book of the core; a change is written down at
-//! once, the rest once a second. What is written is what is shown: pages get the same book, as a picture.
+//! once, the rest once a second, and looks go on meanwhile. What is written is what is shown: pages get the same book, as a picture.
 
 pub mod board;
 pub(crate) mod connectivity;
 mod incidents;
+mod keeping;
 pub mod objectives;
 mod rollup;
 pub mod settle;
@@ -21,21 +22,20 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tracing::{error, info, warn};
 
-use self::board::{Latest, MonitorState, Report, StatusBoard, Told};
+use self::board::{Latest, MonitorState, Report};
 use self::connectivity::Canaries;
+use self::keeping::Keeping;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::config::uptime::{Check, Component};
 use crate::probe::spec::{AT_ONE_HOST, Ask};
 use crate::probe::{Look, Prober};
-use crate::store::pushed::{self, Pushed};
-use crate::store::uptime::{LookRow, UptimeChange};
 use crate::store::{Store, StoreError, millis};
 use crate::telemetry::Telemetry;
 use crate::uptime::book::{Book, Change, CheckEntry, Taken};
 use crate::uptime::combine::Needs;
 use crate::uptime::observe::{CheckState, Connectivity, Rules};
-use crate::uptime::{Condition, MINUTE, Millis, Outcome, SECOND};
+use crate::uptime::{Condition, Millis, Outcome, SECOND};
 
 /// Looks under way at once.
 pub(crate) const AT_ONCE: usize = 256;
@@ -43,12 +43,8 @@ pub(crate) const AT_ONCE: usize = 256;
 const WRITE_EVERY: TimeDelta = TimeDelta::seconds(1);
 /// What was told elsewhere is heard of at once, and looked for this often all the same.
 const TAKE_EVERY: TimeDelta = TimeDelta::minutes(1);
-/// While the store cannot be written, no more looks than this wait for it.
-const LOOKS_WAITING: usize = 50_000;
 /// A clock that is adjusted by less was not set back.
 const SET_BACK: Millis = SECOND;
-/// What is summed up, and let go, is gone through this often.
-const ROLL_UP_EVERY: Millis = 5 * MINUTE;
 
 /// What the loop is made of.
 pub struct Wiring {
@@ -78,14 +74,10 @@ pub struct Monitor {
     waiting: VecDeque<usize>,
     running: JoinSet<Seen>,
     busy: HashMap<String, usize>,
-    unwritten: UptimeChange,
+    keeping: Keeping,
     inbox: mpsc::Receiver<Report>,
     /// When it last turned.
     turned_at: Millis,
-    rolled_at: Millis,
-    /// When it was last read what is told of services beside this.
-    told_at: Millis,
-    dirty: bool,
     is_news: bool,
     /// Components that are not well, while what they depend on is in doubt: it shows soon whether that is down.
     postponed: BTreeSet<usize>,
@@ -126,12 +118,9 @@ impl Monitor {
             waiting: VecDeque::new(),
             running: JoinSet::new(),
             busy: HashMap::new(),
-            unwritten: UptimeChange::default(),
+            keeping: Keeping::begin(now),
             inbox,
             turned_at: now,
-            rolled_at: 0,
-            told_at: now,
-            dirty: true,
             is_news: true,
             postponed: BTreeSet::new(),
             is_to_be_told: true,
@@ -146,7 +135,8 @@ impl Monitor {
         for check in 0..monitor.book.checks.len() {
             monitor.schedule(check, now);
         }
-        monitor.hear_what_is_told(now).await;
+        let told = monitor.wiring.store.announcements(now).await;
+        monitor.announce(told, now);
         monitor.follow_what_is_known(now);
         // What is known already stays as it is: this is for what a stop may have kept from being opened.
         monitor.postponed = (0..monitor.book.components.len()).collect();
@@ -165,25 +155,26 @@ impl Monitor {
             if self.was_set_back(millis(now)) {
                 (write_at, take_at) = (now, now);
             }
-            self.start_due(millis(now)).await;
+            self.start_due(millis(now));
             if now >= write_at {
-                self.write_down(millis(now)).await;
+                self.write_down(millis(now));
                 write_at = now + WRITE_EVERY;
             }
             if now >= take_at {
-                self.take_pushed().await;
+                self.ask_for_pushed();
                 take_at = now + TAKE_EVERY;
             }
             let next = self.next_due().map_or(write_at, |due| due.min(write_at));
             tokio::select! {
-                Some(seen) = self.running.join_next() => self.take(seen).await,
-                Some(report) = self.inbox.recv() => self.hear(report).await,
-                Ok(()) = others.changed() => self.take_pushed().await,
+                Some(seen) = self.running.join_next() => self.take(seen),
+                Some(report) = self.inbox.recv() => self.hear(report),
+                Some(ended) = self.keeping.ended() => self.follow_up(ended),
+                Ok(()) = others.changed() => self.hear_of_others(millis(clock.now())),
                 () = clock.sleep_until(next) => {}
                 () = &mut stopped => break,
             }
         }
-        self.write_down(millis(clock.now())).await;
+        self.write_out().await;
     }
 
     /// Makes all looks that are due, waits for them, and writes down what they found: one turn, for tests.
@@ -191,15 +182,17 @@ impl Monitor {
         let now = millis(self.wiring.clock.now());
         self.was_set_back(now);
         while let Ok(report) = self.inbox.try_recv() {
-            self.hear(report).await;
+            self.hear(report);
         }
-        self.take_pushed().await;
-        self.start_due(now).await;
+        self.ask_for_pushed();
+        self.rest().await;
+        self.start_due(now);
         while let Some(seen) = self.running.join_next().await {
-            self.take(seen).await;
+            self.take(seen);
             self.start_waiting(now);
         }
-        self.write_down(millis(self.wiring.clock.now())).await;
+        self.write_down(millis(self.wiring.clock.now()));
+        self.rest().await;
         while self.measuring.join_next().await.is_some() {}
     }
 
@@ -216,7 +209,7 @@ impl Monitor {
             return false;
         }
         warn!("the clock was set back by {} s: services are looked at as if no time had passed", (last - now) / SECOND);
-        (self.told_at, self.rolled_at) = (0, 0);
+        self.keeping.forget_times();
         for check in 0..self.book.checks.len() {
             // Whoever is being looked at is planned afterwards.
             if self.planned[check] != Millis::MIN {
@@ -226,7 +219,7 @@ impl Monitor {
         true
     }
 
-    async fn start_due(&mut self, now: Millis) {
+    fn start_due(&mut self, now: Millis) {
         while let Some(Reverse((due, check))) = self.due.peek().copied().filter(|Reverse((due, _))| *due <= now) {
             self.due.pop();
             if due != self.planned[check] {
@@ -237,7 +230,7 @@ impl Monitor {
                 self.wiring.telemetry.uptime_lag.observe((now - due) as f64 / 1000.0);
                 self.waiting.push_back(check);
             } else {
-                self.miss(check, now).await;
+                self.miss(check, now);
             }
         }
         self.start_waiting(now);
@@ -275,28 +268,10 @@ impl Monitor {
         });
     }
 
-    /// Takes in what ended first, and all that have ended by now: what changes together is written down together, or each of
-    /// a thousand failures would keep the next look waiting for a write of its own.
-    async fn take(&mut self, first: Result<Seen, JoinError>) {
-        let mut changed = self.take_one(first);
-        while let Some(seen) = self.running.try_join_next() {
-            changed |= self.take_one(seen);
-        }
-        let now = millis(self.wiring.clock.now());
-        self.start_waiting(now);
-        if changed {
-            self.write_down(now).await;
-        }
-    }
-
-    /// True if something stands otherwise than before.
-    fn take_one(&mut self, seen: Result<Seen, JoinError>) -> bool {
+    fn take(&mut self, seen: Result<Seen, JoinError>) {
         let Seen { check, began, look, connectivity } = match seen {
             Ok(seen) => seen,
-            Err(error) => {
-                error!("a look has ended badly: {error}");
-                return false;
-            }
+            Err(error) => return error!("a look has ended badly: {error}"),
         };
         let host = self.check(check).probe.ask.host().to_owned();
         if let Some(busy) = self.busy.get_mut(&host) {
@@ -307,12 +282,13 @@ impl Monitor {
         self.wiring.telemetry.uptime_looks.inc();
         self.latest[check] = Some(Latest::of(began, &look));
         let was_clear = !self.is_blind();
-        let changed = self.take_in(check, &outcome, micros, connectivity);
+        self.record(check, &outcome, micros, connectivity);
         if connectivity == Connectivity::Offline && was_clear {
             warn!("nothing answers, canaries included: our own line is cut, and what is in doubt is unknown");
         }
-        self.schedule(check, millis(self.wiring.clock.now()));
-        changed
+        let now = millis(self.wiring.clock.now());
+        self.schedule(check, now);
+        self.start_waiting(now);
     }
 
     /// Whether what was last seen of everything was nothing.
@@ -321,63 +297,8 @@ impl Monitor {
         ours.all(|check| check.state.condition == Condition::Unknown)
     }
 
-    /// Takes in what somebody else has seen, or what has told us of itself.
-    async fn hear(&mut self, report: Report) {
-        // What was told elsewhere was told before.
-        self.take_pushed().await;
-        self.hear_all(report.told).await;
-        let _ = report.done.send(());
-    }
-
-    /// Takes in what was told where nobody could take it in.
-    async fn take_pushed(&mut self) {
-        loop {
-            let pushed = match self.wiring.store.pushed().await {
-                Ok(pushed) => pushed,
-                Err(error) => return warn!("what services have told other replicas cannot be read yet: {error}"),
-            };
-            let is_all = pushed.len() < pushed::AT_ONCE;
-            self.dirty |= !pushed.is_empty();
-            self.unwritten.taken.extend(pushed.iter().map(|one| (one.check.clone(), one.outcome.at)));
-            self.hear_all(pushed.into_iter().map(|one| (one, None)).collect()).await;
-            if is_all {
-                return;
-            }
-            self.write_down(millis(self.wiring.clock.now())).await;
-            if self.dirty {
-                return; // the store takes nothing now; what waits is read again
-            }
-        }
-    }
-
-    /// Takes in all of it before it is asked what holds no longer: what comes late is not cut into pieces.
-    async fn hear_all(&mut self, told: Vec<Told>) {
-        let mut changed = false;
-        for (Pushed { check, outcome, micros }, certificate) in told {
-            changed |= self.hear_of(&check, &outcome, Latest { micros, certificate, ..Latest::default() });
-        }
-        if changed {
-            self.write_down(millis(self.wiring.clock.now())).await;
-        }
-    }
-
-    /// True if something stands otherwise than before.
-    fn hear_of(&mut self, id: &str, outcome: &Outcome, latest: Latest) -> bool {
-        let Some(check) = self.book.check(id) else { return false };
-        let known = self.book.checks[check].state.last_at;
-        // Late or twice: what is known already stays as it is.
-        if known.is_some_and(|known| known >= outcome.at) {
-            return false;
-        }
-        let (verdict, detail, micros) = (Some(outcome.verdict), outcome.detail.clone(), latest.micros);
-        self.latest[check] = Some(Latest { at: outcome.at, verdict, detail, ..latest });
-        let changed = self.take_in(check, outcome, micros, Connectivity::Online);
-        self.schedule(check, millis(self.wiring.clock.now()));
-        changed
-    }
-
     /// The time to be heard of has passed, unless something has come meanwhile.
-    async fn miss(&mut self, check: usize, now: Millis) {
+    fn miss(&mut self, check: usize, now: Millis) {
         let Some(deadline) = self.silence_deadline(check) else { return };
         if deadline > now {
             return self.plan(check, deadline);
@@ -390,12 +311,12 @@ impl Monitor {
             _ => "no result of it has come in time",
         };
         let outcome = Outcome::bad(deadline, Condition::Down, words);
-        self.record(check, &outcome, 0, Connectivity::Online).await;
+        self.record(check, &outcome, 0, Connectivity::Online);
     }
 
-    async fn record(&mut self, check: usize, outcome: &Outcome, micros: Millis, connectivity: Connectivity) {
+    fn record(&mut self, check: usize, outcome: &Outcome, micros: Millis, connectivity: Connectivity) {
         if self.take_in(check, outcome, micros, connectivity) {
-            self.write_down(millis(self.wiring.clock.now())).await;
+            self.write_soon();
         }
     }
 
@@ -423,8 +344,8 @@ impl Monitor {
         }
         self.is_news |= !taken.rewrites.is_empty();
         self.is_to_be_told |= !taken.rewrites.is_empty();
-        self.dirty |= !taken.rewrites.is_empty();
-        self.unwritten.rewrites.extend(taken.rewrites);
+        self.keeping.dirty |= !taken.rewrites.is_empty();
+        self.keeping.unwritten.rewrites.extend(taken.rewrites);
     }
 
     /// Opens an incident for what has failed, and closes that of what is up again. What stands behind a parent that is
@@ -439,14 +360,14 @@ impl Monitor {
             if self.book.is_unproven(change.component, now) {
                 self.postponed.insert(change.component);
             } else if change.is == Condition::Up {
-                self.unwritten.outages.push(incidents::over(component, now));
+                self.keeping.unwritten.outages.push(incidents::over(component, now));
             } else if change.is >= Condition::Degraded && self.book.has_parent_in_doubt(change.component) {
                 self.postponed.insert(change.component);
             } else if change.is == Condition::Down && self.book.failing_parent(change.component).is_none() {
                 let announcements = self.wiring.monitor_state.announcements();
                 let is_announced = announcements.worked_on_until(&component.id, now).is_some();
                 let began = self.book.outage_began(change.component).unwrap_or(change.from);
-                self.unwritten.outages.extend((!is_announced).then(|| incidents::began(&config, component, began)));
+                self.keeping.unwritten.outages.extend((!is_announced).then(|| incidents::began(&config, component, began)));
             }
         }
     }
@@ -458,7 +379,7 @@ impl Monitor {
         let open = announcements.incidents.iter().filter(|one| one.automatic && one.resolved_at.is_none());
         let open: Vec<_> = open.collect();
         for incident in &open {
-            self.unwritten.outages.extend(incidents::unwatched(&config, incident, now));
+            self.keeping.unwritten.outages.extend(incidents::unwatched(&config, incident, now));
         }
         for id in open.into_iter().flat_map(|one| &one.components) {
             let place = self.book.components.iter().position(|entry| entry.plan.id == *id);
@@ -466,7 +387,7 @@ impl Monitor {
                 self.book.components[place].condition() == Condition::Up && !self.book.is_unproven(place, now)
             };
             let component = config.uptime.component(id).filter(|_| place.is_some_and(is_up));
-            self.unwritten.outages.extend(component.map(|component| incidents::over(component, now)));
+            self.keeping.unwritten.outages.extend(component.map(|component| incidents::over(component, now)));
         }
     }
 
@@ -486,100 +407,22 @@ impl Monitor {
         if !changes.is_empty() {
             self.follow(&changes);
             self.is_to_be_told = true;
-            self.dirty = true;
+            self.keeping.dirty = true;
         }
     }
 
-    /// Notes what was seen of `check`, to be written down.
-    fn keep(&mut self, check: usize, outcome: &Outcome, micros: Millis) {
-        let entry = &self.book.checks[check];
-        let latest = self.latest[check].as_ref().and_then(|latest| serde_json::to_string(latest).ok());
-        self.unwritten.states.insert(entry.plan.id.clone(), (entry.state.clone(), latest));
-        // Who has seen nothing has no look to show.
-        if self.unwritten.looks.len() < LOOKS_WAITING && outcome.verdict != Condition::Unknown {
-            let Outcome { at, verdict, detail } = outcome.clone();
-            self.unwritten.looks.push(LookRow { number: self.numbers[check], at, micros, verdict, detail });
-        }
-        self.dirty = true;
-    }
-
-    /// Reads what people tell of services, as they may have done beside us.
-    async fn hear_what_is_told(&mut self, now: Millis) {
-        self.told_at = now;
-        match self.wiring.store.announcements(now).await {
-            Ok(announcements) => self.wiring.monitor_state.announce(announcements, now),
-            Err(error) => warn!("what is told of services is as old as a minute: {error}"),
-        }
-    }
-
-    /// Writes down what is not yet, and shows it.
-    async fn write_down(&mut self, now: Millis) {
-        if now - self.told_at >= MINUTE {
-            self.hear_what_is_told(now).await;
-        }
+    /// Lets go what no result holds up any more, and takes up what waited for a doubt to end.
+    fn let_expire(&mut self, now: Millis) {
         let expired = self.book.expire(now);
         for check in self.book.checks.iter().filter(|_| !expired.rewrites.is_empty()) {
-            self.unwritten.states.entry(check.plan.id.clone()).or_insert_with(|| (check.state.clone(), None)).0 =
-                check.state.clone();
+            let states = &mut self.keeping.unwritten.states;
+            states.entry(check.plan.id.clone()).or_insert_with(|| (check.state.clone(), None)).0 = check.state.clone();
         }
         let changes = expired.changes.clone();
         self.note(expired);
         // Where one place falls silent, the others decide.
         self.follow(&changes);
         self.follow_postponed(now);
-        self.measure(now);
-        if !std::mem::take(&mut self.dirty) {
-            return;
-        }
-        // Taken whole or not at all: what cannot be written now is written the next time.
-        match self.wiring.store.uptime_write(self.unwritten.clone()).await {
-            Ok(()) => {
-                let tells = !self.unwritten.outages.is_empty();
-                self.unwritten = UptimeChange::default();
-                if tells {
-                    self.hear_what_is_told(now).await;
-                }
-            }
-            Err(error) => {
-                self.dirty = true;
-                warn!("what was seen of services is not written down yet: {error}");
-            }
-        }
-        self.publish(now);
-        if now - self.rolled_at >= ROLL_UP_EVERY {
-            self.rolled_at = now;
-            rollup::spawn(self.wiring.store.clone(), now);
-            let (board, announcements) = (self.wiring.monitor_state.board(), self.wiring.monitor_state.announcements());
-            settle::settle(&self.wiring.config, &self.wiring.store, &board, &announcements, now).await;
-        }
-    }
-
-    /// Has it worked out once a minute how objectives stand, unless that is still being done.
-    fn measure(&mut self, now: Millis) {
-        while self.measuring.try_join_next().is_some() {}
-        let is_due = !(self.measured_at..self.measured_at + MINUTE).contains(&now);
-        if self.wiring.config.uptime.objectives.is_empty() || !is_due || !self.measuring.is_empty() {
-            return;
-        }
-        self.measured_at = now;
-        let (config, store) = (self.wiring.config.clone(), self.wiring.store.clone());
-        let (monitor_state, news) = (self.wiring.monitor_state.clone(), self.wiring.news.clone());
-        self.measuring.spawn(async move {
-            match objectives::measure(&config, &store, &monitor_state, now).await {
-                Ok(true) => news.notify_one(),
-                Ok(false) => {}
-                Err(error) => warn!("how objectives stand cannot be worked out now: {error}"),
-            }
-        });
-    }
-
-    fn publish(&mut self, now: Millis) {
-        let is_news = std::mem::take(&mut self.is_news);
-        let (book, numbers, latest) = (self.book.clone(), self.numbers.clone(), self.latest.clone());
-        self.wiring.monitor_state.show(StatusBoard { book, numbers, latest, at: now }, is_news);
-        if std::mem::take(&mut self.is_to_be_told) {
-            self.wiring.news.notify_one();
-        }
     }
 
     /// Says when `check` is looked at next.
@@ -636,7 +479,7 @@ impl Monitor {
                 Some(until) => until.max(now + grace),
             };
             state.forgiven_until = Some(until);
-            self.unwritten.states.insert(plan.id.clone(), (state.clone(), None));
+            self.keeping.unwritten.states.insert(plan.id.clone(), (state.clone(), None));
         }
     }
 

@@ -33,6 +33,8 @@ use crate::ticket::TenantId;
 const FRESHNESS_EVERY: Duration = Duration::from_secs(5);
 /// A follower makes its own forecasts, of what is stored, so often.
 const FORECASTS_EVERY: u32 = 12;
+/// What people tell of services elsewhere is read at once, but no more often than this.
+const TOLD_EVERY: Duration = Duration::from_millis(500);
 /// And reads how services stand, so often.
 const SERVICES_EVERY: u32 = 3;
 /// How often it is asked whether every service at work holds the first key.
@@ -227,6 +229,7 @@ impl Following {
     }
 
     async fn follow(&mut self) {
+        let mut others = self.store.news_of_others();
         for turn in (0..FORECASTS_EVERY).cycle() {
             if let Err(error) = self.look().await {
                 warn!(error = %error, "how fresh the leader's picture is could not be read; trying again");
@@ -237,8 +240,32 @@ impl Following {
             if turn == 0 {
                 self.forecast().await;
             }
-            tokio::time::sleep(FRESHNESS_EVERY).await;
+            tokio::select! {
+                () = tokio::time::sleep(FRESHNESS_EVERY) => {}
+                () = self.hear_what_is_told(&mut others) => {}
+            }
         }
+    }
+
+    /// Reads what people tell of services whenever another replica has written something.
+    async fn hear_what_is_told(&self, others: &mut watch::Receiver<()>) {
+        while others.changed().await.is_ok() {
+            if let Some(monitor_state) = self.monitor_state() {
+                let now = millis(self.clock.now());
+                match self.store.announcements(now).await {
+                    Ok(announcements) => monitor_state.announce(announcements, now),
+                    Err(error) => warn!(error = %error, "what is told of services could not be read; trying again"),
+                }
+            }
+            tokio::time::sleep(TOLD_EVERY).await;
+        }
+        // The store was closed: nothing comes any more.
+        std::future::pending().await
+    }
+
+    /// Where services are shown; none: none is watched.
+    fn monitor_state(&self) -> Option<&Arc<MonitorState>> {
+        self.services.as_ref().filter(|_| !self.config.uptime.components.is_empty())
     }
 
     async fn look(&self) -> Result<(), crate::store::StoreError> {
@@ -251,9 +278,7 @@ impl Following {
     }
 
     async fn look_at_services(&self) {
-        let Some(monitor_state) = self.services.as_ref().filter(|_| !self.config.uptime.components.is_empty()) else {
-            return;
-        };
+        let Some(monitor_state) = self.monitor_state() else { return };
         let now = millis(self.clock.now());
         let read = async {
             Ok((StatusBoard::read(&self.config, &self.store, now).await?, self.store.announcements(now).await?))

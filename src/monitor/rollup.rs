@@ -2,8 +2,6 @@
 //!
 //! Each stretch is summed up once it is over, from what is stored, so that a restart loses nothing.
 
-use tracing::warn;
-
 use crate::store::uptime::{LookRow, Rollup, WIDTHS};
 use crate::store::{Store, StoreError};
 use crate::uptime::{Condition, Millis};
@@ -12,15 +10,6 @@ use crate::uptime::{Condition, Millis};
 const MOST: usize = 600;
 /// No check is looked at more often than once a second.
 const LOOKS_OF_A_STRETCH: i64 = 400;
-
-/// Goes through all checks, beside whatever else is done.
-pub fn spawn(store: Store, now: Millis) {
-    tokio::spawn(async move {
-        if let Err(error) = all(&store, now).await {
-            warn!("what was seen of services is not summed up yet: {error}");
-        }
-    });
-}
 
 /// Goes through all checks.
 pub async fn all(store: &Store, now: Millis) -> Result<(), StoreError> {

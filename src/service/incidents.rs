@@ -190,6 +190,8 @@ impl Service {
         order: SayingOrder,
         author: Author,
     ) -> Result<Option<IncidentView>, ServiceError> {
+        // Another replica may know more of it.
+        self.tell_again().await?;
         let (now, announcements) = (millis(self.clock.now()), self.announcements());
         let found = announcements.incidents.iter().find(|one| one.id == id && is_within(scope, &one.tenant));
         let Some(mut incident) = found.cloned() else { return Ok(None) };
@@ -262,6 +264,7 @@ impl Service {
 
     /// Calls work off; false: there is none within `scope` that could be.
     pub async fn call_work_off(&self, scope: &Reach, id: &str, author: Author) -> Result<bool, ServiceError> {
+        self.tell_again().await?;
         let (now, announcements) = (millis(self.clock.now()), self.announcements());
         let is_meant = |one: &&Work| one.id == id && !one.cancelled && one.until > now && is_within(scope, &one.tenant);
         let Some(mut work) = announcements.works.iter().find(is_meant).cloned() else { return Ok(false) };
@@ -286,7 +289,7 @@ impl Service {
         Ok(incident_view(&shown))
     }
 
-    /// What was just written down is shown at once.
+    /// What is written down by now is shown at once.
     async fn tell_again(&self) -> Result<(), ServiceError> {
         let now = millis(self.clock.now());
         let announcements = self.store.announcements(now).await?;

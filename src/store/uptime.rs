@@ -37,6 +37,22 @@ pub struct UptimeChange {
     pub taken: Vec<(String, Millis)>,
 }
 
+impl UptimeChange {
+    /// All of it, and then all of `later`.
+    #[must_use]
+    pub fn followed_by(mut self, later: Self) -> Self {
+        self.looks.extend(later.looks);
+        for (check, (state, latest)) in later.states {
+            let before = self.states.remove(&check).and_then(|(_, latest)| latest);
+            self.states.insert(check, (state, latest.or(before)));
+        }
+        self.rewrites.extend(later.rewrites);
+        self.outages.extend(later.outages);
+        self.taken.extend(later.taken);
+        self
+    }
+}
+
 /// The looks of a stretch of time, summed up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rollup {

@@ -1,14 +1,24 @@
 //! The store says clearly what is wrong with it, and nothing that was accepted is lost.
 
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
 use chrono::TimeDelta;
 use superops_sla::alert::life::{Act, Actor, How};
 use superops_sla::service::alerts::AlertQuery;
 use superops_sla::service::audit::AuditQuery;
 use superops_sla::service::breaches::BreachQuery;
+use superops_sla::service::incidents::{IncidentOrder, SayingOrder};
 use superops_sla::service::people::PeopleQuery;
 use superops_sla::service::{Reach, TicketQuery};
 use superops_sla::store::StoreError;
 use superops_sla::store::latest::Way;
+use superops_sla::store::tokens::Author;
+use superops_sla::uptime::Condition;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::support::{TestApp, minutes};
 
@@ -144,4 +154,89 @@ async fn rows_that_cannot_be_read_are_left_out_of_lists_and_the_overview_counts_
     let expected = ["1 alert", "1 change", "1 event", "1 personal rule", "1 ticket"];
     let expected: Vec<_> = expected.into_iter().filter(|kind| is_file || *kind != "1 change").collect();
     assert_eq!(kinds, expected);
+}
+
+/// A service that fails, counts who looks, and is watched.
+async fn failing_service() -> (String, watch::Receiver<usize>) {
+    let (looks, seen) = watch::channel(0);
+    let answer = async move || {
+        looks.send_modify(|looks| *looks += 1);
+        StatusCode::INTERNAL_SERVER_ERROR
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/", get(answer))).await });
+    (format!("[components.shop]\n[[checks]]\ncomponent = \"shop\"\nurl = \"{url}\"\n"), seen)
+}
+
+#[tokio::test]
+async fn a_locked_database_keeps_no_look_waiting_and_what_was_seen_meanwhile_is_written_down_afterwards() {
+    let (config, mut looks) = failing_service().await;
+    let mut app = TestApp::with(&config).await;
+    let mut other = app.database.beside().await;
+    match app.database.file() {
+        Some(_) => other.run("BEGIN IMMEDIATE").await,
+        None => other.run("BEGIN; SELECT epoch FROM leases FOR UPDATE").await,
+    }
+    let began = app.now();
+    let monitor = app.parts().monitor.take().unwrap();
+    let stop = watch::Sender::new(false);
+    let looking = tokio::spawn(monitor.run(stop.subscribe()));
+    let service = app.parts().service.clone();
+    let is_down = || service.uptime_now(&Reach::All)[0].status == "down";
+    let clock = app.clock.clone();
+    // A write waits for five seconds or longer before it fails.
+    let six_looks = async {
+        while *looks.borrow_and_update() < 6 || !is_down() {
+            clock.advance(TimeDelta::seconds(1));
+            let _ = tokio::time::timeout(Duration::from_millis(50), looks.changed()).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), six_looks).await.expect("looks go on, and are shown");
+    other.run("ROLLBACK").await;
+    stop.send_replace(true);
+    looking.await.unwrap();
+    let spans = app.parts().store.uptime_spans("shop").await.unwrap();
+    let last = spans.last().unwrap();
+    assert_eq!((last.condition, last.until), (Condition::Down, None), "{spans:?}");
+    assert!(last.from - began.timestamp_millis() < 15_000, "from the first look that found it down: {spans:?}");
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_service_on_one_replica_is_known_on_the_other_at_once_and_nothing_of_it_is_overwritten() {
+    let (config, _looks) = failing_service().await;
+    let mut app = TestApp::with(&config).await;
+    if app.database.file().is_some() {
+        return; // there are no others
+    }
+    let other = app.build().await.unwrap();
+    let author = || Author { who: "Mia".to_owned(), origin: "a test".to_owned() };
+    let order = IncidentOrder {
+        title: "Orders are slow".to_owned(),
+        components: vec!["shop".to_owned()],
+        ..IncidentOrder::default()
+    };
+    let made = other.service.open_incident(&Reach::All, order, author()).await.unwrap();
+    let say = |status: &str| SayingOrder { status: Some(status.to_owned()), ..SayingOrder::default() };
+    let service = app.parts().service.clone();
+    let said = service.say_of_incident(&Reach::All, &made.id, say("identified"), author()).await.unwrap();
+    assert_eq!(said.unwrap().updates.len(), 2, "it was opened elsewhere a moment ago");
+    let said = other.service.say_of_incident(&Reach::All, &made.id, say("monitoring"), author()).await.unwrap();
+    assert_eq!(said.unwrap().updates.len(), 3, "and the other knows what was said here");
+
+    let monitor = app.parts().monitor.take().unwrap();
+    let mut news = app.parts().store.news_of_others();
+    let stop = watch::Sender::new(false);
+    let looking = tokio::spawn(monitor.run(stop.subscribe()));
+    let status = || service.incident(&Reach::All, &made.id).unwrap().status;
+    let heard = async {
+        while status() != "monitoring" {
+            // The listener may not have stood yet when it was said.
+            other.service.say_of_incident(&Reach::All, &made.id, say("monitoring"), author()).await.unwrap();
+            let _ = tokio::time::timeout(Duration::from_secs(1), news.changed()).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), heard).await.expect("its clock stands still, and it hears of it");
+    stop.send_replace(true);
+    looking.await.unwrap();
 }
