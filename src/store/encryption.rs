@@ -55,6 +55,11 @@ pub(super) async fn admit(connection: &mut Connection, keys: &KeyRing) -> Result
             _ => return Err(StoreError::KeyUnproved(id.clone())),
         }
     }
+    if keys.is_held_back() && keys.sealing().is_none() {
+        // What was encrypted until now stays so, also beside a service that does not say which keys it holds: it could not
+        // have opened the store without this one.
+        keys.seal_by(keys.ids().find(|id| noted.iter().any(|(noted, _)| noted == id)));
+    }
     Ok(note(connection, keys, keys.sealing()).await?)
 }
 

@@ -305,6 +305,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_store_of_the_same_name_in_another_database_is_not_at_work_on_this_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let Some([(server, _), _]) = two_replicas(&folder).await else { return };
+        let other = format!("other_{:016x}", fastrand::u64(..));
+        let mut here = sqlx::ConnectOptions::connect(&server.options()).await.unwrap();
+        let run = async |on: &mut sqlx::PgConnection, text: String| {
+            sqlx::raw_sql(sql::AssertSqlSafe(text)).execute(on).await.unwrap();
+        };
+        run(&mut here, format!("CREATE DATABASE {other}")).await;
+        let there = server.options().database(&other);
+        let mut there: sqlx::PgConnection = sqlx::ConnectOptions::connect(&there).await.unwrap();
+        let name = server.works();
+        run(&mut there, format!("SELECT pg_advisory_lock_shared(hashtextextended('{name}', 0))")).await;
+        assert_eq!(server.replicas_without_key("0a0b0c0d").await.unwrap(), 0);
+        run(&mut here, format!("SELECT pg_advisory_lock_shared(hashtextextended('{name}', 0))")).await;
+        assert_eq!(server.replicas_without_key("0a0b0c0d").await.unwrap(), 1);
+        sqlx::Connection::close(there).await.unwrap();
+        run(&mut here, format!("DROP DATABASE {other} WITH (FORCE)")).await;
+    }
+
+    #[tokio::test]
     async fn a_replica_hears_what_another_writes_and_forgets_what_it_holds_of_it() {
         let folder = tempfile::tempdir().unwrap();
         let Some([(_, first), (_, second)]) = two_replicas(&folder).await else { return };

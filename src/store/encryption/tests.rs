@@ -159,6 +159,19 @@ async fn who_comes_with_a_new_key_takes_nothing_from_a_service_that_does_not_hol
 }
 
 #[tokio::test]
+async fn what_was_encrypted_stays_so_beside_a_service_that_does_not_say_which_keys_it_holds() {
+    let desk = Desk::new();
+    desk.open(&key(1)).await.unwrap().close().await;
+    let at_work = AtWork::with(desk.place(), Arc::default()).await;
+    let keys = ring(&format!("{},{}", key(2), key(1)));
+    let store = Store::open(At { place: desk.place(), keys: keys.clone() }, Arc::default()).await.unwrap();
+    assert_eq!(keys.sealing(), ring(&key(1)).first());
+    fill(&store, 1).await;
+    at_work.end().await;
+    assert_eq!(desk.stand(&key(1)).await, (0, vec![1]));
+}
+
+#[tokio::test]
 async fn a_new_key_takes_over_and_the_old_one_may_go() {
     let desk = Desk::new();
     let store = desk.open("").await.unwrap();

@@ -195,15 +195,17 @@ impl Server {
         format!("superops-sla holds the key {id} {}", self.schema)
     }
 
-    fn works(&self) -> String {
+    pub(in crate::store) fn works(&self) -> String {
         format!("superops-sla works {}", self.schema)
     }
 }
 
-/// How many connections share the lock called `name`.
+/// How many connections to this database share the lock called `name`. The view shows the locks of all databases, and
+/// another one may have a store of the same name.
 async fn shared(connection: &mut PgConnection, name: String) -> Result<i64, sqlx::Error> {
     let locks = "SELECT COUNT(*) FROM pg_locks
                  WHERE locktype = 'advisory' AND mode = 'ShareLock' AND granted
+                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
                    AND (CAST(classid AS BIGINT) << 32) | CAST(objid AS BIGINT) = hashtextextended($1, 0)";
     sqlx::query_scalar(locks).bind(name).fetch_one(connection).await
 }
