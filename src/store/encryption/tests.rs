@@ -198,7 +198,7 @@ async fn a_new_key_takes_over_and_the_old_one_may_go() {
 async fn a_rotation_that_is_broken_off_loses_nothing_and_is_simply_begun_again() {
     let desk = Desk::new();
     let store = desk.open(&key(1)).await.unwrap();
-    fill(&store, 450).await;
+    fill(&store, 850).await;
     store.close().await;
     let both = format!("{},{}", key(2), key(1));
     let store = desk.open(&both).await.unwrap();
@@ -217,16 +217,16 @@ async fn a_rotation_that_is_broken_off_loses_nothing_and_is_simply_begun_again()
     }
     store.close().await;
     let (plain, by) = desk.stand(&both).await;
-    assert_eq!((plain, by[0] + by[1]), (0, 450));
+    assert_eq!((plain, by[0] + by[1]), (0, 850));
     assert!(by[0] >= 200 && by[1] > 0, "{by:?}");
     let store = desk.open(&both).await.unwrap();
-    assert!(is_whole(&store, 450).await, "both are read meanwhile");
+    assert!(is_whole(&store, 850).await, "both are read meanwhile");
     store.close().await;
     assert!(desk.open(&key(2)).await.is_err(), "the old key is still needed");
     desk.rotate(&both).await;
-    assert_eq!(desk.stand(&both).await, (0, vec![450, 0]));
+    assert_eq!(desk.stand(&both).await, (0, vec![850, 0]));
     let store = desk.open(&key(2)).await.unwrap();
-    assert!(is_whole(&store, 450).await);
+    assert!(is_whole(&store, 850).await);
 }
 
 #[tokio::test]
