@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench product` takes all figures, some ten minutes; names
 //! after `--` choose: `sync`, `budget`, `evaluate`, `lateness`, `storm`,
-//! `steady`, `memory`, `messages`, `years`, `web`. It prints the table of `docs/performance.md`. Nothing here fails a build: a
+//! `steady`, `memory`, `messages`, `years`, `web`, `postgres` (which needs a server, named by
+//! `SUPEROPS_SLA_TEST_POSTGRES`). It prints the table of `docs/performance.md`. Nothing here fails a build: a
 //! figure depends on the machine, so a person reads it.
 
 mod budget;
@@ -11,6 +12,7 @@ mod figure;
 mod lateness;
 mod memory;
 mod messages;
+mod postgres;
 mod program;
 mod steady;
 mod storm;
@@ -26,8 +28,9 @@ use figure::Figure;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const PARTS: [&str; 10] =
-    ["sync", "budget", "evaluate", "lateness", "storm", "steady", "memory", "messages", "years", "web"];
+const PARTS: [&str; 11] = [
+    "sync", "budget", "evaluate", "lateness", "storm", "steady", "memory", "messages", "years", "web", "postgres",
+];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -60,6 +63,7 @@ async fn measure(part: &str) -> anyhow::Result<Vec<Figure>> {
         "steady" => steady::measure().await,
         "memory" => memory::measure().await,
         "messages" => messages::measure().await,
+        "postgres" => postgres::measure().await,
         "years" => years::measure().await,
         _ => web::measure().await,
     }
