@@ -367,7 +367,10 @@ impl Monitor {
                 let announcements = self.wiring.monitor_state.announcements();
                 let is_announced = announcements.worked_on_until(&component.id, now).is_some();
                 let began = self.book.outage_began(change.component).unwrap_or(change.from);
-                self.keeping.unwritten.outages.extend((!is_announced).then(|| incidents::began(&config, component, began)));
+                self.keeping
+                    .unwritten
+                    .outages
+                    .extend((!is_announced).then(|| incidents::began(&config, component, began)));
             }
         }
     }

@@ -28,9 +28,8 @@ use figure::Figure;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const PARTS: [&str; 11] = [
-    "sync", "budget", "evaluate", "lateness", "storm", "steady", "memory", "messages", "years", "web", "postgres",
-];
+const PARTS: [&str; 11] =
+    ["sync", "budget", "evaluate", "lateness", "storm", "steady", "memory", "messages", "years", "web", "postgres"];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

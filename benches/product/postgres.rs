@@ -66,7 +66,8 @@ pub async fn measure() -> anyhow::Result<Vec<Figure>> {
 }
 
 struct Bench {
-    folder: TempDir,
+    /// Holds the configuration, and is deleted with this.
+    _folder: TempDir,
     config: PathBuf,
     url: String,
     schema: String,
@@ -84,7 +85,7 @@ impl Bench {
         let (desk, _) = desk.split_once('[').context("there are channels")?;
         let others: String = (1..TENANTS).map(|nth| format!("[tenants.desk-{nth}]\n{desk}")).collect();
         std::fs::write(&config, format!("{before}url = \"{url}\"\nschema = \"{schema}\"{after}{others}"))?;
-        Ok(Self { folder, config, url, schema })
+        Ok(Self { _folder: folder, config, url, schema })
     }
 
     fn config(&self) -> anyhow::Result<Config> {
@@ -246,7 +247,6 @@ impl Bench {
         }
         let measured = format!("{now} MB (peak {peak} MB)");
         figures.push(Figure::new(what("memory"), measured, format!("under {MEMORY_MB} MB"), now < MEMORY_MB));
-        drop(self.folder.path());
         Ok(figures)
     }
 }
@@ -265,6 +265,12 @@ async fn rows(beside: &mut PgConnection) -> anyhow::Result<i64> {
     Ok(all)
 }
 
+/// Tenant, id, number, status, whether it is open, the ticket, first seen, read and opened, as the store has them.
+type TicketRow = (String, String, String, Option<String>, i64, String, i64, i64, Option<String>);
+
+/// Tenant, ticket, kind, was, became, earliest and latest.
+type EventRow = (String, String, String, Option<String>, Option<String>, i64, i64);
+
 /// The same tickets and events, each page in a transaction by one statement for each table, into tables like theirs with all
 /// their indexes.
 async fn plain_inserts(beside: &mut PgConnection) -> anyhow::Result<(Duration, i64)> {
@@ -274,13 +280,13 @@ async fn plain_inserts(beside: &mut PgConnection) -> anyhow::Result<(Duration, i
              CREATE TABLE plain_events (LIKE events INCLUDING ALL)",
         )
         .await?;
-    let tickets: Vec<(String, String, String, Option<String>, i64, String, i64, i64, Option<String>)> = sqlx::query_as(
+    let tickets: Vec<TicketRow> = sqlx::query_as(
         "SELECT tenant, id, display_id, status, open, ticket, first_seen_at, read_at, opened FROM tickets
          WHERE tenant <> 'desk' ORDER BY tenant, id",
     )
     .fetch_all(&mut *beside)
     .await?;
-    let events: Vec<(String, String, String, Option<String>, Option<String>, i64, i64)> = sqlx::query_as(
+    let events: Vec<EventRow> = sqlx::query_as(
         "SELECT tenant, ticket_id, kind, was, became, earliest, latest FROM events WHERE tenant <> 'desk'
          ORDER BY tenant, ticket_id",
     )

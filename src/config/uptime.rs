@@ -52,7 +52,7 @@ impl Uptime {
 
     /// What is promised first of the component called `id`: what its pages show.
     pub fn promise(&self, id: &str) -> Option<&Promise> {
-        self.promises_of(id).next()
+        self.promises.iter().find(|promise| promise.component == id)
     }
 
     /// All that is promised of the component called `id`, one for each kind of period at the most.

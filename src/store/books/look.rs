@@ -3,8 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveDate;
-
 use super::{date_of, months, packed, rows, write};
 use crate::report::share::WHOLE;
 use crate::store::StoreError;
