@@ -429,7 +429,7 @@ mod tests {
             "INSERT INTO alerts (key, tenant, ticket_id, clock, cycle, episode, stage, state, reason, due, raised_at,
                        changed_at, step, generation, told, id)
                      VALUES ('a', 'acme', '1', 'resolution', 0, 0, 'breached', 'open', '', 0, 0, 0, 1, 0, 1, '1')";
-        for (nth, statement) in (1..).zip([alert, "UPDATE alerts SET step = 2", "DELETE FROM alerts"]) {
+        for (nth, statement) in (1..).zip([alert, "UPDATE alerts SET step = 2", "DELETE FROM alerts WHERE key = 'a'"]) {
             let write = store.writer.write(move |tx: &mut Connection| {
                 Box::pin(async move { sql::query(statement).execute(tx).await.map(drop) })
             });

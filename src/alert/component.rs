@@ -6,7 +6,6 @@
 //! same one. Its stage only rises, and what nobody knows changes nothing.
 
 use super::{AlertKey, AlertKind, Closing, Raised, Stage};
-use crate::uptime::days::Period;
 
 /// How a trouble stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,28 +52,8 @@ pub fn is_same(began: u32, cycle: u32) -> bool {
     began <= cycle
 }
 
-/// What the alerts on a promise by `period` are named after, in seconds, if the present one began at `began`.
-///
-/// A component may have a promise for each kind of period, and some of these begin together. They begin with a minute, so
-/// that its seconds tell the promises apart.
-pub fn named_after(began: u32, period: Period) -> u32 {
-    began - began % 60 + second_of(period)
-}
-
-fn second_of(period: Period) -> u32 {
-    match period {
-        Period::Month => 0,
-        Period::Quarter => 1,
-        Period::Year => 2,
-    }
-}
-
-/// Whether an alert called `key` is about a promise by `period`.
-pub fn is_of_promise(key: &AlertKey, period: Period) -> bool {
-    key.kind == AlertKind::Budget && key.cycle % 60 == second_of(period)
-}
-
-/// Whether both are about the same kind of trouble of one component, or of one promise about it.
+/// Whether both are about the same kind of trouble of one component, or of one promise about it: the second of the minute
+/// that an alert is named after tells its promises apart.
 pub fn are_of_one_kind(one: &AlertKey, other: &AlertKey) -> bool {
     one.kind == other.kind && (one.kind != AlertKind::Budget || one.cycle % 60 == other.cycle % 60)
 }
@@ -87,21 +66,6 @@ mod tests {
 
     fn raised(stage: Stage, resolved_as: Option<Closing>) -> Raised {
         Raised { stage, due: DateTime::UNIX_EPOCH, target: None, episode: 2, resolved_as }
-    }
-
-    #[test]
-    fn promises_of_one_component_have_alerts_of_their_own_though_their_periods_begin_together() {
-        let january: u32 = 1_798_761_600;
-        let names = Period::ALL.map(|period| named_after(january, period));
-        assert_eq!(names.iter().collect::<std::collections::BTreeSet<_>>().len(), 3);
-        let subject =
-            crate::alert::subject::ComponentId::parse("shop").map(crate::alert::SubjectId::Component).unwrap();
-        let tenant = crate::ticket::TenantId::parse("acme").unwrap();
-        let key = |cycle| AlertKey { tenant: tenant.clone(), subject: subject.clone(), kind: AlertKind::Budget, cycle };
-        let february = named_after(january + 31 * 86_400, Period::Month);
-        assert!(are_of_one_kind(&key(names[0]), &key(february)), "the same promise a month later");
-        assert!(!are_of_one_kind(&key(names[0]), &key(names[2])));
-        assert!(is_of_promise(&key(names[1]), Period::Quarter) && !is_of_promise(&key(names[1]), Period::Year));
     }
 
     #[test]

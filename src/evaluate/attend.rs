@@ -10,7 +10,7 @@ use tracing::info;
 use super::services::{Service, Services, Shown};
 use super::trouble::Trouble;
 use super::{Evaluate, TurnContext, facts};
-use crate::alert::component::{Decision, Standing, decide, is_of_promise, is_same};
+use crate::alert::component::{Decision, Standing, decide, is_same};
 use crate::alert::life::Asked;
 use crate::alert::subject::ComponentId;
 use crate::alert::{AlertKey, AlertKind, Closing, Raised, SubjectId};
@@ -19,6 +19,7 @@ use crate::notify::render::line;
 use crate::store::StoreError;
 use crate::store::alerts::{AlertRow, AlertTurn, Recovered};
 use crate::ticket::TenantId;
+use crate::uptime::budget::is_of_promise;
 
 /// As alerts are named after it.
 fn seconds(at: DateTime<Utc>) -> u32 {

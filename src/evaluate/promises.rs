@@ -7,12 +7,13 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::trouble::Trouble;
-use crate::alert::component::{Standing, named_after};
+use crate::alert::component::Standing;
 use crate::alert::{AlertKind, Stage};
 use crate::config::uptime::Promise;
 use crate::monitor::board::StatusBoard;
 use crate::uptime::availability::{Record, percent};
 use crate::uptime::book::ComponentEntry;
+use crate::uptime::budget::named_after;
 use crate::uptime::budget::{Budget, Spending, budget};
 use crate::uptime::days::Period;
 use crate::uptime::incident::Announcements;

@@ -8,6 +8,7 @@ pub(in crate::store) mod look;
 mod months;
 mod packed;
 mod page;
+mod parts;
 mod read;
 mod reasons;
 mod rebuild;

@@ -6,8 +6,10 @@
 
 use super::availability::{Record, Terms, allowed, figure, whole_period};
 use super::burn::{PAIRS, burning};
+use super::days::Period;
 use super::intervals::Interval;
 use super::{MINUTE, Millis};
+use crate::alert::{AlertKey, AlertKind};
 
 /// From this share on, in percent, what is left is little.
 const MOSTLY: i64 = 75;
@@ -87,9 +89,31 @@ fn long_of(window: Millis) -> Millis {
     PAIRS.iter().find(|pair| pair.short == window).map_or(window, |pair| pair.long)
 }
 
+/// What the alerts on a promise by `period` are named after, in seconds, if the present one began at `began`.
+///
+/// A component may have a promise for each kind of period, and some of these begin together. They begin with a minute, so
+/// that its seconds tell the promises apart.
+pub fn named_after(began: u32, period: Period) -> u32 {
+    began - began % 60 + second_of(period)
+}
+
+fn second_of(period: Period) -> u32 {
+    match period {
+        Period::Month => 0,
+        Period::Quarter => 1,
+        Period::Year => 2,
+    }
+}
+
+/// Whether an alert called `key` is about a promise by `period`.
+pub fn is_of_promise(key: &AlertKey, period: Period) -> bool {
+    key.kind == AlertKind::Budget && key.cycle % 60 == second_of(period)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::component::are_of_one_kind;
     use crate::sla::zone::Tz;
     use crate::uptime::spans::Timeline;
     use crate::uptime::{Condition, DAY, HOUR};
@@ -149,5 +173,20 @@ mod tests {
         assert_eq!((stopped.spending, stopped.is_cooling), (None, true));
         assert!(!after(29 * DAY, 4 * DAY, 4 * MINUTE).is_cooling);
         assert!(after(10 * DAY, HOUR, 0).spending.is_none());
+    }
+
+    #[test]
+    fn promises_of_one_component_have_alerts_of_their_own_though_their_periods_begin_together() {
+        let january: u32 = 1_798_761_600;
+        let names = Period::ALL.map(|period| named_after(january, period));
+        assert_eq!(names.iter().collect::<std::collections::BTreeSet<_>>().len(), 3);
+        let subject =
+            crate::alert::subject::ComponentId::parse("shop").map(crate::alert::SubjectId::Component).unwrap();
+        let tenant = crate::ticket::TenantId::parse("acme").unwrap();
+        let key = |cycle| AlertKey { tenant: tenant.clone(), subject: subject.clone(), kind: AlertKind::Budget, cycle };
+        let february = named_after(january + 31 * 86_400, Period::Month);
+        assert!(are_of_one_kind(&key(names[0]), &key(february)), "the same promise a month later");
+        assert!(!are_of_one_kind(&key(names[0]), &key(names[2])));
+        assert!(is_of_promise(&key(names[1]), Period::Quarter) && !is_of_promise(&key(names[1]), Period::Year));
     }
 }

@@ -207,7 +207,7 @@ async fn what_is_owed_for_a_closed_month_stays_whatever_is_configured_later() {
     app.turn().await;
     let now = app.now();
     let turn = app.parts().bookkeeping.turn(now).await.unwrap();
-    assert!(turn.tickets > 0 && turn.closed == 1, "a busy desk closes its months too: {turn:?}");
+    assert!(turn.tickets > 0 && turn.closed > 0, "a busy desk closes its months too: {turn:?}");
     let november = || ("2026-11-01".to_owned(), "2026-11-30".to_owned());
     let owed = async |app: &mut TestApp, (from, to): (String, String)| {
         let query = TechnicianQuery { from: Some(from.clone()), to: Some(to.clone()), ..Default::default() };
@@ -217,10 +217,11 @@ async fn what_is_owed_for_a_closed_month_stays_whatever_is_configured_later() {
         let table = report.sections.iter().find(|section| section.key == "credits").map(|one| one.tables[0].rows.len());
         (told.iter().map(|one| one.credit_percentage).collect::<Vec<_>>(), table)
     };
-    assert_eq!(owed(&mut app, november()).await, (vec![Some(10)], Some(1)));
+    let closed = owed(&mut app, november()).await;
+    assert!(!closed.0.is_empty() && closed.0.iter().all(|credit| *credit == Some(10)), "{closed:?}");
     for later in [policy("", &credits(50)), policy("", ""), policy("priority = \"High\"\n", &credits(50))] {
         app.restart_with(&later).await;
-        assert_eq!(owed(&mut app, november()).await, (vec![Some(10)], Some(1)), "{later}");
+        assert_eq!(owed(&mut app, november()).await, closed, "{later}");
     }
     app.restart_with(&policy("", &credits(25))).await;
     app.ticket(TimeDelta::hours(1));
@@ -236,14 +237,16 @@ async fn what_is_owed_for_a_closed_month_stays_whatever_is_configured_later() {
 #[tokio::test]
 async fn what_is_still_open_is_counted_on_and_a_day_has_no_more_minutes_than_have_passed() {
     let mut app = TestApp::with(KEPT).await;
-    app.ticket(TimeDelta::hours(1));
+    let id = app.ticket(TimeDelta::hours(1));
     app.turn().await;
     app.wait(minutes(61)).await;
     book(&mut app).await;
     app.wait(minutes(45)).await;
     book(&mut app).await;
-    let over = "SELECT 'over ' || (over / 60000) FROM entries WHERE latest = 1 AND clock = 'resolution'";
-    let over = app.database.texts(over).await;
+    let over = format!(
+        "SELECT 'over ' || (over / 60000) FROM entries WHERE latest = 1 AND clock = 'resolution' AND ticket = '{id}'"
+    );
+    let over = app.database.texts(&over).await;
     assert!(["over 45", "over 46"].contains(&over[0].as_str()), "{over:?}");
     let query = ComplianceQuery {
         from_date: Some("2026-11-23".to_owned()),

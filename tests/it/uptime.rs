@@ -235,9 +235,9 @@ async fn a_restart_while_a_member_of_a_group_is_down_tells_neither_its_end_nor_t
     let check = |id: &str, url: &str| format!("[components.{id}]\n[[checks]]\ncomponent = \"{id}\"\nurl = \"{url}\"\n");
     let group = "[components.duo]\nany_of = [\"good\", \"bad\"]\n";
     let mut app = TestApp::with(&format!("{steps}{}{}{group}", check("good", &good.url), check("bad", &bad.url))).await;
-    watch(&mut app, seconds(120)).await;
+    app.look_at_services(seconds(120)).await;
     bad.answers(500);
-    watch(&mut app, seconds(300)).await;
+    app.look_at_services(seconds(300)).await;
     app.settle().await;
     let said = app.said();
     assert!(said.contains("duo is degraded"), "{said}");
@@ -245,13 +245,13 @@ async fn a_restart_while_a_member_of_a_group_is_down_tells_neither_its_end_nor_t
     app.clock.advance(seconds(600));
     app.resume().await;
     for _ in 0..20 {
-        watch(&mut app, seconds(3)).await;
+        app.look_at_services(seconds(3)).await;
         app.settle().await;
         let said = app.said();
         assert!(!said.contains("duo"), "{said}");
     }
     bad.answers(200);
-    watch(&mut app, seconds(60)).await;
+    app.look_at_services(seconds(60)).await;
     app.settle().await;
     let said = app.said();
     assert!(said.contains("duo is up again"), "{said}");

@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 
 use super::page;
 pub(super) use super::page::VERSION;
-use super::read::{BESIDE, OF_PERIOD, STOPPED, booked_days, read_rows};
+use super::parts::{BESIDE, OF_PERIOD, STOPPED, booked_days, read_rows};
 use super::rows::Stored;
 use super::{date_of, day_number, rows};
 use crate::report::entry::Entry;

@@ -34,7 +34,9 @@ impl Store {
         for place in PLACES.iter().filter(|place| !place.is_last()) {
             erased.texts += self.reword(place, &person.tenant, &instead).await?;
         }
-        self.end_erasure(person.tenant.clone(), instead, erased, author, now).await
+        let erased = self.end_erasure(person.tenant.clone(), instead, erased, author, now).await?;
+        self.caches.forget_tenant(&person.tenant);
+        Ok(erased)
     }
 
     /// Exchanges the texts of `place`; gives the number of rows.

@@ -173,7 +173,7 @@ mod tests {
             ("", None),
         ];
         for (text, expected) in cases {
-            let person = Person { known_by: words.to_vec(), ..person() };
+            let person = Person { known_by: words.to_vec(), shared: Vec::new(), ..person() };
             assert_eq!(Replacement::new(&person, "X").of(text, Whose::Unclear).as_deref(), expected, "{text}");
         }
     }
