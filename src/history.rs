@@ -5,7 +5,8 @@
 //! a forecast that knew the end would be no good. A line that makes no sense is
 //! reported with its number and the rest is read on.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::iter;
@@ -60,6 +61,8 @@ pub enum Reason {
     NotATime(&'static str),
     #[error("an event is earlier than the one before it")]
     Disorder,
+    #[error("ticket `{id}` of `{of}` is on line {line} already: a history has one line for each ticket")]
+    Repeated { id: String, of: Name, line: u64 },
 }
 
 /// The attributes of a ticket that may change.
@@ -141,7 +144,15 @@ pub struct Record {
 pub fn read(path: &Path) -> impl Iterator<Item = Result<Record, LineError>> + Send + use<> {
     let path = path.to_owned();
     let records: Box<dyn Iterator<Item = _> + Send> = match File::open(&path).and_then(unpack) {
-        Ok((lines, packed)) => Box::new(Records { path, lines, packed, line: 0, names: Names::default(), done: false }),
+        Ok((lines, packed)) => Box::new(Records {
+            path,
+            lines,
+            packed,
+            line: 0,
+            names: Names::default(),
+            seen: HashMap::new(),
+            done: false,
+        }),
         Err(error) => Box::new(iter::once(Err(LineError { path, line: 0, reason: error.into() }))),
     };
     records
@@ -168,6 +179,8 @@ struct Records {
     packed: bool,
     line: u64,
     names: Names,
+    /// The line of each ticket.
+    seen: HashMap<(Name, String), u64>,
     done: bool,
 }
 
@@ -180,7 +193,7 @@ impl Iterator for Records {
             let record = match self.next_line() {
                 Ok(None) => return None,
                 Ok(Some(line)) if line.is_empty() => continue,
-                Ok(Some(line)) => self.names.record(&line),
+                Ok(Some(line)) => self.names.record(&line).and_then(|record| self.once(record)),
                 Err(reason) => Err(reason),
             };
             self.done = matches!(record, Err(Reason::Unreadable(_) | Reason::Damaged(_)));
@@ -191,6 +204,19 @@ impl Iterator for Records {
 }
 
 impl Records {
+    /// `record`, unless its ticket was there before: counted twice, it would weigh twice.
+    fn once(&mut self, record: Record) -> Result<Record, Reason> {
+        match self.seen.entry((Arc::clone(&record.source), record.ticket_id.clone())) {
+            Entry::Vacant(place) => {
+                place.insert(self.line);
+                Ok(record)
+            }
+            Entry::Occupied(before) => {
+                Err(Reason::Repeated { id: record.ticket_id, of: record.source, line: *before.get() })
+            }
+        }
+    }
+
     /// The next line, whatever its bytes; nothing at the end.
     fn next_line(&mut self) -> Result<Option<Vec<u8>>, Reason> {
         let mut line = Vec::new();
@@ -353,6 +379,7 @@ mod tests {
             r#"{"source":"x","opened_at":"2021-03-01T09:00:00","events":[]}"#,
             r#"{"ticket_id":"A","source":"x","opened_at":"2021-03-01T09:00:00","events":[{"at":"2021-03-02T09:00:00"},{"at":"2021-03-01T09:00:00"}]}"#,
             good,
+            HELP_DESK.lines().nth(1).unwrap(),
         ];
         let file = packed(lines.join("\n").as_bytes());
         let (good, bad): (Vec<_>, Vec<_>) = read(file.path()).partition(Result::is_ok);
@@ -368,6 +395,7 @@ mod tests {
         history:7: `at` is missing
         history:8: `ticket_id` is missing
         history:9: an event is earlier than the one before it
+        history:10: ticket `INC-1` of `made_up` is on line 1 already: a history has one line for each ticket
         ");
     }
 

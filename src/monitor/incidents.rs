@@ -57,7 +57,8 @@ fn of_outage(config: &Config, component: &Component, began: Millis) -> Incident 
         impact: Impact::Major,
         progress: Progress::Investigating,
         components: vec![component.id.clone()],
-        public: at_once && component.public,
+        // On the public page, or that of its client alone.
+        public: at_once && (component.public || component.client.is_some()),
         automatic: true,
         cause: None,
         started_at: began,

@@ -42,7 +42,7 @@ fn names(ways: &BTreeSet<String>) -> impl Iterator<Item = String> {
 /// A list with holes is still a list: data that came with an error of the
 /// engine is used, and where the error points nothing is known.
 pub(super) fn read(operation: &'static str, body: &[u8]) -> Result<Answered, ApiError> {
-    let mut answer = parsed(body).ok_or_else(|| ApiError::transient("the answer is not whole JSON"))?;
+    let mut answer = Value::of_body(body).ok_or_else(|| ApiError::transient("the answer is not whole JSON"))?;
     let data = answer.take("data").and_then(|mut data| data.take(operation));
     let errors = answer.get("errors").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     if let Some(code) = errors.iter().find_map(client_code) {
@@ -76,12 +76,8 @@ pub(super) fn of_status(
     }
 }
 
-fn parsed(body: &[u8]) -> Option<Value> {
-    Value::parse(std::str::from_utf8(body).ok()?).ok()
-}
-
 fn is_graphql(body: &[u8]) -> bool {
-    let answer = parsed(body);
+    let answer = Value::of_body(body);
     let errors = answer.as_ref().and_then(|answer| answer.get("errors")?.as_array());
     errors.is_some_and(|errors| !errors.is_empty() && errors.iter().all(Value::is_object))
 }

@@ -43,6 +43,13 @@ impl Value {
         reader.end().map(|()| value)
     }
 
+    /// Reads an answer. A letter that is none, as half of a character that was cut in the middle, is read as `\u{fffd}`, so
+    /// that one text does not hide all others.
+    pub fn of_body(body: &[u8]) -> Option<Self> {
+        let strict = std::str::from_utf8(body).ok().and_then(|text| Self::parse(text).ok());
+        strict.or_else(|| Self::parse(&with_whole_letters(&String::from_utf8_lossy(body))).ok())
+    }
+
     pub fn is_null(&self) -> bool {
         *self == Self::Null
     }
@@ -247,6 +254,35 @@ impl Visitor<'_> for Name<'_> {
     }
 }
 
+/// `text` with something else in the place of control characters, and of escapes that are half of a letter.
+fn with_whole_letters(text: &str) -> String {
+    let (mut whole, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find(|letter: char| letter == '\\' || letter < ' ') {
+        let (plain, found) = rest.split_at(at);
+        whole += plain;
+        let length = match (escaped(found), found.get(6..).and_then(escaped)) {
+            (Some(0xd800..0xdc00), Some(0xdc00..0xe000)) => 12,
+            (Some(0xd800..0xe000), _) => 6,
+            // A backslash and what it escapes, which may be another.
+            _ if found.starts_with('\\') => 1 + found[1..].chars().next().map_or(0, char::len_utf8),
+            _ => 1,
+        };
+        let (found, after) = found.split_at(length);
+        whole += match length {
+            1 => " ",
+            6 if escaped(found).is_some() => "\\ufffd",
+            _ => found,
+        };
+        rest = after;
+    }
+    whole + rest
+}
+
+/// The unit that `\uXXXX` at the beginning of `text` stands for.
+fn escaped(text: &str) -> Option<u16> {
+    u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -285,6 +321,27 @@ mod tests {
         for text in texts {
             let (ours, theirs) = (Value::parse(text), serde_json::from_str::<serde_json::Value>(text));
             assert_eq!(ours.as_ref().map(plain).ok(), theirs.ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_letter_that_is_none_hides_no_other_text() {
+        let cases: [(&[u8], &str); 8] = [
+            (br#"["a \ud83d", "b"]"#, "a \u{fffd}|b"),
+            (br#"["\ude00\ud83d\ude00 \ud83d\ud83d", "b"]"#, "\u{fffd}\u{1f600} \u{fffd}\u{fffd}|b"),
+            (br#"["\\ud83d \\", "b\"\udfff\n"]"#, "\\ud83d \\|b\"\u{fffd}\n"),
+            (b"[\"caf\xe9\", \"\xf0\x9f\x98\"]", "caf\u{fffd}|\u{fffd}"),
+            (b"[\"a\nb\0\",\r\n \"c\"]", "a b |c"),
+            (br#"["\ud83d\u0041", "\ud83d"]"#, "\u{fffd}A|\u{fffd}"),
+            (br#"["\ud83"]"#, "none"),
+            (b"[\"\xe9\"", "none"),
+        ];
+        for (body, expected) in cases {
+            let read = Value::of_body(body);
+            let texts = read.iter().flat_map(|read| read.as_array().unwrap()).map(|text| text.as_str().unwrap());
+            let texts: Vec<_> = texts.collect();
+            let text = if read.is_some() { texts.join("|") } else { "none".to_owned() };
+            assert_eq!(text, expected, "{}", String::from_utf8_lossy(body));
         }
     }
 

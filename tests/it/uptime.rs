@@ -840,6 +840,7 @@ async fn a_service_that_fails_too_often_is_told_once_before_it_is_down_and_so_is
 async fn a_client_reads_a_page_of_their_own_by_a_link_until_it_is_revoked() {
     let shop = Shop::open().await;
     let more = shop.config().replace("[components.backup]\n", "[components.backup]\nclient = \"Globex\"\n");
+    let more = more.replace("[status_page]\n", "[status_page]\nincidents = \"auto\"\n");
     let mut app = TestApp::with(&more).await;
     shop.answers(503);
     watch(&mut app, seconds(300)).await;
@@ -876,6 +877,12 @@ async fn a_client_reads_a_page_of_their_own_by_a_link_until_it_is_revoked() {
     for wrong in [format!("{link}x"), format!("{url}/status/for/{}", made.id)] {
         assert_eq!(get(wrong.clone()).await.status(), 404, "{wrong}");
     }
+    watch(&mut app, seconds(3 * 3600)).await;
+    app.parts().publisher.as_ref().unwrap().turn().await;
+    let theirs: Value = get(format!("{link}/status.json")).await.json().await.unwrap();
+    let title = theirs["incidents"][0]["name"].as_str().unwrap_or_default();
+    assert_eq!(title, "backup: outage", "the page of its client alone tells of it at once: {theirs}");
+    assert!(!get(format!("{url}/status/history.atom")).await.text().await.unwrap().contains("backup"));
     let revoked = app.parts().store.revoke_private_page(&made.id, author(), now).await.unwrap();
     assert_eq!(revoked.map(|page| page.client).as_deref(), Some("Globex"));
     app.parts().publisher.as_ref().unwrap().turn().await;
