@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::periods::{is_taken_up, periods};
 use super::watch::{Bounds, Change, ChangeKind, Watched, ends, is_closed, past};
@@ -38,6 +38,18 @@ pub fn vanish(before: &Watched, read: Bounds) -> (Watched, Change) {
     let at = between(before, read);
     let watched = Watched { vanished_at: Some(read.latest), ..before.clone() };
     (watched, Change { kind: ChangeKind::Vanished, from: before.ticket.status.clone(), to: None, at })
+}
+
+/// For so long after a ticket was read as we hold it, an older row of it is taken for a copy that lags behind. After that
+/// it is believed: who takes back an update may mean it.
+const LAG: TimeDelta = TimeDelta::minutes(10);
+
+/// Whether `ticket` is an earlier state of what we hold, from an index or a replica that lags behind: taken as news, it
+/// would undo what has happened since. A time of update that lies ahead of our clock proves nothing.
+pub fn is_outdated(before: &Watched, ticket: &Ticket, read: Bounds) -> bool {
+    let Some((held, came)) = before.ticket.updated_at.zip(ticket.updated_at) else { return false };
+    let is_recent = read.latest.signed_duration_since(before.read_at) < LAG;
+    came < held && held <= read.latest && is_recent && before.vanished_at.is_none()
 }
 
 fn first_seen(ticket: Ticket, read: Bounds) -> (Watched, Vec<Change>) {

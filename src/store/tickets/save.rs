@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
+use tracing::debug;
 
 use super::super::audit::audit;
 use super::super::sync::{SyncState, Unread, save_state, save_unread};
@@ -17,7 +18,7 @@ use super::{AuditNote, past, select, watched};
 use crate::sla::policy::{Choice, Policy, choice_seen, choose};
 use crate::store::sealed::{BECAME, CONVERSATION, OVERRIDES, TICKET, WAS};
 use crate::store::sql::{self, Connection, QueryBuilder};
-use crate::ticket::observe::observe;
+use crate::ticket::observe::{is_outdated, observe};
 use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched};
 use crate::ticket::{Named, StatusWords, TenantId, Ticket, TicketId};
 
@@ -156,6 +157,10 @@ async fn save(
     let mut all = Vec::with_capacity(tickets.len());
     for ticket in tickets.into_values() {
         let before = known.get(&ticket.id);
+        if before.is_some_and(|before| is_outdated(before, &ticket, batch.read)) {
+            debug!(%tenant, ticket = %ticket.id, "a row older than what is known is left out");
+            continue;
+        }
         let mut one = compare(before, ticket, words, batch.read);
         if let Some(choice) = one.choose(&batch.policies, tenant, before) {
             saved.note(choice);

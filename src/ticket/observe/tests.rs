@@ -306,3 +306,23 @@ fn cancelled(clock: ClockKind) -> ManualOverride {
     let (reason, by) = ("a test".into(), "mia".into());
     ManualOverride { clock, cycle: 0, action: OverrideAction::Cancelled, reason, by, at: at(50) }
 }
+
+#[test]
+fn a_row_that_is_older_than_what_is_held_is_left_out_for_ten_minutes() {
+    let of = |updated| Ticket { updated_at: updated, ..ticket() };
+    let held = seen(of(Some(at(9))));
+    let cases = [
+        ("the same update", at(9), 11, false),
+        ("an earlier one", at(8), 11, true),
+        ("a later one", at(11), 11, false),
+        ("an earlier one, still after ten minutes", at(8), 20, false),
+    ];
+    for (name, updated, now, expected) in cases {
+        assert_eq!(is_outdated(&held, &of(Some(updated)), read(now)), expected, "{name}");
+    }
+    assert!(!is_outdated(&held, &of(None), read(11)), "nobody says when");
+    let ahead = seen(of(Some(at(90))));
+    assert!(!is_outdated(&ahead, &of(Some(at(11))), read(12)), "its clock runs ahead of ours");
+    let (gone, _) = vanish(&held, read(11));
+    assert!(!is_outdated(&gone, &of(Some(at(8))), read(12)), "it is shown again");
+}
