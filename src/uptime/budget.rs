@@ -5,7 +5,7 @@
 //! while something can still be done.
 
 use super::availability::{Record, Terms, allowed, figure, whole_period};
-use super::burn::{PAIRS, burning};
+use super::burn::{PAIRS, Pair, burning};
 use super::days::Period;
 use super::intervals::Interval;
 use super::{MINUTE, Millis};
@@ -61,11 +61,11 @@ pub fn budget(record: &Record<'_>, terms: &Terms, span: Interval, interval: Mill
         (if lost < (3 * interval).min(window) { 0 } else { lost }, counted)
     };
     // One outage was told as one, and is over.
-    let goes_on = |window: Millis| {
-        let figure = figure(record, terms, (now - window, now), now);
+    let goes_on = |pair: &Pair| {
+        let figure = figure(record, terms, (now - pair.long, now), now);
         figure.outages > 1 || figure.degraded > 0
     };
-    let fast = burning(terms.target, proven).filter(|pair| goes_on(pair.long));
+    let fast = burning(terms.target, proven, goes_on);
     let fast = fast.map(|pair| Spending::Fast { tenfold_rate: pair.tenfold_rate });
     let percent = i128::from(lost) * 100 / i128::from(allowed.max(1));
     let percent = i64::try_from(percent).unwrap_or(i64::MAX);
@@ -79,7 +79,7 @@ pub fn budget(record: &Record<'_>, terms: &Terms, span: Interval, interval: Mill
         None if percent >= TELLING && rate(lost, whole) > rate(allowed, found.counted) => Some(Spending::WillNotLast),
         None => None,
     };
-    let still = burning(terms.target, |window| proven(long_of(window))).filter(|pair| goes_on(pair.long));
+    let still = burning(terms.target, |window| proven(long_of(window)), goes_on);
     let is_cooling = spending.is_none() && still.is_some();
     Budget { lost, allowed, spending, is_cooling }
 }
@@ -165,6 +165,23 @@ mod tests {
         line.set(JUNE + 20 * DAY + 4 * MINUTE, Condition::Up);
         let found = budget_of(&line, JUNE + 20 * DAY + 5 * MINUTE);
         assert_eq!((found.spending, found.is_cooling, found.lost), (None, false, 4 * MINUTE));
+    }
+
+    #[test]
+    fn one_outage_of_the_last_hour_hides_nothing_of_what_was_lost_in_the_hours_before() {
+        let now = JUNE + 20 * DAY;
+        let mut line = Timeline::default();
+        line.set(JUNE - DAY, Condition::Up);
+        for (ago, down) in [(20 * HOUR, 6), (3 * HOUR, 5), (6 * MINUTE, 5)] {
+            line.set(now - ago, Condition::Down);
+            line.set(now - ago + down * MINUTE, Condition::Up);
+        }
+        let found = budget_of(&line, now);
+        assert_eq!(
+            found.spending,
+            Some(Spending::Fast { tenfold_rate: 60 }),
+            "ten minutes of two outages in six hours"
+        );
     }
 
     #[test]

@@ -24,14 +24,15 @@ pub const PAIRS: [Pair; 3] = [
 ];
 
 /// Which pair shows that the budget of a `target` burns too fast, if any. `lost` says what was lost and counted in the
-/// last so many milliseconds.
-pub fn burning(target: u32, lost: impl Fn(Millis) -> (Millis, Millis)) -> Option<Pair> {
+/// last so many milliseconds; `counts`, whether a pair is to be asked at all.
+pub fn burning(target: u32, lost: impl Fn(Millis) -> (Millis, Millis), counts: impl Fn(&Pair) -> bool) -> Option<Pair> {
     let exceeds = |window: Millis, tenfold_rate: u32| {
         let (lost, counted) = lost(window);
         let allowed = i128::from(counted) * i128::from(WHOLE.saturating_sub(target)) * i128::from(tenfold_rate);
         lost > 0 && i128::from(lost) * i128::from(WHOLE) * 10 >= allowed
     };
-    PAIRS.into_iter().find(|pair| exceeds(pair.long, pair.tenfold_rate) && exceeds(pair.short, pair.tenfold_rate))
+    let burns = |pair: &Pair| exceeds(pair.long, pair.tenfold_rate) && exceeds(pair.short, pair.tenfold_rate);
+    PAIRS.into_iter().find(|pair| burns(pair) && counts(pair))
 }
 
 #[cfg(test)]
@@ -41,7 +42,7 @@ mod tests {
 
     /// Down for the last so many seconds.
     fn after(down: i64) -> Option<u32> {
-        burning(99_900, |window| ((down * SECOND).min(window), window)).map(|pair| pair.tenfold_rate)
+        burning(99_900, |window| ((down * SECOND).min(window), window), |_| true).map(|pair| pair.tenfold_rate)
     }
 
     #[test]
@@ -49,15 +50,18 @@ mod tests {
         assert_eq!(after(0), None);
         assert_eq!(after(51), None, "at 14.4 times, an hour allows 51.84 s");
         assert_eq!(after(52), Some(144));
-        assert_eq!(burning(99_900, |window| (if window > 5 * MINUTE { 60 * SECOND } else { 0 }, window)), None);
-        let slow = burning(99_900, |window| (window / 900, window)).map(|pair| pair.tenfold_rate);
+        assert_eq!(
+            burning(99_900, |window| (if window > 5 * MINUTE { 60 * SECOND } else { 0 }, window), |_| true),
+            None
+        );
+        let slow = burning(99_900, |window| (window / 900, window), |_| true).map(|pair| pair.tenfold_rate);
         assert_eq!(slow, Some(10), "a little over what is allowed, for days");
-        assert_eq!(burning(99_900, |_| (0, 0)), None, "nothing was counted");
+        assert_eq!(burning(99_900, |_| (0, 0), |_| true), None, "nothing was counted");
     }
 
     #[test]
     fn a_promise_of_everything_burns_with_the_first_loss() {
-        assert!(burning(100_000, |window| (1, window)).is_some());
-        assert!(burning(100_000, |window| (0, window)).is_none());
+        assert!(burning(100_000, |window| (1, window), |_| true).is_some());
+        assert!(burning(100_000, |window| (0, window), |_| true).is_none());
     }
 }
