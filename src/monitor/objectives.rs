@@ -88,10 +88,7 @@ async fn edge(store: &Store, number: i64, from: Millis, now: Millis) -> Result<M
 fn add(looks: &mut Looks, row: &LookRow) {
     let is_good = row.verdict == Condition::Up;
     let mut sketch = Sketch::default();
-    // How long nothing took is no time; nor does it take any to be told.
-    if row.verdict != Condition::Down && row.micros > 0 {
-        sketch.add(row.micros.unsigned_abs());
-    }
+    row.took().into_iter().for_each(|micros| sketch.add(micros));
     looks.add(i64::from(is_good), i64::from(!is_good), &sketch);
 }
 

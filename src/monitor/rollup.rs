@@ -77,10 +77,7 @@ fn of_looks(at: Millis, looks: &[LookRow]) -> Option<Rollup> {
         let is_good = look.verdict == Condition::Up;
         rollup.good += i64::from(is_good);
         rollup.bad += i64::from(!is_good);
-        // How long nothing took is no time.
-        if look.verdict != Condition::Down {
-            rollup.sketch.add(look.micros.unsigned_abs());
-        }
+        look.took().into_iter().for_each(|micros| rollup.sketch.add(micros));
     }
     (!looks.is_empty()).then_some(rollup)
 }
@@ -101,6 +98,16 @@ mod tests {
     use crate::store::uptime::UptimeChange;
     use crate::uptime::observe::CheckState;
     use crate::uptime::{DAY, HOUR, MINUTE};
+
+    #[test]
+    fn what_took_no_time_that_anybody_knows_is_not_as_fast_as_can_be() {
+        let look = |at, micros, verdict| LookRow { number: 1, at, micros, verdict, detail: None };
+        let told = [look(0, 0, Condition::Up), look(1, 0, Condition::Degraded), look(2, 9_000_000, Condition::Down)];
+        let seen = [look(3, 900_000, Condition::Up)];
+        let sum = of_looks(0, &[told.as_slice(), &seen].concat()).unwrap();
+        assert_eq!((sum.good, sum.bad, sum.sketch.count()), (2, 2, 1));
+        assert_eq!(of_looks(0, &told).unwrap().sketch.percentile(50), None);
+    }
 
     #[tokio::test]
     async fn looks_are_summed_up_once_by_five_minutes_hours_and_days() {

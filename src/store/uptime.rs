@@ -24,6 +24,13 @@ pub struct LookRow {
     pub detail: Option<String>,
 }
 
+impl LookRow {
+    /// How long the answer took, in microseconds; none: there was none, or it is not known, as of what is told.
+    pub fn took(&self) -> Option<u64> {
+        (self.verdict != Condition::Down && self.micros > 0).then_some(self.micros.unsigned_abs())
+    }
+}
+
 /// What one look, or what was not seen, has changed.
 #[derive(Clone, Debug, Default)]
 pub struct UptimeChange {
