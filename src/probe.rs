@@ -102,7 +102,7 @@ impl Prober {
         };
         let answer = tokio::time::timeout(probe.deadline, answer).await;
         let phases = trace.phases();
-        let answer = answer.unwrap_or_else(|_| Err(late(&trace, probe.deadline)));
+        let answer = answer.unwrap_or_else(|_| Err(late(&probe.ask, &trace, probe.deadline)));
         judge(answer, phases, &trace, probe.slow)
     }
 }
@@ -120,9 +120,15 @@ async fn ask(ask: &Ask, dialler: &Connector<'_>, trust: &tls::Trust) -> Result<(
     }
 }
 
-fn late(trace: &Trace, deadline: Duration) -> Fault {
+fn late(ask: &Ask, trace: &Trace, deadline: Duration) -> Fault {
     let seconds = deadline.as_secs_f32();
-    Fault::down(format!("no answer within {seconds} s: still {}", trace.phase().words()))
+    match (ask, trace.phase()) {
+        // Most who speak line by line stay for the next question, whatever they have answered.
+        (Ask::Tcp(_), Phase::Reading) => {
+            Fault::degraded(format!("the text looked for is not in what was answered within {seconds} s"))
+        }
+        (_, phase) => Fault::down(format!("no answer within {seconds} s: still {}", phase.words())),
+    }
 }
 
 fn judge(answer: Result<(), Fault>, phases: Phases, trace: &Trace, slow: Option<Duration>) -> Look {

@@ -4,7 +4,7 @@ use std::pin::pin;
 
 use axum::http::header::{ACCEPT, CONNECTION, HOST, LOCATION, USER_AGENT};
 use axum::http::response::Parts;
-use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
@@ -108,18 +108,25 @@ fn request(ask: &HttpAsk, hop: &Hop) -> Result<Request<Full<Bytes>>, Fault> {
     let authority = &hop.url[url::Position::BeforeHost..url::Position::AfterPort];
     let mut request = Request::builder().method(hop.method.clone()).uri(path).header(HOST, authority);
     request = request.header(USER_AGENT, WHO).header(ACCEPT, "*/*").header(CONNECTION, "close");
-    for (name, value) in ask.headers.iter().filter(|_| hop.trusted) {
-        request = request.header(name, value);
-    }
-    for (name, value) in ask.secret_headers.iter().filter(|_| hop.trusted) {
-        let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| unsendable(name))?;
-        value.set_sensitive(true);
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unsendable(name))?;
-        request = request.header(name, value);
-    }
-    request
+    let mut request = request
         .body(Full::new(hop.body.clone()))
-        .map_err(|_| Fault::down("the request cannot be made of what is configured"))
+        .map_err(|_| Fault::down("the request cannot be made of what is configured"))?;
+    if hop.trusted {
+        put_configured(ask, request.headers_mut())?;
+    }
+    Ok(request)
+}
+
+/// Puts the configured headers in the place of those that we would send: who finds two of a kind takes whichever it likes.
+pub(super) fn put_configured(ask: &HttpAsk, headers: &mut HeaderMap) -> Result<(), Fault> {
+    let open = ask.headers.iter().map(|(name, value)| (name, value.as_str(), false));
+    let secret = ask.secret_headers.iter().map(|(name, value)| (name, value.expose_secret(), true));
+    for (name, value, is_secret) in open.chain(secret) {
+        let mut value = HeaderValue::from_str(value).map_err(|_| unsendable(name))?;
+        value.set_sensitive(is_secret);
+        headers.insert(HeaderName::from_bytes(name.as_bytes()).map_err(|_| unsendable(name))?, value);
+    }
+    Ok(())
 }
 
 fn unsendable(name: &str) -> Fault {

@@ -29,7 +29,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
         send(&mut stream, text.as_bytes()).await?;
     }
     match &ask.expect {
-        Some(text) => expect(&mut stream, text.as_bytes()).await,
+        Some(text) => expect(&mut stream, text.as_bytes(), dialler).await,
         None => Ok(()),
     }
 }
@@ -43,7 +43,7 @@ pub(super) async fn send<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]) ->
 }
 
 /// Reads until `text` was there.
-async fn expect<S: AsyncRead + Unpin>(stream: &mut S, text: &[u8]) -> Result<(), Fault> {
+async fn expect<S: AsyncRead + Unpin>(stream: &mut S, text: &[u8], dialler: &Connector<'_>) -> Result<(), Fault> {
     let mut read = Vec::new();
     let mut chunk = [0; 4096];
     while read.len() < READ_MOST {
@@ -58,6 +58,7 @@ async fn expect<S: AsyncRead + Unpin>(stream: &mut S, text: &[u8]) -> Result<(),
         // It may have begun in what was read before.
         let from = read.len().saturating_sub(text.len());
         read.extend_from_slice(&chunk[..count]);
+        dialler.trace.enter(Phase::Reading);
         if read[from..].windows(text.len()).any(|part| part == text) {
             return Ok(());
         }

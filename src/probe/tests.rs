@@ -156,6 +156,25 @@ async fn a_body_without_end_is_read_no_further_than_needed() {
 }
 
 #[tokio::test]
+async fn configured_headers_are_sent_in_the_place_of_our_own() {
+    let all = async |headers: HeaderMap| {
+        let named =
+            |name: &str| headers.get_all(name).iter().map(|one| one.to_str().unwrap()).collect::<Vec<_>>().join("+");
+        ["accept", "user-agent", "host", "x-key"].map(named).join(" ")
+    };
+    let address = serve(Router::new().route("/", get(all))).await;
+    let pairs = [("Accept", "application/json"), ("User-Agent", "mine"), ("Host", "shop.example.com")];
+    let ask = HttpAsk {
+        headers: pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+        secret_headers: vec![("X-Key".to_owned(), "k".to_owned().into())],
+        contains: Some("application/json mine shop.example.com k".into()),
+        ..http(&format!("http://{address}/"))
+    };
+    let seen = look(Ask::Http(ask)).await;
+    assert_eq!(seen.verdict, Condition::Up, "{seen:?}");
+}
+
+#[tokio::test]
 async fn redirects_are_followed_so_far_and_secrets_are_not_sent_elsewhere() {
     let shows = async |headers: HeaderMap| if headers.contains_key(AUTHORIZATION) { "secret" } else { "plain" };
     let elsewhere = serve(Router::new().route("/", get(shows))).await;
@@ -317,7 +336,7 @@ async fn a_certificate_that_was_changed_is_seen_at_the_next_look() {
 #[tokio::test]
 async fn a_port_is_spoken_to() {
     let address = says(b"+PONG\r\n".to_vec(), true).await;
-    let ask = |expect: &str| {
+    let ask = |address: SocketAddr, expect: &str| {
         Ask::Tcp(TcpAsk {
             host: "127.0.0.1".into(),
             port: address.port(),
@@ -326,17 +345,15 @@ async fn a_port_is_spoken_to() {
             expect: Some(expect.into()),
         })
     };
-    assert_eq!(look(ask("PONG")).await.verdict, Condition::Up);
-    assert!(words(&look_briefly(ask("OK")).await).1.contains("still waiting"));
+    assert_eq!(look(ask(address, "PONG")).await.verdict, Condition::Up);
+    let other = look_briefly(ask(address, "OK")).await;
+    let expected = "the text looked for is not in what was answered within 0.7 s";
+    assert_eq!(words(&other), (Condition::Degraded, expected), "it waits for the next question");
     let closes = says(b"+NO\r\n".to_vec(), false).await;
-    let other = Ask::Tcp(TcpAsk {
-        host: "127.0.0.1".into(),
-        port: closes.port(),
-        tls: false,
-        send: Some("PING\r\n".into()),
-        expect: Some("PONG".into()),
-    });
-    assert_eq!(look(other).await.verdict, Condition::Degraded);
+    assert_eq!(look(ask(closes, "PONG")).await.verdict, Condition::Degraded);
+    let silent = look_briefly(ask(says(Vec::new(), true).await, "PONG")).await;
+    assert_eq!(silent.verdict, Condition::Down, "{silent:?}");
+    assert!(words(&silent).1.contains("still waiting"), "{silent:?}");
 }
 
 #[tokio::test]

@@ -10,13 +10,12 @@ use http_body_util::Empty;
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use secrecy::ExposeSecret;
 use sha1::{Digest, Sha1};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Fault;
 use super::dial::{Connector, Phase};
-use super::http::{WHO, broken};
+use super::http::{WHO, broken, put_configured};
 use super::spec::HttpAsk;
 use super::tls::{Trust, secure};
 
@@ -42,13 +41,10 @@ fn request(ask: &HttpAsk, key: &str) -> Result<Request<Empty<Bytes>>, Fault> {
     let mut request = Request::builder().uri(path).header(HOST, authority).header(USER_AGENT, WHO);
     request = request.header(CONNECTION, "Upgrade").header(UPGRADE, "websocket");
     request = request.header(SEC_WEBSOCKET_VERSION, "13").header(SEC_WEBSOCKET_KEY, key);
-    for (name, value) in &ask.headers {
-        request = request.header(name, value);
-    }
-    for (name, value) in &ask.secret_headers {
-        request = request.header(name, value.expose_secret());
-    }
-    request.body(Empty::new()).map_err(|_| Fault::down("the request cannot be made of what is configured"))
+    let request = request.body(Empty::new());
+    let mut request = request.map_err(|_| Fault::down("the request cannot be made of what is configured"))?;
+    put_configured(ask, request.headers_mut())?;
+    Ok(request)
 }
 
 async fn open<S>(
