@@ -22,6 +22,7 @@ mod on_call;
 mod promises;
 mod quiet;
 mod services;
+mod start;
 mod steps;
 mod suppressions;
 mod tellings;
@@ -59,10 +60,12 @@ use memory::Memory;
 use promises::Budgets;
 use quiet::Quiet;
 use services::Services;
+use start::Start;
 use tokio::sync::Notify;
 
-/// The loop sleeps no longer than this, so that nothing hangs on a single wake-up.
-const LONGEST_SLEEP: TimeDelta = TimeDelta::minutes(1);
+/// The loop sleeps no longer than this: nothing hangs on a single wake-up, and what a command beside the service did is
+/// seen soon.
+const LONGEST_SLEEP: TimeDelta = TimeDelta::seconds(3);
 /// After a turn that failed, the next is tried this much later.
 const AFTER_FAILURE: TimeDelta = TimeDelta::seconds(2);
 /// So many times in a row may people act in the middle of a turn; then it waits as after a failure.
@@ -83,6 +86,7 @@ pub struct Evaluate {
     outbox: Arc<Notify>,
     channels: Vec<ChannelKind>,
     memory: Memory,
+    start: Start,
     stand_ins: StandIns,
     /// What single people have asked for.
     personal_rules: PersonalRules,
@@ -166,6 +170,7 @@ impl Evaluate {
             outbox,
             channels,
             memory,
+            start: Start::default(),
             stand_ins,
             personal_rules,
             published,
@@ -289,6 +294,9 @@ impl Evaluate {
         now: DateTime<Utc>,
     ) -> Result<Turn, StoreError> {
         self.rules_cache.keep_version(tenant, now).await?;
+        if let Some(until) = self.start.waits(&self.store, tenant, now).await? {
+            return Ok(Turn { next: Some(until), ..Turn::default() });
+        }
         let (people, rules) = self.rules_cache.of(tenant).await?;
         let open = self.store.open_tickets(&tenant.id).await?;
         let settled_at = self.settled_at(tenant, now).await?;

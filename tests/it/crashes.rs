@@ -56,6 +56,52 @@ async fn a_mail_that_left_before_the_crash_is_repeated_under_the_same_name() {
 }
 
 #[tokio::test]
+async fn after_a_long_stop_nothing_is_told_before_superops_was_asked_or_a_minute_is_over() {
+    let mut app = TestApp::start().await;
+    let [resolved, late] = [app.ticket(TimeDelta::hours(8)), app.ticket(TimeDelta::hours(8))];
+    app.turn().await;
+    app.stop().await;
+    app.clock.advance(TimeDelta::hours(7));
+    app.superops.change_status(&resolved, "Resolved");
+    app.clock.advance(TimeDelta::hours(2));
+    app.resume().await;
+    let turn = app.evaluate().await;
+    assert_eq!((turn.raised, turn.next), (0, Some(app.now() + TimeDelta::minutes(1))), "nobody knows yet");
+    app.turn().await;
+    let said = app.said();
+    assert!(said.contains(&number(&app, &late)) && !said.contains(&number(&app, &resolved)), "{said}");
+
+    let unheard = app.ticket(TimeDelta::hours(1));
+    app.turn().await;
+    app.said();
+    app.stop().await;
+    app.clock.advance(TimeDelta::hours(2));
+    app.resume().await;
+    assert_eq!(app.evaluate().await.raised, 0);
+    app.clock.advance(TimeDelta::minutes(1));
+    assert_eq!(app.evaluate().await.raised, 1, "SuperOps does not answer: what is known has to do");
+    app.dispatch().await;
+    let said = app.said();
+    assert!(said.contains(&number(&app, &unheard)), "{said}");
+}
+
+#[tokio::test]
+async fn after_a_short_stop_a_breach_waits_for_nobody() {
+    let mut app = TestApp::start().await;
+    app.ticket(TimeDelta::hours(8));
+    app.turn().await;
+    app.wait(TimeDelta::hours(8) - TimeDelta::seconds(30)).await;
+    app.stop().await;
+    app.clock.advance(TimeDelta::seconds(40));
+    app.resume().await;
+    assert_eq!(app.evaluate().await.raised, 1);
+}
+
+fn number(app: &TestApp, id: &str) -> String {
+    app.superops.ticket(id).unwrap().display_id
+}
+
+#[tokio::test]
 async fn what_another_computer_with_a_clock_ahead_left_waiting_goes_out_at_once() {
     let mut app = about_to_send("").await;
     app.clock.advance(-TimeDelta::minutes(5));
