@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike, Days, Months, TimeDelta, Utc};
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 use tracing::{debug, error, info};
 
 use crate::alert::subject::Subject;
@@ -25,7 +25,7 @@ use crate::sla::calendar::midnight;
 use crate::sla::history::{History, beginning};
 use crate::sla::tenant_rules::TenantRules;
 use crate::sla::zone::Tz;
-use crate::store::books::{Booked, Marked, Written, month_of};
+use crate::store::books::{Booked, Marked, RESTING, Written, month_of};
 use crate::store::{Store, StoreError};
 use crate::ticket::watch::{Change, ChangeKind, Watched};
 use crate::ticket::{RefId, TenantId};
@@ -53,6 +53,8 @@ pub struct Bookkeeping {
     rules: Arc<RulesCache>,
     store: Store,
     clock: SharedClock,
+    /// Whether tickets that rested are booked again.
+    awake: OnceCell<()>,
 }
 
 /// What one turn came to.
@@ -78,7 +80,7 @@ struct TenantBooks {
 
 impl Bookkeeping {
     pub fn new(config: Arc<Config>, rules: Arc<RulesCache>, store: Store, clock: SharedClock) -> Self {
-        Self { config, rules, store, clock }
+        Self { config, rules, store, clock, awake: OnceCell::new() }
     }
 
     /// Books until `stop` says so.
@@ -117,6 +119,7 @@ impl Bookkeeping {
 
     /// Books what is to be booked at `now`, as much as fits in one turn, and closes months whose time has come.
     pub async fn turn(&self, now: DateTime<Utc>) -> Result<Turn, StoreError> {
+        self.awake.get_or_try_init(|| self.end_rest()).await?;
         let mut turn = Turn::default();
         let mut by_tenant: BTreeMap<TenantId, Vec<Marked>> = BTreeMap::new();
         for marked in self.store.to_book(now, A_TURN).await? {
@@ -128,7 +131,7 @@ impl Bookkeeping {
             turn.tickets += marked.len();
             let written = match tenant {
                 Some(tenant) => self.book(tenant, marked, now).await?,
-                None => self.rest(id, marked, now).await?,
+                None => self.rest(id, marked).await?,
             };
             turn.written.join(written);
         }
@@ -142,8 +145,16 @@ impl Bookkeeping {
         Ok(turn)
     }
 
-    async fn rest(&self, id: &TenantId, marked: &[Marked], now: DateTime<Utc>) -> Result<Written, StoreError> {
-        let next = Some(now + TimeDelta::days(1));
+    /// What rested of the tenants that are configured now is booked before a month is closed over it.
+    async fn end_rest(&self) -> Result<(), StoreError> {
+        for tenant in self.config.tenants.keys() {
+            self.store.end_rest(tenant).await?;
+        }
+        Ok(())
+    }
+
+    async fn rest(&self, id: &TenantId, marked: &[Marked]) -> Result<Written, StoreError> {
+        let next = Some(RESTING);
         let later = |marked: &Marked| Booked { marked: marked.clone(), entries: None, next };
         self.write(id, marked.iter().map(later).collect(), Tz::UTC).await
     }

@@ -34,6 +34,8 @@ use crate::ticket::{Named, RefId, TenantId, Ticket, TicketId};
 const ROWS: usize = 500;
 /// A mark that is older than any moment: at once.
 const AT_ONCE: i64 = 0;
+/// When a ticket is booked whose tenant is not configured: once it is again.
+pub const RESTING: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;
 
 /// A ticket that is to be booked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +86,20 @@ impl Store {
         marked.collect()
     }
 
+    /// Has the tickets of `tenant` booked that rested while it was not configured.
+    pub async fn end_rest(&self, tenant: &TenantId) -> Result<(), StoreError> {
+        let tenant = tenant.clone();
+        let query = "UPDATE to_book SET at = $3 WHERE at >= $2 AND tenant = $1";
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    let query = sql::query(query).bind(tenant.as_str()).bind(millis(RESTING)).bind(AT_ONCE);
+                    query.execute(tx).await.map(drop)
+                })
+            })
+            .await
+    }
+
     /// When the next ticket is to be booked; none: nothing waits.
     pub async fn next_to_book(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
         let at: Option<i64> = sql::query_scalar("SELECT MIN(at) FROM to_book").fetch_one(&self.reads).await?;
@@ -121,6 +137,14 @@ pub(super) async fn mark<'a>(
         query.build().execute(&mut *tx).await?;
     }
     Ok(())
+}
+
+/// Has all open tickets booked anew: other terms hold for them.
+pub(super) async fn mark_open(tx: &mut Connection, tenant: &TenantId) -> Result<(), sql::Error> {
+    let query = "INSERT INTO to_book (tenant, ticket, at, marks) SELECT tenant, id, $2, 1 FROM tickets
+                 WHERE tenant = $1 AND open = 1
+                 ON CONFLICT (tenant, ticket) DO UPDATE SET at = excluded.at, marks = to_book.marks + 1";
+    sql::query(query).bind(tenant.as_str()).bind(AT_ONCE).execute(tx).await.map(drop)
 }
 
 /// Remembers that the ticket went from one technician to another.

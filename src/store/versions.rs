@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::tickets::save::record;
 use super::tickets::{OpenTickets, unreadable};
-use super::{Store, StoreError, instant, millis};
+use super::{Store, StoreError, books, instant, millis};
 use crate::sla::policy::Chosen;
 use crate::sla::version::{Terms, Version};
 use crate::store::sql::{self, Connection, Row};
@@ -109,6 +109,7 @@ async fn begin_version(
     .bind(now)
     .execute(&mut *tx)
     .await?;
+    books::mark_open(tx, tenant).await?;
     Ok(moved.rows_affected())
 }
 

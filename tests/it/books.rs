@@ -281,6 +281,40 @@ async fn a_policy_that_the_service_never_ran_with_judges_nothing_again() {
 }
 
 #[tokio::test]
+async fn an_open_ticket_is_booked_by_other_terms_as_soon_as_they_hold() {
+    let policy = |resolution: &str| format!("{KEPT}[[policies]]\nresolution = \"{resolution}\"\n");
+    let mut app = TestApp::with(&policy("9h")).await;
+    let id = app.superops.add(usual());
+    app.turn().await;
+    book(&mut app).await;
+    let breached = format!("SELECT outcome FROM entries WHERE ticket = '{id}' AND clock = 'resolution' AND latest = 1");
+    app.wait(TimeDelta::hours(3)).await;
+    assert_eq!(app.database.texts(&breached).await, Vec::<String>::new());
+    app.restart_with(&policy("2h")).await;
+    app.evaluate().await;
+    book(&mut app).await;
+    assert_eq!(app.database.texts(&breached).await, ["breached"]);
+    assert_eq!(look(&mut app).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_breached_while_its_tenant_was_not_configured_is_booked_once_it_is_again() {
+    let mut app = TestApp::with(KEPT).await;
+    let id = app.ticket(TimeDelta::hours(1));
+    app.turn().await;
+    book(&mut app).await;
+    app.resume_with_changed(|config| config.tenants.clear()).await;
+    app.clock.advance(TimeDelta::hours(2));
+    book(&mut app).await;
+    app.restart().await;
+    app.turn().await;
+    book(&mut app).await;
+    let entries = format!("SELECT outcome FROM entries WHERE ticket = '{id}' AND clock = 'resolution' AND latest = 1");
+    assert_eq!(app.database.texts(&entries).await, ["breached"]);
+    assert_eq!(look(&mut app).await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn what_is_older_than_the_histories_that_are_kept_stays_as_it_is_booked() {
     let mut app = TestApp::start().await;
     desk(&mut app, 5).await;
