@@ -142,7 +142,10 @@ impl RulesCache {
         let versions = self.versions(&tenant.id).await?;
         let Some(last) = versions.last().map(|last| last.number) else { return Ok((present, None)) };
         let kept = closed_at(watched, &tenant.statuses).and_then(|at| version_at(&versions, at));
-        match kept.filter(|kept| kept.number != last) {
+        // By the words of then it may be open still, as one whose status was listed later: its clock would never stop.
+        let is_closed =
+            |kept: &&Version| kept.terms.words.as_ref().is_none_or(|words| closed_at(watched, words).is_some());
+        match kept.filter(|kept| kept.number != last).filter(is_closed) {
             None => Ok((present, Some(last))),
             Some(kept) => Ok((self.past(tenant, kept, &directory)?, Some(kept.number))),
         }

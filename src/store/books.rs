@@ -86,15 +86,13 @@ impl Store {
         marked.collect()
     }
 
-    /// Has the tickets of `tenant` booked that rested while it was not configured.
-    pub async fn end_rest(&self, tenant: &TenantId) -> Result<(), StoreError> {
-        let tenant = tenant.clone();
-        let query = "UPDATE to_book SET at = $3 WHERE at >= $2 AND tenant = $1";
+    /// Has all tickets looked at that rested; those whose tenants are still not configured rest again.
+    pub async fn end_rest(&self) -> Result<(), StoreError> {
         self.writer
             .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let query = sql::query(query).bind(tenant.as_str()).bind(millis(RESTING)).bind(AT_ONCE);
-                    query.execute(tx).await.map(drop)
+                    let query = sql::query("UPDATE to_book SET at = $2 WHERE at >= $1");
+                    query.bind(millis(RESTING)).bind(AT_ONCE).execute(tx).await.map(drop)
                 })
             })
             .await

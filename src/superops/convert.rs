@@ -11,6 +11,7 @@ use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc, Weekday};
 
 use super::gaps::{Gaps, RowGaps};
 use super::json::{Fields, Value};
+use super::operations::PAGE_SIZE;
 use super::{Conversation, ConversationKind, Gap, Note, Page, Reject, TicketPage};
 use crate::ticket::{Client, Flaw, Named, RefId, Reported, Site, SiteHours, Technician, Ticket, TicketId, Unknown};
 
@@ -19,7 +20,7 @@ const ID_KEYS: [&str; 5] = ["accountId", "userId", "groupId", "id", "siteId"];
 
 /// A page of `getTicketList`; none if it is not a list at all.
 pub(super) fn ticket_page(data: &Value, gaps: &Gaps) -> Option<TicketPage> {
-    let mut page = TicketPage { has_more: has_more(data), total: total(data), ..TicketPage::default() };
+    let mut page = TicketPage { has_more: has_more(data, "tickets"), total: total(data), ..TicketPage::default() };
     for (index, record) in data.get("tickets")?.as_array()?.iter().enumerate() {
         match ticket(record) {
             Ok(ticket) => page.push(ticket, record, &gaps.of_row(Some(("tickets", index)))),
@@ -41,7 +42,12 @@ impl TicketPage {
         let blank = |field: &&str| record.get(field).is_none_or(Value::is_null);
         let failed: Vec<_> = TICKET.into_iter().filter(|field| gaps.failed(field)).filter(blank).collect();
         let unasked: Vec<_> = TICKET.into_iter().filter(|field| gaps.unasked(field)).collect();
-        if !failed.is_empty() || !unasked.is_empty() {
+        // What makes no sense is no change either; and a ticket is never without a status.
+        let is_flawed = |field: &str| ticket.flaws.iter().any(|flaw| flaw.field == field);
+        let senseless = |field: &&str| is_flawed(field) || (*field == "status" && ticket.status.is_none());
+        let told = |field: &&str| !failed.contains(field) && !unasked.contains(field);
+        let senseless: Vec<_> = TICKET.into_iter().filter(told).filter(senseless).collect();
+        if !failed.is_empty() || !unasked.is_empty() || !senseless.is_empty() {
             ticket
                 .flaws
                 .retain(|flaw| !failed.contains(&flaw.field.as_str()) && !unasked.contains(&flaw.field.as_str()));
@@ -49,7 +55,7 @@ impl TicketPage {
                 failed.iter().map(|field| (*field, FAILED)).chain(unasked.iter().map(|field| (*field, UNASKED)));
             ticket.flaws.extend(flaws.map(|(field, why)| Flaw { field: field.to_owned(), why: why.to_owned() }));
             ticket.unknown = unknown(&failed);
-            let gap = Gap { may_be_asked: !failed.is_empty(), fields: [failed, unasked].concat() };
+            let gap = Gap { may_be_asked: !failed.is_empty(), fields: [failed, unasked, senseless].concat() };
             self.gaps.insert(ticket.id.clone(), gap);
         }
         self.tickets.push(ticket);
@@ -104,7 +110,7 @@ pub fn completed(mut ticket: Ticket, gap: &Gap, before: &Ticket) -> Ticket {
     let was_unknown = |field: &str| before.flaws.iter().any(|flaw| flaw.field == field && flaw.why != KEPT);
     let never_came = |field: &&str| before.flaws.iter().any(|flaw| flaw.field == **field && flaw.why == FAILED);
     ticket.unknown = unknown(&gap.fields.iter().copied().filter(never_came).collect::<Vec<_>>());
-    for flaw in ticket.flaws.iter_mut().filter(|flaw| gap.fields.contains(&flaw.field.as_str())) {
+    for flaw in ticket.flaws.iter_mut().filter(|flaw| flaw.why == FAILED || flaw.why == UNASKED) {
         if !was_unknown(&flaw.field) {
             KEPT.clone_into(&mut flaw.why);
         }
@@ -262,9 +268,12 @@ pub(super) fn records(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().map_or(&[][..], Vec::as_slice).iter()
 }
 
-/// True on inner pages; null on the last one.
-fn has_more(data: &Value) -> bool {
-    data.pointer("/listInfo/hasMore").and_then(flag).unwrap_or(false)
+/// True on inner pages; null on the last one. Where nothing is said of the list, as if that had failed to come, only a
+/// page with room left is the last.
+fn has_more(data: &Value, key: &str) -> bool {
+    let is_full = || data.get(key).and_then(Value::as_array).is_some_and(|rows| rows.len() >= PAGE_SIZE as usize);
+    let said = data.pointer("/listInfo/hasMore").and_then(flag);
+    said.unwrap_or_else(|| total(data).is_none() && is_full())
 }
 
 /// An Int in the schema, a string in an official example.
@@ -279,7 +288,7 @@ fn page<T>(
     key: &str,
     convert: impl Fn(&mut Reader) -> Result<T, Reject>,
 ) -> Option<Page<T>> {
-    let mut page = Page { items: Vec::new(), rejects: Vec::new(), has_more: has_more(data), total: total(data) };
+    let mut page = Page { items: Vec::new(), rejects: Vec::new(), has_more: has_more(data, key), total: total(data) };
     for (index, record) in data.get(key)?.as_array()?.iter().enumerate() {
         let read = Reader::new(record).and_then(|mut read| convert(&mut read).map(|item| (item, read)));
         match read {

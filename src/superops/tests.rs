@@ -81,6 +81,23 @@ fn more_pages_follow_only_if_superops_says_so() {
 }
 
 #[test]
+fn a_full_page_that_says_nothing_of_the_list_is_not_the_last() {
+    let row = json!({ "ticketId": "7", "displayId": "7", "subject": "s", "status": "Open" });
+    let cases = [
+        (100, json!(null), true),
+        (99, json!(null), false),
+        (100, json!({ "hasMore": null, "totalCount": 100 }), false),
+        (100, json!({ "hasMore": false }), false),
+        (100, json!({ "hasMore": null, "totalCount": null }), true),
+    ];
+    for (rows, info, expected) in cases {
+        let answer = json!({ "tickets": vec![row.clone(); rows], "listInfo": info });
+        let page = convert::ticket_page(&read(&answer), &Gaps::default()).unwrap();
+        assert_eq!(page.has_more, expected, "{rows} rows, {info}");
+    }
+}
+
+#[test]
 fn times_are_read_in_every_form_that_was_seen() {
     let noon = utc(2026, 10, 17, 12, 0, 0);
     let cases = [

@@ -35,6 +35,11 @@ impl TenantSync {
         let urgency = if first { Urgency::Routine } else { Urgency::Background };
         let before = self.store.directory(&self.tenant).await?;
         match self.fetch(lookup, &before, urgency).await {
+            Ok((directory, _)) if is_emptied(lookup, &before, &directory) => {
+                let had = size(lookup, &before);
+                let why = format!("it is empty now, though it had {had} before: a right may have been lost");
+                self.leave(lookup, why, now + AGAIN).await
+            }
             Ok((directory, rejects)) => self.keep(lookup, directory, rejects, now).await,
             Err(error) if error.needs_a_person() || error == ApiError::Throttled => Err(error.into()),
             Err(error) => self.go_without(lookup, &error, now).await,
@@ -94,12 +99,8 @@ impl TenantSync {
     }
 
     async fn go_without(&mut self, lookup: Lookup, error: &ApiError, now: DateTime<Utc>) -> Result<(), SyncError> {
-        let list = lookup.as_str();
-        warn!(tenant = %self.tenant, list, %error, "the list of {list} cannot be read now; the one from before is kept");
         let lasting = matches!(error, ApiError::Forbidden { .. } | ApiError::RefusedQuery { .. });
-        let due_at = now + if lasting { EVERY } else { AGAIN };
-        self.state.lookups.insert(lookup, LookupState { due_at, trouble: Some(error.to_string()) });
-        self.store.save_sync_state(&self.tenant, self.state.clone()).await?;
+        self.leave(lookup, error.to_string(), now + if lasting { EVERY } else { AGAIN }).await?;
         match error {
             // With the network down the others would fail too, each after a long wait.
             ApiError::Transient { .. } => Err(error.clone().into()),
@@ -107,9 +108,39 @@ impl TenantSync {
         }
     }
 
+    /// Leaves a list as it was before, and says why.
+    async fn leave(&mut self, lookup: Lookup, why: String, due_at: DateTime<Utc>) -> Result<(), SyncError> {
+        let list = lookup.as_str();
+        warn!(tenant = %self.tenant, list, "the list of {list} cannot be read now; the one from before is kept: {why}");
+        self.state.lookups.insert(lookup, LookupState { due_at, trouble: Some(why) });
+        self.store.save_sync_state(&self.tenant, self.state.clone()).await?;
+        Ok(())
+    }
+
     pub(super) fn count_quarantined(&self, records: usize) {
         let labels = TenantLabels { tenant: self.tenant.to_string() };
         self.telemetry.quarantined.get_or_create(&labels).inc_by(records as u64);
+    }
+}
+
+/// A list that had more than this is never empty from one hour to the next.
+const FEW: usize = 2;
+
+/// Whether a list that had something lost all of it at once. There is always a technician: the one whose token it is.
+fn is_emptied(lookup: Lookup, before: &Directory, now: &Directory) -> bool {
+    let had = size(lookup, before);
+    size(lookup, now) == 0 && (had > FEW || (had > 0 && lookup == Lookup::Technicians))
+}
+
+fn size(lookup: Lookup, directory: &Directory) -> usize {
+    match lookup {
+        Lookup::Statuses => directory.statuses.len(),
+        Lookup::Priorities => directory.priorities.len(),
+        Lookup::Groups => directory.groups.len(),
+        Lookup::Slas => directory.slas.len(),
+        Lookup::Technicians => directory.technicians.len(),
+        Lookup::Clients => directory.clients.len(),
+        Lookup::Sites => directory.sites.len(),
     }
 }
 

@@ -45,7 +45,7 @@ pub fn is_taken_up(periods: &[StatusPeriod<&str>], status: Option<&str>, meaning
         StatusMeaning::Closed => false,
         StatusMeaning::Paused | StatusMeaning::PausedThroughout => true,
         StatusMeaning::Open => {
-            status.is_none_or(|name| is_at_work(name) || (!looks_closed(name) && periods.iter().any(worked_in)))
+            status.is_some_and(|name| is_at_work(name) || (!looks_closed(name) && periods.iter().any(worked_in)))
         }
     }
 }

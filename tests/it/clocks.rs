@@ -483,3 +483,19 @@ async fn what_superops_fails_to_tell_of_a_new_ticket_raises_no_alarm_and_is_foun
         assert!(said.contains("Breached: 2 h 2 min over, first response"), "{field}: it is known now: {said}");
     }
 }
+
+#[tokio::test]
+async fn a_status_that_is_listed_as_closed_later_stops_the_clocks_of_those_who_have_it() {
+    let mut app = TestApp::start().await;
+    let id = app.ticket(TimeDelta::hours(1));
+    app.turn().await;
+    app.wait(TimeDelta::minutes(50)).await;
+    app.superops.patch(&id, |ticket| ticket.status = Some("Parked for good".into()));
+    app.turn().await;
+    app.clock.advance(TimeDelta::minutes(5));
+    app.restart_with("[tenants.acme.statuses]\nclosed = [\"Parked for good\"]\n").await;
+    app.turn().await;
+    app.wait(TimeDelta::hours(2)).await;
+    let ticket = app.parts().service.ticket(&Reach::All, &id).await.unwrap().unwrap();
+    assert!(!ticket.clocks[1].counting, "{:?}", ticket.clocks[1]);
+}

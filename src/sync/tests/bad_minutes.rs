@@ -87,6 +87,60 @@ async fn a_null_that_an_error_explains_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_value_that_makes_no_sense_changes_nothing_and_neither_does_a_blank_status() {
+    let cases = [
+        ("status", Value::Null),
+        ("status", json!("")),
+        ("status", json!({ "name": "Closed" })),
+        ("resolutionDueTime", json!(1_800_000_000_000_u64)),
+        ("resolutionDueTime", json!("soon")),
+        ("technician", json!("Ann")),
+    ];
+    for (field, value) in cases {
+        let mut bench = Bench::with(|desk| {
+            desk.add(1, "Closed", at(-30));
+            desk.set(1, "technician", json!({ "userId": "9", "name": "Ann" }));
+            desk.set(1, "resolutionTime", "2027-01-15T07:30:00");
+            desk.set(1, "resolutionDueTime", "2027-01-15T18:00:00");
+        })
+        .await;
+        bench.turn().await;
+        let before = bench.held(1).await.unwrap();
+        bench.desk().set(1, field, value.clone());
+        bench.desk().set(1, "updatedTime", "2027-01-15T08:00:30");
+        bench.turn_at(1).await;
+        let held = bench.held(1).await.unwrap();
+        let known = |ticket: &crate::ticket::Ticket| {
+            (ticket.status.clone(), ticket.resolution.clone(), ticket.technician.clone(), ticket.unknown.clone())
+        };
+        assert_eq!(known(&held.ticket), known(&before.ticket), "{field}: {value}");
+        assert_eq!((held.cycle, bench.kinds(1).await), (0, vec![ChangeKind::FirstSeen]), "{field}: {value}");
+        let names_field = held.ticket.flaws.iter().any(|flaw| flaw.field == field);
+        assert_eq!(names_field, !value.is_null() && value != "", "{field}: {value} {:?}", held.ticket.flaws);
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_people_that_is_empty_at_once_is_not_believed() {
+    let mut bench = Bench::with(open_tickets(1)).await;
+    bench.turn().await;
+    let before = bench.store.directory(bench.tenant()).await.unwrap();
+    bench.desk().twist = Some(Box::new(|operation, _, mut answer| {
+        if operation == "getTechnicianList" {
+            answer["data"][operation]["userList"] = json!([]);
+        }
+        answer
+    }));
+    bench.turn_at(60).await;
+    assert_eq!(bench.store.directory(bench.tenant()).await.unwrap().technicians, before.technicians);
+    let said = bench.health.borrow().limits.concat();
+    assert!(said.contains("technicians") && said.contains("empty now"), "{said}");
+    bench.desk().twist = None;
+    bench.turn_at(61).await;
+    assert_eq!(bench.health.borrow().limits, [] as [&str; 0], "a minute later it is read anew");
+}
+
+#[tokio::test]
 async fn what_a_list_fails_to_tell_of_a_new_ticket_is_asked_for_by_itself() {
     let mut bench = Bench::with(open_tickets(3)).await;
     bench.turn().await;
