@@ -50,7 +50,7 @@ impl Service {
         for tenant in self.tenants(reach).filter(|tenant| wanted.means(&tenant.id)) {
             let found = self.period_of(tenant, &wanted).await?;
             period.get_or_insert(found.period);
-            let key = Key::new(&tenant.id, "technicians", &found, &wanted, &self.books_version().await?);
+            let key = Key::new(&tenant.id, "technicians", &found, &wanted);
             let answer =
                 self.answers.get(key, found.is_closed, self.count_technicians(tenant, &found, &wanted)).await?;
             if let Answer::Technicians(people) = answer {
@@ -89,7 +89,7 @@ impl Service {
         let wanted = query.wanted()?;
         let tenant = self.tenant_of(reach, &wanted)?;
         let found = self.period_of(tenant, &wanted).await?;
-        let key = Key::new(&tenant.id, "compliance", &found, &wanted, &self.books_version().await?);
+        let key = Key::new(&tenant.id, "compliance", &found, &wanted);
         let count = async {
             let days = self.days(tenant, &found, &wanted).await?;
             let goal = self.goal_of(tenant, &wanted).as_percent();
@@ -182,7 +182,7 @@ impl Service {
         }
         let tenant = self.tenant_of(reach, &wanted)?;
         let found = self.period_of(tenant, &wanted).await?;
-        let key = Key::new(&tenant.id, "report", &found, &wanted, &self.books_version().await?);
+        let key = Key::new(&tenant.id, "report", &found, &wanted);
         match self.answers.get(key, found.is_closed, self.make_report(tenant, &found, &wanted)).await? {
             Answer::Report(report) => Ok(report),
             _ => Err(ServiceError::BadQuestion(Complaint::whole("there is no such report"))),
@@ -236,11 +236,6 @@ impl Service {
         self.answers.figures()
     }
 
-    /// Rises with whatever is written in the books.
-    async fn books_version(&self) -> Result<String, ServiceError> {
-        Ok(format!("{}-{}", self.store.last_entry().await?, self.store.books_written()))
-    }
-
     async fn called(&self, tenant: &TenantId, anonymous: bool) -> Result<Called, ServiceError> {
         Called::of(&self.store, tenant, (anonymous, self.config.reports.people), self.clock.now()).await
     }
@@ -280,6 +275,8 @@ impl Service {
         let now = self.clock.now();
         let today = now.with_timezone(&zone).date_naive();
         let period = wanted.period(today)?;
+        // Before anything else is read: what changes meanwhile makes another answer.
+        let changes = self.store.book_changes(&tenant.id, (first_read(period), period.to)).await?;
         let closed = self.store.closed_months(&tenant.id, (period.from, period.to)).await?;
         let corrections = match closed.is_empty() {
             true => Vec::new(),
@@ -293,8 +290,13 @@ impl Service {
         let wanted_months = month_of(period.to) - month_of(period.from) + 1;
         let is_closed = i64::try_from(months.len()) == Ok(wanted_months);
         let provisional_until = if is_closed { None } else { ends(period, zone) };
-        Ok(Found { period, zone, months, is_closed, provisional_until })
+        Ok(Found { period, zone, changes, months, is_closed, provisional_until })
     }
+}
+
+/// The first day that is read of the books: the period before is compared with, and a line goes back seven days.
+fn first_read(period: Period) -> NaiveDate {
+    period.before().from.min(period.from - TimeDelta::days(6))
 }
 
 /// The month of that number: `2026-10`.

@@ -4,6 +4,7 @@
 //! marked, and writes its entries and the days that they touch in one transaction. A month that is
 //! closed keeps the entries it was closed with: what comes later stands beside them and counts nowhere.
 
+pub(in crate::store) mod changes;
 pub(in crate::store) mod look;
 mod months;
 mod packed;
@@ -188,6 +189,7 @@ pub(super) async fn introduce<'a>(
     now: DateTime<Utc>,
 ) -> Result<(), sql::Error> {
     let named: Vec<_> = named.collect();
+    let mut renamed = 0;
     for some in named.chunks(ROWS) {
         let mut query = QueryBuilder::new("INSERT INTO people (tenant, kind, id, name, seen_at) ");
         query.push_values(some, |mut row, (kind, id, name)| {
@@ -198,7 +200,10 @@ pub(super) async fn introduce<'a>(
             " ON CONFLICT (tenant, kind, id) DO UPDATE SET name = excluded.name, seen_at = excluded.seen_at \
              WHERE people.name <> excluded.name",
         );
-        query.build().execute(&mut *tx).await?;
+        renamed += query.build().execute(&mut *tx).await?.rows_affected();
+    }
+    if renamed > 0 {
+        changes::note_all(tx, tenant).await?;
     }
     Ok(())
 }

@@ -29,8 +29,6 @@ pub struct Caches {
     pub open: Counted<TenantId, Arc<OpenTickets>>,
     pub people: Counted<TenantId, Arc<Directory>>,
     pub single: Counted<(TenantId, TicketId), Arc<Watched>>,
-    /// How often the books were written.
-    pub books: AtomicU64,
     /// How often predictions were.
     pub predictions: AtomicU64,
     turns: Mutex<HashMap<TenantId, Arc<tokio::sync::Mutex<()>>>>,
@@ -45,7 +43,6 @@ impl Caches {
             open: Counted::new("open_tickets", TENANTS, telemetry.clone()),
             people: Counted::new("people", TENANTS, telemetry.clone()),
             single: Counted::new("tickets", SINGLE_TICKETS, telemetry),
-            books: AtomicU64::new(0),
             predictions: AtomicU64::new(0),
             turns: Mutex::default(),
         }
@@ -56,9 +53,7 @@ impl Caches {
         self.open.forget(tenant);
         self.people.forget(tenant);
         self.single.forget_all();
-        for written in [&self.books, &self.predictions] {
-            written.fetch_add(1, Ordering::Relaxed);
-        }
+        self.predictions.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Forgets all that is held.
@@ -66,9 +61,7 @@ impl Caches {
         self.open.forget_all();
         self.people.forget_all();
         self.single.forget_all();
-        for written in [&self.books, &self.predictions] {
-            written.fetch_add(1, Ordering::Relaxed);
-        }
+        self.predictions.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Waits until nobody else fills or changes what is held for `tenant`.

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::audit::{Author, audit};
+use super::books::changes::note_all;
 use super::outbox::{hold_covered, let_go};
 use super::{Store, StoreError, instant, millis};
 use crate::alert::Subject;
@@ -45,6 +46,7 @@ impl Store {
                     let what = told(&new, id);
                     audit(tx, Some(&new.tenant), &what, &author, now).await?;
                     cover(tx, &new.tenant, now).await?;
+                    note(tx, new.kind, &new.tenant).await?;
                     let NewSuppression { kind, tenant, matchers, from, until, author, reason } = new;
                     Ok(Suppression { kind, id, tenant, matchers, from, until, author, reason, ended_at: None })
                 })
@@ -71,6 +73,7 @@ impl Store {
                     };
                     let tenant = TenantId::parse(&tenant).map_err(|error| sql::Error::Decode(error.into()))?;
                     cover(tx, &tenant, now).await?;
+                    note(tx, kind, &tenant).await?;
                     audit(tx, Some(&tenant), &format!("ended {} {id}", kind.words()), &author, now).await?;
                     Ok(true)
                 })
@@ -97,6 +100,14 @@ impl Store {
             found.extend(self.legible(kind.words(), "id", &rows, |row| suppression(kind, row))?);
         }
         Ok(found)
+    }
+}
+
+/// The time of a maintenance window is no up-time in reports, in those on closed months either.
+async fn note(tx: &mut Connection, kind: SuppressionKind, tenant: &TenantId) -> Result<(), sql::Error> {
+    match kind {
+        SuppressionKind::Maintenance => note_all(tx, tenant).await,
+        SuppressionKind::Silence => Ok(()),
     }
 }
 

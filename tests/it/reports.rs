@@ -6,14 +6,18 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use superops_sla::config::Past;
 use superops_sla::formats::Format;
+use superops_sla::report::entry::Reason;
 use superops_sla::service::Reach;
 use superops_sla::service::breaches::{BreachQuery, BreachState};
+use superops_sla::service::overrides::OverrideOrder;
 use superops_sla::service::reports::ReportQuery;
 use superops_sla::service::reports::archive::{ArchiveQuery, ArchivedReport};
+use superops_sla::service::reports::reasons::ReasonOrder;
 use superops_sla::service::room::RoomQuery;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::{Caught, CaughtKind, MailReply};
-use superops_sla::ticket::TenantId;
+use superops_sla::store::audit::Author;
+use superops_sla::ticket::{ClockKind, TenantId};
 
 use crate::support::{TestApp, usual};
 use crate::web::served;
@@ -177,6 +181,59 @@ async fn a_report_on_closed_months_is_kept_when_somebody_asks_and_goes_at_its_ag
     assert_eq!(app.parts().retention.turn(old).await.unwrap()[&Past::Reports], 0);
     assert_eq!(app.parts().retention.turn(old + TimeDelta::days(1)).await.unwrap()[&Past::Reports], 1);
     assert!(app.parts().service.archived(&Reach::All, &id).await.unwrap().is_none());
+}
+
+/// A report on November, which is asked for twice, as text.
+async fn on_november(app: &mut TestApp, query: ReportQuery) -> String {
+    let (from, to) = (Some("2026-11-01".to_owned()), Some("2026-11-30".to_owned()));
+    let query = ReportQuery { from, to, ..query };
+    let first = app.parts().service.report(&Reach::All, &query).await.unwrap();
+    let hits = app.parts().service.kept_answers().hits;
+    let again = app.parts().service.report(&Reach::All, &query).await.unwrap();
+    assert_eq!((app.parts().service.kept_answers().hits, &first), (hits + 1, &again), "it is kept");
+    serde_json::to_string(&first).unwrap()
+}
+
+/// November with a ticket that breached in it, closed.
+async fn closed_november(app: &mut TestApp) -> String {
+    let ticket = app.ticket(TimeDelta::hours(1));
+    app.turn().await;
+    app.wait(TimeDelta::hours(2)).await;
+    app.clock.set(at("2026-12-08T07:00:00Z"));
+    app.turn().await;
+    report(app).await;
+    ticket
+}
+
+async fn call_off(app: &mut TestApp, ticket: &str) {
+    let reason = "a test of ours".to_owned();
+    let order = OverrideOrder { clock: ClockKind::Resolution, due: None, stopped_at: None, cancelled: true, reason };
+    app.parts().service.decide(&Reach::All, ticket, order, mia()).await.unwrap().unwrap();
+    report(app).await;
+}
+
+fn mia() -> Author {
+    Author { who: "Mia".to_owned(), origin: "a test".to_owned() }
+}
+
+#[tokio::test]
+async fn what_is_kept_of_a_closed_month_is_void_once_something_of_it_changes() {
+    let mut app = TestApp::start().await;
+    let ticket = closed_november(&mut app).await;
+    let query = || ReportQuery { by: Some("reason".to_owned()), ..ReportQuery::default() };
+    let first = on_november(&mut app, query()).await;
+    assert!(!first.contains("more was due") && !first.contains("changed after"), "{first}");
+    let order = ReasonOrder {
+        clock: ClockKind::Resolution,
+        round: None,
+        reason: Some(Reason::Understaffed.as_str().to_owned()),
+    };
+    app.parts().service.say_reason(&Reach::All, &ticket, &order, mia()).await.unwrap().unwrap();
+    let said = on_november(&mut app, query()).await;
+    assert!(said.contains("more was due than could be done"), "{said}");
+    call_off(&mut app, &ticket).await;
+    let corrected = on_november(&mut app, query()).await;
+    assert!(corrected.contains("decisions changed after their month was closed"), "{corrected}");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use super::{ComplianceDay, TechnicianView};
 use crate::report::Report;
 use crate::ticket::TenantId;
 
-/// So long an answer is kept that may still change; the books' version is a part of the question.
+/// So long an answer is kept that changes with time alone: on a day that is not over.
 const OPEN: Duration = Duration::from_secs(5 * 60);
 /// And one about closed months.
 const CLOSED: Duration = Duration::from_secs(24 * 3600);
@@ -41,7 +41,7 @@ impl Answer {
     }
 }
 
-/// What was asked, of whom, and at which version of the books.
+/// What was asked, of whom, and how often the books had changed in what it is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     tenant: TenantId,
@@ -49,10 +49,8 @@ pub struct Key {
 }
 
 impl Key {
-    pub fn new(tenant: &TenantId, what: &str, found: &Found, wanted: &Wanted, version: &str) -> Self {
-        // What is about closed months only does not change with the books.
-        let version = if found.is_closed && !wanted.latest { "closed" } else { version };
-        let question = format!("{what} {version} {:?} {wanted:?}", found.period);
+    pub fn new(tenant: &TenantId, what: &str, found: &Found, wanted: &Wanted) -> Self {
+        let question = format!("{what} {} {:?} {wanted:?}", found.changes, found.period);
         Self { tenant: tenant.clone(), question }
     }
 }

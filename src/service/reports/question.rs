@@ -144,6 +144,8 @@ pub struct Wanted {
 pub struct Found {
     pub period: Period,
     pub zone: Tz,
+    /// How often the books had changed in what is asked about.
+    pub changes: i64,
     pub months: Vec<ClosedMonth>,
     /// Whether all of its months are closed.
     pub is_closed: bool,

@@ -1,9 +1,11 @@
 //! Closed months: once closed, a month's figures do not move any more.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use sha2::{Digest, Sha256};
 
-use super::{day_number, month_of, write};
+use super::{changes, day_number, month_of, write};
 use crate::keys::hex;
 use crate::store::sql::{self, Connection};
 use crate::store::{Store, StoreError, millis};
@@ -52,8 +54,9 @@ async fn close(
         .bind(millis(now))
         .bind(&hash)
         .bind(entries)
-        .execute(tx)
+        .execute(&mut *tx)
         .await?;
+    changes::note(tx, tenant, &BTreeSet::from([month])).await?;
     Ok(hash)
 }
 

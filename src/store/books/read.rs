@@ -213,12 +213,6 @@ impl Store {
         Ok(Queue { waiting: u64::try_from(waiting).unwrap_or_default() })
     }
 
-    /// The number of the last entry of all, and how many rows changed since is not said: what is asked again and again is
-    /// kept for a while only.
-    pub async fn last_entry(&self) -> Result<i64, StoreError> {
-        Ok(sql::query_scalar("SELECT COALESCE(MAX(id), 0) FROM entries").fetch_one(&self.reads).await?)
-    }
-
     /// The first and the last day on which something of `tenant` was decided.
     pub async fn booked_days(&self, tenant: &TenantId) -> Result<Option<(NaiveDate, NaiveDate)>, StoreError> {
         let found = booked_days(&mut self.reads.acquire().await?, tenant).await?;

@@ -1,9 +1,9 @@
 //! A person's word on why a clock was missed. It stands beside what the history tells, and comes before it.
 
-use std::sync::atomic::Ordering;
-
 use chrono::{DateTime, Utc};
 
+use super::rows::decode;
+use super::{changes, date_of, month_of};
 use crate::report::entry::Reason;
 use crate::store::audit::{Author, audit};
 use crate::store::sql::{self, Connection};
@@ -30,14 +30,11 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
         let tenant = tenant.clone();
-        let said = self
-            .writer
+        self.writer
             .write(move |tx: &mut Connection| {
                 Box::pin(async move { say(tx, &tenant, &missed, reason, &author, now).await })
             })
-            .await?;
-        self.caches.books.fetch_add(1, Ordering::Relaxed);
-        Ok(said)
+            .await
     }
 }
 
@@ -50,9 +47,9 @@ async fn say(
     author: &Author,
     now: DateTime<Utc>,
 ) -> Result<bool, sql::Error> {
-    let done = sql::query(
+    let days: Vec<i64> = sql::query_scalar(
         "UPDATE entries SET said_reason = $5, reason_by = $6 WHERE tenant = $1 AND ticket = $2 AND clock = $3 \
-         AND round = $4 AND outcome = 'breached' AND (latest = 1 OR counts = 1)",
+         AND round = $4 AND outcome = 'breached' AND (latest = 1 OR counts = 1) RETURNING day",
     )
     .bind(tenant.as_str())
     .bind(missed.ticket.as_str())
@@ -60,11 +57,13 @@ async fn say(
     .bind(missed.round)
     .bind(reason.map(Reason::as_str))
     .bind(reason.map(|_| &author.who))
-    .execute(&mut *tx)
+    .fetch_all(&mut *tx)
     .await?;
-    if done.rows_affected() == 0 {
+    if days.is_empty() {
         return Ok(false);
     }
+    let months = days.into_iter().map(|day| date_of(day).map(month_of)).collect::<Result<_, _>>().map_err(decode)?;
+    changes::note(tx, tenant, &months).await?;
     let said = match reason {
         Some(reason) => format!("is called {}", reason.as_str()),
         None => "is left to what its history tells".to_owned(),

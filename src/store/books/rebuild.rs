@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 
 use super::write::{self, How};
-use super::{Booked, Marked, Written, mark, packed, rows};
+use super::{Booked, Marked, Written, changes, mark, packed, rows};
 use crate::report::entry::Entry;
 use crate::sla::zone::Tz;
 use crate::store::sql::{self, Connection};
@@ -108,7 +108,12 @@ impl Store {
         .await?;
         let whose = tenant.clone();
         self.writer
-            .write(move |tx: &mut Connection| Box::pin(async move { packed::unpack_all(tx, &whose).await }))
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    packed::unpack_all(tx, &whose).await?;
+                    changes::note_all(tx, &whose).await
+                })
+            })
             .await?;
         for some in days.chunks(DAYS) {
             let (tenant, some) = (tenant.clone(), some.to_vec());

@@ -250,6 +250,53 @@ async fn a_persons_word_comes_before_the_history_and_moves_no_closed_month() {
 }
 
 #[tokio::test]
+async fn what_was_worked_out_of_a_month_holds_until_something_of_it_changes() {
+    let (_folder, store) = empty().await;
+    let zone = || Tz::named("America/New_York");
+    let of = async |from: &str, to: &str| store.book_changes(&tenant(), (date(from), date(to))).await.unwrap();
+    let months = async || (of("2026-10-01", "2026-10-31").await, of("2026-11-01", "2026-11-30").await);
+    store.book(&tenant(), booked(entries(), false), zone()).await.unwrap();
+    let now = at("2026-11-08T12:00:00Z");
+    let open = months().await;
+    store.close_month(&tenant(), date("2026-10-15"), now).await.unwrap();
+    let closed = months().await;
+    assert_eq!((closed.0 > open.0, closed.1), (true, open.1), "it is closed");
+    let another = |entry: Entry| Entry {
+        ticket: "99".into(),
+        day: date("2026-11-20"),
+        stop_day: Some(date("2026-11-20")),
+        overdue: Vec::new(),
+        ..entry
+    };
+    let later: Vec<Entry> = entries().into_iter().filter(|entry| &*entry.ticket == "1").map(another).collect();
+    store.book(&tenant(), booked(later, false), zone()).await.unwrap();
+    store.book(&tenant(), booked(entries(), false), zone()).await.unwrap();
+    let busy = months().await;
+    assert_eq!((busy.0, busy.1 > closed.1), (closed.0, true), "what happens in November is nothing to October");
+    store.book(&tenant(), booked(two_as_decided(), false), zone()).await.unwrap();
+    let corrected = months().await.0;
+    assert!(corrected > busy.0, "a correction");
+    let breach = entries().into_iter().find(|entry| entry.outcome == Outcome::Breached).unwrap();
+    let ticket = TicketId::parse(&breach.ticket).unwrap();
+    let missed = Missed { ticket, clock: breach.clock, round: breach.round };
+    let mia = Author { who: "Mia".to_owned(), origin: "command line".to_owned() };
+    store.say_reason(&tenant(), missed, Some(Reason::Understaffed), mia, now).await.unwrap();
+    let said = months().await.0;
+    assert!(said > corrected, "a person's word");
+    let call = async |name: &'static str| {
+        let write = async move |tx: &mut Connection| {
+            super::introduce(tx, &tenant(), [("client", "7", name)].into_iter(), now).await
+        };
+        store.writer.write(move |tx: &mut Connection| Box::pin(async move { write(tx).await })).await.unwrap();
+        months().await.0
+    };
+    let named = call("Globex").await;
+    assert!(named > said, "a name");
+    assert_eq!(call("Globex").await, named, "the same name");
+    assert!(call("Globex Corporation").await > named, "a new name");
+}
+
+#[tokio::test]
 async fn stretches_that_overlap_count_once_in_the_overdue_time_of_a_day() {
     use crate::report::day::{length, union};
     let (_folder, store) = empty().await;

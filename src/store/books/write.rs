@@ -1,12 +1,11 @@
 //! Entries as the bookkeeper writes them: revisions where a decision changed, facts filled in where it did not.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::rows::{self, Stored, Withdrawn};
-use super::{Marked, ROWS, day_number, month_of, packed};
+use super::{Marked, ROWS, changes, date_of, day_number, month_of, packed};
 use crate::report::entry::{Entry, Outcome, Said, by_day};
 use crate::report::share::WHOLE;
 use crate::sla::zone::Tz;
@@ -73,17 +72,9 @@ impl Store {
         how: How,
     ) -> Result<Written, StoreError> {
         let tenant = tenant.clone();
-        let written = self
-            .writer
+        self.writer
             .write(move |tx: &mut Connection| Box::pin(async move { write(tx, &tenant, booked, (zone, how)).await }))
-            .await?;
-        self.caches.books.fetch_add(1, Ordering::Relaxed);
-        Ok(written)
-    }
-
-    /// Rises with each write to the books by this process.
-    pub fn books_written(&self) -> u64 {
-        self.caches.books.load(Ordering::Relaxed)
+            .await
     }
 }
 
@@ -101,6 +92,8 @@ async fn write(
         withdrawn: HashMap::new(),
         touched: Touched::new(),
         changed: Touched::new(),
+        months: BTreeSet::new(),
+        differs: false,
         written: Written::default(),
     };
     for some in booked.chunks(ROWS) {
@@ -121,6 +114,10 @@ async fn write(
     for day in &page.changed {
         packed::unpack(tx, tenant, *day).await?;
     }
+    for day in &page.touched {
+        page.months.insert(month_of(date_of(*day).map_err(rows::decode)?));
+    }
+    changes::note(tx, tenant, &page.months).await?;
     Ok(page.written)
 }
 
@@ -135,6 +132,10 @@ struct Page<'a> {
     touched: Touched,
     /// Days of whose entries something changed.
     changed: Touched,
+    /// Months of whose reports something changed.
+    months: BTreeSet<i64>,
+    /// Whether anything of the ticket at hand did.
+    differs: bool,
     written: Written,
 }
 
@@ -143,6 +144,11 @@ type Known = BTreeMap<(ClockKind, u32), Stored>;
 
 impl Page<'_> {
     async fn ticket(&mut self, tx: &mut Connection, mut before: Known, entries: &[Entry]) -> Result<(), sql::Error> {
+        // One clock of a ticket stands in the figures of another: all are kept, or they are not.
+        let all = before.values().map(|old| &old.entry).chain(entries);
+        let months: BTreeSet<i64> =
+            all.flat_map(|entry| [Some(entry.day), entry.stop_day]).flatten().map(month_of).collect();
+        self.differs = false;
         for entry in entries {
             match before.remove(&(entry.clock, entry.round)) {
                 None => self.enter(tx, entry).await?,
@@ -161,6 +167,9 @@ impl Page<'_> {
         for old in before.values() {
             self.replace(tx, old).await?;
             self.written.revised += 1;
+        }
+        if self.differs {
+            self.months.extend(months);
         }
         Ok(())
     }
@@ -207,6 +216,7 @@ impl Page<'_> {
             .bind(i64::from(frozen))
             .execute(&mut *tx)
             .await?;
+        self.differs = true;
         if !frozen {
             self.touched.insert(day_number(old.entry.day));
             self.changed.insert(day_number(old.entry.day));
@@ -227,6 +237,7 @@ impl Page<'_> {
         self.written.new += usize::from(revision == 1);
         self.written.corrections += usize::from(!counts);
         rows::insert_shares(tx, id, entry).await?;
+        self.differs = true;
         if counts {
             self.touched.insert(day_number(entry.day));
             self.changed.insert(day_number(entry.day));
@@ -244,6 +255,7 @@ impl Page<'_> {
             rows::update(tx, old, entry).await?;
             sql::query("DELETE FROM shares WHERE entry = $1").bind(old.id).execute(&mut *tx).await?;
             rows::insert_shares(tx, old.id, entry).await?;
+            self.differs = true;
             self.changed.insert(day_number(old.entry.day));
         }
         if old.counts && (!same_facts || !entry.overdue.is_empty() && entry.stopped_at.is_none()) {

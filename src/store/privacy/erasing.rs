@@ -12,6 +12,7 @@ use super::words::Replacement;
 use super::{Erased, Person};
 use crate::report::People;
 use crate::store::audit::{Author, audit, chain};
+use crate::store::books::changes::note_all;
 use crate::store::books::day_number;
 use crate::store::sealed::{OWNER, PHONE};
 use crate::store::sql::{self, Connection};
@@ -79,6 +80,7 @@ impl Store {
                     if erased.audit_lines > 0 {
                         chain::anew(tx).await?;
                     }
+                    note_all(tx, &tenant).await?;
                     audit(tx, Some(&tenant), &told(&erased, instead.by(), &before), &author, now).await?;
                     Ok(erased)
                 })
