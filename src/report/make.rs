@@ -50,6 +50,8 @@ pub struct Material<'a> {
     pub entries: &'a [Entry],
     /// Each day of the period.
     pub days: &'a [Day],
+    /// As is known now, rather than as the closed months were closed.
+    pub latest: bool,
     pub months: Vec<ClosedMonth>,
     pub provisional_until: Option<chrono::DateTime<chrono::Utc>>,
     pub anonymous: bool,
@@ -147,9 +149,11 @@ fn notes(sum: &Summary, material: &Material<'_>) -> Vec<String> {
     }
     let corrections: u64 = material.months.iter().map(|month| month.corrections).sum();
     if corrections > 0 {
-        notes.push(format!(
-            "{corrections} decisions changed after their month was closed; its figures stay as they were."
-        ));
+        let figures = match material.latest {
+            true => "these figures are what is known now, not those that it was closed with",
+            false => "its figures stay as they were",
+        };
+        notes.push(format!("{corrections} decisions changed after their month was closed; {figures}."));
     }
     notes
 }
@@ -199,6 +203,7 @@ mod tests {
             policy_credits: &NOTHING_BACK,
             entries,
             days: &[],
+            latest: false,
             months: Vec::new(),
             provisional_until: None,
             anonymous: false,

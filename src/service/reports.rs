@@ -28,7 +28,7 @@ use super::{Complaint, Service, ServiceError};
 use crate::bookkeeping::CLOSE_AFTER;
 use crate::config::Tenant;
 use crate::keys::hash_of;
-use crate::report::day::{Day, bounds, days, length, union, without};
+use crate::report::day::{Day, Stretches, bounds, days, length, union, without};
 use crate::report::entry::{Entry, Outcome};
 use crate::report::figures::Question;
 use crate::report::make::{By, Material, report};
@@ -91,7 +91,14 @@ impl Service {
         let found = self.period_of(tenant, &wanted).await?;
         let key = Key::new(&tenant.id, "compliance", &found, &wanted);
         let count = async {
-            let days = self.days(tenant, &found, &wanted).await?;
+            let days = match wanted.latest {
+                false => self.days(tenant, &found, &wanted).await?,
+                true => {
+                    let asked = Asked { from: first_read(found.period), to: found.period.to, latest: true };
+                    let entries = self.store.entries(&tenant.id, asked).await?;
+                    self.days_of(tenant, &found, &wanted, (None, &entries)).await?
+                }
+            };
             let goal = self.goal_of(tenant, &wanted).as_percent();
             Ok(Answer::Days(Arc::new(days.iter().map(|day| ComplianceDay::of(day, goal)).collect())))
         };
@@ -106,7 +113,7 @@ impl Service {
         wanted.goal.unwrap_or_else(|| self.config.reports.goals.of(&tenant.id))
     }
 
-    /// The days of a period, from the sums that the books keep.
+    /// The days of a period as its months were closed, from the sums that the books keep.
     async fn days(&self, tenant: &Tenant, found: &Found, wanted: &Wanted) -> Result<Vec<Day>, ServiceError> {
         let first = found.period.from - TimeDelta::days(6);
         let clock = wanted.clock.map_or("all", ClockKind::as_str);
@@ -116,15 +123,7 @@ impl Service {
             None => sums.clone(),
             Some(_) => self.store.book_days(&tenant.id, "all", (first, found.period.to)).await?,
         };
-        let mut closed = Vec::new();
-        if wanted.exclude_maintenance
-            && let Some(begin) = midnight(found.zone, found.period.from)
-        {
-            let windows = self.store.maintenance_since(&tenant.id, begin).await?;
-            // Only a window that speaks of everything is a maintenance of the day.
-            let whole = windows.iter().filter(|window| window.matchers == Default::default());
-            closed = union(whole.map(|window| (window.from, window.ended_at.unwrap_or(window.until))).collect());
-        }
+        let closed = self.closed_to_all(tenant, found, wanted).await?;
         let rate = |day: &BookDay| match wanted.exclude_maintenance {
             true => Rate::new(day.met, day.met + day.breached),
             false => {
@@ -138,38 +137,51 @@ impl Service {
             let down = all.get(&date);
             let down = down.map_or(0, |day| if wanted.exclude_maintenance { day.overdue } else { day.overdue_in_all });
             let downtime = TimeDelta::milliseconds(down);
-            let passed = self.passed(date, found.zone)?;
+            let uptime = self.uptime_of(date, found.zone, &closed, downtime)?;
             let mut week = Rate::default();
             (0..7).for_each(|back| week.join(of(date - TimeDelta::days(back))));
-            let uptime = (length(&without(vec![passed], &closed)) - downtime).max(TimeDelta::zero());
             Some(Day { date, rate: of(date), week, downtime, uptime })
         };
         Ok(found.period.days().filter_map(day).collect())
     }
 
-    /// What of the local date has passed.
-    fn passed(&self, date: NaiveDate, zone: Tz) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-        let (from, to) = bounds(date, zone)?;
-        Some((from, to.min(self.clock.now()).max(from)))
+    /// The maintenance of everything since the period began: one that speaks of some tickets is none of the day.
+    async fn closed_to_all(&self, tenant: &Tenant, found: &Found, wanted: &Wanted) -> Result<Stretches, ServiceError> {
+        let begin = midnight(found.zone, found.period.from).filter(|_| wanted.exclude_maintenance);
+        let Some(begin) = begin else { return Ok(Vec::new()) };
+        let windows = self.store.maintenance_since(&tenant.id, begin).await?;
+        let whole = windows.iter().filter(|window| window.matchers == Default::default());
+        Ok(union(whole.map(|window| (window.from, window.ended_at.unwrap_or(window.until))).collect()))
     }
 
-    /// The same of one client, from its `entries` among all; overdue time is kept beside them.
-    async fn days_of_client(
+    /// What of the local date has passed, but for what was `closed` and for `downtime`.
+    fn uptime_of(&self, date: NaiveDate, zone: Tz, closed: &Stretches, downtime: TimeDelta) -> Option<TimeDelta> {
+        let (from, to) = bounds(date, zone)?;
+        let passed = (from, to.min(self.clock.now()).max(from));
+        Some((length(&without(vec![passed], closed)) - downtime).max(TimeDelta::zero()))
+    }
+
+    /// The days of one client or as is known now, of which no sums are kept: from `entries`, which begin at [`first_read`].
+    async fn days_of(
         &self,
         tenant: &Tenant,
         found: &Found,
-        client: &str,
-        entries: &[Entry],
-        with_maintenance: bool,
+        wanted: &Wanted,
+        (client, entries): (Option<&str>, &[Entry]),
     ) -> Result<Vec<Day>, ServiceError> {
-        let own = entries.iter().filter(|entry| entry.client.as_deref() == Some(client));
-        let mut days = days(own, found.period, found.zone, &Vec::new(), with_maintenance);
-        let period = (found.period.from, found.period.to);
-        let overdue = self.store.overdue_of_client(&tenant.id, client, period, with_maintenance).await?;
+        let is_meant = |entry: &&Entry| {
+            let of_client = client.is_none_or(|client| entry.client.as_deref() == Some(client));
+            of_client && wanted.clock.is_none_or(|clock| entry.clock == clock)
+        };
+        let with_maintenance = !wanted.exclude_maintenance;
+        let mut days = days(entries.iter().filter(is_meant), found.period, found.zone, &Vec::new(), with_maintenance);
+        // Overdue time is kept beside entries, and for all clocks together.
+        let asked = Asked { from: found.period.from, to: found.period.to, latest: wanted.latest };
+        let overdue = self.store.overdue_time(&tenant.id, client, asked, with_maintenance).await?;
+        let closed = self.closed_to_all(tenant, found, wanted).await?;
         for day in &mut days {
             day.downtime = overdue.get(&day.date).copied().unwrap_or_default();
-            let passed = self.passed(day.date, found.zone).map_or(TimeDelta::zero(), |(from, to)| to - from);
-            day.uptime = (passed - day.downtime).max(TimeDelta::zero());
+            day.uptime = self.uptime_of(day.date, found.zone, &closed, day.downtime).unwrap_or_default();
         }
         Ok(days)
     }
@@ -190,7 +202,7 @@ impl Service {
     }
 
     async fn make_report(&self, tenant: &Tenant, found: &Found, wanted: &Wanted) -> Result<Answer, ServiceError> {
-        let asked = Asked { from: found.period.before().from, to: found.period.to, latest: wanted.latest };
+        let asked = Asked { from: first_read(found.period), to: found.period.to, latest: wanted.latest };
         let entries = self.store.entries(&tenant.id, asked).await?;
         let mut names = self.called(&tenant.id, wanted.anonymous).await?;
         let client = wanted.client.as_deref().map(|name| names.client_id(name)).transpose()?;
@@ -200,8 +212,8 @@ impl Service {
         breached.sort_by_key(|entry| std::cmp::Reverse(entry.over));
         names.learn(&self.store, breached.iter().take(400).map(|entry| &*entry.ticket)).await?;
         let days = match &client {
-            None => self.days(tenant, found, wanted).await?,
-            Some(id) => self.days_of_client(tenant, found, id, &entries, question.with_maintenance).await?,
+            None if !wanted.latest => self.days(tenant, found, wanted).await?,
+            client => self.days_of(tenant, found, wanted, (client.as_deref(), &entries)).await?,
         };
         let policy_goals = match wanted.goal {
             None => self.config.reports.goals.of_policies(&tenant.id),
@@ -219,6 +231,7 @@ impl Service {
             policy_credits: &policy_credits,
             entries: &entries,
             days: &days,
+            latest: wanted.latest,
             months: found.months.clone(),
             provisional_until: found.provisional_until,
             anonymous: wanted.anonymous,

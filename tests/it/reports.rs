@@ -10,9 +10,9 @@ use superops_sla::report::entry::Reason;
 use superops_sla::service::Reach;
 use superops_sla::service::breaches::{BreachQuery, BreachState};
 use superops_sla::service::overrides::OverrideOrder;
-use superops_sla::service::reports::ReportQuery;
 use superops_sla::service::reports::archive::{ArchiveQuery, ArchivedReport};
 use superops_sla::service::reports::reasons::ReasonOrder;
+use superops_sla::service::reports::{ComplianceQuery, ReportQuery};
 use superops_sla::service::room::RoomQuery;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::{Caught, CaughtKind, MailReply};
@@ -234,6 +234,54 @@ async fn what_is_kept_of_a_closed_month_is_void_once_something_of_it_changes() {
     call_off(&mut app, &ticket).await;
     let corrected = on_november(&mut app, query()).await;
     assert!(corrected.contains("decisions changed after their month was closed"), "{corrected}");
+}
+
+/// Clocks, breaches and overdue milliseconds of all days.
+fn days(report: &str) -> [i64; 3] {
+    let report: serde_json::Value = serde_json::from_str(report).unwrap();
+    let sections = report["sections"].as_array().unwrap();
+    let rows = &sections.iter().find(|section| section["key"] == "days").unwrap()["tables"][0]["rows"];
+    let number = |cell: &serde_json::Value| cell.as_object().unwrap().values().next().unwrap().as_i64().unwrap();
+    [1, 3, 6].map(|place| rows.as_array().unwrap().iter().map(|row| number(&row["cells"][place])).sum())
+}
+
+#[tokio::test]
+async fn a_month_as_is_known_now_is_restated_day_by_day_as_well() {
+    let mut app = TestApp::start().await;
+    let ticket = closed_november(&mut app).await;
+    let of_one = || ReportQuery { client: Some("Globex Corporation".to_owned()), ..ReportQuery::default() };
+    let latest = |query| ReportQuery { as_of: Some("latest".to_owned()), ..query };
+    for query in [ReportQuery::default, of_one] {
+        let closed = on_november(&mut app, query()).await;
+        assert_eq!(days(&on_november(&mut app, latest(query())).await), days(&closed));
+    }
+    let before = days(&on_november(&mut app, of_one()).await);
+    assert!(before[1] == 1 && before[2] > 0, "{before:?}");
+    let all_before = days(&on_november(&mut app, ReportQuery::default()).await);
+    call_off(&mut app, &ticket).await;
+    assert_eq!(days(&on_november(&mut app, of_one()).await), before, "it is closed");
+    assert_eq!(days(&on_november(&mut app, latest(of_one())).await), [before[0] - 1, 0, 0]);
+    let closed = on_november(&mut app, ReportQuery::default()).await;
+    assert_eq!(days(&closed)[..2], all_before[..2]);
+    let known = on_november(&mut app, latest(ReportQuery::default())).await;
+    assert_eq!(days(&known)[..2], [all_before[0] - 1, all_before[1] - 1]);
+    assert!(closed.contains("its figures stay as they were"), "{closed}");
+    assert!(known.contains("these figures are what is known now"), "{known}");
+    let month = |as_of| ComplianceQuery {
+        from_date: Some("2026-11-01".to_owned()),
+        to_date: Some("2026-11-30".to_owned()),
+        as_of,
+        ..ComplianceQuery::default()
+    };
+    let breaches = async |app: &mut TestApp, as_of: Option<&str>| {
+        let query = month(as_of.map(str::to_owned));
+        let days = app.parts().service.compliance(&Reach::All, &query).await.unwrap();
+        days.iter().map(|day| i64::try_from(day.sla_breaches).unwrap()).sum::<i64>()
+    };
+    assert_eq!(
+        (breaches(&mut app, None).await, breaches(&mut app, Some("latest")).await),
+        (all_before[1], all_before[1] - 1)
+    );
 }
 
 #[tokio::test]

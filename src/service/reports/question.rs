@@ -88,6 +88,9 @@ pub struct ComplianceQuery {
     /// first_response | resolution | next_response; all unless told.
     #[param(inline, value_type = Option<ClockKind>)]
     pub clock: Option<String>,
+    /// `latest`: closed months as is known now.
+    #[param(inline, value_type = Option<AsOfWord>)]
+    pub as_of: Option<String>,
 }
 
 /// The entries behind a figure.
@@ -237,7 +240,7 @@ impl ComplianceQuery {
             clock: clock(&self.clock)?,
             exclude_maintenance: self.exclude_maintenance.unwrap_or(true),
             goal: goal(self.target_percentage)?,
-            ..Wanted::new(&self.tenant, [&self.from_date, &self.to_date], ["from_date", "to_date"], &None)?
+            ..Wanted::new(&self.tenant, [&self.from_date, &self.to_date], ["from_date", "to_date"], &self.as_of)?
         })
     }
 }

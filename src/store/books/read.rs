@@ -119,25 +119,29 @@ impl Store {
         rows.iter().map(day).collect()
     }
 
-    /// For how long on each of these days something of the client was overdue; `with_maintenance` counts what met a
-    /// window like all else. A day on which nothing was is not there.
-    pub async fn overdue_of_client(
+    /// For how long on each of the days that are asked for something was overdue, of the `client` or of all;
+    /// `with_maintenance` counts what met a window like all else. A day on which nothing was is not there.
+    pub async fn overdue_time(
         &self,
         tenant: &TenantId,
-        client: &str,
-        (from, to): (NaiveDate, NaiveDate),
+        client: Option<&str>,
+        asked: Asked,
         with_maintenance: bool,
     ) -> Result<BTreeMap<NaiveDate, TimeDelta>, StoreError> {
         let rows: Vec<(i64, i64, i64)> = sql::query_as(
             "SELECT o.day, o.from_at, o.to_at FROM overdue o JOIN entries e ON e.id = o.entry
-             WHERE o.tenant = $1 AND o.day BETWEEN $2 AND $3 AND e.client = $4 AND o.maintenance <= $5
-             ORDER BY o.day, o.from_at",
+             WHERE o.tenant = $1 AND o.day BETWEEN $2 AND $3 AND (e.client = $4 OR $4 IS NULL)
+             AND o.maintenance <= $5 AND e.latest >= $6
+             UNION ALL SELECT o.day, o.from_at, o.to_at FROM overdue_corrected o JOIN entries e ON e.id = o.entry
+             WHERE o.tenant = $1 AND o.day BETWEEN $2 AND $3 AND (e.client = $4 OR $4 IS NULL)
+             AND o.maintenance <= $5 AND e.latest = 1 AND $6 = 1",
         )
         .bind(tenant.as_str())
-        .bind(day_number(from))
-        .bind(day_number(to))
+        .bind(day_number(asked.from))
+        .bind(day_number(asked.to))
         .bind(client)
         .bind(i64::from(with_maintenance))
+        .bind(i64::from(asked.latest))
         .fetch_all(&self.reads)
         .await?;
         let mut days: BTreeMap<NaiveDate, Stretches> = BTreeMap::new();

@@ -140,6 +140,7 @@ impl Store {
                     for orphans in [
                         "DELETE FROM shares WHERE NOT EXISTS (SELECT 1 FROM entries e WHERE e.id = shares.entry)",
                         "DELETE FROM overdue WHERE NOT EXISTS (SELECT 1 FROM entries e WHERE e.id = overdue.entry)",
+                        "DELETE FROM overdue_corrected WHERE NOT EXISTS (SELECT 1 FROM entries e WHERE e.id = overdue_corrected.entry)",
                     ] {
                         gone += sql::query(orphans).execute(&mut *tx).await?.rows_affected();
                     }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
+
 use super::*;
 use crate::report::Period;
 use crate::report::day::days;
@@ -294,6 +296,27 @@ async fn what_was_worked_out_of_a_month_holds_until_something_of_it_changes() {
     assert!(named > said, "a name");
     assert_eq!(call("Globex").await, named, "the same name");
     assert!(call("Globex Corporation").await > named, "a new name");
+}
+
+#[tokio::test]
+async fn overdue_time_as_is_known_now_is_that_of_the_corrections() {
+    let (_folder, store) = empty().await;
+    let zone = || Tz::named("America/New_York");
+    store.book(&tenant(), booked(entries(), false), zone()).await.unwrap();
+    store.close_month(&tenant(), date("2026-10-15"), at("2026-11-08T12:00:00Z")).await.unwrap();
+    let friday = async |latest: bool| {
+        let asked = Asked { latest, ..october() };
+        let days = store.overdue_time(&tenant(), None, asked, false).await.unwrap();
+        days.get(&date("2026-10-30")).map_or(0, TimeDelta::num_minutes)
+    };
+    assert_eq!((friday(false).await, friday(true).await), (120, 120));
+    // The same breach, of another priority.
+    let other = |entry: Entry| Entry { priority: Some("Low".into()), ..entry };
+    let two = entries().into_iter().filter(|entry| &*entry.ticket == "2").map(other).collect();
+    store.book(&tenant(), booked(two, false), zone()).await.unwrap();
+    assert_eq!((friday(false).await, friday(true).await), (120, 120));
+    store.book(&tenant(), booked(two_as_decided(), false), zone()).await.unwrap();
+    assert_eq!((friday(false).await, friday(true).await), (120, 0), "it was no breach");
 }
 
 #[tokio::test]

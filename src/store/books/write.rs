@@ -220,7 +220,7 @@ impl Page<'_> {
         if !frozen {
             self.touched.insert(day_number(old.entry.day));
             self.changed.insert(day_number(old.entry.day));
-            self.forget_overdue(tx, old.id).await?;
+            self.forget_overdue(tx, old.id, old.counts).await?;
         }
         Ok(frozen)
     }
@@ -241,9 +241,8 @@ impl Page<'_> {
         if counts {
             self.touched.insert(day_number(entry.day));
             self.changed.insert(day_number(entry.day));
-            self.note_overdue(tx, id, entry).await?;
         }
-        Ok(())
+        self.note_overdue(tx, id, entry, counts).await
     }
 
     /// The decision stands; what happened since is filled in.
@@ -258,24 +257,37 @@ impl Page<'_> {
             self.differs = true;
             self.changed.insert(day_number(old.entry.day));
         }
-        if old.counts && (!same_facts || !entry.overdue.is_empty() && entry.stopped_at.is_none()) {
-            self.forget_overdue(tx, old.id).await?;
-            self.note_overdue(tx, old.id, entry).await?;
+        if !same_facts || !entry.overdue.is_empty() && entry.stopped_at.is_none() {
+            self.forget_overdue(tx, old.id, old.counts).await?;
+            self.note_overdue(tx, old.id, entry, old.counts).await?;
         }
         Ok(())
     }
 
-    async fn forget_overdue(&mut self, tx: &mut Connection, id: i64) -> Result<(), sql::Error> {
-        let query = sql::query_scalar("DELETE FROM overdue WHERE entry = $1 RETURNING day");
+    async fn forget_overdue(&mut self, tx: &mut Connection, id: i64, counts: bool) -> Result<(), sql::Error> {
+        let query = sql::query_scalar(match counts {
+            true => "DELETE FROM overdue WHERE entry = $1 RETURNING day",
+            false => "DELETE FROM overdue_corrected WHERE entry = $1 RETURNING day",
+        });
         let days: Vec<i64> = query.bind(id).fetch_all(tx).await?;
         self.touched.extend(days);
         Ok(())
     }
 
-    async fn note_overdue(&mut self, tx: &mut Connection, id: i64, entry: &Entry) -> Result<(), sql::Error> {
+    /// What `counts` nowhere is kept apart: for those who ask what is known now.
+    async fn note_overdue(
+        &mut self,
+        tx: &mut Connection,
+        id: i64,
+        entry: &Entry,
+        counts: bool,
+    ) -> Result<(), sql::Error> {
         let pieces: Vec<_> = entry.overdue.iter().flat_map(|stretch| by_day(*stretch, self.zone)).collect();
         for some in pieces.chunks(ROWS) {
-            let mut query = QueryBuilder::new("INSERT INTO overdue (entry, tenant, day, from_at, to_at, maintenance) ");
+            let mut query = QueryBuilder::new(match counts {
+                true => "INSERT INTO overdue (entry, tenant, day, from_at, to_at, maintenance) ",
+                false => "INSERT INTO overdue_corrected (entry, tenant, day, from_at, to_at, maintenance) ",
+            });
             query.push_values(some, |mut row, (day, from, to)| {
                 row.push_bind(id).push_bind(self.tenant.as_str()).push_bind(day_number(*day));
                 row.push_bind(millis(*from)).push_bind(millis(*to)).push_bind(i64::from(entry.maintenance));
