@@ -212,18 +212,21 @@ impl Bookkeeping {
         self.store.pack_days(&tenant.id, today, DAYS_A_TURN).await
     }
 
-    /// Closes the months that ended long enough ago: once all tickets were read since, and nothing waits to be booked.
+    /// Closes the months that ended long enough ago: once all tickets were read since, the conversations of those of that
+    /// time too, and nothing waits to be booked.
     async fn close_months(&self, tenant: &Tenant, now: DateTime<Utc>) -> Result<usize, StoreError> {
         let Some((first, _)) = self.store.booked_days(&tenant.id).await? else { return Ok(0) };
         let (_, rules) = self.rules.of(tenant).await?;
         let zone = rules.msp_timezone();
         let today = now.with_timezone(&zone).date_naive();
         let done = self.store.closed_months(&tenant.id, (first, today)).await?;
-        let read_at = self.store.sync_state(&tenant.id).await?.passed_at;
+        let state = self.store.sync_state(&tenant.id).await?;
         let mut closed = 0;
         let mut month = first.with_day(1).unwrap_or(first);
         while let Some(next) = month.checked_add_months(Months::new(1)).filter(|next| *next + CLOSE_AFTER <= today) {
-            let was_read = midnight(zone, next).zip(read_at).is_some_and(|(end, read)| read >= end);
+            let was_read = midnight(zone, next)
+                .zip(state.passed_at)
+                .is_some_and(|(end, read)| read >= end && state.unheard_since.is_none_or(|since| since >= end));
             if was_read && !done.iter().any(|(number, _)| *number == month_of(month)) {
                 let hash = self.store.close_month(&tenant.id, month, now).await?;
                 debug!(tenant = %tenant.id, "{} is closed: its figures do not move any more (SHA-256 {hash})", month.format("%B %Y"));

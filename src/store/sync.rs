@@ -28,6 +28,8 @@ pub struct SyncState {
     pub full: Option<FullPass>,
     /// When the last complete pass over all tickets began.
     pub passed_at: Option<DateTime<Utc>>,
+    /// When the oldest ticket was created whose conversation is to be read and never was; none: there is none.
+    pub unheard_since: Option<DateTime<Utc>>,
     /// Tickets that there were in that pass, open or not.
     pub total: Option<u64>,
     /// When the list was last found not to be in the order that was asked for.

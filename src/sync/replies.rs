@@ -62,7 +62,11 @@ impl TenantSync {
         let rules = self.rules().await?;
         let mut pressing: Vec<_> =
             open.values().filter_map(|one| Some((self.press(one, &rules, now)?, one.clone()))).collect();
-        pressing.sort_by_key(|(press, one)| (*press, one.ticket.first_response.due, one.ticket.id.clone()));
+        // What was never read comes before what is to be read again: months wait for it.
+        pressing.sort_by_key(|(press, one)| {
+            (*press, one.conversation.read_of.is_some(), one.ticket.first_response.due, one.ticket.id.clone())
+        });
+        self.note_unheard(pressing.iter().map(|(_, watched)| &**watched)).await?;
         for (index, (press, watched)) in pressing.into_iter().enumerate() {
             match press {
                 ReadPriority::LastLook if index < A_TURN => self.take_last_look(&watched, now).await?,
@@ -72,6 +76,17 @@ impl TenantSync {
             }
         }
         Ok(())
+    }
+
+    /// Remembers since when there is something to be read that never was. It is read in this turn at the earliest.
+    async fn note_unheard(&mut self, pressing: impl Iterator<Item = &Watched>) -> Result<(), StoreError> {
+        let unheard = pressing.filter(|watched| watched.conversation.read_of.is_none());
+        let since = unheard.filter_map(|watched| watched.ticket.created_at).min();
+        if self.state.unheard_since == since {
+            return Ok(());
+        }
+        self.state.unheard_since = since;
+        self.store.save_sync_state(&self.tenant, self.state.clone()).await
     }
 
     /// Reads the conversations that a breach waits for, as far as the budget allows; the others wait no longer.

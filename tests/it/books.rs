@@ -9,6 +9,7 @@ use superops_sla::bookkeeping::{Bookkeeping, Rebuilt};
 use superops_sla::rules_cache::RulesCache;
 use superops_sla::service::reports::{ComplianceQuery, ReportQuery, TechnicianQuery};
 use superops_sla::simulator::NewTicket;
+use superops_sla::simulator::ticket::{ConversationEntry, EntryKind};
 use superops_sla::store::audit::Author;
 use superops_sla::store::check::{self, Checked};
 use superops_sla::store::tokens::{Role, Token};
@@ -191,6 +192,38 @@ async fn a_rebuild_leaves_closed_months_as_they_were_closed_and_mends_what_belon
     let corrected = rebuild(&mut app).await;
     assert!(corrected.corrections > 0, "{corrected:?}");
     assert_eq!(app.database.texts(hash).await, closed);
+}
+
+#[tokio::test]
+async fn a_month_is_closed_once_the_conversations_of_its_tickets_are_read() {
+    let mut app = TestApp::with("[[policies]]\nresolution = \"90h\"\nnext_response = \"1h\"\n").await;
+    let ids: Vec<String> = (0..8).map(|_| app.superops.add(usual())).collect();
+    for (id, answered) in ids.iter().zip([30, 90].iter().cycle()) {
+        let (asked, answered) = (app.now() + minutes(10), app.now() + minutes(10 + answered));
+        app.clock.advance(minutes(1));
+        app.superops.patch(id, |ticket| {
+            for (at, kind) in [(asked, EntryKind::RequesterReply), (answered, EntryKind::TechnicianReply)] {
+                ticket.conversation.push(ConversationEntry { at, kind, by: None });
+            }
+        });
+    }
+    app.clock.set(at("2026-12-08T07:00:00Z"));
+    let months = "SELECT 'month ' || month FROM months";
+    let corrected = "SELECT ticket FROM entries WHERE counts <> latest";
+    for turn in 0..12 {
+        app.sync().await;
+        book(&mut app).await;
+        let closed = !app.database.texts(months).await.is_empty();
+        assert!(turn > 1 || !closed, "three conversations are read in a turn");
+        if closed {
+            let answers = "SELECT ticket || ' ' || outcome FROM entries WHERE clock = 'next_response' AND counts = 1";
+            assert_eq!(app.database.texts(answers).await.len(), ids.len());
+            assert_eq!(app.database.texts(corrected).await, Vec::<String>::new());
+            return;
+        }
+        app.clock.advance(minutes(1));
+    }
+    panic!("the month stays open");
 }
 
 #[tokio::test]
