@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use self::places::PLACES;
 use self::texts::{next_rows, whose};
-use self::words::{Replacement, small};
+use self::words::{Replacement, is_within, small};
 use super::books::date_of;
 use super::{Store, StoreError, millis};
 use crate::store::sql;
@@ -32,6 +32,9 @@ pub struct Person {
     /// The ids of these others.
     #[serde(skip)]
     pub namesakes: Vec<RefId>,
+    /// By what others are known that holds a word of this one: the full name where this one has the first name alone.
+    #[serde(skip)]
+    pub within_others: Vec<String>,
 }
 
 /// A text that names the person.
@@ -82,7 +85,14 @@ impl Person {
             self.known_by.iter().filter(|word| others().any(|one| has(one, word))).cloned().collect();
         let is_namesake = |one: &&Self| shared.iter().any(|word| has(one, word));
         let namesakes = others().filter(is_namesake).map(|one| one.id.clone()).collect();
-        Self { shared, namesakes, ..self.clone() }
+        let holds = |word: &&String| {
+            let is_own = self.known_by.iter().any(|own| small(own) == small(word));
+            !is_own && self.known_by.iter().any(|own| is_within(own, word))
+        };
+        let mut within_others: Vec<String> = others().flat_map(|one| &one.known_by).filter(holds).cloned().collect();
+        within_others.sort();
+        within_others.dedup();
+        Self { shared, namesakes, within_others, ..self.clone() }
     }
 }
 
@@ -103,7 +113,14 @@ impl Store {
                 now.flatten().chain(once).map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect();
             known_by.sort();
             known_by.dedup();
-            Person { tenant: tenant.clone(), id, known_by, shared: Vec::new(), namesakes: Vec::new() }
+            Person {
+                tenant: tenant.clone(),
+                id,
+                known_by,
+                shared: Vec::new(),
+                namesakes: Vec::new(),
+                within_others: Vec::new(),
+            }
         };
         let wanted = text.trim().to_lowercase();
         let is_meant = |one: &Person| {

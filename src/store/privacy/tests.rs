@@ -274,6 +274,37 @@ async fn a_namesake_keeps_the_name_wherever_an_id_says_who_is_meant() {
     assert!(text.contains("events.was: a technician") && text.contains("people.name: technician 1a2b"), "{text}");
 }
 
+#[tokio::test]
+async fn somebody_whose_name_holds_the_persons_keeps_it() {
+    let folder = tempfile::tempdir().unwrap();
+    store(&folder).await.close().await;
+    let path = folder.path().join("sla.db");
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    for statement in [
+        "INSERT INTO people VALUES ('acme', 'technician', '9', 'Ada Byron Lovelace', 1)",
+        "INSERT INTO events (tenant, ticket_id, kind, was, became, earliest, latest)
+         VALUES ('acme', 't', 'assignee', 'Ada Byron', 'Ada Byron Lovelace', 1, 1)",
+    ] {
+        sqlx::query(statement).execute(&pool).await.expect(statement);
+    }
+    pool.close().await;
+    let store = Store::open(crate::store::Place::File(path), Arc::default()).await.unwrap();
+    let person = store.persons(&tenant(), "Ada Byron").await.unwrap().remove(0);
+    assert_eq!(person.id.as_str(), "7");
+    let told = store.mentions(&person).await.unwrap();
+    assert!(told.iter().all(|one| !one.text.contains("Lovelace")), "{told:#?}");
+    store.erase_person(&person, "Technician 1A2B", author("root"), now()).await.unwrap();
+    store.close().await;
+    let text = everything(&folder).await;
+    let named = text.lines().filter(|line| line.contains("Lovelace"));
+    assert_eq!(
+        named.collect::<Vec<_>>(),
+        ["events.became: Ada Byron Lovelace", "people.name: Ada Byron Lovelace"],
+        "this is another one"
+    );
+    assert_eq!(text.lines().filter(|line| *line == "events.was: Technician 1A2B").count(), 2);
+}
+
 /// What comes of `work`, unless the store has been written to `writes` times before; then it goes no further.
 async fn up_to<F: Future>(writes: u64, store: &Store, work: F) -> Option<F::Output> {
     let (mut work, most) = (std::pin::pin!(work), store.times_written() + writes);

@@ -15,6 +15,8 @@ const ONE_OF_THEM: &str = "a technician";
 pub struct Replacement {
     /// In small letters, the longest first: an address may hold a name. Whether others are known by it too.
     words: Vec<(Vec<char>, bool)>,
+    /// What others are known by that holds one of these words, the longest first: it stays as it is.
+    others_words: Vec<Vec<char>>,
     instead: String,
     /// What stands where it is not said who of one name is meant; none: that is left alone.
     unclear: Option<&'static str>,
@@ -40,9 +42,11 @@ impl Replacement {
         let words = person.known_by.iter().map(|word| (small(word), shared(word)));
         let mut words: Vec<_> = words.filter(|(word, _)| !word.is_empty()).collect();
         words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
+        let mut others_words: Vec<_> = person.within_others.iter().map(|word| small(word)).collect();
+        others_words.sort_by_key(|word| std::cmp::Reverse(word.len()));
         let others = person.namesakes.iter().map(RefId::to_string).collect();
         let (instead, id) = (instead.to_owned(), person.id.to_string());
-        Self { words, instead, unclear: Some(ONE_OF_THEM), id, others }
+        Self { words, others_words, instead, unclear: Some(ONE_OF_THEM), id, others }
     }
 
     /// The same, which leaves alone what may be about somebody of the same name.
@@ -105,6 +109,13 @@ impl Replacement {
         let (mut other, mut at, mut found) = (String::with_capacity(text.len()), 0, false);
         while at < letters.len() {
             let here = self.words.iter().find(|(word, _)| stands(word, &letters, at));
+            let length = here.map_or(0, |(word, _)| word.len());
+            let of_another = self.others_words.iter().find(|word| word.len() > length && stands(word, &letters, at));
+            if let Some(word) = of_another {
+                other.extend(&letters[at..at + word.len()]);
+                at += word.len();
+                continue;
+            }
             match here.and_then(|(word, shared)| Some((word.len(), self.instead_of(*shared, whose)?))) {
                 Some((length, instead)) => {
                     other += instead;
@@ -138,6 +149,12 @@ fn stands(word: &[char], letters: &[char], at: usize) -> bool {
         && letters[at..end].iter().zip(word).all(|(letter, wanted)| small_letter(*letter) == *wanted)
         && (at == 0 || apart(letters.get(at - 1)))
         && apart(letters.get(end))
+}
+
+/// Whether `word` stands by itself somewhere in `text`.
+pub(super) fn is_within(word: &str, text: &str) -> bool {
+    let (word, letters) = (small(word), small(text));
+    !word.is_empty() && (0..letters.len()).any(|at| stands(&word, &letters, at))
 }
 
 pub(super) fn small(word: &str) -> Vec<char> {
@@ -185,6 +202,31 @@ mod tests {
             known_by: vec!["Ann Lee".to_owned(), "ann@example.com".to_owned()],
             shared: vec!["Ann Lee".to_owned()],
             namesakes: vec![RefId::parse("906").unwrap()],
+            within_others: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_a_part_of_anothers_goes_where_it_stands_alone() {
+        let texts = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let person = Person {
+            known_by: texts(&["Ada", "ada@example.com"]),
+            shared: Vec::new(),
+            namesakes: Vec::new(),
+            within_others: texts(&["Ada Lovelace", "Ada Lovelace-King", "ada.king@example.com", "Prof. Ada"]),
+            ..person()
+        };
+        let cases = [
+            ("Ada took it", Some("X took it")),
+            ("Ada Lovelace took it", None),
+            ("from ADA LOVELACE to Ada", Some("from ADA LOVELACE to X")),
+            ("Ada Lovelace-King, Prof. Ada, ada.king@example.com", None),
+            ("Ada Lovelaces", Some("X Lovelaces")),
+            (r#"{"id":"906","name":"Ada Lovelace"}"#, None),
+            ("ada@example.com", Some("X")),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Replacement::new(&person, "X").of(text, Whose::Unclear).as_deref(), expected, "{text}");
         }
     }
 
