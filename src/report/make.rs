@@ -243,6 +243,25 @@ mod tests {
     }
 
     #[test]
+    fn a_week_or_month_that_is_in_the_period_in_part_opens_the_days_that_it_counts() {
+        let entries = entries();
+        let goals = BTreeMap::new();
+        for (by, expected) in [
+            (By::Month, [("2026-10-29", "2026-10-31"), ("2026-11-01", "2026-11-02")]),
+            (By::Week, [("2026-10-29", "2026-11-01"), ("2026-11-02", "2026-11-02")]),
+        ] {
+            let made = report(&Material { by, ..material(&entries, &goals) });
+            let section = made.sections.into_iter().find(|section| section.key == "groups").unwrap();
+            let told = section.tables[0].rows.iter().map(|row| {
+                let opens = row.opens.as_ref().unwrap();
+                assert_eq!(row.cells[0], Cell::Date(opens.from.unwrap()));
+                (opens.from.unwrap().to_string(), opens.to.unwrap().to_string())
+            });
+            assert_eq!(told.collect::<Vec<_>>(), expected.map(|(from, to)| (from.to_owned(), to.to_owned())));
+        }
+    }
+
+    #[test]
     fn what_is_owed_stands_in_the_report_where_a_policy_gives_something_back() {
         let mut entries = entries();
         entries.iter_mut().for_each(|entry| entry.policy = Some("priority High".into()));

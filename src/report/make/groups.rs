@@ -19,8 +19,11 @@ fn group(material: &Material<'_>, entry: &Entry) -> Group {
     let opens = material.opens();
     let text = |text: Option<&str>| Cell::text(text.unwrap_or("–"));
     let local = entry.decided_at.with_timezone(&material.zone);
+    let period = material.question.period;
     let date = |first: NaiveDate, last: NaiveDate| {
-        (first.to_string(), Cell::Date(first), Some(Opens { from: Some(first), to: Some(last), ..opens.clone() }))
+        // A week or month that the period has only a part of is told and opened as far as it counts.
+        let (from, to) = (first.max(period.from), last.min(period.to));
+        (first.to_string(), Cell::Date(from), Some(Opens { from: Some(from), to: Some(to), ..opens.clone() }))
     };
     match material.by {
         By::Day => date(entry.day, entry.day),
