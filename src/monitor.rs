@@ -27,13 +27,12 @@ use self::connectivity::Canaries;
 use self::keeping::Keeping;
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::config::uptime::{Check, Component};
+use crate::config::uptime::Check;
 use crate::probe::spec::{AT_ONE_HOST, Ask};
 use crate::probe::{Look, Prober};
 use crate::store::{Store, StoreError, millis};
 use crate::telemetry::Telemetry;
-use crate::uptime::book::{Book, Change, CheckEntry, Taken};
-use crate::uptime::combine::Needs;
+use crate::uptime::book::{Book, CheckEntry, Taken};
 use crate::uptime::observe::{CheckState, Connectivity, Rules};
 use crate::uptime::{Condition, Millis, Outcome, SECOND};
 
@@ -346,72 +345,6 @@ impl Monitor {
         self.is_to_be_told |= !taken.rewrites.is_empty();
         self.keeping.dirty |= !taken.rewrites.is_empty();
         self.keeping.unwritten.rewrites.extend(taken.rewrites);
-    }
-
-    /// Opens an incident for what has failed, and closes that of what is up again. What stands behind a parent that is
-    /// down has none of its own, nor has a group that needs all of its members.
-    fn follow(&mut self, changes: &[Change]) {
-        let config = self.wiring.config.clone();
-        let now = millis(self.wiring.clock.now());
-        for change in changes {
-            let entry = &self.book.components[change.component];
-            let has_own = |one: &&Component| !entry.checks().is_empty() || one.needs != Needs::All;
-            let Some(component) = config.uptime.component(&entry.plan.id).filter(has_own) else { continue };
-            if self.book.is_unproven(change.component, now) {
-                self.postponed.insert(change.component);
-            } else if change.is == Condition::Up {
-                self.keeping.unwritten.outages.push(incidents::over(component, now));
-            } else if change.is >= Condition::Degraded && self.book.has_parent_in_doubt(change.component) {
-                self.postponed.insert(change.component);
-            } else if change.is == Condition::Down && self.book.failing_parent(change.component).is_none() {
-                let announcements = self.wiring.monitor_state.announcements();
-                let is_announced = announcements.worked_on_until(&component.id, now).is_some();
-                let began = self.book.outage_began(change.component).unwrap_or(change.from);
-                self.keeping
-                    .unwritten
-                    .outages
-                    .extend((!is_announced).then(|| incidents::began(&config, component, began)));
-            }
-        }
-    }
-
-    /// Ends the incidents of services that are up by all that is known when it starts, or that are no longer watched.
-    fn follow_what_is_known(&mut self, now: Millis) {
-        let config = self.wiring.config.clone();
-        let announcements = self.wiring.monitor_state.announcements();
-        let open = announcements.incidents.iter().filter(|one| one.automatic && one.resolved_at.is_none());
-        let open: Vec<_> = open.collect();
-        for incident in &open {
-            self.keeping.unwritten.outages.extend(incidents::unwatched(&config, incident, now));
-        }
-        for id in open.into_iter().flat_map(|one| &one.components) {
-            let place = self.book.components.iter().position(|entry| entry.plan.id == *id);
-            let is_up = |place: usize| {
-                self.book.components[place].condition() == Condition::Up && !self.book.is_unproven(place, now)
-            };
-            let component = config.uptime.component(id).filter(|_| place.is_some_and(is_up));
-            self.keeping.unwritten.outages.extend(component.map(|component| incidents::over(component, now)));
-        }
-    }
-
-    /// Takes up what waited for a doubt to end.
-    fn follow_postponed(&mut self, now: Millis) {
-        let ready = |place: &usize| !self.book.has_parent_in_doubt(*place) && !self.book.is_unproven(*place, now);
-        let ready: Vec<usize> = self.postponed.iter().copied().filter(ready).collect();
-        let change = |place: usize| {
-            let entry = &self.book.components[place];
-            Change { component: place, from: entry.changed_at(), was: Condition::Unknown, is: entry.condition() }
-        };
-        let announcements = self.wiring.monitor_state.announcements();
-        let is_open = |one: &Change| announcements.has_open(&self.book.components[one.component].plan.id);
-        let calls_for_more = |one: &Change| one.is >= Condition::Degraded || one.is == Condition::Up && is_open(one);
-        let changes: Vec<_> = ready.iter().map(|place| change(*place)).filter(calls_for_more).collect();
-        self.postponed.retain(|place| !ready.contains(place));
-        if !changes.is_empty() {
-            self.follow(&changes);
-            self.is_to_be_told = true;
-            self.keeping.dirty = true;
-        }
     }
 
     /// Lets go what no result holds up any more, and takes up what waited for a doubt to end.

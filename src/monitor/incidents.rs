@@ -2,27 +2,96 @@
 //!
 //! What people are told is another matter: that is an alert.
 
+use super::Monitor;
 use crate::alert::AlertKind;
 use crate::config::Config;
 use crate::config::uptime::Component;
-use crate::uptime::Millis;
+use crate::store::millis;
+use crate::uptime::book::Change;
+use crate::uptime::combine::Needs;
 use crate::uptime::incident::{Impact, Incident, Outage, Progress};
+use crate::uptime::{Condition, Millis};
+
+impl Monitor {
+    /// Opens an incident for what has failed, and closes that of what is up again. What stands behind a parent that is
+    /// down has none of its own, nor has a group that needs all of its members.
+    pub(super) fn follow(&mut self, changes: &[Change]) {
+        let config = self.wiring.config.clone();
+        let now = millis(self.wiring.clock.now());
+        for change in changes {
+            let entry = &self.book.components[change.component];
+            let has_own = |one: &&Component| !entry.checks().is_empty() || one.needs != Needs::All;
+            let Some(component) = config.uptime.component(&entry.plan.id).filter(has_own) else { continue };
+            if self.book.is_unproven(change.component, now) {
+                self.postponed.insert(change.component);
+            } else if change.is == Condition::Up {
+                self.keeping.unwritten.outages.push(over(component, now));
+            } else if change.is >= Condition::Degraded && self.book.has_parent_in_doubt(change.component) {
+                self.postponed.insert(change.component);
+            } else if change.is == Condition::Down && self.book.failing_parent(change.component).is_none() {
+                let announcements = self.wiring.monitor_state.announcements();
+                let is_announced = announcements.worked_on_until(&component.id, now).is_some();
+                let began = self.book.outage_began(change.component).unwrap_or(change.from);
+                self.keeping.unwritten.outages.extend((!is_announced).then(|| began(&config, component, began)));
+            }
+        }
+    }
+
+    /// Ends the incidents of services that are up by all that is known when it starts, or that are no longer watched.
+    pub(super) fn follow_what_is_known(&mut self, now: Millis) {
+        let config = self.wiring.config.clone();
+        let announcements = self.wiring.monitor_state.announcements();
+        let open = announcements.incidents.iter().filter(|one| one.automatic && one.resolved_at.is_none());
+        let open: Vec<_> = open.collect();
+        for incident in &open {
+            self.keeping.unwritten.outages.extend(unwatched(&config, incident, now));
+        }
+        for id in open.into_iter().flat_map(|one| &one.components) {
+            let place = self.book.components.iter().position(|entry| entry.plan.id == *id);
+            let is_up = |place: usize| {
+                self.book.components[place].condition() == Condition::Up && !self.book.is_unproven(place, now)
+            };
+            let component = config.uptime.component(id).filter(|_| place.is_some_and(is_up));
+            self.keeping.unwritten.outages.extend(component.map(|component| over(component, now)));
+        }
+    }
+
+    /// Takes up what waited for a doubt to end.
+    pub(super) fn follow_postponed(&mut self, now: Millis) {
+        let ready = |place: &usize| !self.book.has_parent_in_doubt(*place) && !self.book.is_unproven(*place, now);
+        let ready: Vec<usize> = self.postponed.iter().copied().filter(ready).collect();
+        let change = |place: usize| {
+            let entry = &self.book.components[place];
+            Change { component: place, from: entry.changed_at(), was: Condition::Unknown, is: entry.condition() }
+        };
+        let announcements = self.wiring.monitor_state.announcements();
+        let is_open = |one: &Change| announcements.has_open(&self.book.components[one.component].plan.id);
+        let calls_for_more = |one: &Change| one.is >= Condition::Degraded || one.is == Condition::Up && is_open(one);
+        let changes: Vec<_> = ready.iter().map(|place| change(*place)).filter(calls_for_more).collect();
+        self.postponed.retain(|place| !ready.contains(place));
+        if !changes.is_empty() {
+            self.follow(&changes);
+            self.is_to_be_told = true;
+            self.keeping.dirty = true;
+        }
+    }
+}
 
 /// An outage of `component` that began then.
-pub(super) fn began(config: &Config, component: &Component, began: Millis) -> Outage {
+fn began(config: &Config, component: &Component, began: Millis) -> Outage {
     let incident = of_outage(config, component, began);
     Outage::Began { key: key(component, began), incident, text: FIRST_WORDS.to_owned() }
 }
 
 /// `component` works again.
-pub(super) fn over(component: &Component, at: Millis) -> Outage {
+fn over(component: &Component, at: Millis) -> Outage {
     let (tenant, component) = (component.tenant.to_string(), component.id.clone());
     Outage::Over { tenant, component, at, text: LAST_WORDS.to_owned() }
 }
 
 /// What `incident`, which opened by itself, was about is no longer in the configuration, by any name that it had: nobody
 /// would ever see it up again.
-pub(super) fn unwatched(config: &Config, incident: &Incident, at: Millis) -> Vec<Outage> {
+fn unwatched(config: &Config, incident: &Incident, at: Millis) -> Vec<Outage> {
     if incident.components.iter().any(|id| config.uptime.component(id).is_some()) {
         return Vec::new();
     }
