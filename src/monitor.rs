@@ -78,7 +78,7 @@ pub struct Monitor {
     /// When it last turned.
     turned_at: Millis,
     is_news: bool,
-    /// Components that are not well, while what they depend on is in doubt: it shows soon whether that is down.
+    /// Components that are not well, and are told only if that outlasts a doubt, a parent that is down, or announced work.
     postponed: BTreeSet<usize>,
     /// Somebody has to decide anew what is to be told.
     is_to_be_told: bool,

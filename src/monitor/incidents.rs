@@ -13,8 +13,8 @@ use crate::uptime::incident::{Impact, Incident, Outage, Progress};
 use crate::uptime::{Condition, Millis};
 
 impl Monitor {
-    /// Opens an incident for what has failed, and closes that of what is up again. What stands behind a parent that is
-    /// down has none of its own, nor has a group that needs all of its members.
+    /// Opens an incident for what has failed, and closes that of what is up again. What stands behind a parent has none of
+    /// its own while that is down, nor has a group that needs all of its members.
     pub(super) fn follow(&mut self, changes: &[Change]) {
         let config = self.wiring.config.clone();
         let now = millis(self.wiring.clock.now());
@@ -22,19 +22,26 @@ impl Monitor {
             let entry = &self.book.components[change.component];
             let has_own = |one: &&Component| !entry.checks().is_empty() || one.needs != Needs::All;
             let Some(component) = config.uptime.component(&entry.plan.id).filter(has_own) else { continue };
-            if self.book.is_unproven(change.component, now) {
+            if self.waits(change.component, change.is, now) {
                 self.postponed.insert(change.component);
             } else if change.is == Condition::Up {
                 self.keeping.unwritten.outages.push(over(component, now));
-            } else if change.is >= Condition::Degraded && self.book.has_parent_in_doubt(change.component) {
-                self.postponed.insert(change.component);
-            } else if change.is == Condition::Down && self.book.failing_parent(change.component).is_none() {
-                let announcements = self.wiring.monitor_state.announcements();
-                let is_announced = announcements.worked_on_until(&component.id, now).is_some();
-                let began = self.book.outage_began(change.component).unwrap_or(change.from);
-                self.keeping.unwritten.outages.extend((!is_announced).then(|| began(&config, component, began)));
+            } else if change.is == Condition::Down {
+                let since = self.book.outage_began(change.component).unwrap_or(change.from);
+                self.keeping.unwritten.outages.push(began(&config, component, since));
             }
         }
+    }
+
+    /// Whether that the component at `place` is in this `condition` is told later, if it lasts: work on it goes on, it stands
+    /// behind a parent that is down, or there is a doubt about either.
+    fn waits(&self, place: usize, condition: Condition, now: Millis) -> bool {
+        let id = &self.book.components[place].plan.id;
+        let is_worked_on = || self.wiring.monitor_state.announcements().worked_on_until(id, now).is_some();
+        let is_behind_a_parent = || self.book.has_parent_in_doubt(place) || self.book.failing_parent(place).is_some();
+        self.book.is_unproven(place, now)
+            || condition >= Condition::Degraded && is_behind_a_parent()
+            || condition == Condition::Down && is_worked_on()
     }
 
     /// Ends the incidents of services that are up by all that is known when it starts, or that are no longer watched.
@@ -56,9 +63,9 @@ impl Monitor {
         }
     }
 
-    /// Takes up what waited for a doubt to end.
+    /// Takes up what waits no longer: a doubt has ended, a parent is up, or work is over.
     pub(super) fn follow_postponed(&mut self, now: Millis) {
-        let ready = |place: &usize| !self.book.has_parent_in_doubt(*place) && !self.book.is_unproven(*place, now);
+        let ready = |place: &usize| !self.waits(*place, self.book.components[*place].condition(), now);
         let ready: Vec<usize> = self.postponed.iter().copied().filter(ready).collect();
         let change = |place: usize| {
             let entry = &self.book.components[place];

@@ -271,12 +271,26 @@ impl Book {
     }
 
     /// Whether it is not certain yet that a component works on which the one at `place`, or a failing member of it,
-    /// depends: it is in doubt, or was not looked at since that one fails.
+    /// depends: it is in doubt, or was not looked at since that one fails; or whether that one may be well again, as that is.
     pub fn has_parent_in_doubt(&self, place: usize) -> bool {
         let entry = &self.components[place];
         let members = entry.members.iter().map(|member| &self.components[*member]);
         let down = members.filter(|member| member.condition() == Condition::Down);
-        [entry].into_iter().chain(down).any(|failing| self.has_doubted_parent(failing))
+        let mut failing = [entry].into_iter().chain(down);
+        failing.any(|failing| self.has_doubted_parent(failing) || self.may_be_back_with_its_parent(failing))
+    }
+
+    /// Whether `failing` was not looked at since what it depends on is up again, or is better since but not yet surely so.
+    fn may_be_back_with_its_parent(&self, failing: &ComponentEntry) -> bool {
+        let parents = failing.parents.iter().map(|parent| &self.components[*parent]);
+        let back = parents.filter(|parent| parent.condition() == Condition::Up).map(ComponentEntry::changed_at).max();
+        let Some(back) = back.filter(|back| *back > failing.changed_at()) else { return false };
+        failing.checks.iter().any(|check| {
+            let CheckEntry { plan, state, .. } = &self.checks[*check];
+            let is_better = state.doubt.as_ref().is_some_and(|doubt| doubt.towards < state.condition);
+            let is_unseen = plan.is_asked && state.last_at.is_some_and(|last| last < back);
+            state.condition >= Condition::Degraded && (is_better || is_unseen)
+        })
     }
 
     fn has_doubted_parent(&self, failing: &ComponentEntry) -> bool {

@@ -76,6 +76,13 @@ fn seconds(seconds: i64) -> TimeDelta {
     TimeDelta::seconds(seconds)
 }
 
+/// The titles of all incidents, the latest first.
+fn incidents(app: &mut TestApp) -> Vec<String> {
+    let query = superops_sla::service::incidents::IncidentQuery::default();
+    let all = app.parts().service.incidents(&superops_sla::service::Reach::All, &query);
+    all.into_iter().map(|one| one.title).collect()
+}
+
 /// The spans of a component, as they are stored, in seconds from `begin`.
 async fn spans(app: &mut TestApp, id: &str) -> Vec<(i64, String)> {
     let begin = crate::support::begin().timestamp();
@@ -630,7 +637,7 @@ async fn announced_work_is_left_out_and_wakes_nobody_and_what_is_entered_late_co
     shop.answers(503);
     watch(&mut app, TimeDelta::minutes(50)).await;
     app.settle().await;
-    assert_eq!(app.said(), "", "it was announced");
+    assert_eq!((app.said().as_str(), incidents(&mut app).len()), ("", 0), "it was announced");
     let sla = async |app: &mut TestApp| {
         let report = app.parts().service.uptime_sla(&superops_sla::service::Reach::All, &Default::default()).await;
         report.unwrap().promises[0].clone()
@@ -644,6 +651,7 @@ async fn announced_work_is_left_out_and_wakes_nobody_and_what_is_entered_late_co
     watch(&mut app, TimeDelta::minutes(11)).await;
     app.settle().await;
     assert!(app.said().contains("Web shop is down"), "the work is over, and it is still down");
+    assert_eq!(incidents(&mut app), ["Web shop: outage"]);
 
     let (status, made) = announce(work(TimeDelta::seconds(1), &app)).await;
     assert_eq!(status, 201, "{made}");
@@ -1175,6 +1183,34 @@ async fn who_fails_first_waits_until_it_is_known_whether_what_it_depends_on_has_
     app.settle().await;
     let said = app.said();
     assert!(said.contains("Leeds is down") && !said.contains("VPN"), "{said}");
+}
+
+#[tokio::test]
+async fn who_stays_down_after_what_it_depends_on_is_up_again_is_told_and_has_an_incident() {
+    let (line, site) = (Shop::open().await, Shop::open().await);
+    let check = |id: &str, shop: &Shop| {
+        format!("[[checks]]\ncomponent = \"{id}\"\nurl = \"{}\"\ninterval = \"10s\"\n", shop.url)
+    };
+    let more = format!(
+        "[components.vpn]\nname = \"VPN\"\n{}[components.leeds]\nname = \"Leeds\"\ndepends_on = [\"vpn\"]\n{}\
+         [[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n",
+        check("vpn", &line),
+        check("leeds", &site),
+    );
+    let mut app = TestApp::with(&more).await;
+    app.look_at_services(seconds(30)).await;
+    site.answers(503);
+    line.answers(503);
+    app.look_at_services(seconds(60)).await;
+    app.settle().await;
+    app.said();
+    assert_eq!(incidents(&mut app), ["VPN: outage"]);
+    line.answers(200);
+    app.look_at_services(seconds(60)).await;
+    app.settle().await;
+    let said = app.said();
+    assert!(said.contains("Leeds is down"), "{said}");
+    assert_eq!(incidents(&mut app), ["Leeds: outage", "VPN: outage"]);
 }
 
 #[tokio::test]

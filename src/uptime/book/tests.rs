@@ -129,6 +129,26 @@ fn a_child_behind_a_failing_parent_knows_it() {
     assert_eq!(book.failing_parent(2), Some(1));
 }
 
+#[test]
+fn a_child_fails_by_itself_only_once_it_was_seen_to_fail_after_its_parent_was_up_again() {
+    let mut plans = plans();
+    plans.0[2].depends_on = vec!["left".to_owned()];
+    plans.1[2].rules = Rules { successes: 2, ..RULES };
+    let mut book = Book::open(plans.0, plans.1, &Remembered::default(), 0);
+    for check in 0..3 {
+        see(&mut book, check, 1, Up);
+    }
+    see(&mut book, 0, 10, Down);
+    see(&mut book, 2, 11, Down);
+    see(&mut book, 0, 60, Up);
+    assert_eq!(book.failing_parent(2), None);
+    assert!(book.has_parent_in_doubt(2), "nobody has looked at the child since");
+    see(&mut book, 2, 65, Up);
+    assert!(book.has_parent_in_doubt(2), "it may be well again, as its parent is");
+    see(&mut book, 2, 80, Down);
+    assert!(!book.has_parent_in_doubt(2), "it is not");
+}
+
 /// What the store would hold after all `rewrites`.
 fn stored(rewrites: &[Rewrite]) -> BTreeMap<String, Vec<Span>> {
     let mut rows: BTreeMap<String, BTreeMap<Millis, Span>> = BTreeMap::new();
