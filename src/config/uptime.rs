@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use crate::alert::Subject;
 use crate::alert::subject::SubjectKind;
-use crate::probe::spec::Probe;
+use crate::probe::spec::{Ask, Probe};
 use crate::ticket::{Named, RefId, TenantId};
 use crate::uptime::availability::Terms;
 use crate::uptime::book::{CheckPlan, ComponentPlan};
@@ -43,6 +43,12 @@ impl Uptime {
     /// The check called `id`.
     pub fn check(&self, id: &str) -> Option<&Check> {
         self.checks.iter().find(|check| check.id == id)
+    }
+
+    /// Whether all that is known of the component called `id` is what it tells by itself.
+    pub fn calls_us(&self, id: &str) -> bool {
+        let mut own = self.checks.iter().filter(|check| check.component == id).peekable();
+        own.peek().is_some() && own.all(|check| matches!(check.probe.ask, Ask::Heartbeat(_)))
     }
 
     /// The checks that the outpost called `id` looks at.

@@ -52,6 +52,9 @@ impl Evaluate {
             for trouble in &service.troubles {
                 raised += usize::from(self.attend_to(context, service, trouble, work).await?);
             }
+            if service.shows_no_certificate {
+                self.end_certificates(context, service, work);
+            }
         }
         self.end_unconfigured(context, work);
         Ok(raised)
@@ -137,17 +140,34 @@ impl Evaluate {
         work.alerts.push(row);
     }
 
-    /// Ends the alerts of components that are no longer watched, and of promises that are no longer made.
+    /// Ends the alerts on certificates of a `service` that shows none any more.
+    fn end_certificates(&mut self, context: &TurnContext<'_>, service: &Service, work: &mut AlertTurn) {
+        let Some(subject) = ComponentId::parse(&service.component.id).map(SubjectId::Component) else { return };
+        let any = AlertKey { tenant: context.tenant.id.clone(), subject, kind: AlertKind::Certificate, cycle: 0 };
+        let open: Vec<_> = self.memory.open_of(&any).map(|row| row.key.clone()).collect();
+        for key in open {
+            self.end(context, None, key, Closing::Vanished, work);
+        }
+    }
+
+    /// Ends the alerts of components that are no longer watched, or no longer so that these can be over: of promises that
+    /// are no longer made, say.
     fn end_unconfigured(&mut self, context: &TurnContext<'_>, work: &mut AlertTurn) {
         let tenant = &context.tenant.id;
         if !self.memory.has_new_rows(tenant) {
             return;
         }
+        let uptime = &self.config.uptime;
         let is_watched = |key: &AlertKey| {
-            let watched = self.config.uptime.component(key.subject.as_str());
-            let is_promised =
-                || self.config.uptime.promises_of(key.subject.as_str()).any(|one| is_of_promise(key, one.terms.period));
-            watched.is_some_and(|one| one.tenant == *tenant) && (key.kind != AlertKind::Budget || is_promised())
+            let id = key.subject.as_str();
+            let can_be_over = || match key.kind {
+                AlertKind::Budget => uptime.promises_of(id).any(|one| is_of_promise(key, one.terms.period)),
+                AlertKind::Objective => uptime.objectives_of(id).next().is_some(),
+                AlertKind::Heartbeat => uptime.calls_us(id),
+                AlertKind::Outage => !uptime.calls_us(id),
+                AlertKind::Certificate | AlertKind::Clock(_) => true,
+            };
+            uptime.component(id).is_some_and(|one| one.tenant == *tenant) && can_be_over()
         };
         let open = self.memory.open_keys(tenant).into_iter();
         let gone: Vec<_> = open.filter(|key| key.ticket().is_none() && !is_watched(key)).collect();

@@ -10,7 +10,7 @@ use super::trouble::Trouble;
 use crate::alert::component::Standing;
 use crate::alert::{AlertKind, Stage};
 use crate::config::uptime::Promise;
-use crate::monitor::board::StatusBoard;
+use crate::monitor::board::{Latest, StatusBoard};
 use crate::uptime::availability::{Record, percent};
 use crate::uptime::book::ComponentEntry;
 use crate::uptime::budget::named_after;
@@ -149,6 +149,13 @@ pub(super) fn certificate(entry: &ComponentEntry, board: &StatusBoard, now: Mill
     })
 }
 
+/// Whether all checks of the component were well when they were last looked at, and none of them saw a certificate.
+pub(super) fn shows_no_certificate(entry: &ComponentEntry, board: &StatusBoard) -> bool {
+    let latest = |check: &usize| board.latest.get(*check)?.as_ref();
+    let is_plain = |latest: &Latest| latest.verdict == Some(Condition::Up) && latest.certificate.is_none();
+    entry.checks().iter().all(|check| latest(check).is_some_and(is_plain))
+}
+
 fn days(left: Millis) -> String {
     match left.div_euclid(DAY) {
         0 => "less than a day".to_owned(),
@@ -174,7 +181,6 @@ fn instant(at: Millis) -> DateTime<Utc> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitor::board::Latest;
     use crate::probe::Certificate;
     use crate::uptime::book::{Book, CheckPlan, ComponentPlan, Remembered};
     use crate::uptime::combine::Needs;
@@ -182,14 +188,19 @@ mod tests {
 
     const NOW: Millis = 1_800_000_000_000;
 
-    /// What is said of a certificate that ends after so long, whose chain holds or not.
-    fn said(left: Millis, holds: bool) -> (Standing, String) {
+    /// One component, and what its only check saw last.
+    fn board(seen: Latest) -> StatusBoard {
         let component = ComponentPlan { id: "shop".into(), needs: Needs::All, of: vec![], depends_on: vec![] };
         let rules = Rules::every(MINUTE, 10_000, 3, 2);
         let check = CheckPlan { id: "shop/https".into(), component: "shop".into(), rules, view: None, is_asked: true };
         let book = Book::open(vec![component], vec![check], &Remembered::default(), NOW);
-        let seen = Latest { certificate: Some(Certificate { until: NOW + left, holds }), ..Latest::default() };
-        let board = StatusBoard { book, latest: vec![Some(seen)], ..StatusBoard::default() };
+        StatusBoard { book, latest: vec![Some(seen)], ..StatusBoard::default() }
+    }
+
+    /// What is said of a certificate that ends after so long, whose chain holds or not.
+    fn said(left: Millis, holds: bool) -> (Standing, String) {
+        let certificate_seen = Some(Certificate { until: NOW + left, holds });
+        let board = board(Latest { certificate: certificate_seen, ..Latest::default() });
         let found = certificate(&board.book.components[0], &board, NOW).unwrap();
         (found.standing, found.said)
     }
@@ -204,6 +215,19 @@ mod tests {
         assert_eq!(said(40 * DAY, false).1, "has a certificate whose chain will not hold in two weeks");
         assert_eq!(said(2 * DAY, false).0, breached);
         assert_eq!(said(-DAY, false), (breached, "has a certificate that ended on 14 Jan 2027".to_owned()));
+    }
+
+    #[test]
+    fn only_a_service_that_is_well_is_known_to_show_no_certificate() {
+        let shows_none = |verdict, certificate| {
+            let board = board(Latest { verdict, certificate, ..Latest::default() });
+            shows_no_certificate(&board.book.components[0], &board)
+        };
+        let ended = Certificate { until: NOW, holds: false };
+        assert!(shows_none(Some(Condition::Up), None));
+        assert!(!shows_none(Some(Condition::Down), None), "it may show one when it answers again");
+        assert!(!shows_none(Some(Condition::Up), Some(ended)));
+        assert!(!shows_none(None, None), "nobody has looked yet");
     }
 
     #[test]

@@ -8,14 +8,13 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::objectives::objective;
-use super::promises::{Budgets, certificate};
+use super::promises::{Budgets, certificate, shows_no_certificate};
 use super::trouble::Trouble;
 use crate::alert::component::Standing;
 use crate::alert::{AlertKey, AlertKind, Stage, Subject};
 use crate::config::Config;
-use crate::config::uptime::Component;
+use crate::config::uptime::{Component, Uptime};
 use crate::monitor::board::{Figure, StatusBoard};
-use crate::probe::spec::Ask;
 use crate::ticket::{Named, TenantId};
 use crate::uptime::book::{Book, ComponentEntry};
 use crate::uptime::budget::is_of_promise;
@@ -35,6 +34,8 @@ pub(super) struct Service {
     /// Announced work goes on until then: nobody is told before.
     pub work_until: Option<DateTime<Utc>>,
     pub troubles: Vec<Trouble>,
+    /// It is well, and shows no certificate: none can be wrong.
+    pub shows_no_certificate: bool,
 }
 
 /// What the loop that looks shows.
@@ -100,7 +101,9 @@ impl Services {
                 let work_until = shown.announcements.worked_on_until(&one.id, now.timestamp_millis());
                 let work_until = work_until.and_then(DateTime::from_timestamp_millis);
                 let (component, client) = (one.clone(), one.client_named());
-                seen.insert(one.id.clone(), Service { component, client, work_until, troubles });
+                let shows_no_certificate = shows_no_certificate(&shown.board.book.components[place], shown.board);
+                let service = Service { component, client, work_until, troubles, shows_no_certificate };
+                seen.insert(one.id.clone(), service);
             }
         }
         Self(seen)
@@ -117,7 +120,7 @@ fn troubles(
     now: DateTime<Utc>,
 ) -> Vec<Trouble> {
     let entry = &board.book.components[place];
-    let outage = outage(config, component, &board.book, place, now.timestamp_millis());
+    let outage = outage(&config.uptime, component, &board.book, place, now.timestamp_millis());
     let promises = config.uptime.promises_of(&component.id);
     let mut troubles: Vec<_> =
         promises.map(|promise| budgets.trouble(promise, entry, (board, announcements), now)).collect();
@@ -129,10 +132,10 @@ fn troubles(
 }
 
 /// How the component at `place` stands: degraded or down, or silent if it is one that calls us.
-fn outage(config: &Config, component: &Component, book: &Book, place: usize, now: Millis) -> Trouble {
+fn outage(uptime: &Uptime, component: &Component, book: &Book, place: usize, now: Millis) -> Trouble {
     let entry = &book.components[place];
     let condition = if book.is_unproven(place, now) { Condition::Unknown } else { entry.condition() };
-    let kind = if calls_us(config, entry, book) { AlertKind::Heartbeat } else { AlertKind::Outage };
+    let kind = if uptime.calls_us(&component.id) { AlertKind::Heartbeat } else { AlertKind::Outage };
     let began = book.outage_began(place).unwrap_or_else(|| entry.changed_at());
     let is_up = condition == Condition::Up;
     // What began while it went up and down belongs to that, however long it lasts.
@@ -181,15 +184,6 @@ fn said(kind: AlertKind, condition: Condition, entry: &ComponentEntry, now: Mill
         (_, Condition::Unknown) => "has not been seen up".to_owned(),
         _ => format!("is {condition}"),
     }
-}
-
-/// Whether all that is known of it is what it tells by itself.
-fn calls_us(config: &Config, entry: &ComponentEntry, book: &Book) -> bool {
-    let is_heartbeat = |place: &usize| {
-        let id = &book.checks[*place].plan.id;
-        config.uptime.checks.iter().any(|check| check.id == *id && matches!(check.probe.ask, Ask::Heartbeat(_)))
-    };
-    !entry.checks().is_empty() && entry.checks().iter().all(is_heartbeat)
 }
 
 fn worst_detail(entry: &ComponentEntry, book: &Book) -> Option<String> {

@@ -465,6 +465,40 @@ async fn a_heartbeat_that_stays_away_is_told_as_one_and_reaches_who_answers_wher
 }
 
 #[tokio::test]
+async fn alerts_on_what_the_file_has_no_longer_end_when_it_starts_with_another() {
+    let shop = Shop::open().await;
+    let objective = "[[objectives]]\ncomponent = \"shop\"\nmeasure = \"errors\"\nwindow = \"10m\"\nbreach = \"10\"\n";
+    let config =
+        shop.config().replace("[[checks]]\ncomponent = \"shop\"", "[[checks]]\ncomponent = \"shop\"\nfailures = 20");
+    let mut app = TestApp::with(&format!("{config}{objective}")).await;
+    watch(&mut app, TimeDelta::minutes(15)).await;
+    beat(&mut app).await;
+    shop.answers(503);
+    watch(&mut app, seconds(100)).await;
+    app.settle().await;
+    shop.answers(200);
+    watch(&mut app, TimeDelta::minutes(4)).await;
+    app.settle().await;
+    let open = async |app: &mut TestApp| {
+        let all = app.parts().service.alerts(&superops_sla::service::Reach::All, &Default::default()).await.unwrap();
+        all.alerts.into_iter().map(|one| one.clock.as_str()).collect::<Vec<&str>>()
+    };
+    assert_eq!(open(&mut app).await, ["objective"]);
+    app.restart_with(&config).await;
+    app.settle().await;
+    assert!(open(&mut app).await.is_empty(), "it has no objectives any more");
+    watch(&mut app, TimeDelta::hours(3)).await;
+    app.settle().await;
+    assert_eq!(open(&mut app).await, ["heartbeat"]);
+    let looked_at = format!("[[checks]]\ncomponent = \"backup\"\nname = \"web\"\nurl = \"{}\"\n", shop.url);
+    app.restart_with(&format!("{config}{looked_at}")).await;
+    beat(&mut app).await;
+    watch(&mut app, seconds(120)).await;
+    app.settle().await;
+    assert!(open(&mut app).await.is_empty(), "it is up, and no more seen by its heartbeats alone");
+}
+
+#[tokio::test]
 async fn a_promise_that_is_missed_is_told_once_though_the_service_is_up_again() {
     let shop = Shop::open().await;
     let steps = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n";
