@@ -29,7 +29,7 @@ use crate::monitor::{AT_ONCE, next_look};
 use crate::probe::address::AddressRules;
 use crate::probe::spec::AT_ONE_HOST;
 use crate::probe::{Look, Prober};
-use crate::uptime::observe::{CheckState, Connectivity};
+use crate::uptime::observe::CheckState;
 use crate::uptime::{Condition, Millis, Outcome};
 
 /// What was seen is sent this often.
@@ -247,20 +247,18 @@ impl Place {
         let (look, connectivity) = canaries.look(&self.prober, &check.probe, turn, began, decides).await;
         let outcome = Outcome { at: began, verdict: look.verdict, detail: look.detail.clone() };
         state.observe(&outcome, connectivity, &check.rules);
-        seen(&check.id, began, look, connectivity)
+        seen(&check.id, began, look)
     }
 }
 
-fn seen(id: &str, began: Millis, look: Look, connectivity: Connectivity) -> SeenThere {
+fn seen(id: &str, began: Millis, look: Look) -> SeenThere {
     let instant = |at: Millis| DateTime::from_timestamp_millis(at).unwrap_or_default();
-    let is_blind = connectivity == Connectivity::Offline && look.verdict != Condition::Up;
-    let (verdict, text) = if is_blind { (Condition::Unknown, None) } else { (look.verdict, look.detail) };
     SeenThere {
         check: id.to_owned(),
         at: instant(began),
-        status: verdict.as_str().to_owned(),
+        status: look.verdict.as_str().to_owned(),
         micros: i64::try_from(look.phases.whole.as_micros()).unwrap_or(i64::MAX),
-        text,
+        text: look.detail,
         certificate: look.certificate.map(|one| SeenCertificate { ends_at: instant(one.until), holds: one.holds }),
     }
 }

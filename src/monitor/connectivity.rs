@@ -42,7 +42,8 @@ impl Canaries {
         &self.0
     }
 
-    /// Makes one look; where that `decides` that something is down, they are asked as well whether anything answers.
+    /// Makes one look; where that `decides` that something is down, they are asked as well whether anything answers. If
+    /// nothing does, nothing was seen.
     pub async fn look(
         &self,
         prober: &Prober,
@@ -56,7 +57,10 @@ impl Canaries {
             true => self.ask().await,
             false => Connectivity::Online,
         };
-        (look, connectivity)
+        match connectivity {
+            Connectivity::Online => (look, connectivity),
+            Connectivity::Offline => (Look { verdict: Condition::Unknown, detail: None, ..look }, connectivity),
+        }
     }
 
     /// Asks all of them at once; the first that answers is enough.

@@ -10,10 +10,11 @@ use crate::config::uptime::Objective;
 use crate::store::uptime::{LookRow, WIDTHS};
 use crate::store::{Store, StoreError};
 use crate::uptime::availability::Window;
-use crate::uptime::book::ComponentEntry;
 use crate::uptime::incident::Announcements;
+use crate::uptime::intervals::Interval;
 use crate::uptime::objective::{Level, Looks};
 use crate::uptime::sketch::Sketch;
+use crate::uptime::spans::{Timeline, within};
 use crate::uptime::{Condition, HOUR, Millis};
 
 /// So much of the past is read look by look; what lies before it is summed up already.
@@ -61,17 +62,19 @@ async fn figure(
     let mut looks = Looks::default();
     for place in entry.checks() {
         let Some(number) = board.numbers.get(*place).copied() else { continue };
+        // What another place sees says nothing of what was seen from here.
+        let line = &board.book.checks[*place].line;
         let edge = edge(store, number, from, now).await?;
         let (width, _) = WIDTHS[0];
         if edge > from {
             for sum in store.uptime_rollups(number, width, from, edge).await? {
-                if counts(entry, &windows, sum.at, sum.at + width) {
+                if counts(line, &windows, (sum.at, sum.at + width)) {
                     looks.add(sum.good, sum.bad, &sum.sketch);
                 }
             }
         }
         let rows = store.uptime_looks(number, edge, now + 1, LOOKS_MOST).await?;
-        rows.iter().filter(|row| counts(entry, &windows, row.at, row.at + 1)).for_each(|row| add(&mut looks, row));
+        rows.iter().filter(|row| counts(line, &windows, (row.at, row.at + 1))).for_each(|row| add(&mut looks, row));
     }
     Ok(objective.goal.figure(&looks))
 }
@@ -92,8 +95,39 @@ fn add(looks: &mut Looks, row: &LookRow) {
     looks.add(i64::from(is_good), i64::from(!is_good), &sketch);
 }
 
-/// Whether what was seen in `[from, until)` says anything of the service: nobody worked on it, and we could see.
-fn counts(entry: &ComponentEntry, windows: &[Window], from: Millis, until: Millis) -> bool {
-    let is_known = |at: Millis| entry.line.at(at) != Condition::Unknown;
-    is_known(from) && is_known(until - 1) && windows.iter().all(|one| until <= one.from || one.until <= from)
+/// Whether what was seen of a check in `[from, until)` says anything of the service: nobody worked on it, and we could see
+/// all the while.
+fn counts(line: &Timeline, windows: &[Window], (from, until): Interval) -> bool {
+    let spans = within(line.spans(), (from, until));
+    spans.first().is_some_and(|first| first.from <= from)
+        && spans.iter().all(|span| span.condition != Condition::Unknown)
+        && windows.iter().all(|one| until <= one.from || one.until <= from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_seen_counts_while_we_could_see_and_nobody_worked_on_it() {
+        let mut line = Timeline::default();
+        for (from, condition) in [(10, Condition::Up), (30, Condition::Unknown), (40, Condition::Down)] {
+            line.set(from, condition);
+        }
+        let work = [Window { from: 60, until: 70, announced_at: 0 }];
+        let cases = [
+            ((9, 10), false),
+            ((10, 11), true),
+            ((29, 30), true),
+            ((30, 31), false),
+            ((20, 50), false),
+            ((40, 60), true),
+            ((60, 61), false),
+            ((55, 75), false),
+            ((70, 71), true),
+        ];
+        for (interval, expected) in cases {
+            assert_eq!(counts(&line, &work, interval), expected, "{interval:?}");
+        }
+    }
 }

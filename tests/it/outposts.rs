@@ -186,6 +186,25 @@ async fn an_incident_ends_though_its_outage_began_earlier_than_was_thought_or_th
 }
 
 #[tokio::test]
+async fn what_our_own_cut_line_spoiled_counts_for_no_objective_though_another_place_sees_it_well() {
+    let (status, shop) = shop().await;
+    let more = "[uptime]\ncanaries = [\"127.0.0.1:1\"]\n[[objectives]]\ncomponent = \"shop\"\nmeasure = \"errors\"\n\
+                window = \"20m\"\nbreach = \"20\"\n";
+    let mut app = TestApp::with(&format!("{}{more}", config(&shop))).await;
+    wait(&mut app, 30).await;
+    let (url, _) = served(&mut app, &[]).await;
+    // Nothing answers us, nor do the canaries.
+    status.store(503, Ordering::SeqCst);
+    for _ in 0..40 {
+        wait(&mut app, 30).await;
+        let up = seen(&app, 0, "up");
+        sends(&mut app, &url, &[up]).await;
+    }
+    app.settle().await;
+    assert_eq!((condition(&mut app).await.as_str(), app.said().as_str()), ("up", ""));
+}
+
+#[tokio::test]
 async fn what_an_outpost_sends_again_late_or_blind_accuses_nobody_and_fills_only_what_was_missing() {
     let (_, shop) = shop().await;
     let only_there = config(&shop).replace("[\"here\", \"berlin\"]\nquorum = 2", "[\"berlin\"]");
