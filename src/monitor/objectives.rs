@@ -84,7 +84,7 @@ async fn edge(store: &Store, number: i64, from: Millis, now: Millis) -> Result<M
     if now - from <= LOOK_BY_LOOK {
         return Ok(from);
     }
-    let rolled = store.uptime_rolled_until(number, WIDTHS[0].0).await?.unwrap_or(from);
+    let rolled = store.uptime_rolled_until(number, WIDTHS[0].0, now).await?.unwrap_or(from);
     Ok(rolled.clamp(now - LOOK_BY_LOOK, now).max(from))
 }
 

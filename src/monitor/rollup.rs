@@ -22,7 +22,7 @@ pub async fn all(store: &Store, now: Millis) -> Result<(), StoreError> {
 async fn one(store: &Store, number: i64, now: Millis) -> Result<(), StoreError> {
     let mut made: Vec<(Millis, Rollup)> = Vec::new();
     let (finest, _) = WIDTHS[0];
-    if let Some(from) = begin(store, number, finest).await? {
+    if let Some(from) = begin(store, number, finest, now).await? {
         for at in stretches(from, finest, now) {
             let looks = store.uptime_looks(number, at, at + finest, LOOKS_OF_A_STRETCH).await?;
             made.extend(of_looks(at, &looks).map(|rollup| (finest, rollup)));
@@ -31,7 +31,7 @@ async fn one(store: &Store, number: i64, now: Millis) -> Result<(), StoreError> 
     store.uptime_roll_up(number, std::mem::take(&mut made), now).await?;
     for two in WIDTHS.windows(2) {
         let ((finer, _), (width, _)) = (two[0], two[1]);
-        let Some(from) = begin_of_finer(store, number, finer, width).await? else { continue };
+        let Some(from) = begin_of_finer(store, number, (finer, width), now).await? else { continue };
         for at in stretches(from, width, now) {
             let parts = store.uptime_rollups(number, finer, at, at + width).await?;
             made.extend(of_parts(at, &parts).map(|rollup| (width, rollup)));
@@ -48,23 +48,22 @@ fn stretches(from: Millis, width: Millis, now: Millis) -> impl Iterator<Item = M
 }
 
 /// Where to go on; none: nothing was seen yet.
-async fn begin(store: &Store, number: i64, width: Millis) -> Result<Option<Millis>, StoreError> {
+async fn begin(store: &Store, number: i64, width: Millis, now: Millis) -> Result<Option<Millis>, StoreError> {
     let first = store.uptime_first_look(number).await?;
-    let rolled = store.uptime_rolled_until(number, width).await?;
+    let rolled = store.uptime_rolled_until(number, width, now).await?;
     Ok(first.map(|first| floor(first, width).max(rolled.unwrap_or(i64::MIN))))
 }
 
 async fn begin_of_finer(
     store: &Store,
     number: i64,
-    finer: Millis,
-    width: Millis,
+    (finer, width): (Millis, Millis),
+    now: Millis,
 ) -> Result<Option<Millis>, StoreError> {
-    if let Some(rolled) = store.uptime_rolled_until(number, width).await? {
-        return Ok(Some(rolled));
-    }
-    let first = store.uptime_rollups(number, finer, 0, i64::MAX).await?.first().map(|first| floor(first.at, width));
-    Ok(first)
+    let rolled = store.uptime_rolled_until(number, width, now).await?.unwrap_or(0);
+    // Where nothing was seen for weeks there is nothing to go through.
+    let first = store.uptime_rollups(number, finer, rolled, now).await?.first().map(|first| floor(first.at, width));
+    Ok(first.map(|first| first.max(rolled)))
 }
 
 fn floor(at: Millis, width: Millis) -> Millis {
@@ -107,6 +106,43 @@ mod tests {
         let sum = of_looks(0, &[told.as_slice(), &seen].concat()).unwrap();
         assert_eq!((sum.good, sum.bad, sum.sketch.count()), (2, 2, 1));
         assert_eq!(of_looks(0, &told).unwrap().sketch.percentile(50), None);
+    }
+
+    #[tokio::test]
+    async fn what_was_summed_up_by_a_clock_that_was_ahead_keeps_nothing_from_being_summed_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("sla.db"), std::sync::Arc::default()).await.unwrap();
+        let checks = vec![("shop/https".to_owned(), CheckState::new(0))];
+        let number = store.uptime_adopt(vec![], checks, 0).await.unwrap()["shop/https"];
+        let look = |at: Millis| LookRow { number, at, micros: 20_000, verdict: Condition::Up, detail: None };
+        let ahead = (0..10).map(|minute| look(5 * HOUR + minute * MINUTE));
+        let looks: Vec<_> = (0..10).map(|minute| look(HOUR + minute * MINUTE)).chain(ahead).collect();
+        store.uptime_write(UptimeChange { looks, ..UptimeChange::default() }).await.unwrap();
+        all(&store, 5 * HOUR + 10 * MINUTE).await.unwrap();
+        // Set back by four hours.
+        let looks: Vec<_> = (10..20).map(|minute| look(HOUR + minute * MINUTE)).collect();
+        store.uptime_write(UptimeChange { looks, ..UptimeChange::default() }).await.unwrap();
+        let now = HOUR + 20 * MINUTE;
+        all(&store, now).await.unwrap();
+        assert_eq!(store.uptime_rolled_until(number, 5 * MINUTE, now).await.unwrap(), Some(now));
+        let sums = store.uptime_rollups(number, 5 * MINUTE, HOUR, now).await.unwrap();
+        assert_eq!(sums.iter().map(|one| one.good).collect::<Vec<_>>(), [5; 4]);
+    }
+
+    #[tokio::test]
+    async fn what_was_away_for_weeks_is_summed_up_again_from_when_it_is_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("sla.db"), std::sync::Arc::default()).await.unwrap();
+        let checks = vec![("shop/https".to_owned(), CheckState::new(0))];
+        let number = store.uptime_adopt(vec![], checks, 0).await.unwrap()["shop/https"];
+        let (back, now) = (40 * DAY, 40 * DAY + 2 * HOUR);
+        store.uptime_roll_up(number, vec![(HOUR, Rollup { at: 0, ..Rollup::default() })], now).await.unwrap();
+        let look = |at: Millis| LookRow { number, at, micros: 20_000, verdict: Condition::Up, detail: None };
+        let looks: Vec<_> = (0..120).map(|minute| look(back + minute * MINUTE)).collect();
+        store.uptime_write(UptimeChange { looks, ..UptimeChange::default() }).await.unwrap();
+        all(&store, now).await.unwrap();
+        let sums = store.uptime_rollups(number, HOUR, back, now).await.unwrap();
+        assert_eq!(sums.iter().map(|one| one.good).collect::<Vec<_>>(), [60, 60]);
     }
 
     #[tokio::test]

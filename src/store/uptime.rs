@@ -200,10 +200,17 @@ impl Store {
         Ok(rows.into_iter().map(|(id, number, latest)| (id, (number, latest))).collect())
     }
 
-    /// Up to when the looks of a check are summed up by stretches of `width`; none: not at all yet.
-    pub async fn uptime_rolled_until(&self, number: i64, width: Millis) -> Result<Option<Millis>, StoreError> {
-        let query = "SELECT MAX(at) FROM uptime_rollups WHERE number = $1 AND width = $2";
-        let last: Option<i64> = sql::query_scalar(query).bind(number).bind(width).fetch_one(&self.reads).await?;
+    /// Up to when the looks of a check are summed up by stretches of `width` that were over by `now`; none: not at all yet.
+    /// Later ones are of a clock that was ahead.
+    pub async fn uptime_rolled_until(
+        &self,
+        number: i64,
+        width: Millis,
+        now: Millis,
+    ) -> Result<Option<Millis>, StoreError> {
+        let query = "SELECT MAX(at) FROM uptime_rollups WHERE number = $1 AND width = $2 AND at <= $3";
+        let query = sql::query_scalar(query).bind(number).bind(width).bind(now - width);
+        let last: Option<i64> = query.fetch_one(&self.reads).await?;
         Ok(last.map(|at| at + width))
     }
 
