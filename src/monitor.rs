@@ -22,7 +22,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tracing::{error, info, warn};
 
-use self::board::{Latest, MonitorState, Report};
+use self::board::{Latest, MonitorState, Report, TOLD_AHEAD};
 use self::connectivity::Canaries;
 use self::keeping::Keeping;
 use crate::clock::SharedClock;
@@ -43,7 +43,9 @@ const WRITE_EVERY: TimeDelta = TimeDelta::seconds(1);
 /// What was told elsewhere is heard of at once, and looked for this often all the same.
 const TAKE_EVERY: TimeDelta = TimeDelta::minutes(1);
 /// A clock that is adjusted by less was not set back.
-const SET_BACK: Millis = SECOND;
+pub(crate) const SET_BACK: Millis = SECOND;
+/// The loop turns each second: if it did not for so long, the machine was asleep.
+const ASLEEP: Millis = 30 * SECOND;
 
 /// What the loop is made of.
 pub struct Wiring {
@@ -128,6 +130,7 @@ impl Monitor {
             book,
             wiring,
         };
+        monitor.hear_as_of(now);
         monitor.forgive_silence(now);
         let settled = monitor.book.settle(now);
         monitor.note(settled);
@@ -151,6 +154,7 @@ impl Monitor {
         let mut others = self.wiring.store.news_of_others();
         loop {
             let now = clock.now();
+            self.was_away(millis(now));
             if self.was_set_back(millis(now)) {
                 (write_at, take_at) = (now, now);
             }
@@ -201,6 +205,18 @@ impl Monitor {
         DateTime::from_timestamp_millis(*due)
     }
 
+    /// Forgives what told us nothing while nobody could hear it, as after a stop.
+    fn was_away(&mut self, now: Millis) {
+        if now - self.turned_at > ASLEEP * Millis::from(self.wiring.clock.speed()) {
+            warn!(
+                "nobody has looked for {} s: this machine was asleep, or its clock leapt",
+                (now - self.turned_at) / SECOND
+            );
+            self.forgive_silence(now);
+            self.keeping.dirty = true;
+        }
+    }
+
     /// Plans everything anew if the clock was set back: nobody waits until it is as late as it was.
     fn was_set_back(&mut self, now: Millis) -> bool {
         let last = std::mem::replace(&mut self.turned_at, now);
@@ -209,6 +225,7 @@ impl Monitor {
         }
         warn!("the clock was set back by {} s: services are looked at as if no time had passed", (last - now) / SECOND);
         self.keeping.forget_times();
+        self.hear_as_of(now);
         for check in 0..self.book.checks.len() {
             // Whoever is being looked at is planned afterwards.
             if self.planned[check] != Millis::MIN {
@@ -399,6 +416,24 @@ impl Monitor {
         let grace = self.check(check).probe.ask.silence()?;
         let CheckEntry { plan, state, .. } = &self.book.checks[check];
         Some(state.forgiven_until.unwrap_or(state.last_at? + plan.rules.interval + grace))
+    }
+
+    /// What others told by a clock that was ahead counts as told now: what they tell next is later than that, and their
+    /// silence is noticed as soon as ever.
+    fn hear_as_of(&mut self, now: Millis) {
+        for check in 0..self.book.checks.len() {
+            let ask = &self.check(check).probe.ask;
+            let (is_ours, silence) = (self.check(check).is_ours(), ask.silence());
+            let CheckEntry { plan, state, .. } = &mut self.book.checks[check];
+            if is_ours || !state.last_at.is_some_and(|last| last > now + TOLD_AHEAD) {
+                continue;
+            }
+            state.last_at = Some(now);
+            let latest = silence.map(|grace| now + plan.rules.interval + grace);
+            state.forgiven_until = state.forgiven_until.map(|until| latest.map_or(until, |latest| until.min(latest)));
+            self.keeping.unwritten.states.insert(plan.id.clone(), (state.clone(), None));
+            self.keeping.dirty = true;
+        }
     }
 
     /// What may have been told while we were off is told again within an interval of our start. A second start before that

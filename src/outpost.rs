@@ -25,7 +25,7 @@ use crate::clock::SharedClock;
 use crate::config::uptime::Check;
 use crate::config::{Environment, sent_check};
 use crate::monitor::connectivity::Canaries;
-use crate::monitor::{AT_ONCE, next_look};
+use crate::monitor::{AT_ONCE, SET_BACK, next_look};
 use crate::probe::address::AddressRules;
 use crate::probe::spec::AT_ONE_HOST;
 use crate::probe::{Look, Prober};
@@ -239,8 +239,7 @@ impl Place {
 
     /// Looks once, and notes in `state` what that comes to.
     async fn look(&self, check: &Check, state: &mut CheckState) -> SeenThere {
-        // Each look has a moment of its own, even if a clock is set back: by it the watch knows which it has.
-        let began = self.now().timestamp_millis().max(state.last_at.map_or(i64::MIN, |last| last + 1));
+        let began = moment(self.now().timestamp_millis(), state.last_at);
         let turn = state.doubt.as_ref().map_or(0, |doubt| doubt.looks as usize);
         let decides = state.is_about_to_fall(Condition::Down, &check.rules);
         let canaries = self.canaries.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -249,6 +248,13 @@ impl Place {
         state.observe(&outcome, connectivity, &check.rules);
         seen(&check.id, began, look)
     }
+}
+
+/// When a look begins, at `now`. Each has a moment of its own, also after a clock was adjusted: by it the watch knows which
+/// it has. One that was set back is followed, since the watch takes nothing that lies ahead.
+fn moment(now: Millis, last: Option<Millis>) -> Millis {
+    let last = last.filter(|last| *last - now <= SET_BACK);
+    last.map_or(now, |last| now.max(last + 1))
 }
 
 fn seen(id: &str, began: Millis, look: Look) -> SeenThere {
@@ -279,4 +285,15 @@ async fn keep_looking(check: Check, place: Arc<Place>, host: Arc<Semaphore>) {
 pub fn host_and_port(text: &str) -> Option<(String, u16)> {
     let (host, port) = text.rsplit_once(':')?;
     Some((host.to_owned(), port.parse().ok()?)).filter(|(host, _)| !host.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_look_has_a_moment_of_its_own_and_follows_a_clock_that_was_set_back() {
+        assert_eq!([None, Some(900), Some(1000), Some(1500)].map(|last| moment(1000, last)), [1000, 1000, 1001, 1501]);
+        assert_eq!(moment(1000, Some(3_601_000)), 1000, "the watch would take nothing of the next hour");
+    }
 }

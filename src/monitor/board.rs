@@ -91,6 +91,9 @@ impl StatusBoard {
     }
 }
 
+/// The clock of whoever tells us may be ahead by so much.
+pub const TOLD_AHEAD: Millis = MINUTE;
+
 /// Who has told nothing for so long is silent: a machine may start anew, or its line be cut for a moment.
 pub const SILENT_AFTER: Millis = 5 * MINUTE;
 

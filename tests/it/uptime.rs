@@ -62,9 +62,14 @@ async fn watch(app: &mut TestApp, length: TimeDelta) {
 
 /// The backup calls.
 async fn beat(app: &mut TestApp) {
+    call_in(app, false).await;
+}
+
+/// The backup calls, and says whether it has failed.
+async fn call_in(app: &mut TestApp, failed: bool) {
     let check = app.parts().service.heartbeat_check("knock-knock").unwrap();
     let service = app.parts().service.clone();
-    let call = tokio::spawn(async move { service.heartbeat(check, false).await });
+    let call = tokio::spawn(async move { service.heartbeat(check, failed).await });
     while !call.is_finished() {
         app.parts().monitor.as_mut().unwrap().turn().await;
         tokio::task::yield_now().await;
@@ -1263,6 +1268,49 @@ async fn an_outage_after_the_clock_was_set_back_is_seen_at_once() {
     let down = spans.iter().filter(|span| span.condition == Condition::Down);
     let down: i64 = down.map(|span| span.end(i64::MAX) - span.from).sum();
     assert!(down < 300_000, "time that passes twice counts once: {spans:?}");
+}
+
+#[tokio::test]
+async fn who_tells_of_itself_after_the_clock_was_set_back_is_heard_and_its_silence_noticed() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&shop.config()).await;
+    watch(&mut app, seconds(60)).await;
+    beat(&mut app).await;
+    let leap = async |app: &mut TestApp| {
+        app.clock.advance(TimeDelta::minutes(50));
+        beat(app).await;
+        app.clock.advance(TimeDelta::minutes(-50));
+    };
+    leap(&mut app).await;
+    watch(&mut app, seconds(10)).await;
+    call_in(&mut app, true).await;
+    assert_eq!(spans(&mut app, "backup").await.pop().unwrap().1, "down", "it says that it failed");
+    beat(&mut app).await;
+    leap(&mut app).await;
+    watch(&mut app, TimeDelta::minutes(85)).await;
+    assert_eq!(spans(&mut app, "backup").await.pop().unwrap().1, "down", "it has stayed silent for longer than it may");
+}
+
+#[tokio::test]
+async fn what_nobody_could_hear_while_the_machine_slept_is_forgiven_once() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&shop.config()).await;
+    watch(&mut app, seconds(60)).await;
+    beat(&mut app).await;
+    let monitor = app.parts().monitor.take().unwrap();
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let running = tokio::spawn(monitor.run(stopped));
+    app.clock.advance(TimeDelta::hours(8));
+    let (now, store) = (app.now().timestamp_millis(), app.parts().store.clone());
+    let number = store.uptime_checks().await.unwrap()["shop/http"].0;
+    // Once a look of after that is written down, so is all that was missed before.
+    while store.uptime_looks(number, now, i64::MAX, 1).await.unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    stop.send(true).unwrap();
+    running.await.unwrap();
+    let backup = spans(&mut app, "backup").await;
+    assert!(backup.iter().all(|(_, condition)| condition != "down"), "{backup:?}");
 }
 
 /// Asks for `link` until it is answered with `status`.

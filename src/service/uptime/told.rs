@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::super::{Complaint, Service, ServiceError};
 use crate::config::uptime::Check;
-use crate::monitor::board::Told;
+use crate::monitor::board::{TOLD_AHEAD, Told};
 use crate::probe::spec::Ask;
 use crate::store::millis;
 use crate::store::pushed::Pushed;
@@ -17,7 +17,7 @@ use crate::uptime::{Condition, Millis, Outcome};
 /// What is told later than this says nothing of now any more.
 const LATEST: TimeDelta = TimeDelta::minutes(10);
 /// So far another clock may be ahead of ours.
-pub(super) const AHEAD: TimeDelta = TimeDelta::minutes(1);
+pub(super) const AHEAD: TimeDelta = TimeDelta::milliseconds(TOLD_AHEAD);
 /// Nothing takes longer to answer, in milliseconds.
 const LONGEST_ANSWER: f64 = 3_600_000.0;
 /// No more of a text is kept.
