@@ -102,8 +102,8 @@ impl Service {
                 && is_same(&query.period, &one.statement.period)
                 && is_same(&query.credit, one.credit.as_str())
         };
-        let all = self.store.statements(scope).await?;
-        Ok(all.iter().filter(|one| meant(one)).map(|one| self.statement_view(one)).collect())
+        let all = self.store.statements(scope, meant).await?;
+        Ok(all.iter().map(|one| self.statement_view(one)).collect())
     }
 
     /// One statement by its id.

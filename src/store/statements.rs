@@ -12,7 +12,8 @@ use crate::uptime::{DAY, Millis};
 
 /// Money is asked about for years.
 pub const STATEMENTS_KEPT: Millis = 3650 * DAY;
-const MOST: i64 = 500;
+/// So many are read at once.
+const AT_ONCE: usize = 500;
 
 /// What became of a credit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,14 +102,29 @@ impl Store {
         Ok(row.as_ref().map(frozen).transpose()?.flatten())
     }
 
-    /// Those within `reach`, the latest period first.
-    pub async fn statements(&self, reach: &Reach) -> Result<Vec<Frozen>, StoreError> {
-        let rows = sql::query(
-            "SELECT id, body, sha256, frozen_at, credit, decided_by, decided_at, note FROM uptime_statements
-             WHERE until_at > 0 AND tenant = COALESCE($1, tenant) ORDER BY until_at DESC, id LIMIT $2",
-        );
-        let rows = rows.bind(reach.as_str()).bind(MOST).fetch_all(&self.reads).await?;
-        Ok(rows.iter().filter_map(|row| frozen(row).transpose()).collect::<Result<_, _>>()?)
+    /// Those within `reach` that are `meant`, the latest period first.
+    pub async fn statements(
+        &self,
+        reach: &Reach,
+        meant: impl Fn(&Frozen) -> bool + Send,
+    ) -> Result<Vec<Frozen>, StoreError> {
+        let (mut all, mut last) = (Vec::new(), (i64::MAX, String::new()));
+        loop {
+            let rows = sql::query(
+                "SELECT id, body, sha256, frozen_at, credit, decided_by, decided_at, note, until_at
+                 FROM uptime_statements WHERE until_at <= $2 AND (until_at < $2 OR id > $3)
+                 AND tenant = COALESCE($1, tenant) ORDER BY until_at DESC, id LIMIT $4",
+            );
+            let rows = rows.bind(reach.as_str()).bind(last.0).bind(&last.1);
+            let rows = rows.bind(i64::try_from(AT_ONCE).unwrap_or(i64::MAX)).fetch_all(&self.reads).await?;
+            for row in &rows {
+                all.extend(frozen(row)?.filter(&meant));
+                last = (row.try_get("until_at")?, row.try_get("id")?);
+            }
+            if rows.len() < AT_ONCE {
+                return Ok(all);
+            }
+        }
     }
 
     /// Decides what becomes of a credit; false: it stands otherwise than it would have to.
@@ -187,4 +203,48 @@ pub(super) fn frozen(row: &Row) -> Result<Option<Frozen>, sql::Error> {
         decided_at: row.try_get("decided_at")?,
         note: row.try_get("note")?,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sla::zone::Tz;
+    use crate::uptime::availability::{Record, Terms, UnknownTime};
+    use crate::uptime::days::Period;
+    use crate::uptime::statement::{Agreed, Whose};
+
+    /// Of a component of which nothing is known, for the month round `at`.
+    fn statement(component: usize, at: Millis) -> Statement {
+        let terms = Terms::usual(99_900, Tz::UTC);
+        let agreed = Agreed {
+            target: terms.target,
+            tiers: crate::uptime::credit::USUAL.to_vec(),
+            fee: None,
+            unknown: UnknownTime::default(),
+            notice: 0,
+            maintenance: None,
+            partial: 0,
+            whole_minutes: false,
+            round_the_clock: true,
+        };
+        let (tenant, component) = ("acme".to_owned(), format!("c{component}"));
+        let whose = Whose { tenant, name: component.clone(), component, client: None };
+        let record = Record { spans: &[], windows: &[], since: 0, ended: None };
+        Statement::make(whose, &record, &terms, agreed, Period::Month, Period::Month.around(Tz::UTC, at))
+    }
+
+    #[tokio::test]
+    async fn every_statement_is_found_however_many_there_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("sla.db"), std::sync::Arc::default()).await.unwrap();
+        let (old, new) = (400 * DAY, 440 * DAY);
+        let made = (0..1100).map(|component| statement(component, if component < 3 { old } else { new }));
+        store.freeze_statements(made.collect(), new).await.unwrap();
+        let all = store.statements(&Reach::All, |_| true).await.unwrap();
+        let ids: BTreeSet<_> = all.iter().map(|one| &one.id).collect();
+        assert_eq!((all.len(), ids.len()), (1100, 1100));
+        assert!(all.is_sorted_by_key(|one| -one.statement.until), "the latest period first");
+        let period = statement(0, old).period;
+        assert_eq!(store.statements(&Reach::All, |one| one.statement.period == period).await.unwrap().len(), 3);
+    }
 }
