@@ -50,6 +50,18 @@ macro_rules! words {
 words!(Impact: None "none", Minor "minor", Major "major", Critical "critical");
 words!(Progress: Investigating "investigating", Identified "identified", Monitoring "monitoring", Resolved "resolved");
 
+impl Progress {
+    /// What is said in public of an incident that has come so far, unless people say more.
+    fn usual_words(self) -> &'static str {
+        match self {
+            Self::Investigating => "We are looking into it again.",
+            Self::Identified => "We know what it is and are mending it.",
+            Self::Monitoring => "It is mended, and we are watching it.",
+            Self::Resolved => "It is over.",
+        }
+    }
+}
+
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incident {
@@ -113,7 +125,9 @@ impl Incident {
     /// Takes in what `author` says; else what is wrong with it. The number of the update is given when it is stored.
     pub fn say(&mut self, saying: Saying, author: &str, now: Millis) -> Result<Update, String> {
         let progress = saying.progress.unwrap_or(self.progress);
-        let (text, note) = (saying.text.unwrap_or_default(), saying.note);
+        // Those who were told how it stands are told when that changes, though nobody found words for it.
+        let usual = || if progress == self.progress { "" } else { progress.usual_words() }.to_owned();
+        let (text, note) = (saying.text.unwrap_or_else(usual), saying.note);
         let impact = saying.impact.unwrap_or(self.impact);
         let cause = saying.cause.or_else(|| self.cause.clone());
         if progress == Progress::Resolved && impact >= Impact::Major && cause.is_none() {
@@ -231,6 +245,20 @@ mod tests {
         assert_eq!(one.resolved_at, Some(3), "it was over then");
         one.say(Saying { progress: Some(Progress::Identified), ..Saying::default() }, "mia", 5).unwrap();
         assert_eq!(one.resolved_at, None);
+    }
+
+    #[test]
+    fn a_change_that_nobody_finds_words_for_is_said_all_the_same() {
+        let mut one = incident();
+        let mut said = |progress, text: Option<&str>| {
+            let saying = Saying { progress, text: text.map(str::to_owned), ..Saying::default() };
+            one.say(saying, "mia", 1).unwrap().text
+        };
+        assert_eq!(said(None, None), "", "a note among us, say");
+        assert_eq!(said(Some(Progress::Investigating), None), "", "nothing has changed");
+        assert_eq!(said(Some(Progress::Monitoring), Some("The disk is new.")), "The disk is new.");
+        assert_eq!(said(Some(Progress::Resolved), None), "It is over.");
+        assert_eq!(said(Some(Progress::Investigating), None), "We are looking into it again.");
     }
 
     #[test]
