@@ -67,6 +67,8 @@ pub struct ComponentEntry {
     members: Vec<usize>,
     parents: Vec<usize>,
     groups: Vec<usize>,
+    /// Until when what checks saw that are gone says how it was; none: others were looked at since.
+    held_until: Option<Millis>,
 }
 
 impl ComponentEntry {
@@ -160,6 +162,7 @@ impl Book {
             members: named(&plan.of),
             parents: named(&plan.depends_on),
             groups: above(place),
+            held_until: held_by_the_gone(plan, &checks, remembered),
             plan: plan.clone(),
         });
         Self { components: entries.collect(), checks, opened_at: now }
@@ -200,7 +203,9 @@ impl Book {
     pub fn settle(&mut self, now: Millis) -> Taken {
         let mut taken = Taken::default();
         for place in 0..self.components.len() {
-            self.recount(place, now, DEEPEST, &mut taken);
+            // What was seen by a check that has another name now holds no longer than any result.
+            let from = self.components[place].held_until.map_or(now, |until| until.min(now));
+            self.recount(place, from, DEEPEST, &mut taken);
         }
         taken
     }
@@ -404,6 +409,19 @@ impl Book {
         }
         combine(Needs::All, &[&of_members, &combine(Needs::All, &checks, from)], from)
     }
+}
+
+/// Until when the latest result held of those checks of a component that are not among `checks` any more; none: there are no
+/// such, or what is left was looked at since.
+fn held_by_the_gone(plan: &ComponentPlan, checks: &[CheckEntry], remembered: &Remembered) -> Option<Millis> {
+    let own: Vec<_> = checks.iter().filter(|check| check.plan.component == plan.id).collect();
+    let prefix = format!("{}/", plan.id);
+    let known = remembered.states.range(prefix.clone()..).take_while(|(id, _)| id.starts_with(&prefix));
+    let gone = known.filter(|(id, _)| own.iter().all(|check| check.plan.id != **id));
+    let gone = gone.filter_map(|(_, state)| state.last_at).max()?;
+    let is_last = own.iter().filter_map(|check| check.state.last_at).all(|seen| seen < gone);
+    let holds = own.iter().map(|check| check.plan.rules.holds).max()?;
+    is_last.then_some(gone + holds)
 }
 
 /// Whether it was well when we last looked, and we did not look since `from`.

@@ -141,12 +141,33 @@ fn a_child_fails_by_itself_only_once_it_was_seen_to_fail_after_its_parent_was_up
     see(&mut book, 0, 10, Down);
     see(&mut book, 2, 11, Down);
     see(&mut book, 0, 60, Up);
+    see(&mut book, 1, 61, Up);
     assert_eq!(book.failing_parent(2), None);
     assert!(book.has_parent_in_doubt(2), "nobody has looked at the child since");
     see(&mut book, 2, 65, Up);
     assert!(book.has_parent_in_doubt(2), "it may be well again, as its parent is");
     see(&mut book, 2, 80, Down);
     assert!(!book.has_parent_in_doubt(2), "it is not");
+}
+
+#[test]
+fn what_nobody_looked_at_since_its_check_got_another_name_is_unknown_from_when_the_last_result_held_no_longer() {
+    let components = vec![component("shop", Needs::All, &[])];
+    let mut seen = CheckState::new(0);
+    seen.observe(&Outcome::bad(1000 * SECOND, Down, "refused"), Connectivity::Online, &RULES);
+    let spans = BTreeMap::from([("shop".to_owned(), vec![Span { from: 1000 * SECOND, until: None, condition: Down }])]);
+    let states = BTreeMap::from([("shop/first".to_owned(), seen)]);
+    let mut remembered = Remembered { states, spans, since: BTreeMap::from([("shop".to_owned(), 0)]) };
+    let open = |remembered: &Remembered| {
+        let mut book = Book::open(components.clone(), vec![check("shop/second")], remembered, 9000 * SECOND);
+        book.settle(9000 * SECOND);
+        [1119, 1121, 8999, 9001].map(|second| book.components[0].line.at(second * SECOND))
+    };
+    assert_eq!(open(&remembered), [Down, Unknown, Unknown, Unknown]);
+    let mut later = CheckState::new(0);
+    later.observe(&Outcome::bad(8990 * SECOND, Down, "refused"), Connectivity::Online, &RULES);
+    remembered.states.insert("shop/second".to_owned(), later);
+    assert_eq!(open(&remembered)[..3], [Down; 3], "what is left was looked at since");
 }
 
 /// What the store would hold after all `rewrites`.
