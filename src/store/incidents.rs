@@ -154,16 +154,18 @@ async fn upsert(tx: &mut Connection, one: &Incident, outage: Option<&str>) -> Re
 }
 
 async fn append(tx: &mut Connection, incident: &str, update: &Update) -> Result<(), sql::Error> {
-    let last = "SELECT COALESCE(MAX(number), 0) FROM incident_updates WHERE incident = $1";
-    let last: i64 = sql::query_scalar(last).bind(incident).fetch_one(&mut *tx).await?;
-    let number = last + 1;
+    let last = "SELECT COALESCE(MAX(number), 0), MAX(at) FROM incident_updates WHERE incident = $1";
+    let last = sql::query_as::<(i64, Option<i64>)>(last).bind(incident).fetch_one(&mut *tx).await?;
+    let number = last.0 + 1;
+    // An outage may be known late to have begun before what was said last: feeds go by time, and must not end with that.
+    let at = last.1.map_or(update.at, |last| update.at.max(last + 1));
     sql::query(
         "INSERT INTO incident_updates (incident, number, at, progress, words, note, author)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(incident)
     .bind(number)
-    .bind(update.at)
+    .bind(at)
     .bind(update.progress.as_str())
     .bind(&update.text)
     .bind(update.note.as_ref().map(|note| NOTE.seal(&[incident, &number.to_string()], note)))
@@ -310,4 +312,42 @@ pub(super) fn work(row: &Row) -> Result<Work, sql::Error> {
         cancelled: number("cancelled")? == 1,
         author: text("author")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::uptime::UptimeChange;
+
+    fn began(at: Millis) -> Outage {
+        let incident = Incident {
+            id: String::new(),
+            tenant: "acme".to_owned(),
+            title: "Web shop: outage".to_owned(),
+            impact: Impact::Major,
+            progress: Progress::Investigating,
+            components: vec!["shop".to_owned()],
+            public: true,
+            automatic: true,
+            cause: None,
+            started_at: at,
+            resolved_at: None,
+            updates: Vec::new(),
+        };
+        Outage::Began { key: format!("shop:{at}"), incident, text: "We see an outage.".to_owned() }
+    }
+
+    #[tokio::test]
+    async fn what_is_said_of_an_incident_stands_in_the_order_of_time_though_its_outage_is_known_late() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("sla.db"), std::sync::Arc::default()).await.unwrap();
+        let (tenant, component) = ("acme".to_owned(), "shop".to_owned());
+        let over = Outage::Over { tenant, component, at: 70_000, text: "It answers again.".to_owned() };
+        // Down again before that was said.
+        let outages = vec![began(10_000), over, began(40_000)];
+        store.uptime_write(UptimeChange { outages, ..UptimeChange::default() }).await.unwrap();
+        let told = store.announcements(80_000).await.unwrap();
+        let said: Vec<_> = told.incidents[0].updates.iter().map(|one| (one.at, one.progress.as_str())).collect();
+        assert_eq!(said, [(10_000, "investigating"), (70_000, "resolved"), (70_001, "investigating")]);
+    }
 }
