@@ -425,7 +425,7 @@ impl Monitor {
             let ask = &self.check(check).probe.ask;
             let (is_ours, silence) = (self.check(check).is_ours(), ask.silence());
             let CheckEntry { plan, state, .. } = &mut self.book.checks[check];
-            if is_ours || !state.last_at.is_some_and(|last| last > now + TOLD_AHEAD) {
+            if is_ours || state.last_at.is_none_or(|last| last <= now + TOLD_AHEAD) {
                 continue;
             }
             state.last_at = Some(now);
