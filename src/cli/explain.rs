@@ -46,8 +46,10 @@ pub async fn explain(config: Config, args: ExplainArgs) -> Result<(), CliError> 
 /// What counts now: of each clock when it is due, and how much time that leaves.
 fn in_force(ledger: &TicketLedger, clocks: &[ClockStatus]) -> String {
     let mut text = format!("{}\n", printable(&ledger.display_id));
-    for (clock, explained) in clocks.iter().zip(&ledger.clocks) {
-        let zone: Tz = explained.timezone.parse().unwrap_or(Tz::UTC);
+    for clock in clocks {
+        // A clock that has no due time is in no ledger.
+        let explained = ledger.clocks.iter().find(|one| one.clock == clock.clock);
+        let zone: Tz = explained.and_then(|one| one.timezone.parse().ok()).unwrap_or(Tz::UTC);
         let time = |at: DateTime<Utc>| {
             format!("{} {}", at.with_timezone(&zone).format("%a %-d %b %Y %H:%M"), notify::zone_name(zone, at))
         };

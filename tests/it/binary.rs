@@ -432,6 +432,21 @@ async fn who_knows_only_the_tickets_number_can_acknowledge_and_the_log_says_who_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn explain_leads_with_the_due_time_in_force_though_another_clock_has_none() {
+    let place = Place::new().await;
+    place.risky_ticket();
+    let mut running = place.run();
+    running.until("sent ");
+    let alerts: serde_json::Value = serde_json::from_slice(&place.ask(&["alerts", "--json"]).stdout).unwrap();
+    let number = alerts["alerts"][0]["display_id"].as_str().unwrap();
+    let said = text(&place.ask(&["explain", number]).stdout);
+    let lead = said.split("\n\n").next().unwrap_or_default();
+    assert!(lead.contains("first response  no due time"), "{said}");
+    assert!(lead.contains("resolution      due ") && lead.contains(" UTC: "), "{said}");
+    running.terminate();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn check_leads_with_what_is_wrong_and_keeps_the_rest_for_those_who_ask() {
     let place = Place::new().await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
