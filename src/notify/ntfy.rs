@@ -90,7 +90,7 @@ fn sort(peer: &Peer, answer: &Answer) -> Result<Receipt, SendError> {
     match answer.status.as_u16() {
         200..=299 => match answer.json()["id"].as_str() {
             Some(id) => Ok(Receipt { id: clean_id(id).map(str::to_owned) }),
-            None => Err(SendError::unanswered("ntfy gave an answer that makes no sense")),
+            None => Err(SendError::unanswered("ntfy gave an invalid answer")),
         },
         403 => Err(SendError::refused(format!("{said}: the token may not write to this topic"))),
         400 | 413 | 422 => Err(SendError::refused(said)),

@@ -154,7 +154,7 @@ fn by_bot(peer: &Peer, answer: &Answer, own_place: bool) -> Result<Receipt, Send
     }
     match body["error"].as_str().map(|error| clean_word(error).unwrap_or("an unknown error")) {
         Some(error) => Err(sort(error, answer, own_place)),
-        None if answer.status.is_success() => Err(SendError::unanswered("Slack gave an answer that makes no sense")),
+        None if answer.status.is_success() => Err(SendError::unanswered("Slack gave an invalid answer")),
         None => Err(SendError::misconfigured(peer.said(answer.status))),
     }
 }
@@ -187,7 +187,7 @@ fn sort(error: &str, answer: &Answer, own_place: bool) -> SendError {
 fn by_webhook(peer: &Peer, answer: &Answer) -> Result<Receipt, SendError> {
     match (answer.status.as_u16(), answer.word()) {
         (200..=299, Some("ok")) => Ok(Receipt { id: None }),
-        (200..=299, _) => Err(SendError::unanswered("Slack gave an answer that makes no sense")),
+        (200..=299, _) => Err(SendError::unanswered("Slack gave an invalid answer")),
         (400, word) => Err(SendError::refused(with_word(peer.said(answer.status), word))),
         (_, word) => Err(SendError::misconfigured(with_word(peer.said(answer.status), word))),
     }

@@ -145,7 +145,7 @@ fn text(body: Vec<u8>) -> Result<String, Fault> {
 }
 
 fn strange() -> Fault {
-    Fault::down("the server's challenge makes no sense")
+    Fault::down("the server's challenge is invalid")
 }
 
 /// Our answer to `challenge`, and the signature with which the server must end.
