@@ -307,7 +307,7 @@ pub fn ticket_text(ticket: &TicketSla, messages: &[Said]) -> String {
         let _ = writeln!(text, "  differs    {}", printable(discrepancy));
     }
     for Said { message, .. } in messages {
-        let when = message.sent_at.unwrap_or(message.due_at).format("%a %d %b %H:%M:%S UTC");
+        let when = message.done_at.unwrap_or(message.due_at).format("%a %d %b %H:%M:%S UTC");
         let _ = writeln!(
             text,
             "  {when}  {} to {} by {}: {}",

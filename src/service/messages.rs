@@ -34,6 +34,8 @@ pub struct MessageView {
     pub created_at: DateTime<Utc>,
     pub due_at: DateTime<Utc>,
     pub sent_at: Option<DateTime<Utc>>,
+    /// When it was sent, refused or cancelled; none while it waits.
+    pub done_at: Option<DateTime<Utc>>,
     pub attempts: i64,
     pub last_error: Option<String>,
     /// The provider's last word on a message that it took, if it says: `delivered`, `undelivered`.
@@ -135,6 +137,7 @@ pub(super) fn message_view(row: Logged, delivery: Option<String>) -> MessageView
         channel: notification.channel.as_str().to_owned(),
         recipient: recipient_words(notification.channel, notification.message.to_name),
         sent_at: row.done_at.filter(|_| row.state == "sent"),
+        done_at: row.done_at.filter(|_| ["sent", "failed", "cancelled"].contains(&row.state.as_str())),
         state: row.state,
         held_by: row.held_by,
         bundle: row.bundle,

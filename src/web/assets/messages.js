@@ -39,7 +39,7 @@ export function messageItem(message, { link = true } = {}) {
   const subject = KINDS[message.kind] ?? message.stage;
   const ticket = message.ticket_id && link
     ? el('a', { href: pageOf(message.tenant, message.ticket_id), onclick: (event) => openFrom(event, message) }, message.display_id ?? message.ticket_id) : null;
-  const at = message.sent_at ?? message.due_at;
+  const at = message.done_at ?? message.due_at;
   return el('li', { class: `message ${message.state}` },
     el('span', { class: 'outcome', title: message.state }, SENT[message.state] ?? '?'),
     el('div', {},
