@@ -179,8 +179,9 @@ pub struct TicketPolicy {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ClockStatus {
     pub clock: ClockKind,
-    /// on_track | at_risk | breached | paused | met | cancelled | unknown
+    /// on_track | at_risk | breached | paused | met | met_late | cancelled | unknown
     pub standing: &'static str,
+    /// Whether it is or was late.
     pub breached: bool,
     /// None while it is paused and not late.
     pub due: Option<DateTime<Utc>>,
@@ -215,9 +216,8 @@ pub struct ClockStatus {
 impl ClockStatus {
     /// `6 h 28 min over`, `42 min left`: working time, as everything of a clock.
     pub fn time_words(&self) -> String {
-        let stopped = self.met_at.is_some();
         match (self.standing, self.remaining) {
-            ("breached", _) if stopped => format!("met late, {} over", self.words_of(self.over.unwrap_or_default())),
+            ("met_late", _) => format!("met late, {} over", self.words_of(self.over.unwrap_or_default())),
             ("met" | "cancelled" | "unknown", _) | (_, None) => self.standing.to_owned(),
             ("paused", Some(left)) => format!("paused, {} left", self.words_of(left)),
             // SuperOps may call a clock breached before its due time; then no time is said to be left.

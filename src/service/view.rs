@@ -9,7 +9,7 @@ use crate::predict::Forecasts;
 use crate::service::overrides::OverrideView;
 use crate::sla::clock::{Basis, ClockState, Standing};
 use crate::sla::forecast::Risk;
-use crate::sla::standing::TicketStanding;
+use crate::sla::standing::{TicketStanding, clock_name};
 use crate::sla::tenant_rules::TenantRules;
 use crate::ticket::conversation::Answerer;
 use crate::ticket::watch::Watched;
@@ -149,7 +149,7 @@ pub fn clock_status(clock: &ClockState<'_>, watched: &Watched, now: DateTime<Utc
     let doubts = clock.doubts.iter().map(|doubt| doubt.words().to_owned());
     ClockStatus {
         clock: clock.kind,
-        standing: clock.standing.as_str(),
+        standing: clock_name(clock),
         breached: clock.breached,
         // While it stands still nobody can say when it will be due.
         due: clock.due.filter(|_| !paused),

@@ -45,9 +45,9 @@ function explain(clock) {
 }
 
 /** One that was stopped late is over no more. */
-const labelOf = (clock) => (clock.met_at && clock.breached ? 'Met late' : STANDINGS[clock.standing]?.label ?? clock.standing);
+const labelOf = (clock) => (clock.standing === 'met_late' ? 'Met late' : STANDINGS[clock.standing]?.label ?? clock.standing);
 
-const looks = (clock) => (clock.met_at && !clock.breached ? 'met' : clock.standing);
+const looks = (clock) => (clock.standing === 'met_late' ? 'breached' : clock.met_at && !clock.breached ? 'met' : clock.standing);
 
 function meter() {
   return el('span', { class: 'meter', 'aria-hidden': 'true' }, el('i'));
