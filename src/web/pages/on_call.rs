@@ -53,6 +53,7 @@ fn may_change(caller: &Caller, rotation: &RotationView) -> bool {
 
 fn section(rotation: &RotationView, changeable: bool, refused: Option<&Refused>, now: DateTime<Utc>) -> Markup {
     let zone = rotation.timezone.parse().unwrap_or(Tz::UTC);
+    let is_doubtful = !rotation.unknown.is_empty() || !rotation.foreign_addresses.is_empty();
     html! {
         article.ticket {
             h2 { (rotation.name) " " span.muted { (rotation.timezone) } }
@@ -65,7 +66,9 @@ fn section(rotation: &RotationView, changeable: bool, refused: Option<&Refused>,
             h3 { "The coming two weeks" }
             (calendar(rotation, zone, now))
             h3 { "Gaps, when nobody is on call" }
-            @if rotation.gaps.is_empty() { p.muted { "None in 30 days." } }
+            @if rotation.gaps.is_empty() {
+                p.muted { "None in 30 days." @if is_doubtful { " Those named above count as reachable." } }
+            }
             ul { @for gap in &rotation.gaps { li.error { (span(gap.from, gap.until, zone)) } } }
             @if !rotation.overrides.is_empty() { h3 { "Standing in" } }
             @for stand_in in &rotation.overrides { (standing_in(stand_in, zone, changeable)) }
