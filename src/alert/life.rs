@@ -87,6 +87,8 @@ pub struct Life {
     pub hold: Option<Hold>,
     /// The next step is told even to those who were told before.
     pub again: bool,
+    /// A person wants the next step told now: what it says waits for no company.
+    pub hurried: bool,
     /// The tenant's number of the last human act on this alert.
     pub acts: i64,
 }
@@ -309,14 +311,14 @@ impl AlertRow {
 
     fn held(&self, kind: HoldKind, until: Option<DateTime<Utc>>, actor: &Actor, now: DateTime<Utc>) -> Self {
         let hold = Hold { kind, by: actor.name.clone(), how: actor.how, at: now, until, over: false };
-        let life = Life { hold: Some(hold), again: false, ..self.life };
+        let life = Life { hold: Some(hold), again: false, hurried: false, ..self.life };
         Self { life, next_step_at: None, generation: self.generation + 1, changed_at: now, ..self.clone() }
     }
 
     fn hurried(&self, now: DateTime<Utc>) -> Self {
         // With a step to wait for it is only brought forward. Else those who were told before are told again.
         let again = self.life.again || self.next_step_at.is_none();
-        let life = Life { hold: None, again, ..self.life };
+        let life = Life { hold: None, again, hurried: true, ..self.life };
         // What is told again is something new to tell, each time.
         let generation = self.generation + u32::from(again);
         Self { life, generation, next_step_at: Some(now), told: true, changed_at: now, ..self.clone() }

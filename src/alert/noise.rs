@@ -20,7 +20,7 @@ use super::escalation::{ChannelKind, Recipient};
 use crate::sla::zone::Tz;
 
 pub use self::caps::{Budget, Cap, Past};
-pub use self::pace::{Heard, Night, Pace, is_urgent, most_urgent};
+pub use self::pace::{Heard, Night, Pace, is_urgent, most_urgent, place};
 pub use self::personal::{ChannelChoice, Daily, People, Personal, Rule as PersonalRule};
 pub use self::quiet::{Hours, QuietHours};
 
@@ -133,9 +133,11 @@ pub struct Waiting<'a> {
     pub is_repeat: bool,
     /// Whether it is a mail, and a text message tells this person the same.
     pub is_texted: bool,
+    /// Whether another channel tells this person the same by now.
+    pub is_begun: bool,
     /// Whether its ticket is of one of the most urgent priorities.
     pub is_urgent: bool,
-    /// Whether it changes what this person is doing.
+    /// Whether it changes what this person is doing, or somebody asked for it to be said now.
     pub is_timely: bool,
     /// Where this person is; none: not known.
     pub zone: Option<Tz>,

@@ -37,6 +37,14 @@ impl<'a> About<'a> {
         }
     }
 
+    /// The alert of `key` as a log names it: `the resolution alert of ticket 062822-0005`.
+    pub fn alert_words(self, key: &AlertKey) -> String {
+        match self {
+            Self::Ticket(watched) => format!("the {} alert of ticket {}", key.kind.words(), watched.ticket.display_id),
+            Self::Service(_) => format!("the {} alert of `{}`", key.kind.words(), key.subject),
+        }
+    }
+
     /// Whether it is still what the alert of `key` was raised for.
     pub fn is_of(self, key: &AlertKey) -> bool {
         match self {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tracing::info;
 
+use super::about::About;
 use super::{Evaluate, TurnContext, escalate, facts, memory, write_back};
 use crate::alert::life::Asked;
 use crate::alert::{self, AlertKey, Closing, Decision, Stage};
@@ -54,8 +55,9 @@ impl Evaluate {
             Decision::Resolve(closing) => {
                 let closing = closing.told_by(watched.ticket.status.as_deref());
                 let Some(row) = self.memory.resolve(&key, closing, context.now) else { return };
-                info!(tenant = %key.tenant, ticket.id = %key.subject, clock = key.kind.as_str(), closing = closing.as_str(),
-                    "alert `{key}` is over: {}", closing.as_str());
+                let alert = About::Ticket(watched).alert_words(&key);
+                info!(tenant = %key.tenant, ticket.number = %watched.ticket.display_id, alert.id = %key.id(),
+                    clock = key.kind.as_str(), closing = closing.as_str(), "{alert} is over: {}", closing.words());
                 work.cancelled.push(key);
                 work.recovered.extend(self.recovered(context, watched, clock, &row, closing));
                 work.alerts.push(row);

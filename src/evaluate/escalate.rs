@@ -18,7 +18,7 @@ use crate::alert::escalation::{ChannelKind, Recipient, Step, Target, chiefs, own
 use crate::alert::life::{Asked, Life, last_moved};
 use crate::alert::noise::{ChannelChoice, is_urgent, most_urgent};
 use crate::alert::policy::Escalation;
-use crate::alert::{AlertKey, Stage, Subject};
+use crate::alert::{AlertKey, AlertKind, Stage, Subject};
 use crate::config::Config;
 use crate::notify::sms::e164;
 use crate::notify::{Body, Message};
@@ -53,7 +53,10 @@ impl Evaluate {
             let after = self.memory.get(&key).and_then(|row| row.after_hold(moved_at, context.now));
             let Some(row) = after else { continue };
             if row.life.held().is_none() {
-                info!(tenant = %key.tenant, ticket.id = %key.subject, "the acknowledgement of `{key}` is up; its escalation goes on");
+                let alert =
+                    context.about(open, &key).map(|about| about.alert_words(&key)).unwrap_or_else(|| key.to_string());
+                info!(tenant = %key.tenant, ticket.id = %key.subject, alert.id = %key.id(),
+                    "the acknowledgement of {alert} is up; its escalation goes on");
             }
             // As with all that a turn changes more than once, the last word holds.
             work.alerts.push(self.memory.put(row));
@@ -118,8 +121,9 @@ impl Evaluate {
         });
         let found = found.or_else(|| self.tell_whoever_answers(context, case, &row, steps, work).then_some(0));
         let again = std::mem::take(&mut row.life.again);
+        row.life.hurried = false;
         let Some(index) = found else {
-            return Some(reaches_nobody(row, steps, context));
+            return Some(reaches_nobody(row, steps, &about.alert_words(key), context));
         };
         row.asked = Some(Asked::of(subject, context.people));
         let step = &steps[index];
@@ -150,9 +154,10 @@ impl Evaluate {
                 write_back::ran(context, watched, clock, &Ran { row, index, step, told_from }, work);
             }
         } else if !is_retry(row, steps) {
-            let key = &row.key;
-            warn!(tenant = %key.tenant, ticket.id = %key.subject, step = index,
-                "escalation step {index} of `{key}` reaches nobody; going on to the next");
+            // Counted from 1, as in messages and on the page.
+            let (key, number, alert) = (&row.key, index + 1, case.about().alert_words(&row.key));
+            warn!(tenant = %key.tenant, ticket.id = %key.subject, alert.id = %key.id(), step = number,
+                "escalation step {number} of {alert} reaches nobody; going on to the next");
         }
         reached
     }
@@ -309,8 +314,8 @@ impl Evaluate {
         let key = key_of_notification(row, &stage, recipient, channel, step);
         let priority = case.about().subject(context).priority;
         let reader = self.reader(context, recipient, priority);
-        // Nobody says how urgent a component without a priority is: it is if it fails.
-        let fails = row.key.ticket().is_none() && priority.is_none() && row.raised.stage == Stage::Breached;
+        // Nobody says how urgent a component without a priority is: it is while it is down.
+        let is_down = row.key.kind == AlertKind::Outage && priority.is_none() && row.raised.stage == Stage::Breached;
         NewNotification {
             tenant: context.tenant.id.clone(),
             ticket_id: Some(row.key.subject.to_string()),
@@ -332,7 +337,7 @@ impl Evaluate {
             },
             due_at: said_from(row, case, context),
             created_at: context.now,
-            reader: Reader { urgent: reader.urgent || fails, ..reader },
+            reader: Reader { urgent: reader.urgent || is_down, timely: row.life.hurried, ..reader },
             alert_key,
         }
     }

@@ -26,8 +26,8 @@ pub(super) fn is_retry(row: &AlertRow, steps: &[Step]) -> bool {
     row.step == 0 && row.next_step_at > first_due_at
 }
 
-/// The row of an alert none of whose steps reaches anybody now.
-pub(super) fn reaches_nobody(mut row: AlertRow, steps: &[Step], context: &TurnContext<'_>) -> AlertRow {
+/// The row of an `alert`, as a log names it, none of whose steps reaches anybody now.
+pub(super) fn reaches_nobody(mut row: AlertRow, steps: &[Step], alert: &str, context: &TurnContext<'_>) -> AlertRow {
     if row.step > 0 {
         // Those of the steps before were told.
         row.next_step_at = None;
@@ -35,8 +35,8 @@ pub(super) fn reaches_nobody(mut row: AlertRow, steps: &[Step], context: &TurnCo
     }
     if !is_retry(&row, steps) {
         let key = &row.key;
-        error!(tenant = %key.tenant, ticket.id = %key.subject,
-            "nobody can be told of `{key}`: no step names anybody with an address; it is tried again until one does");
+        error!(tenant = %key.tenant, ticket.id = %key.subject, alert.id = %key.id(),
+            "nobody can be told of {alert}: no step names anybody with an address; it is tried again until one does");
     }
     row.next_step_at = Some(context.now + NOBODY_AGAIN);
     row

@@ -247,7 +247,12 @@ pub(super) fn alert_row(row: &Row) -> Result<AlertRow, StoreError> {
         ack_expires: TimeDelta::milliseconds(number("ack_expires")?),
         asked: asked.map(|text| serde_json::from_str::<Asked>(&text).map_err(|_| unreadable("owner"))).transpose()?,
         covered_until: covered_until.map(instant).transpose()?,
-        life: Life { hold: hold(row)?, again: number("again")? == 1, acts: number("acts")? },
+        life: Life {
+            hold: hold(row)?,
+            again: number("again")? == 1,
+            hurried: number("hurried")? == 1,
+            acts: number("acts")?,
+        },
     })
 }
 
@@ -275,7 +280,7 @@ async fn upsert(tx: &mut Connection, alerts: &[AlertRow]) -> Result<(), sql::Err
     let mut query: QueryBuilder = QueryBuilder::new(
         "INSERT INTO alerts (key, tenant, ticket_id, clock, cycle, episode, stage, state, reason, due, raised_at,
          changed_at, step, next_step_at, generation, told, resolved_as, id, escalation, ack_expires, acked_at,
-         acked_by, acked_how, ack_until, snoozed_until, hold_over, again, acts, asked, covered_until, target) ",
+         acked_by, acked_how, ack_until, snoozed_until, hold_over, again, hurried, acts, asked, covered_until, target) ",
     );
     query.push_values(alerts, |mut row, alert| {
         let state = if alert.raised.resolved_as.is_some() { "resolved" } else { "open" };
@@ -312,7 +317,7 @@ async fn upsert(tx: &mut Connection, alerts: &[AlertRow]) -> Result<(), sql::Err
          told = excluded.told, resolved_as = excluded.resolved_as, escalation = excluded.escalation,
          ack_expires = excluded.ack_expires, acked_at = excluded.acked_at, acked_by = excluded.acked_by,
          acked_how = excluded.acked_how, ack_until = excluded.ack_until, snoozed_until = excluded.snoozed_until,
-         hold_over = excluded.hold_over, again = excluded.again, asked = excluded.asked,
+         hold_over = excluded.hold_over, again = excluded.again, hurried = excluded.hurried, asked = excluded.asked,
          covered_until = excluded.covered_until, target = excluded.target
          WHERE alerts.acts = excluded.acts AND alerts.told <= excluded.told",
     );
@@ -331,6 +336,7 @@ fn push_life(row: &mut sql::Separated<'_>, alert: &AlertRow) {
         .push_bind(until(HoldKind::Snoozed))
         .push_bind(i64::from(hold.is_some_and(|hold| hold.over)))
         .push_bind(i64::from(life.again))
+        .push_bind(i64::from(life.hurried))
         .push_bind(life.acts);
 }
 

@@ -67,7 +67,7 @@ async fn each_person_gets_one_digest_and_nothing_else() {
 }
 
 /// Another tenant, `beta`, with the account of the first at `endpoint`.
-fn beta(app: &TestApp, endpoint: &str) -> String {
+pub fn beta(app: &TestApp, endpoint: &str) -> String {
     let text = app.config_text();
     let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
     let endpoint = if endpoint.is_empty() { line("endpoint") } else { format!("endpoint = \"{endpoint}\"") };

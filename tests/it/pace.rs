@@ -11,6 +11,7 @@ use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::{CaughtKind, SmsReply};
 use superops_sla::store::audit::Author;
 
+use crate::first_sight::beta;
 use crate::life::only_alert;
 use crate::support::{TestApp, minutes, usual};
 
@@ -62,6 +63,36 @@ async fn warnings_of_one_person_that_fall_within_minutes_are_one_message() {
 }
 
 #[tokio::test]
+async fn warnings_of_one_person_in_two_tenants_are_one_message_as_well() {
+    let mut app = TestApp::paced("").await;
+    let two_tenants = format!("{TWO_STEPS}{}", beta(&app, ""));
+    app.restart_with(&two_tenants).await;
+    app.superops.add(ticket("Medium", minutes(240)));
+    app.turn().await;
+    app.wait(minutes(179)).await;
+    let said = pass(&mut app, 10).await;
+    assert!(matches!(&said[..], [line] if line.contains(MATEO) && line.contains("2 at risk")), "{said:#?}");
+}
+
+#[tokio::test]
+async fn what_a_later_step_says_by_several_channels_leaves_by_all_of_them_at_once() {
+    let mut app = TestApp::paced(
+        "[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\nchannels = ['email']\n\
+         [[alerts.steps]]\nafter = '15m'\nnotify = ['manager']\nchannels = ['email', 'sms']\n",
+    )
+    .await;
+    app.superops.add(ticket("High", minutes(60)));
+    app.turn().await;
+    let said = pass(&mut app, 80).await;
+    let of_dana: Vec<&str> =
+        said.iter().filter(|line| !line.contains(MATEO)).map(|line| line.split(' ').take(2).last().unwrap()).collect();
+    let minutes: Vec<&str> =
+        said.iter().filter(|line| !line.contains(MATEO)).map(|line| line.split(' ').next().unwrap()).collect();
+    assert!(of_dana.contains(&"email") && of_dana.contains(&"text"), "{said:#?}");
+    assert!(minutes.windows(2).all(|pair| pair[0] == pair[1]), "{said:#?}");
+}
+
+#[tokio::test]
 async fn a_warning_that_is_due_soon_hardly_waits_for_company() {
     let mut app = TestApp::paced(ONE_STEP).await;
     app.ticket(minutes(60));
@@ -85,6 +116,22 @@ async fn what_nobody_took_on_is_told_together_at_most_each_quarter_of_an_hour() 
     assert!(!of_dana.is_empty() && of_dana.windows(2).all(|pair| pair[1] - pair[0] >= 15), "{said:#?}");
     let breaches = said.iter().filter(|line| line.contains(MATEO) && line.contains("reached")).count();
     assert!(breaches >= 5, "each breach of an urgent priority is told to its owner at once: {said:#?}");
+}
+
+#[tokio::test]
+async fn what_somebody_escalates_is_told_at_once_however_lately_the_next_person_was_told_of_another() {
+    let mut app = TestApp::paced(TWO_STEPS).await;
+    app.superops.add(ticket("High", minutes(60)));
+    let second = app.superops.add(ticket("High", minutes(70)));
+    app.turn().await;
+    let said = pass(&mut app, 76).await;
+    assert!(said.iter().any(|line| line.contains(DANA)), "{said:#?}");
+    let of_second = AlertQuery { ticket: Some(second.to_string()), ..AlertQuery::default() };
+    let service = app.parts().service.clone();
+    let id = service.alerts(&Reach::All, &of_second).await.unwrap().alerts.remove(0).id;
+    service.act_on_alert(&Reach::All, &id, Act::Escalate, &by_page("Mia")).await.unwrap().unwrap();
+    let said = pass(&mut app, 1).await;
+    assert!(matches!(&said[..], [line] if line.contains(DANA)), "the phone and the page say so: {said:#?}");
 }
 
 #[tokio::test]

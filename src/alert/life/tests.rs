@@ -62,6 +62,13 @@ fn each_act_has_its_effect() {
 }
 
 #[test]
+fn who_escalates_is_in_a_hurry_until_somebody_takes_the_alert_on() {
+    let escalated = after(Stage::Breached, Act::Escalate, 5);
+    assert!(escalated.life.hurried);
+    assert!(!escalated.after(Act::Acknowledge, &mia(), at(6)).unwrap().life.hurried);
+}
+
+#[test]
 fn what_changes_nothing_is_no_act() {
     let acked = after(Stage::Breached, Act::Acknowledge, 5);
     let resolved = after(Stage::Breached, Act::Resolve, 5);

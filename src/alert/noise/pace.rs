@@ -59,9 +59,11 @@ impl Pace {
         let apart = |least: TimeDelta| heard.last.map_or(row.since, |last| (last + least).max(row.since));
         match row.kind {
             Kind::Watch | Kind::Digest | Kind::Update => row.since,
-            Kind::Recovery if row.is_timely => row.since,
+            Kind::Recovery | Kind::Alert(_) if row.is_timely => row.since,
             Kind::Recovery => row.since + self.recoveries_wait,
             Kind::Alert(_) if self.is_worth_none(row, heard) => row.since + self.recoveries_wait,
+            // What several channels say is one message.
+            Kind::Alert(_) if row.is_begun => row.since,
             Kind::Alert(Stage::Breached) if !row.is_known => row.since,
             Kind::Alert(_) if row.step > 0 && row.is_known => apart(self.untaken(row, heard)),
             Kind::Alert(Stage::Breached) if row.is_urgent || self.heard_few(heard) => row.since,
@@ -173,12 +175,17 @@ const URGENT_BEFORE: usize = 8;
 /// So many of a tenant's priorities are urgent.
 const URGENT: usize = 2;
 
+/// Where `priority` stands among the common names, the most urgent first; one that is not common stands last.
+pub fn place(priority: Option<&str>) -> usize {
+    let known = |name: &str| COMMON.iter().position(|common| common.eq_ignore_ascii_case(name.trim()));
+    priority.and_then(known).unwrap_or(COMMON.len())
+}
+
 /// Which of a tenant's `priorities` are its two most urgent: by their names if these are common, else by their order.
 pub fn most_urgent(priorities: &[String]) -> Vec<&str> {
-    let place = |name: &str| COMMON.iter().position(|common| common.eq_ignore_ascii_case(name.trim()));
     let mut names: Vec<&str> = priorities.iter().map(String::as_str).collect();
-    if names.iter().all(|name| place(name).is_some()) {
-        names.sort_by_key(|name| place(name));
+    if names.iter().all(|name| place(Some(*name)) < COMMON.len()) {
+        names.sort_by_key(|name| place(Some(*name)));
     }
     names.truncate(URGENT);
     names

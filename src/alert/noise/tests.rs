@@ -21,6 +21,7 @@ fn row(stage: Stage) -> Waiting<'static> {
         is_known: false,
         is_repeat: false,
         is_texted: false,
+        is_begun: false,
         is_urgent: true,
         is_timely: false,
         zone: None,
@@ -293,6 +294,8 @@ fn the_less_pressing_it_is_and_the_more_was_said_today_the_longer_it_waits() {
         ("an urgent prediction", Waiting { kind: Kind::Alert(Stage::Predicted), is_urgent: true, ..calm() }, {
             [Some(5), Some(720), Some(720)]
         }),
+        ("the same, by the second of its channels", Waiting { is_begun: true, ..urgent }, [None; 3]),
+        ("the same, since somebody escalated", Waiting { is_repeat: true, is_timely: true, ..urgent }, [None; 3]),
         ("good news", good, [Some(720); 3]),
         ("good news for somebody who is at it", Waiting { is_timely: true, ..good }, [None; 3]),
     ];

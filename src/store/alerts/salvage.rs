@@ -48,6 +48,7 @@ pub fn salvaged(row: &Row, said: Option<&str>) -> Option<AlertRow> {
         life: Life {
             hold: hold(&found),
             again: found.get::<i64>("again") == Some(1),
+            hurried: found.get::<i64>("hurried") == Some(1),
             acts: found.get("acts").unwrap_or_default(),
         },
     })

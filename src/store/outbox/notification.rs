@@ -41,7 +41,7 @@ pub struct Reader {
     pub zone: Option<Tz>,
     /// Whether the ticket is of one of the most urgent priorities.
     pub urgent: bool,
-    /// Whether it changes what the person is doing.
+    /// Whether it changes what the person is doing, or somebody asked for it to be said now.
     pub timely: bool,
 }
 

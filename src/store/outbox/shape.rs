@@ -5,7 +5,7 @@
 //! later, or by another channel. However many there are, it takes a handful of
 //! statements; where nothing waits, one.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -49,6 +49,8 @@ struct Found {
     is_repeat: bool,
     /// Whether it is a mail, and a text message tells this person the same.
     is_texted: bool,
+    /// Whether another channel tells this person the same by now.
+    is_begun: bool,
     reader: Reader,
 }
 
@@ -100,27 +102,41 @@ pub(super) async fn shape_due(
     let mut sent = sent_lately(tx, channel, rules.caps_of(channel), &found, now).await?;
     let mut budgets = budgets(tx, channel, rules.budget_of(channel), &found, now).await?;
     let mut orders = ShapingPlan::default();
-    for person in found.chunk_by(|a, b| (&a.address, &a.tenant, &a.recipient) == (&b.address, &b.tenant, &b.recipient))
-    {
-        let (address, tenant) = (&person[0].address, &person[0].tenant);
-        let sent = sent.entry(address.clone()).or_default();
-        let budget = budgets.get_mut(tenant);
-        let heard = person[0].reader.person.as_ref().and_then(|person| heard.get(person)).copied().unwrap_or_default();
-        let past = Past { sent, caps: rules.caps_of(channel), budget: budget.as_deref().copied(), heard };
-        let rows: Vec<_> = person.iter().map(Found::waiting).collect();
-        let dispositions = match channel {
-            // They keep their incidents by key, and sleep at no hour.
-            ChannelKind::PagerDuty | ChannelKind::Webhook => vec![Disposition::Alone; rows.len()],
-            _ => shape(&rows, channel, &past, rules, now),
-        };
-        let messages = orders.take(person, &dispositions);
-        sent.extend(std::iter::repeat_n(now, messages));
-        if let Some(budget) = budget {
-            budget.left = budget.left.saturating_sub(messages);
+    for all in found.chunk_by(|a, b| a.reader() == b.reader()) {
+        for person in as_budgets_allow(all, &budgets) {
+            let tenants: BTreeSet<&String> = person.iter().map(|row| &row.tenant).collect();
+            let sent = sent.entry(person[0].address.clone()).or_default();
+            let budget = tenants.iter().filter_map(|tenant| budgets.get(*tenant)).min_by_key(|budget| budget.left);
+            let heard = person[0].reader.person.as_ref().and_then(|person| heard.get(person)).copied();
+            let heard = heard.unwrap_or_default();
+            let past = Past { sent, caps: rules.caps_of(channel), budget: budget.copied(), heard };
+            let rows: Vec<_> = person.iter().map(|row| row.waiting()).collect();
+            let dispositions = match channel {
+                // They keep their incidents by key, and sleep at no hour.
+                ChannelKind::PagerDuty | ChannelKind::Webhook => vec![Disposition::Alone; rows.len()],
+                _ => shape(&rows, channel, &past, rules, now),
+            };
+            let messages = orders.take(&person, &dispositions);
+            sent.extend(std::iter::repeat_n(now, messages));
+            for tenant in tenants {
+                if let Some(budget) = budgets.get_mut(tenant) {
+                    budget.left = budget.left.saturating_sub(messages);
+                }
+            }
         }
     }
     let hurried = orders.carry_out(tx, now).await?;
     Ok(Shaped { over_budget: orders.over_budget, hurried })
+}
+
+/// What waits for one reader, without what its tenant's budget holds up: that must hold up nothing of other tenants.
+fn as_budgets_allow<'f>(person: &'f [Found], budgets: &BTreeMap<String, Budget>) -> Vec<Vec<&'f Found>> {
+    let mut parts: BTreeMap<Option<&str>, Vec<&Found>> = BTreeMap::new();
+    for row in person {
+        let is_used_up = budgets.get(&row.tenant).is_some_and(|budget| budget.left == 0);
+        parts.entry(is_used_up.then_some(row.tenant.as_str())).or_default().push(row);
+    }
+    parts.into_values().collect()
 }
 
 /// What is due, and what else waits for company at the same addresses.
@@ -156,8 +172,8 @@ async fn waiting(
         company.bind(millis(now - CLIENT_IS_NEWS_AFTER)).bind(under_way.keys()).bind(ADDRESS.any_of(addresses));
     let company = company.fetch_each(tx, |row| Found::read(&row)).await?;
     found.extend(company);
-    // As the addresses read, not as they stand.
-    found.sort_by(|a, b| a.place().cmp(&b.place()));
+    // As the addresses read, not as they stand: what one reads stands together, by what is due first.
+    found.sort_by(|a, b| (a.reader(), a.breach_at, &a.key).cmp(&(b.reader(), b.breach_at, &b.key)));
     Ok(found)
 }
 
@@ -176,7 +192,11 @@ const WAITING: &str =
                     AND p.stage = n.stage AND p.step = n.step AND p.created_at = n.created_at
                     AND p.person = n.person AND p.channel = 'sms'
                     AND p.released_at IS NOT NULL AND (p.state IN ('sending', 'bundled', 'sent')
-                      OR (p.state = 'pending' AND p.last_error IS NULL))) AS is_texted
+                      OR (p.state = 'pending' AND p.last_error IS NULL))) AS is_texted,
+            EXISTS (SELECT 1 FROM notifications p WHERE p.alert_key = n.alert_key AND p.stage = n.stage
+                    AND p.step = n.step AND p.created_at = n.created_at AND p.person = n.person
+                    AND p.channel <> n.channel AND p.released_at IS NOT NULL
+                    AND p.state IN ('pending', 'sending', 'bundled', 'sent')) AS is_begun
      FROM notifications n WHERE n.channel = $1 AND n.state = 'pending' AND n.released_at IS NULL
      AND n.key NOT IN (SELECT value FROM json_each($4))";
 
@@ -258,13 +278,17 @@ impl Found {
             is_known: row.try_get("is_known")?,
             is_repeat: row.try_get("is_repeat")?,
             is_texted: row.try_get("is_texted")?,
+            is_begun: row.try_get("is_begun")?,
             reader: reader(row)?,
         })
     }
 
-    /// What is said at one place stands together, by what is due first.
-    fn place(&self) -> (&str, &str, &str, Option<DateTime<Utc>>, &str) {
-        (&self.address, &self.tenant, &self.recipient, self.breach_at, &self.key)
+    /// Who reads it there: a person, whatever the tenant, or else whoever a tenant knows by that name.
+    fn reader(&self) -> (&str, &str, &str, &str) {
+        match &self.reader.person {
+            Some(person) => (&self.address, person, "", ""),
+            None => (&self.address, "", &self.tenant, &self.recipient),
+        }
     }
 
     fn waiting(&self) -> Waiting<'_> {
@@ -279,6 +303,7 @@ impl Found {
             is_known: self.is_known,
             is_repeat: self.is_repeat,
             is_texted: self.is_texted,
+            is_begun: self.is_begun,
             is_urgent: self.reader.urgent,
             is_timely: self.reader.timely,
             zone: self.reader.zone,
@@ -301,7 +326,7 @@ fn kind_of(kind: &str, stage: &str) -> Kind {
 
 impl ShapingPlan {
     /// Notes what becomes of the rows of one person. Gives the number of messages that go out.
-    fn take(&mut self, person: &[Found], dispositions: &[Disposition]) -> usize {
+    fn take(&mut self, person: &[&Found], dispositions: &[Disposition]) -> usize {
         let mut clients = HashSet::new();
         let mut bundle = Vec::new();
         let mut messages = 0;
