@@ -148,11 +148,12 @@ impl Attempt {
     }
 }
 
-/// `breached 062822-0005 resolution`: the alert's stage, and what people call the ticket. Whom it goes to does not belong
+/// `breached 062822-0005 resolution`: the alert's stage, or what else is said of it, and what people call the ticket. Whom it goes to does not belong
 /// in a log: the alert's page says it.
 fn about(notification: &NewNotification) -> String {
     match render::about(&notification.message) {
-        Some(about) => format!("{} {about}", notification.stage),
+        Some(about) if notification.kind == "alert" => format!("{} {about}", notification.stage),
+        Some(about) => format!("{} {about}", notification.kind),
         None => notification.kind.to_owned(),
     }
 }

@@ -317,6 +317,9 @@ pub struct BundleFacts {
     /// How many tickets they are about.
     pub tickets: u32,
     pub breached: u32,
+    /// Predicted to breach.
+    #[serde(default)]
+    pub likely: u32,
     /// Answered or resolved meanwhile, after an alert had been told.
     pub recovered: u32,
     pub clients: u32,
@@ -325,6 +328,9 @@ pub struct BundleFacts {
     /// When the first of what has not breached is due.
     #[serde(default)]
     pub first_due: Option<DateTime<Utc>>,
+    /// When the first of what has breached was due.
+    #[serde(default)]
+    pub breached_due: Option<DateTime<Utc>>,
     /// By when all that has not breached is due.
     pub last_due: Option<DateTime<Utc>>,
     /// It is the digest in which quiet hours end.

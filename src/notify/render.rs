@@ -25,7 +25,10 @@ use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use self::letter::Letter;
-use super::{Body, BundleRow, JUST, Message, ServiceFacts, TicketFacts, WorkingTime, span, words, zone_name};
+use super::{
+    AcknowledgedFacts, AlertFacts, Body, BundleRow, JUST, Message, RecoveryFacts, ServiceFacts, TicketFacts,
+    WorkingTime, span, words, zone_name,
+};
 use crate::alert::{AlertKind, Stage};
 use crate::sla::zone::Tz;
 
@@ -101,7 +104,11 @@ pub fn brief(message: &Message, now: DateTime<Utc>) -> String {
 /// The ticket and the clock that `message` is about, in a few words: `062822-0005 first response`.
 pub fn about(message: &Message) -> Option<String> {
     match &message.body {
-        Body::Alert(facts) => Some(format!("{} {}", facts.ticket.shown_id(), facts.clock.words())),
+        Body::Alert(AlertFacts { ticket, clock, .. })
+        | Body::Recovery(RecoveryFacts { ticket, clock, .. })
+        | Body::Acknowledged(AcknowledgedFacts { ticket, clock, .. }) => {
+            Some(format!("{} {}", ticket.shown_id(), clock.words()))
+        }
         _ => None,
     }
 }
@@ -110,7 +117,8 @@ pub fn about(message: &Message) -> Option<String> {
 pub fn about_row(row: &BundleRow, message: &Message, now: DateTime<Utc>) -> Option<String> {
     let BundleRow::Alert { ticket, .. } = row else { return None };
     let words = bundle::standing(row, now, message.timezone)?;
-    Some(format!("{} {}, {}: {words}", ticket.shown_id(), ticket.shown_subject(), ticket.whose()))
+    let whose = Some(ticket.whose()).filter(|whose| !whose.is_empty());
+    Some(format!("{}: {words}", [ticket.about()].into_iter().chain(whose).collect::<Vec<_>>().join(", ")))
 }
 
 /// What a ticket is about, and its priority and client: a clean line each.
@@ -305,11 +313,17 @@ impl TicketFacts {
         shown(Some(&self.subject), 150).unwrap_or_else(|| nothing.to_owned())
     }
 
+    /// `062822-0005 Mail server down`.
+    fn about(&self) -> String {
+        format!("{} {}", self.shown_id(), self.shown_subject())
+    }
+
     fn shown_client(&self) -> String {
         shown(self.client.as_deref(), 80).unwrap_or_else(|| "no client".to_owned())
     }
 
-    /// `High, Harbour Dental`: how much it matters, and to whom; before it the tenant, where there are several.
+    /// `High, Harbour Dental`: how much it matters, and to whom; before it the tenant, where there are several. Of a
+    /// component there may be nothing to say.
     fn whose(&self) -> String {
         let tenant = shown(self.tenant.as_deref(), 40);
         let priority = shown(self.priority.as_deref(), 40).map(|priority| match priority.to_lowercase() {
@@ -317,7 +331,9 @@ impl TicketFacts {
             lower if lower.contains("priority") => priority,
             _ => format!("{priority} priority"),
         });
-        tenant.into_iter().chain(priority).chain([self.shown_client()]).collect::<Vec<_>>().join(", ")
+        // Each ticket is somebody's; a component may well be the desk's own.
+        let client = Some(self.shown_client()).filter(|_| self.client.is_some() || self.service.is_none());
+        tenant.into_iter().chain(priority).chain(client).collect::<Vec<_>>().join(", ")
     }
 
     fn shown_technician(&self) -> String {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::letter::{Letter, Row, mark, outcome, same, service_over};
+use super::letter::{ENDED, Letter, Row, mark, outcome, same, service_over};
 use super::{Told, Urgency, local, sane, shown};
 use crate::notify::{BundleFacts, BundleRow, Message, TicketFacts, counted};
 use crate::sla::zone::Tz;
@@ -21,7 +21,7 @@ pub(super) fn letter(facts: &BundleFacts, message: &Message, now: DateTime<Utc>)
     } else {
         ("", "All of this came up at about the same time, so it is one message, the worst first.")
     };
-    let mark = mark(same(facts.rows.iter().map(|row| ticket(row).tenant.as_deref())));
+    let mark = mark(one_tenant(facts));
     let mut letter = Letter::new(format!("{mark} {occasion}{headline}"), headline, urgency);
     letter.rows = facts.rows.iter().map(|row| line_of(row, message, now)).collect();
     if facts.more > 0 {
@@ -36,42 +36,88 @@ pub(super) fn sum(facts: &BundleFacts, now: DateTime<Utc>, zone: Tz) -> String {
     let number = u32::try_from(facts.rows.len()).unwrap_or(u32::MAX).saturating_add(facts.more);
     let ahead = number.saturating_sub(facts.breached).saturating_sub(facts.recovered);
     if facts.more == 0 && !facts.rows.is_empty() && facts.rows.iter().all(|row| ticket(row).service.is_some()) {
-        return counts([(facts.breached, "failing", ""), (ahead, "at risk", ""), (facts.recovered, "OK again", "")]);
+        return counts(&[(facts.breached, "failing", ""), (ahead, "at risk", ""), (facts.recovered, "OK again", "")]);
     }
-    // What waited in a queue until its time had run out says so.
-    let is_past = facts.last_due.is_none_or(|due| sane(due) <= sane(now));
-    let first = facts.first_due.or(facts.last_due).filter(|_| !is_past);
-    let first = first.map(|due| format!(", first due {}", local(due, now, zone))).unwrap_or_default();
-    let risk = if is_past { "past due" } else { "at risk" };
-    let said = counts([(facts.breached, "breached", ""), (ahead, risk, &first), (facts.recovered, "done", "")]);
+    let first = first_due(facts, now).map(|due| {
+        let was = if sane(due) < sane(now) { "was " } else { "" };
+        format!(", first {was}due {}", local(due, now, zone))
+    });
+    let first = first.as_deref().unwrap_or_default();
+    let likely = facts.likely.min(ahead);
+    let said = match is_past(facts, now) {
+        // What waited in a queue until its time had run out says so.
+        true => counts(&[(facts.breached, "breached", first), (ahead, "past due", ""), (facts.recovered, "done", "")]),
+        false => counts(&[
+            (facts.breached, "breached", ""),
+            (ahead - likely, "at risk", if likely == 0 { first } else { "" }),
+            (likely, "likely to breach", first),
+            (facts.recovered, "done", ""),
+        ]),
+    };
     // A ticket has more than one clock; where that shows, the tickets are counted as well.
-    let has_services = facts.rows.iter().any(|row| ticket(row).service.is_some());
-    if facts.tickets == number || facts.tickets == 0 || has_services {
+    if facts.tickets == number || facts.tickets == 0 || has_services(facts) {
         return said;
     }
     format!("{said} ({})", counted(facts.tickets as usize, "ticket"))
 }
 
+/// The time that the headline names: when the first is due of what is still ahead, or else the first was of what has
+/// breached. No component is due.
+pub(super) fn first_due(facts: &BundleFacts, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    match is_past(facts, now) {
+        true => facts.breached_due.filter(|_| !has_services(facts)),
+        false => facts.first_due.or(facts.last_due),
+    }
+}
+
+/// Whether nothing of it is still ahead.
+fn is_past(facts: &BundleFacts, now: DateTime<Utc>) -> bool {
+    facts.last_due.is_none_or(|due| sane(due) <= sane(now))
+}
+
+fn has_services(facts: &BundleFacts) -> bool {
+    facts.rows.iter().any(|row| ticket(row).service.is_some())
+}
+
+/// The tenant that all of it is about, where there are several and it is one.
+pub(super) fn one_tenant(facts: &BundleFacts) -> Option<&str> {
+    same(facts.rows.iter().map(|row| ticket(row).tenant.as_deref()))
+}
+
 /// Those of which there are any.
-fn counts(parts: [(u32, &str, &str); 3]) -> String {
-    let said = parts.into_iter().filter(|(count, ..)| *count > 0);
+fn counts(parts: &[(u32, &str, &str)]) -> String {
+    let said = parts.iter().filter(|(count, ..)| *count > 0);
     said.map(|(count, what, when)| format!("{count} {what}{when}")).collect::<Vec<_>>().join(", ")
 }
 
 /// The client that all of it is about, if it is one.
-pub(super) fn one_client(facts: &BundleFacts) -> Option<String> {
+fn one_client(facts: &BundleFacts) -> Option<String> {
     shown(facts.client.as_deref(), 80).filter(|_| facts.clients == 1)
 }
 
-/// `062822-0005 resolution was due 14:30 London`.
-pub(super) fn worst(facts: &BundleFacts, now: DateTime<Utc>, zone: Tz) -> Option<String> {
-    let row = facts.rows.first()?;
-    let words = match row {
-        BundleRow::Alert { .. } => standing(row, now, zone)?,
-        BundleRow::Recovery(facts) if facts.ticket.service.is_some() => return Some(service_over(facts, now, zone)),
-        BundleRow::Recovery(facts) => outcome(facts).1,
-    };
-    Some(format!("{} {words}", id(row)))
+/// `resolution was due 14:30 London`, or `resolution` where the `headline` names that time.
+pub(super) fn brief(row: &BundleRow, headline: Option<DateTime<Utc>>, now: DateTime<Utc>, zone: Tz) -> String {
+    match row {
+        BundleRow::Alert { ticket, clock, due, .. }
+            if ticket.service.is_none() && headline.map(|at| local(at, now, zone)) == Some(local(*due, now, zone)) =>
+        {
+            clock.words().to_owned()
+        }
+        BundleRow::Alert { .. } => standing(row, now, zone).unwrap_or_default(),
+        BundleRow::Recovery(facts) if facts.ticket.service.is_some() => service_over(facts, now, zone),
+        BundleRow::Recovery(facts) => match outcome(facts) {
+            (ENDED, what) => format!("{}, {what}", facts.clock.words()),
+            (_, what) => what,
+        },
+    }
+}
+
+/// When it was due, if it was told so.
+pub(super) fn due(row: &BundleRow) -> Option<DateTime<Utc>> {
+    match row {
+        BundleRow::Alert { due, .. } => Some(*due),
+        BundleRow::Recovery(_) => None,
+    }
 }
 
 /// The id that people know the ticket by.

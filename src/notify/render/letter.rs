@@ -99,16 +99,16 @@ impl Letter {
         let whose = ticket.whose();
         self.preheader = format!("{}. {whose}, {}", self.headline, ticket.shown_technician());
         self.whose = Some(whose);
-        self.about = Some(format!("{} {}", ticket.shown_id(), ticket.shown_subject()));
+        self.about = Some(ticket.about());
         self.links = links(ticket);
         self
     }
 
     /// The headline names it already.
     fn about_service(mut self, ticket: &TicketFacts) -> Self {
-        let whose = ticket.whose();
-        self.preheader = format!("{}. {whose}", self.headline);
-        self.whose = Some(whose);
+        self.whose = Some(ticket.whose()).filter(|whose| !whose.is_empty());
+        self.preheader =
+            self.whose.iter().fold(self.headline.clone(), |headline, whose| format!("{headline}. {whose}"));
         self.links = links(ticket);
         self
     }
@@ -163,7 +163,7 @@ pub(super) fn service_state(
     now: DateTime<Utc>,
     zone: Tz,
 ) -> String {
-    let state = format!("{} {}", ticket.shown_id(), ticket.shown_subject());
+    let state = ticket.about();
     match kind {
         AlertKind::Outage | AlertKind::Heartbeat => format!("{state} since {}", local(service.since, now, zone)),
         _ => state,
@@ -250,10 +250,11 @@ pub(super) fn acknowledged(facts: &AcknowledgedFacts, message: &Message, now: Da
     letter
 }
 
-/// `resolution, by Mia at 14:05 BST`.
+/// `resolution, by Mia at 14:05 BST`; of a component its name as well, which nothing else says.
 pub(super) fn acknowledgement(facts: &AcknowledgedFacts, now: DateTime<Utc>, zone: Tz) -> String {
     let by = shown(Some(&facts.by), 40).unwrap_or_else(|| "somebody".to_owned());
-    format!("{}, by {by} at {}", facts.clock.words(), local(facts.at, now, zone))
+    let service = facts.ticket.service.as_ref().map(|_| facts.ticket.shown_id() + " ").unwrap_or_default();
+    format!("{service}{}, by {by} at {}", facts.clock.words(), local(facts.at, now, zone))
 }
 
 /// `OK` and `first response given 12 min before it was due`; `Alert ended` and `clock paused`.
@@ -321,8 +322,9 @@ impl Row {
         Self {
             urgency,
             over,
-            title: format!("{} {}", ticket.shown_id(), ticket.shown_subject()),
+            title: ticket.about(),
             details: match ticket.service {
+                Some(_) if ticket.whose().is_empty() => what.to_owned(),
                 Some(_) => format!("{}: {what}", ticket.whose()),
                 None => format!("{}: {what}, {}", ticket.whose(), ticket.shown_technician()),
             },

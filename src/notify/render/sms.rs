@@ -10,7 +10,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Told, Urgency, bundle, gsm7, letter, line, shown};
-use crate::notify::{AlertFacts, Body, JUST, Message, TicketFacts};
+use crate::notify::{AlertFacts, Body, BundleFacts, BundleRow, JUST, Message, TicketFacts};
 use crate::sla::zone::Tz;
 
 /// What one segment holds.
@@ -70,7 +70,7 @@ fn units(text: &str) -> usize {
 }
 
 /// A text message in parts, in the order in which they are read, the most wanted first.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Draft {
     /// The state; short, and never cut.
     head: String,
@@ -112,16 +112,7 @@ fn draft(message: &Message, now: DateTime<Utc>) -> Draft {
                 ..Draft::default()
             }
         }
-        Body::Bundle(facts) => {
-            let worst = bundle::worst(facts, now, zone).map(|worst| (". ", format!("Worst: {worst}")));
-            let ids = facts.rows.iter().skip(1).map(|row| (", ", bundle::id(row)));
-            Draft {
-                head: format!("SLA: {}", bundle::sum(facts, now, zone)),
-                client: bundle::one_client(facts).map(|client| (". ", line(&client, 30))),
-                whole: worst.into_iter().chain(ids).collect(),
-                ..Draft::default()
-            }
-        }
+        Body::Bundle(facts) => several(facts, now, zone),
         Body::Stale(facts) => {
             let reason = facts.fresh_at.is_none().then(|| (": ", line(&facts.reason, 150)));
             let head = letter::stale_state(facts, now, zone);
@@ -132,6 +123,35 @@ fn draft(message: &Message, now: DateTime<Utc>) -> Draft {
         Body::Update(facts) => Draft::bare(line(&facts.page, 80)),
         Body::Test => Draft::bare("Test: text messages from the SLA watch reach you".to_owned()),
     }
+}
+
+/// `SLA (north): 2 breached, first was due 14:30 London. Worst: High, Harbour Dental: resolution. 062822-0005 Mail server
+/// down. Also 062822-0006`.
+fn several(facts: &BundleFacts, now: DateTime<Utc>, zone: Tz) -> Draft {
+    let one_tenant = bundle::one_tenant(facts);
+    let head = format!("SLA{}: {}", tenant_mark(one_tenant), bundle::sum(facts, now, zone));
+    let ids = |glue| {
+        facts
+            .rows
+            .iter()
+            .skip(1)
+            .enumerate()
+            .map(move |(nth, row)| (if nth == 0 { glue } else { ", " }, bundle::id(row)))
+    };
+    let Some(row) = facts.rows.first() else { return Draft::bare(head) };
+    let named = bundle::first_due(facts, now);
+    let of_worst = [bundle::brief(row, named, now, zone), bundle::brief(row, bundle::due(row), now, zone)];
+    let mut drafts = of_worst
+        .into_iter()
+        .map(|what| Draft { whole: ids(". Also ").collect(), ..Draft::worst(row, &head, &what, one_tenant.is_some()) });
+    let ids_alone = Draft { whole: ids(". ").collect(), ..Draft::bare(head.clone()) };
+    drafts.find(Draft::has_room).unwrap_or(ids_alone)
+}
+
+/// ` (north)`, if the plain alphabet can write it.
+fn tenant_mark(tenant: Option<&str>) -> String {
+    let mark = shown(tenant, 12).map(|tenant| format!(" ({tenant})"));
+    mark.filter(|mark| gsm7::fold(mark).is_some()).unwrap_or_default()
 }
 
 /// `SLA: Web shop is down since 14:05 UTC`.
@@ -152,7 +172,7 @@ fn alert(facts: &AlertFacts, now: DateTime<Utc>, zone: Tz) -> Draft {
     let mut draft = Draft::about(&facts.ticket, &state(urgency), &told.due(now, zone));
     let room = facts.advice.as_ref().and_then(|advice| advice.room.as_ref());
     let room = room.map(|room| format!("{} has room", line(&room.name, 24)));
-    let technician = shown(facts.ticket.technician.as_deref(), 24).unwrap_or_else(|| "Nobody has it".to_owned());
+    let technician = shown(facts.ticket.technician.as_deref(), 24).unwrap_or_else(|| "Unassigned".to_owned());
     let span = told.span(now).filter(|span| span != JUST);
     let rest = room.into_iter().chain(span).chain([technician]);
     draft.whole.extend(rest.map(|part| (". ", part)));
@@ -174,8 +194,7 @@ impl Draft {
 
     /// `SLA at risk: High, Harbour Dental: first response due 14:30 London. 062822-0005 Mail server down`.
     fn about(ticket: &TicketFacts, state: &str, what: &str) -> Self {
-        let tenant = shown(ticket.tenant.as_deref(), 12).map(|tenant| format!(" ({tenant})")).unwrap_or_default();
-        let tenant = Some(tenant).filter(|tenant| gsm7::fold(tenant).is_some()).unwrap_or_default();
+        let tenant = tenant_mark(ticket.tenant.as_deref());
         // In units, not characters: an emoji counts twice.
         let id = cut(&ticket.shown_id(), LONGEST_ID, units);
         Self {
@@ -185,6 +204,41 @@ impl Draft {
             what: format!(": {what}. {id}"),
             extras: vec![(" ", ticket.shown_subject())],
             whole: Vec::new(),
+        }
+    }
+
+    /// After `head`, `what` is said of `row`, the worst of several; its tenant is named unless it is that `of_all`.
+    fn worst(row: &BundleRow, head: &str, what: &str, of_all: bool) -> Self {
+        let ticket = bundle::ticket(row);
+        let lead = if matches!(row, BundleRow::Alert { .. }) { "Worst: " } else { "" };
+        let tenant = shown(ticket.tenant.as_deref(), 12).filter(|_| !of_all);
+        let whose: String =
+            [tenant, shown(ticket.priority.as_deref(), 10)].into_iter().flatten().map(|one| one + ", ").collect();
+        let client = ticket.client.is_some() || ticket.service.is_none();
+        let glue = if client { ": " } else { "" };
+        let (what, subject) = match ticket.service {
+            Some(_) => (format!("{glue}{what}"), None),
+            None => {
+                (format!("{glue}{what}. {}", cut(&ticket.shown_id(), LONGEST_ID, units)), Some(ticket.shown_subject()))
+            }
+        };
+        Self {
+            head: format!("{head}. {lead}"),
+            priority: Some(whose),
+            client: client.then(|| ("", line(&ticket.shown_client(), 30))),
+            what,
+            extras: subject.map(|subject| (" ", subject)).into_iter().collect(),
+            whole: Vec::new(),
+        }
+    }
+
+    /// Whether all that must be said fits, if only with a part of the client.
+    fn has_room(&self) -> bool {
+        const LONGEST_TAIL: &str = ". Reply 255a to ack all #a1b2c3";
+        let least = |draft: &Self| Self { client: None, ..draft.clone() }.essence(LONGEST_TAIL);
+        match self.folded() {
+            Some(folded) => !is_too_long(&least(&folded)),
+            None => units(&least(self)) <= TWO_WIDE_SEGMENTS,
         }
     }
 

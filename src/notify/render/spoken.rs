@@ -6,8 +6,8 @@
 use chrono::{DateTime, Utc};
 
 use super::letter::Letter;
-use super::line;
-use crate::notify::{Body, Message};
+use super::{bundle, line};
+use crate::notify::{Body, Message, TicketFacts};
 
 /// Some twenty seconds. A listener remembers no more.
 const LONGEST: usize = 300;
@@ -20,10 +20,23 @@ pub fn spoken(message: &Message, now: DateTime<Utc>) -> String {
         return "This is a test call of the SLA watch.".to_owned();
     }
     let letter = Letter::of(message, now);
-    let about = letter.about.as_deref().map(|about| line(about, LONGEST_SUBJECT));
-    let parts = [Some(letter.headline), letter.whose, about];
+    let (whose, about) = match &message.body {
+        // Of several only the worst can be said.
+        Body::Bundle(facts) => facts.rows.first().map(bundle::ticket).map(worst).unwrap_or_default(),
+        _ => (letter.whose, letter.about),
+    };
+    let about = about.as_deref().map(|about| line(about, LONGEST_SUBJECT));
+    let parts = [Some(letter.headline), whose, about];
     let parts: Vec<_> = parts.into_iter().flatten().map(|part| said(&part)).filter(|part| !part.is_empty()).collect();
     format!("S L A alert: {}.", line(&parts.join(", "), LONGEST))
+}
+
+/// Whose `ticket` is and what it is about, as the worst of several.
+fn worst(ticket: &TicketFacts) -> (Option<String>, Option<String>) {
+    match ticket.whose() {
+        whose if whose.is_empty() => (None, Some(format!("worst: {}", ticket.about()))),
+        whose => (Some(format!("worst: {whose}")), Some(ticket.about())),
+    }
 }
 
 /// `12 min over (due 14:30 BST)` as `12 minutes over, due 14:30 BST`.

@@ -13,6 +13,8 @@ use chrono::{DateTime, Utc};
 
 use super::withdraw::VOID;
 use super::{Leased, NewNotification, ROWS_A_STATEMENT, digest, enqueue, json, leased, millis, notification_key};
+use crate::alert::Stage;
+use crate::alert::noise::place;
 use crate::notify::{AlertFacts, Body, BundleFacts, BundleRow, Message};
 use crate::store::sealed::{LAST_ERROR, MESSAGE};
 use crate::store::sql::{self, Connection};
@@ -37,7 +39,10 @@ pub(super) async fn form(
     let key = notification_key(&names);
     let thread = format!("{}:bundle:{key}", first.tenant);
     let body = Body::Bundle(BundleFacts::default());
-    let message = Message { key: key.clone(), thread: thread.clone(), continues_thread: false, body, ..first.message };
+    // Alone each tells its own local times; together they go by where the reader is.
+    let timezone = first.reader.zone.unwrap_or(first.message.timezone);
+    let message =
+        Message { key: key.clone(), thread: thread.clone(), continues_thread: false, timezone, body, ..first.message };
     let bundle = NewNotification {
         alert_key: thread,
         ticket_id: None,
@@ -96,22 +101,29 @@ async fn leave_out_void(tx: &mut Connection, key: &str, now: DateTime<Utc>) -> R
 
 async fn facts(tx: &mut Connection, key: &str) -> Result<BundleFacts, sql::Error> {
     let sums = format!(
-        "SELECT COUNT(*) AS number, COUNT(DISTINCT ticket_id) AS tickets, COUNT(DISTINCT COALESCE(client, '')) AS clients,
+        "SELECT COUNT(*) AS number, COUNT(DISTINCT tenant || ':' || ticket_id) AS tickets,
+                COUNT(DISTINCT tenant || ':' || COALESCE(client, '')) AS clients,
                 MIN(client) AS client, COUNT(CASE WHEN kind = 'alert' AND stage LIKE 'breached%' THEN 1 END) AS breached,
+                COUNT(CASE WHEN kind = 'alert' AND stage LIKE 'predicted%' THEN 1 END) AS likely,
                 COUNT(CASE WHEN kind = 'recovery' THEN 1 END) AS recovered,
                 COUNT(CASE WHEN held_by = 'quiet_hours' THEN 1 END) AS kept_quiet,
                 MIN(CASE WHEN kind = 'alert' AND stage NOT LIKE 'breached%' THEN breach_at END) AS first_due,
+                MIN(CASE WHEN kind = 'alert' AND stage LIKE 'breached%' THEN breach_at END) AS breached_due,
                 MAX(CASE WHEN kind = 'alert' AND stage NOT LIKE 'breached%' THEN breach_at END) AS last_due
          FROM notifications WHERE {MEMBERS}"
     );
     let sums = sql::query(sql::AssertSqlSafe(sums)).bind(key).fetch_one(&mut *tx).await?;
+    // What is still ahead stands by its due time: what is due first can be saved first.
     let messages = format!(
-        "SELECT message, key FROM notifications WHERE {MEMBERS}
-         ORDER BY kind = 'recovery', stage NOT LIKE 'breached%', stage NOT LIKE 'warning%', breach_at, key LIMIT $2"
+        "SELECT message, urgent, key FROM notifications WHERE {MEMBERS}
+         ORDER BY kind = 'recovery', stage NOT LIKE 'breached%', stage NOT LIKE 'warning%',
+           CASE WHEN stage LIKE 'breached%' THEN -urgent ELSE 0 END, breach_at, -urgent, key LIMIT $2"
     );
-    let messages = sql::query_scalar(sql::AssertSqlSafe(messages)).bind(key).bind(MOST_ROWS);
-    let messages: Vec<String> = messages.fetch_all(&mut *tx).await?;
-    let rows: Vec<_> = messages.iter().filter_map(|message| row(message)).collect();
+    let messages = sql::query_as(sql::AssertSqlSafe(messages)).bind(key).bind(MOST_ROWS);
+    let messages: Vec<(String, bool)> = messages.fetch_all(&mut *tx).await?;
+    let mut rows: Vec<_> = messages.iter().filter_map(|(message, urgent)| Some((row(message)?, *urgent))).collect();
+    rows.sort_by_key(|(row, urgent)| gravity(row, *urgent));
+    let rows: Vec<_> = rows.into_iter().map(|(row, _)| row).collect();
     let count = |name: &str| sums.try_get::<u32, _>(name);
     let number = count("number")?;
     let due = |name: &str| {
@@ -122,13 +134,23 @@ async fn facts(tx: &mut Connection, key: &str) -> Result<BundleFacts, sql::Error
         rows,
         tickets: count("tickets")?,
         breached: count("breached")?,
+        likely: count("likely")?,
         recovered: count("recovered")?,
         clients: count("clients")?,
         client: sums.try_get("client")?,
         after_quiet_hours: number > 0 && count("kept_quiet")? == number,
         first_due: due("first_due")?,
+        breached_due: due("breached_due")?,
         last_due: due("last_due")?,
     })
+}
+
+/// What is breached stands first, by its priority; the rest keeps its order.
+fn gravity(row: &BundleRow, urgent: bool) -> (bool, bool, usize) {
+    match row {
+        BundleRow::Alert { stage: Stage::Breached, ticket, .. } => (false, !urgent, place(ticket.priority.as_deref())),
+        _ => (true, false, 0),
+    }
 }
 
 /// None of a member whose message cannot be read, or is none that is put together: it counts as one more.
