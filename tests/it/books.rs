@@ -202,6 +202,7 @@ async fn a_month_is_closed_once_the_conversations_of_its_tickets_are_read() {
         let (asked, answered) = (app.now() + minutes(10), app.now() + minutes(10 + answered));
         app.clock.advance(minutes(1));
         app.superops.patch(id, |ticket| {
+            ticket.first_response.met_at = Some(asked - minutes(5));
             for (at, kind) in [(asked, EntryKind::RequesterReply), (answered, EntryKind::TechnicianReply)] {
                 ticket.conversation.push(ConversationEntry { at, kind, by: None });
             }

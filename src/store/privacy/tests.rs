@@ -126,6 +126,7 @@ const OF_NOBODY: &[&str] = &[
     "attempts: notification outcome tenant",
     // Of a change, and of a session, only from which machine.
     "audit: alert hash origin prior tenant",
+    "book_changes: tenant",
     "credit_terms: content tenant",
     "days: clock tenant",
     "digested: alert_key digest",
@@ -143,6 +144,7 @@ const OF_NOBODY: &[&str] = &[
     "notifications: alert_key bundle channel client held_by key kind priority provider_id stage state tenant ticket_id zone",
     "on_call_overrides: rotation",
     "overdue: tenant",
+    "overdue_corrected: tenant",
     // Of entries, without what people said.
     "packed_days: packed tenant",
     "people: id kind tenant",
