@@ -30,6 +30,8 @@ pub struct Caller {
     pub role: Role,
     /// What this request is about: no more than the caller may see, and than the query asks for.
     pub scope: Reach,
+    /// All that the caller may see, whatever this request is about: what a form lets them choose from.
+    pub sees: Reach,
     /// Of a browser: the session by its id. Its cookie goes along by itself.
     pub session: Option<String>,
     /// The token, or the person who signed in by the identity provider, by their id; none: somebody without either.
@@ -45,14 +47,23 @@ pub struct Caller {
 impl Caller {
     fn holding(token: &TokenRecord, how: How, session: Option<String>, origin: String) -> Self {
         let (who, scope) = (token.who(), token.tenant.clone().map_or(Reach::All, Reach::One));
-        Self { role: token.role, scope, session, token: Some(token.id.clone()), who, how, origin }
+        Self { role: token.role, sees: scope.clone(), scope, session, token: Some(token.id.clone()), who, how, origin }
     }
 
     /// A person who signed in by the identity provider.
     fn person(person: &Person, access: Access, session: String, origin: String) -> Self {
         let scope = access.tenant.map_or(Reach::All, Reach::One);
         let (token, who) = (Some(person.id()), person.who());
-        Self { role: access.role, scope, session: Some(session), token, who, how: How::Page, origin }
+        Self {
+            role: access.role,
+            sees: scope.clone(),
+            scope,
+            session: Some(session),
+            token,
+            who,
+            how: How::Page,
+            origin,
+        }
     }
 
     /// Whoever holds `session`, if they may still do anything.
@@ -70,7 +81,7 @@ impl Caller {
     /// Somebody without a token, where that is allowed.
     fn nobody(role: Role, origin: String) -> Self {
         let who = "somebody without a token".to_owned();
-        Self { role, scope: Reach::All, session: None, token: None, who, how: How::Page, origin }
+        Self { role, scope: Reach::All, sees: Reach::All, session: None, token: None, who, how: How::Page, origin }
     }
 
     /// Who asks with these `headers` now, about all that they may see.

@@ -285,6 +285,29 @@ async fn a_month_as_is_known_now_is_restated_day_by_day_as_well() {
 }
 
 #[tokio::test]
+async fn the_form_of_a_page_on_figures_keeps_the_tenant_that_was_chosen() {
+    let mut app =
+        TestApp::with("[tenants.globex]\nsubdomain = \"globex\"\nregion = \"eu\"\ntoken_env = \"TWILIO\"\n").await;
+    app.parts().syncs.pop();
+    app.turn().await;
+    let (url, token) = served(&mut app, None).await;
+    let (_, bound) = served(&mut app, Some("globex")).await;
+    let page = async |path: &str, token: &str| {
+        let answer = reqwest::Client::new().get(format!("{url}{path}")).bearer_auth(token).send().await.unwrap();
+        answer.text().await.unwrap()
+    };
+    for path in ["/reports", "/technicians", "/clients", "/honesty"] {
+        let chosen = page(&format!("{path}?tenant=globex"), &token).await;
+        assert!(chosen.contains("<option value=\"globex\" selected>"), "{path}: {chosen}");
+        assert!(chosen.contains("<option value=\"acme\">"), "{path}: the way to the other one: {chosen}");
+        let plain = page(path, &token).await;
+        assert_eq!(plain.contains("<option value=\"\">all"), path == "/clients", "{path}: {plain}");
+        let bound = page(path, &bound).await;
+        assert!(!bound.contains("acme") && !bound.contains("name=\"tenant\""), "{path}: {bound}");
+    }
+}
+
+#[tokio::test]
 async fn clients_and_what_figures_rest_on_have_pages_and_answers_of_their_own() {
     let mut app = TestApp::start().await;
     breach(&mut app).await;

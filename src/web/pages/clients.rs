@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
 use super::heads::head;
-use super::period::{form, link, percent};
+use super::period::{Shows, form, link, percent};
 use super::{Sheet, frame};
 use crate::formats::text;
 use crate::service::ServiceError;
@@ -37,10 +37,11 @@ pub async fn clients(
     caller: Caller,
     Query(query): Query<FigureListQuery>,
 ) -> Result<Response, Problem> {
-    let tenants = web.service.tenant_names(&caller.scope);
+    let tenants = web.service.tenant_names(&caller.sees);
+    let several = web.service.tenant_names(&caller.scope).len() > 1;
     let mut status = StatusCode::OK;
     let found = match web.service.client_list(&caller.scope, &query).await {
-        Ok(page) => table(&page, &query, tenants.len() > 1),
+        Ok(page) => table(&page, &query, several),
         Err(ServiceError::BadQuestion(why)) => {
             status = StatusCode::BAD_REQUEST;
             html! { p.complaint role="alert" { (why) } }
@@ -49,7 +50,7 @@ pub async fn clients(
     };
     let content = html! {
         main.single.reports {
-            (form(&query.figures(), query.sort.as_deref(), &tenants, "/clients"))
+            (form(&query.figures(), query.sort.as_deref(), (&tenants[..], Shows::All), "/clients"))
             h1 { "Clients" }
             (found)
         }

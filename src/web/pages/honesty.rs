@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
-use super::period::{form, link, percent};
+use super::period::{Shows, form, link, percent};
 use super::{Sheet, frame};
 use crate::service::ServiceError;
 use crate::service::reports::TechnicianQuery;
@@ -21,7 +21,7 @@ pub async fn honesty(
     caller: Caller,
     Query(query): Query<TechnicianQuery>,
 ) -> Result<Response, Problem> {
-    let tenants = web.service.tenant_names(&caller.scope);
+    let tenants = web.service.tenant_names(&caller.sees);
     let only = query.tenant.clone().filter(|name| !name.is_empty()).or_else(|| tenants.first().cloned());
     let query = TechnicianQuery { tenant: only, ..query };
     let mut status = StatusCode::OK;
@@ -35,7 +35,7 @@ pub async fn honesty(
     };
     let content = html! {
         main.single.reports {
-            (form(&query, None, &tenants, "/honesty"))
+            (form(&query, None, (&tenants[..], Shows::One), "/honesty"))
             h1 { "What the figures rest on" }
             (found)
         }

@@ -5,13 +5,23 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::service::reports::TechnicianQuery;
 
+/// What a page shows while no tenant is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// The first of the tenants.
+    One,
+    /// All of them together.
+    All,
+}
+
 /// Whose figures, from when to when, and whether by name. The list stays in the order `sort`, if there is one.
-pub fn form(query: &TechnicianQuery, sort: Option<&str>, tenants: &[String], here: &str) -> Markup {
+pub fn form(query: &TechnicianQuery, sort: Option<&str>, (tenants, shows): (&[String], Shows), here: &str) -> Markup {
     let value = |text: &Option<String>| text.clone().unwrap_or_default();
     html! {
         form.period method="get" action=(here) {
             @if tenants.len() > 1 {
                 label { "Tenant " select name="tenant" {
+                    @if shows == Shows::All { option value="" { "all" } }
                     @for name in tenants { option value=(name) selected[query.tenant.as_ref() == Some(name)] { (name) } }
                 } }
             }

@@ -50,7 +50,7 @@ fn by_usually(query: ReportQuery, usual: By) -> ReportQuery {
 }
 
 async fn shown(web: &Web, caller: &Caller, query: &ReportQuery, sheet: &Sheet<'_>) -> Result<Response, Problem> {
-    let tenants = web.service.tenant_names(&caller.scope);
+    let tenants = web.service.tenant_names(&caller.sees);
     let only = query.tenant.clone().filter(|name| !name.is_empty()).or_else(|| tenants.first().cloned());
     let query = ReportQuery { tenant: only, ..query.clone() };
     let mut status = StatusCode::OK;
