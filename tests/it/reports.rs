@@ -357,6 +357,20 @@ async fn clients_and_what_figures_rest_on_have_pages_and_answers_of_their_own() 
         assert!(page.contains(words), "{words}: {page}");
     }
     assert_eq!(ask(&format!("/api/v1/sla/credits?{period}")).await, "[]", "no policy gives anything back");
+    let page = async |path: &str| {
+        let text = ask(path).await;
+        let more =
+            text.split("<a class=\"button\" href=\"").nth(1).map(|rest| rest.split('"').next().unwrap().to_owned());
+        (text.matches("<td><a href=\"/tickets/").count() as u64, more.map(|more| more.replace("&amp;", "&")))
+    };
+    let (mut listed, mut next) = (0, Some(format!("/reports/entries?tenant=acme&limit=2&{period}")));
+    while let Some(path) = next {
+        let (number, more) = page(&path).await;
+        (listed, next) = (listed + number, more);
+    }
+    let all = page(&format!("/reports/entries?tenant=acme&limit=1000&{period}")).await;
+    assert_eq!((listed, None), all, "one page leads to the next");
+    assert!(listed > 2, "{listed}");
     let bad = reqwest::Client::new().get(format!("{url}/clients?from=2026-12-01&to=2026-11-01")).bearer_auth(&token);
     let bad = bad.send().await.unwrap();
     assert_eq!(bad.status(), 400);

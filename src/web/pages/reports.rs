@@ -249,7 +249,24 @@ pub async fn entries(
         list: Some(&*list).filter(|_| caller.role >= Role::Responder),
         times: Times::of(&web, &caller).await?,
     };
-    Ok(frame(&web, &caller, &sheet, &self::list(&page, shown)))
+    let more = page.next_cursor.as_deref().map(|cursor| behind(&list, cursor));
+    let places = Places { is_first: query.cursor.is_none(), more: more.as_deref() };
+    Ok(frame(&web, &caller, &sheet, &self::list(&page, shown, places)))
+}
+
+/// The entries behind `cursor` of the list that is asked for by `query`.
+fn behind(query: &str, cursor: &str) -> String {
+    let asked = query.split('&').filter(|part| !part.is_empty() && !part.starts_with("cursor="));
+    let cursor = format!("cursor={}", utf8_percent_encode(cursor, NON_ALPHANUMERIC));
+    format!("/reports/entries?{}", asked.chain([&*cursor]).collect::<Vec<_>>().join("&"))
+}
+
+/// Which part of a list is shown.
+#[derive(Clone, Copy)]
+struct Places<'a> {
+    is_first: bool,
+    /// The way to the next part.
+    more: Option<&'a str>,
 }
 
 /// How entries are shown.
@@ -261,15 +278,17 @@ struct Shown<'a> {
     times: Times,
 }
 
-fn list(page: &EntryPage, shown: Shown<'_>) -> Markup {
+fn list(page: &EntryPage, shown: Shown<'_>, places: Places<'_>) -> Markup {
+    let part = if places.is_first { "the latest " } else { "of which these are the next " };
     html! {
         main.single.reports {
             h1 { "What the figure counts" }
-            p.muted { (page.total) " clocks" @if page.total > page.entries.len() { ", the latest " (page.entries.len()) " of them" } ". Times are in " (shown.times.zone()) "." }
+            p.muted { (page.total) " clocks" @if page.total > page.entries.len() { ", " (part) (page.entries.len()) } ". Times are in " (shown.times.zone()) "." }
             div.scroll { table.plain {
                 thead { tr { @for name in ["Ticket", "Subject", "Clock", "Outcome", "Decided", "Counted", "Target", "In whose hands", "Client", "Reason"] { th scope="col" { (name) } } } }
                 tbody { @for one in &page.entries { (entry(one, shown)) } }
             } }
+            @if let Some(more) = places.more { p { a.button href=(more) { "More clocks" } } }
         }
     }
 }
