@@ -90,9 +90,24 @@ impl Replacement {
             Value::Array(values) => values.iter_mut().fold(false, |changed, value| self.walk(value, whose) | changed),
             Value::Object(fields) => {
                 let whose = self.says_whose(fields).unwrap_or(whose);
-                fields.values_mut().fold(false, |changed, value| self.walk(value, whose) | changed)
+                let renamed = fields.get_mut("technician").is_some_and(|holder| self.rename(holder));
+                fields.values_mut().fold(renamed, |changed, value| self.walk(value, whose) | changed)
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        }
+    }
+
+    /// Takes the name of the technician that `holder` says by id: somebody who was renamed is called otherwise in old tickets.
+    fn rename(&self, holder: &mut Value) -> bool {
+        if holder.get("id").and_then(Value::as_str) != Some(&*self.id) {
+            return false;
+        }
+        match holder.get_mut("name") {
+            Some(Value::String(name)) if *name != self.instead => {
+                name.clone_from(&self.instead);
+                true
+            }
+            _ => false,
         }
     }
 
@@ -227,6 +242,19 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(Replacement::new(&person, "X").of(text, Whose::Unclear).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_ticket_in_ones_hands_names_one_by_the_id_whatever_the_name_was_then() {
+        let cases = [
+            (r#"{"technician":{"id":"900","name":"Ann Before"}}"#, Some(r#"{"technician":{"id":"900","name":"X"}}"#)),
+            (r#"{"technician":{"id":"900","name":"X"}}"#, None),
+            (r#"{"client":{"id":"900","name":"Ann Before"}}"#, None),
+            (r#"{"technician":{"id":"7","name":"Ann Before"}}"#, None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Replacement::new(&person(), "X").of(text, Whose::Unclear).as_deref(), expected, "{text}");
         }
     }
 
