@@ -40,8 +40,8 @@ async fn a_storm_is_one_message_on_each_channel_that_names_every_ticket() {
     }
     app.wait(minutes(15) + TICK).await;
     insta::assert_snapshot!(app.said(), @r"
-    email mateo.alvarez@example.com: Globex Corporation: 14 breached
-    text +15005550101: SLA: 14 breached. Globex Corporation. Worst: 112326-0009 resolution was due 10:00 UTC, 112326-0008, 112326-0015, 112326-0013, 112326-0019, 112326-0017 #f5ca38
+    email mateo.alvarez@example.com: Globex Corporation: 14 breached, first was due 10:00 UTC
+    text +15005550101: SLA: 14 breached, first was due 10:00 UTC. Worst: High, Globex Corporation: resolution. 112326-0009 Mail server down. Also 112326-0008, 112326-0015 #f5ca38
     ");
     let rows_and_bundles = (14 + 1) + 2 * (14 + 1);
     assert_eq!(app.states().await, [("sent".to_owned(), rows_and_bundles)].into());
@@ -138,14 +138,14 @@ async fn quiet_hours_end_in_one_digest_to_each_person_without_what_resolved() {
     assert!(held.iter().all(|row| row.held_by.as_deref() == Some("quiet_hours")), "the page says why they wait");
     app.wait(minutes(1)).await;
     let digest = app.caught.newest_first(9).into_iter().find(|one| one.to == "mateo.alvarez@example.com").unwrap();
-    assert_eq!(digest.subject, "[SLA] After quiet hours: Globex Corporation: 2 breached");
+    assert_eq!(digest.subject, "[SLA] After quiet hours: Globex Corporation: 2 breached, first was due 10:05 UTC");
     let seen = app.parts().store.highlights().await.unwrap();
     assert_eq!((seen.digests, seen.recoveries, seen.by_link), (4, 0, 0));
     insta::assert_snapshot!(app.said(), @r"
-    email ingrid.sorensen@example.com: Globex Corporation: 2 breached
-    email mateo.alvarez@example.com: Globex Corporation: 2 breached
-    text +15005550101: SLA: 2 breached. Globex Corporation. Worst: 112326-0009 resolution was due 10:05 UTC, 112326-0010 #5f4c05
-    text +15005550102: SLA: 2 breached. Globex Corporation. Worst: 112326-0009 resolution was due 10:05 UTC, 112326-0010 #6bc6a4
+    email ingrid.sorensen@example.com: Globex Corporation: 2 breached, first was due 10:05 UTC
+    email mateo.alvarez@example.com: Globex Corporation: 2 breached, first was due 10:05 UTC
+    text +15005550101: SLA: 2 breached, first was due 10:05 UTC. Worst: High, Globex Corporation: resolution. 112326-0009 Mail server down. Also 112326-0010 #5f4c05
+    text +15005550102: SLA: 2 breached, first was due 10:05 UTC. Worst: High, Globex Corporation: resolution. 112326-0009 Mail server down. Also 112326-0010 #6bc6a4
     ");
 }
 
@@ -172,7 +172,7 @@ async fn the_second_text_within_a_minute_waits_until_the_minute_is_over() {
     app.wait(TimeDelta::seconds(29)).await;
     assert_eq!(app.said(), "");
     app.wait(TimeDelta::seconds(1)).await;
-    insta::assert_snapshot!(app.said(), @"text +15005550101: SLA: 2 at risk, first due 10:00 UTC. Globex Corporation. Worst: 112326-0009 resolution due 10:00 UTC, 112326-0010 #5998b4");
+    insta::assert_snapshot!(app.said(), @"text +15005550101: SLA: 2 at risk, first due 10:00 UTC. Worst: High, Globex Corporation: resolution. 112326-0009 Mail server down. Also 112326-0010 #5998b4");
 }
 
 #[tokio::test]

@@ -107,7 +107,7 @@ fn draft(message: &Message, now: DateTime<Utc>) -> Draft {
                 Told { clock: row.clock, urgency: Urgency::PastDue, due: row.due, working: row.working.as_ref() };
             let worst = format!("{} {}", row.ticket.shown_id(), told.due(now, zone));
             Draft {
-                head: format!("SLA: {}", letter::overdue(facts)),
+                head: format!("SLA{}: {}", tenant_mark(facts.tenant()), letter::overdue(facts)),
                 extras: vec![(". Worst: ", worst), (", ", row.ticket.whose()), (". ", row.ticket.shown_subject())],
                 ..Draft::default()
             }
@@ -158,7 +158,8 @@ fn tenant_mark(tenant: Option<&str>) -> String {
 fn service(ticket: &TicketFacts, state: String, detail: Option<&str>) -> Draft {
     let client = ticket.client.as_deref().map(|client| (" (", format!("{})", line(client, 30))));
     let detail = detail.map(|detail| (": ", line(detail, 100)));
-    Draft { head: format!("SLA: {state}"), extras: client.into_iter().chain(detail).collect(), ..Draft::default() }
+    let head = format!("SLA{}: {state}", tenant_mark(ticket.tenant.as_deref()));
+    Draft { head, extras: client.into_iter().chain(detail).collect(), ..Draft::default() }
 }
 
 /// Of a breach that is only predicted, what to do is said right after the subject.

@@ -9,6 +9,8 @@
 //! The digests of several tenants for one person are a bundle as well, see
 //! [`digest`].
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 
 use super::withdraw::VOID;
@@ -100,12 +102,14 @@ async fn leave_out_void(tx: &mut Connection, key: &str, now: DateTime<Utc>) -> R
 }
 
 async fn facts(tx: &mut Connection, key: &str) -> Result<BundleFacts, sql::Error> {
+    // Two steps, or a call that nobody took and the mail in its place, may both have told this person of one alert.
     let sums = format!(
-        "SELECT COUNT(*) AS number, COUNT(DISTINCT tenant || ':' || ticket_id) AS tickets,
+        "SELECT COUNT(*) AS members, COUNT(DISTINCT kind || ' ' || alert_key) AS number, COUNT(DISTINCT tenant || ':' || ticket_id) AS tickets,
                 COUNT(DISTINCT tenant || ':' || COALESCE(client, '')) AS clients,
-                MIN(client) AS client, COUNT(CASE WHEN kind = 'alert' AND stage LIKE 'breached%' THEN 1 END) AS breached,
-                COUNT(CASE WHEN kind = 'alert' AND stage LIKE 'predicted%' THEN 1 END) AS likely,
-                COUNT(CASE WHEN kind = 'recovery' THEN 1 END) AS recovered,
+                MIN(client) AS client,
+                COUNT(DISTINCT CASE WHEN kind = 'alert' AND stage LIKE 'breached%' THEN alert_key END) AS breached,
+                COUNT(DISTINCT CASE WHEN kind = 'alert' AND stage LIKE 'predicted%' THEN alert_key END) AS likely,
+                COUNT(DISTINCT CASE WHEN kind = 'recovery' THEN alert_key END) AS recovered,
                 COUNT(CASE WHEN held_by = 'quiet_hours' THEN 1 END) AS kept_quiet,
                 MIN(CASE WHEN kind = 'alert' AND stage NOT LIKE 'breached%' THEN breach_at END) AS first_due,
                 MIN(CASE WHEN kind = 'alert' AND stage LIKE 'breached%' THEN breach_at END) AS breached_due,
@@ -115,13 +119,16 @@ async fn facts(tx: &mut Connection, key: &str) -> Result<BundleFacts, sql::Error
     let sums = sql::query(sql::AssertSqlSafe(sums)).bind(key).fetch_one(&mut *tx).await?;
     // What is still ahead stands by its due time: what is due first can be saved first.
     let messages = format!(
-        "SELECT message, urgent, key FROM notifications WHERE {MEMBERS}
+        "SELECT message, urgent, kind || ' ' || alert_key AS said, key FROM notifications WHERE {MEMBERS}
          ORDER BY kind = 'recovery', stage NOT LIKE 'breached%', stage NOT LIKE 'warning%',
            CASE WHEN stage LIKE 'breached%' THEN -urgent ELSE 0 END, breach_at, -urgent, key LIMIT $2"
     );
     let messages = sql::query_as(sql::AssertSqlSafe(messages)).bind(key).bind(MOST_ROWS);
-    let messages: Vec<(String, bool)> = messages.fetch_all(&mut *tx).await?;
-    let mut rows: Vec<_> = messages.iter().filter_map(|(message, urgent)| Some((row(message)?, *urgent))).collect();
+    let messages: Vec<(String, bool, String)> = messages.fetch_all(&mut *tx).await?;
+    let mut known = HashSet::new();
+    let read = messages.iter().filter_map(|(message, urgent, said)| Some((row(message)?, *urgent, said)));
+    let mut rows: Vec<_> =
+        read.filter(|(.., said)| known.insert(*said)).map(|(row, urgent, _)| (row, urgent)).collect();
     rows.sort_by_key(|(row, urgent)| gravity(row, *urgent));
     let rows: Vec<_> = rows.into_iter().map(|(row, _)| row).collect();
     let count = |name: &str| sums.try_get::<u32, _>(name);
@@ -138,7 +145,7 @@ async fn facts(tx: &mut Connection, key: &str) -> Result<BundleFacts, sql::Error
         recovered: count("recovered")?,
         clients: count("clients")?,
         client: sums.try_get("client")?,
-        after_quiet_hours: number > 0 && count("kept_quiet")? == number,
+        after_quiet_hours: number > 0 && count("kept_quiet")? == count("members")?,
         first_due: due("first_due")?,
         breached_due: due("breached_due")?,
         last_due: due("last_due")?,

@@ -96,6 +96,27 @@ fn several_of_different_tenants_say_whose_the_worst_is_and_those_of_one_tenant_s
 }
 
 #[test]
+fn a_text_about_a_service_and_that_of_a_digest_name_the_tenant() {
+    let service = ServiceFacts { since: at("2026-06-03T12:00:00Z"), detail: None };
+    let vpn = TicketFacts {
+        tenant: Some("north".into()),
+        display_id: "VPN".into(),
+        subject: "is down".into(),
+        service: Some(service),
+        ..ticket()
+    };
+    let outage = AlertFacts { ticket: vpn, clock: AlertKind::Outage, ..alert(Stage::Breached, "2026-06-03T12:00:00Z") };
+    let said = sms(&message(Body::Alert(outage)), now());
+    assert!(said.starts_with("SLA (north): VPN is down since 13:00 London (Harbour Dental)"), "{said}");
+    let late = TicketFacts { tenant: Some("north".into()), ..ticket() };
+    let row =
+        DigestRow { ticket: late, clock: ClockKind::Resolution.into(), due: at("2026-06-03T12:00:00Z"), working: None };
+    let digest = DigestFacts { rows: vec![row], more: 0, alerts: Vec::new() };
+    let said = sms(&message(Body::Digest(digest)), now());
+    assert!(said.starts_with("SLA (north): 1 ticket was overdue when monitoring began"), "{said}");
+}
+
+#[test]
 fn an_acknowledged_service_is_named_and_no_client_is_missed() {
     let service = ServiceFacts { since: at("2026-06-03T12:00:00Z"), detail: None };
     let ticket = TicketFacts {
