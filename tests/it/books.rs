@@ -209,17 +209,18 @@ async fn a_month_is_closed_once_the_conversations_of_its_tickets_are_read() {
         });
     }
     app.clock.set(at("2026-12-08T07:00:00Z"));
-    let months = "SELECT 'month ' || month FROM months";
-    let corrected = "SELECT ticket FROM entries WHERE counts <> latest";
+    let november = format!("SELECT 'closed' FROM months WHERE month = {}", 2026 * 12 + 10);
+    let of_ours = |tickets: Vec<String>| ids.iter().filter(|id| tickets.contains(id)).count();
     for turn in 0..12 {
         app.sync().await;
         book(&mut app).await;
-        let closed = !app.database.texts(months).await.is_empty();
+        let closed = !app.database.texts(&november).await.is_empty();
         assert!(turn > 1 || !closed, "three conversations are read in a turn");
         if closed {
-            let answers = "SELECT ticket || ' ' || outcome FROM entries WHERE clock = 'next_response' AND counts = 1";
-            assert_eq!(app.database.texts(answers).await.len(), ids.len());
-            assert_eq!(app.database.texts(corrected).await, Vec::<String>::new());
+            let answers = "SELECT ticket FROM entries WHERE clock = 'next_response' AND counts = 1";
+            assert_eq!(of_ours(app.database.texts(answers).await), ids.len());
+            let corrected = "SELECT ticket FROM entries WHERE counts <> latest";
+            assert_eq!(of_ours(app.database.texts(corrected).await), 0);
             return;
         }
         app.clock.advance(minutes(1));
