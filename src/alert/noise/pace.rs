@@ -20,9 +20,6 @@ const PART_OF_WHAT_IS_LEFT: i32 = 20;
 /// Whoever was not told yet hears no later of what is urgent and nobody took on, however much was said today.
 const LONGEST_FOR_WHAT_IS_URGENT: TimeDelta = TimeDelta::hours(1);
 
-/// What nobody took on waits so long for what comes up in the same minute: the next such message is a while off.
-const UNTAKEN_GATHERS: TimeDelta = TimeDelta::minutes(1);
-
 /// How far apart messages to one person lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
@@ -68,9 +65,7 @@ impl Pace {
             // What several channels say is one message.
             Kind::Alert(_) if row.is_begun => row.since,
             Kind::Alert(Stage::Breached) if !row.is_known => row.since,
-            Kind::Alert(_) if row.step > 0 && row.is_known => {
-                apart(self.untaken(row, heard)).max(row.since + self.gather.min(UNTAKEN_GATHERS))
-            }
+            Kind::Alert(_) if row.step > 0 && row.is_known => apart(self.untaken(row, heard)),
             Kind::Alert(Stage::Breached) if row.is_urgent || self.heard_few(heard) => row.since,
             Kind::Alert(Stage::Breached) => apart(self.spacing(heard)),
             Kind::Alert(stage) => {
