@@ -431,13 +431,13 @@ impl Monitor {
             state.last_at = Some(now);
             let latest = silence.map(|grace| now + plan.rules.interval + grace);
             state.forgiven_until = state.forgiven_until.map(|until| latest.map_or(until, |latest| until.min(latest)));
+            state.forgiven_since = state.forgiven_since.map(|since| since.min(now));
             self.keeping.unwritten.states.insert(plan.id.clone(), (state.clone(), None));
             self.keeping.dirty = true;
         }
     }
 
-    /// What may have been told while we were off is told again within an interval of our start. A second start before that
-    /// moves it no further: else who is started anew each night would never miss what comes once a day.
+    /// Nobody is missed yet of those who may have called while we were off.
     fn forgive_silence(&mut self, now: Millis) {
         for check in 0..self.book.checks.len() {
             let Some(grace) = self.check(check).probe.ask.silence() else { continue };
@@ -445,11 +445,7 @@ impl Monitor {
             if state.last_at.is_none() || state.condition == Condition::Down {
                 continue;
             }
-            let until = match state.forgiven_until {
-                None => now + plan.rules.interval + grace,
-                Some(until) => until.max(now + grace),
-            };
-            state.forgiven_until = Some(until);
+            state.forgive(now, &plan.rules, grace);
             self.keeping.unwritten.states.insert(plan.id.clone(), (state.clone(), None));
         }
     }

@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use toml::de::DeTable;
 
 use crate::probe::address::{AddressRules, Network, Refusal};
-use crate::probe::spec::{AT_ONE_HOST, Ask, Probe};
+use crate::probe::spec::{AT_ONE_HOST, Ask, HeartbeatAsk, Probe, PushedAsk};
 use crate::uptime::observe::{Rules, holds};
 use crate::uptime::places::{View, majority};
 use crate::uptime::{Millis, SECOND};
@@ -33,8 +33,6 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const LONGEST_DEADLINE: TimeDelta = TimeDelta::seconds(60);
 /// More in a row prove nothing more.
 const IN_A_ROW_MOST: i64 = 20;
-/// Longer than anything is watched.
-const FOR_GOOD: i64 = i64::MAX / 4;
 /// What an outpost has seen may be under way for so long, if its line is bad.
 const UNDER_WAY: Millis = 30 * SECOND;
 /// How `places` names the watch itself.
@@ -229,11 +227,10 @@ fn check(section: &Section<'_>, components: &[&str], rules: impl Fn(&str) -> Arc
     );
     let successes = in_a_row("successes", if passive { 1 } else { 2 });
     let mut rules_of_time = Rules::every(interval.num_milliseconds(), millis(deadline), failures, successes);
-    match &ask {
-        // It holds until the next one is missed, which is down, not unknown.
-        Some(ask) if ask.silence().is_some() => rules_of_time.holds = FOR_GOOD,
-        Some(Ask::Pushed(ask)) => rules_of_time.holds = rules_of_time.interval + ask.grace,
-        _ => {}
+    if let Some(Ask::Pushed(PushedAsk { grace, .. }) | Ask::Heartbeat(HeartbeatAsk { grace, .. })) = &ask {
+        // It holds until the next one is missed.
+        rules_of_time.holds = rules_of_time.interval + grace;
+        rules_of_time.silence_is_down = ask.as_ref().is_some_and(|ask| ask.silence().is_some());
     }
     let extra_roots = Arc::new(authorities(section));
     let (ask, component) = (ask?, component?);

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, Millis, Outcome, SECOND};
+use super::{Condition, MINUTE, Millis, Outcome, SECOND};
 
 /// How a check is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,17 +21,23 @@ pub struct Rules {
     pub successes: u32,
     /// So long a result says how things are.
     pub holds: Millis,
+    /// It tells us of itself, and is down if it does not.
+    pub silence_is_down: bool,
 }
 
 /// When a doubt is looked into: so long after the first bad look, then after the second, and all later ones.
 const DOUBT: [Millis; 2] = [5 * SECOND, 15 * SECOND];
+/// Starts within so long of the first, or within the grace, are one absence: an upgrade, or a service that does not start
+/// at once.
+const ONE_ABSENCE: Millis = 15 * MINUTE;
 /// While something is not up it is looked at this often.
 const WHILE_DOWN: Millis = 15 * SECOND;
 
 impl Rules {
     /// For what is looked at each `interval`, by looks that take `deadline` at the most.
     pub fn every(interval: Millis, deadline: Millis, failures: u32, successes: u32) -> Self {
-        Self { interval, failures, successes, holds: holds(interval, deadline, deadline) }
+        let holds = holds(interval, deadline, deadline);
+        Self { interval, failures, successes, holds, silence_is_down: false }
     }
 }
 
@@ -70,6 +76,9 @@ pub struct CheckState {
     /// What tells us of itself is missed then, and not sooner, since we were off ourselves; until it is heard of again.
     #[serde(default)]
     pub forgiven_until: Option<Millis>,
+    /// When that was first granted.
+    #[serde(default)]
+    pub forgiven_since: Option<Millis>,
 }
 
 /// What a result came to.
@@ -101,6 +110,7 @@ impl CheckState {
             detail: None,
             blips: 0,
             forgiven_until: None,
+            forgiven_since: None,
         }
     }
 
@@ -119,7 +129,7 @@ impl CheckState {
     pub fn observe(&mut self, outcome: &Outcome, connectivity: Connectivity, rules: &Rules) -> Vec<Event> {
         let at = outcome.at.max(self.last_at.unwrap_or(self.since));
         let mut events = self.expire(at, rules);
-        (self.last_at, self.forgiven_until) = (Some(at), None);
+        (self.last_at, self.forgiven_until, self.forgiven_since) = (Some(at), None, None);
         if connectivity == Connectivity::Offline && outcome.verdict != Condition::Up {
             events.extend(self.go_blind(at, None));
             return events;
@@ -144,10 +154,26 @@ impl CheckState {
         if self.condition == Condition::Unknown || now <= held_until {
             return Vec::new();
         }
+        // Who was missed stays so until it is heard of.
+        if rules.silence_is_down && self.condition == Condition::Down {
+            return Vec::new();
+        }
         // A result that was in doubt held nothing.
         let doubt = self.doubt.take().filter(|doubt| doubt.towards > self.condition);
         let from = doubt.map_or(held_until, |doubt| doubt.from);
         vec![self.change(from, Condition::Unknown, None)]
+    }
+
+    /// What may have been told while we were off, until `now`, is told again within an interval: until then nobody is
+    /// missed. Another start soon after the first may have cost another call, so it counts anew; a later one does not: else
+    /// who is started anew each night would never miss what comes once a day.
+    pub fn forgive(&mut self, now: Millis, rules: &Rules, grace: Millis) {
+        let since = *self.forgiven_since.get_or_insert(now);
+        let until = match self.forgiven_until {
+            Some(until) if now - since > ONE_ABSENCE.max(grace) => until.max(now + grace),
+            _ => now + rules.interval + grace,
+        };
+        self.forgiven_until = Some(until);
     }
 
     /// When to look next, after the look at `at`.
@@ -214,7 +240,8 @@ mod tests {
     use super::*;
     use Condition::{Degraded, Down, Unknown, Up};
 
-    const RULES: Rules = Rules { interval: 60 * SECOND, failures: 3, successes: 2, holds: 120 * SECOND };
+    const RULES: Rules =
+        Rules { interval: 60 * SECOND, failures: 3, successes: 2, holds: 120 * SECOND, silence_is_down: false };
 
     fn s(seconds: i64) -> Millis {
         seconds * SECOND
@@ -326,6 +353,36 @@ mod tests {
         assert_eq!(changes(&state.expire(s(121), &RULES)), [(120, Unknown)]);
         assert_eq!(state.expire(s(500), &RULES), [], "it is said once");
         assert_eq!(changes(&look(&mut state, 500, Up)), [(500, Up)]);
+    }
+
+    #[test]
+    fn who_is_missed_stays_so_until_it_calls_and_before_that_is_unknown() {
+        let rules = Rules { failures: 1, successes: 1, silence_is_down: true, ..RULES };
+        let mut state = up_since(0);
+        assert_eq!(changes(&state.expire(s(600), &rules)), [(120, Unknown)]);
+        let missed = state.observe(&Outcome::bad(s(700), Down, "silent"), Connectivity::Online, &rules);
+        assert_eq!(changes(&missed), [(700, Down)]);
+        assert_eq!(state.expire(s(7200), &rules), []);
+        assert_eq!(changes(&state.observe(&Outcome::up(s(7300)), Connectivity::Online, &rules)), [(7300, Up)]);
+    }
+
+    #[test]
+    fn starts_soon_after_each_other_are_forgiven_each_and_a_later_one_puts_nothing_off() {
+        let until = |starts: &[i64], interval: Millis| {
+            let mut state = up_since(0);
+            let rules = Rules { interval, ..RULES };
+            starts.iter().for_each(|start| state.forgive(s(*start), &rules, s(20)));
+            state.forgiven_until.unwrap() / SECOND
+        };
+        assert_eq!(until(&[100], s(60)), 180);
+        assert_eq!(until(&[100, 155], s(60)), 235, "the call that comes each minute may have been lost twice");
+        assert_eq!(until(&[100, 900], s(60)), 980);
+        assert_eq!(
+            until(&[100, 86_500], s(86_400)),
+            86_520,
+            "started anew each night, what comes once a day is missed"
+        );
+        assert_eq!(until(&[100, 86_500, 172_900], s(86_400)), 172_920);
     }
 
     #[test]

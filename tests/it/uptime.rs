@@ -232,12 +232,15 @@ async fn a_heartbeat_that_stays_away_is_down_and_our_own_absence_is_forgiven_onc
     app.clock.advance(seconds(7200));
     app.resume().await;
     watch(&mut app, seconds(3600)).await;
-    assert_eq!(standing(&mut app).await.as_deref(), Some("up"), "it may have called while nobody was there");
+    assert_eq!(standing(&mut app).await.as_deref(), Some("unknown"), "it may have called while nobody was there");
     app.restart().await;
     watch(&mut app, seconds(30)).await;
-    assert_eq!(standing(&mut app).await.as_deref(), Some("up"));
+    assert_eq!(standing(&mut app).await.as_deref(), Some("unknown"));
     watch(&mut app, seconds(120)).await;
     assert_eq!(standing(&mut app).await.as_deref(), Some("down"), "a second start puts it off no further");
+    let spans = spans(&mut app, "backup").await;
+    let [.., (up, _), (unknown, _), (down, _)] = &spans[..] else { panic!("{spans:?}") };
+    assert_eq!((unknown - up, down - unknown), (3660, 7200), "up for as long as its last call holds: {spans:?}");
 }
 
 #[tokio::test]

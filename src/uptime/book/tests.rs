@@ -4,7 +4,8 @@ use super::*;
 use crate::uptime::SECOND;
 use Condition::{Degraded, Down, Unknown, Up};
 
-const RULES: Rules = Rules { interval: 60 * SECOND, failures: 1, successes: 1, holds: 120 * SECOND };
+const RULES: Rules =
+    Rules { interval: 60 * SECOND, failures: 1, successes: 1, holds: 120 * SECOND, silence_is_down: false };
 
 fn component(id: &str, needs: Needs, of: &[&str]) -> ComponentPlan {
     let of = of.iter().map(|name| (*name).to_owned()).collect();
