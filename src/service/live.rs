@@ -12,9 +12,8 @@ use tokio::sync::{broadcast, watch};
 use tracing::warn;
 use utoipa::ToSchema;
 
-use super::snapshot::Snapshot;
+use super::snapshot::{Row, Snapshot};
 use super::{Reach, Service, ServiceError};
-use crate::sla::standing::TicketStanding;
 use crate::ticket::TenantId;
 
 /// A change is on the way to the page within about this time.
@@ -166,17 +165,14 @@ fn difference(before: Option<&Snapshot>, now: &Snapshot) -> (Vec<String>, bool) 
     if std::ptr::eq(before, now) {
         return (Vec::new(), false);
     }
-    let mut known: HashMap<_, _> = before.rows.iter().map(|row| (&row.watched.ticket.id, row.mark())).collect();
-    let is_other = |row: &&super::snapshot::Row| known.remove(&row.watched.ticket.id) != Some(row.mark());
+    let mut known: HashMap<_, _> = before.rows.iter().map(|row| (&row.watched.ticket.id, row)).collect();
+    let is_other = |row: &&Row| known.remove(&row.watched.ticket.id).is_none_or(|before| !before.shows_the_same(row));
     let mut changed: Vec<_> = now.rows.iter().filter(is_other).map(|row| row.watched.ticket.id.to_string()).collect();
     changed.extend(known.into_keys().map(ToString::to_string));
     let more = changed.len() > MOST_NAMED;
     changed.truncate(MOST_NAMED);
     (changed, more)
 }
-
-/// What of a row is looked at: which reading of the ticket it is, and how it stands.
-pub(super) type Mark = (usize, TicketStanding);
 
 impl Service {
     /// What has changed, for those who listen.

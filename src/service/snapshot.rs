@@ -90,9 +90,10 @@ impl Inputs {
 }
 
 impl Row {
-    /// Which reading of the ticket it is, and how it stands: another one is a change.
-    pub fn mark(&self) -> super::live::Mark {
-        (Arc::as_ptr(&self.watched).addr(), self.standing)
+    /// Whether it shows the same as `other`, but for when the ticket was read: that is no change.
+    pub fn shows_the_same(&self, other: &Self) -> bool {
+        let (own, others) = (&self.watched, &other.watched);
+        self.standing == other.standing && (Arc::ptr_eq(own, others) || own.is_known_as(others))
     }
 
     /// Working time left on the running clock that is worst off.

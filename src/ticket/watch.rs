@@ -64,6 +64,31 @@ impl Watched {
         }
     }
 
+    /// Whether nothing is known of it that `other` does not know: it may have been read at another time.
+    pub fn is_known_as(&self, other: &Self) -> bool {
+        let Self {
+            ticket,
+            first_seen_at,
+            read_at: _,
+            cycle,
+            status_since,
+            past,
+            replied_at,
+            vanished_at,
+            conversation,
+            overrides,
+        } = self;
+        *ticket == other.ticket
+            && *first_seen_at == other.first_seen_at
+            && *cycle == other.cycle
+            && *status_since == other.status_since
+            && *past == other.past
+            && *replied_at == other.replied_at
+            && *vanished_at == other.vanished_at
+            && *conversation == other.conversation
+            && *overrides == other.overrides
+    }
+
     /// When `clock` began; none: not known, or nothing to answer.
     pub fn start(&self, clock: ClockKind) -> Option<DateTime<Utc>> {
         match clock {

@@ -787,6 +787,25 @@ async fn who_listens_hears_of_changes_of_their_own_tenant_until_the_token_is_rev
     assert_eq!(next_event(&mut stream).await, None, "the token is revoked");
 }
 
+#[tokio::test]
+async fn a_ticket_that_was_read_again_and_is_as_it_was_is_no_news() {
+    let web = TestWeb::start().await;
+    let (token, _) = web.token(None).await;
+    let (tenant, first) = (TenantId::parse("acme").unwrap(), web.clock.now());
+    let read = async |ticket: Ticket| {
+        let at = web.clock.now();
+        let read = Bounds { earliest: at, latest: at };
+        let batch = Batch { tickets: vec![ticket], unread: Vec::new(), read, state: None, policies: [].into() };
+        web.store.save_tickets(&tenant, vec![batch], &crate::ticket::StatusWords::default()).await.unwrap();
+        web.clock.advance(TimeDelta::seconds(2));
+        web.get("/api/v1/tickets", Some(&token)).await.headers()["etag"].clone()
+    };
+    let before = read(ticket(&tenant, 71, first)).await;
+    assert_eq!(read(ticket(&tenant, 71, first)).await, before, "nothing but the time of the reading changed");
+    let renamed = Ticket { subject: "Another subject".into(), ..ticket(&tenant, 71, first) };
+    assert_ne!(read(renamed).await, before);
+}
+
 struct OneCaught;
 
 impl Caught for OneCaught {
