@@ -98,6 +98,8 @@ pub struct Evaluate {
     /// Told when something is to be written on tickets.
     written: watch::Sender<()>,
     quiet: HashMap<TenantId, Quiet>,
+    /// What the turn has raised, to be counted once it is written down.
+    raised: Vec<carry_out::Raising>,
     health: LoopHealth,
 }
 
@@ -179,6 +181,7 @@ impl Evaluate {
             budgets: Budgets::default(),
             written,
             quiet,
+            raised: Vec::new(),
             health,
         }
     }
@@ -325,6 +328,8 @@ impl Evaluate {
             zone,
             now,
         };
+        // Of a turn that could not be written down nothing has happened.
+        self.raised.clear();
         let mut quiet = self.quiet.remove(&tenant.id).unwrap_or_default();
         quiet.begin(&rules, now);
         let mut found = Findings::default();
@@ -352,6 +357,7 @@ impl Evaluate {
             next = Some(now);
         }
         let sums = commit.finish(last).await?;
+        self.count_raised();
         self.tell_loops(&sums);
         let Sums { resolved, notifications, .. } = sums;
         if raised + resolved + notifications > 0 {

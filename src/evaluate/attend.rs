@@ -88,7 +88,7 @@ impl Evaluate {
         if before.is_some() {
             work.cancelled.push(key.clone());
         }
-        self.count_raised(context, &service.component.name, &key, stage);
+        self.note_raised(&service.component.name, &key, stage);
         let subject = service.subject();
         let escalation = self.config.escalation_for(subject, stage);
         let asked = Asked::of(subject, context.people);

@@ -34,7 +34,7 @@ impl Evaluate {
                 if self.memory.get(&key).is_some() {
                     work.cancelled.push(key.clone());
                 }
-                self.count_raised(context, &watched.ticket.display_id, &key, stage);
+                self.note_raised(&watched.ticket.display_id, &key, stage);
                 let escalation = self.config.escalation_for(context.subject(watched), stage);
                 let asked = Asked::of(context.subject(watched), context.people);
                 let raised = memory::raised_for(clock, stage, episode, context.now);
@@ -114,19 +114,34 @@ impl Evaluate {
         Ok(())
     }
 
-    pub(super) fn count_raised(&self, context: &TurnContext<'_>, called: &str, key: &AlertKey, stage: Stage) {
-        let labels =
-            AlertLabels { tenant: context.tenant.id.to_string(), clock: key.kind.as_str(), stage: stage.as_str() };
-        self.telemetry.alerts.get_or_create(&labels).inc();
-        let (id, kind, what, how) = (key.id(), key.kind.as_str(), key.kind.words(), stage_words(stage));
-        if key.ticket().is_some() {
-            info!(tenant = %key.tenant, ticket.number = %called, alert.id = %id, clock = kind, stage = stage.as_str(),
-                "alert {id}: {what} of ticket {called}: {how}");
-        } else {
-            info!(tenant = %key.tenant, component = %key.subject, alert.id = %id, kind, stage = stage.as_str(),
-                "alert {id}: {what} of `{}`: {}", key.subject, stage.as_str());
+    pub(super) fn note_raised(&mut self, called: &str, key: &AlertKey, stage: Stage) {
+        self.raised.push(Raising { called: called.to_owned(), key: key.clone(), stage });
+    }
+
+    /// Counts and logs what was raised, now that it is written down.
+    pub(super) fn count_raised(&mut self) {
+        for Raising { called, key, stage } in std::mem::take(&mut self.raised) {
+            let (tenant, clock) = (key.tenant.to_string(), key.kind.as_str());
+            let labels = AlertLabels { tenant, clock, stage: stage.as_str() };
+            self.telemetry.alerts.get_or_create(&labels).inc();
+            let (id, what, how) = (key.id(), key.kind.words(), stage_words(stage));
+            if key.ticket().is_some() {
+                info!(tenant = %key.tenant, ticket.number = %called, alert.id = %id, clock, stage = stage.as_str(),
+                    "alert {id}: {what} of ticket {called}: {how}");
+            } else {
+                info!(tenant = %key.tenant, component = %key.subject, alert.id = %id, kind = clock, stage = stage.as_str(),
+                    "alert {id}: {what} of `{}`: {}", key.subject, stage.as_str());
+            }
         }
     }
+}
+
+/// An alert that a turn has raised.
+pub(super) struct Raising {
+    /// What people call the ticket or the service.
+    called: String,
+    key: AlertKey,
+    stage: Stage,
 }
 
 /// As a log line says it.

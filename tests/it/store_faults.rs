@@ -78,6 +78,10 @@ async fn an_alert_whose_message_cannot_be_stored_is_not_stored_either_and_is_tol
     app.database.take_again_into("notifications").await;
     app.turn().await;
     assert_eq!(app.heard().len(), 1);
+    let (url, token) = crate::web::served(&mut app, None).await;
+    let text = crate::web::get(&format!("{url}/metrics"), &token).await.text().await.unwrap();
+    let counted = "superops_sla_alerts_total{tenant=\"acme\",clock=\"resolution\",stage=\"warning\"} 1\n";
+    assert!(text.contains(counted), "it was raised once: {text}");
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ pub async fn token(app: &mut TestApp, tenant: Option<&str>) -> String {
     token.expose().to_owned()
 }
 
-async fn get(url: &str, token: &str) -> reqwest::Response {
+pub async fn get(url: &str, token: &str) -> reqwest::Response {
     reqwest::Client::new().get(url).bearer_auth(token).send().await.unwrap()
 }
 
