@@ -98,7 +98,7 @@ impl Services {
             let Some(place) = places.get(one.id.as_str()).copied() else { continue };
             let troubles = troubles(config, one, shown, budgets, place, now);
             if troubles.iter().any(|trouble| trouble.standing != Standing::Over) || alerted(one) {
-                let work_until = shown.announcements.worked_on_until(&one.id, now.timestamp_millis());
+                let work_until = shown.board.book.worked_on_until(&one.id, shown.announcements, now.timestamp_millis());
                 let work_until = work_until.and_then(DateTime::from_timestamp_millis);
                 let (component, client) = (one.clone(), one.client_named());
                 let shows_no_certificate = shows_no_certificate(&shown.board.book.components[place], shown.board);

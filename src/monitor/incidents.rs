@@ -37,7 +37,8 @@ impl Monitor {
     /// behind a parent that is down, or there is a doubt about either.
     fn waits(&self, place: usize, condition: Condition, now: Millis) -> bool {
         let id = &self.book.components[place].plan.id;
-        let is_worked_on = || self.wiring.monitor_state.announcements().worked_on_until(id, now).is_some();
+        let announcements = || self.wiring.monitor_state.announcements();
+        let is_worked_on = || self.book.worked_on_until(id, &announcements(), now).is_some();
         let is_behind_a_parent = || self.book.has_parent_in_doubt(place) || self.book.failing_parent(place).is_some();
         self.book.is_unproven(place, now)
             || condition >= Condition::Degraded && is_behind_a_parent()

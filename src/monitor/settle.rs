@@ -10,7 +10,7 @@ use crate::config::uptime::{Component, Promise};
 use crate::keys::id_of;
 use crate::store::Store;
 use crate::uptime::Millis;
-use crate::uptime::availability::{Record, percent};
+use crate::uptime::availability::{Record, Window, percent};
 use crate::uptime::book::ComponentEntry;
 use crate::uptime::incident::Announcements;
 use crate::uptime::intervals::Interval;
@@ -51,19 +51,20 @@ fn due(
         for span in settled(kind, zone, entry.since, now) {
             let key = key(one.tenant.as_str(), &one.id, &kind.name(zone, span.0));
             if !known.contains(&id_of(&key)) {
-                due.push(statement(promise, one, entry, announcements, span));
+                let windows = board.book.windows_of(&one.id, announcements);
+                due.push(statement(promise, one, entry, &windows, span));
             }
         }
     }
     due
 }
 
-/// What came of `promise` in the period `span`, by what is known now.
+/// What came of `promise` in the period `span`, by what is known now; work on it went on in `windows`.
 pub fn statement(
     promise: &Promise,
     one: &Component,
     entry: &ComponentEntry,
-    announcements: &Announcements,
+    windows: &[Window],
     span: Interval,
 ) -> Statement {
     let whose = Whose {
@@ -84,7 +85,6 @@ pub fn statement(
         whole_minutes: terms.whole_minutes,
         round_the_clock: terms.hours.is_none(),
     };
-    let windows = announcements.windows_of(&one.id);
-    let record = Record { spans: entry.line.spans(), windows: &windows, since: entry.since, ended: None };
+    let record = Record { spans: entry.line.spans(), windows, since: entry.since, ended: None };
     Statement::make(whose, &record, terms, agreed, terms.period, span)
 }

@@ -216,7 +216,8 @@ impl Service {
         if made.from < millis(self.clock.now()) - crate::uptime::SPANS_KEPT {
             return false;
         }
-        statement(promise, one, entry, &self.announcements(), (made.from, made.until)).figure != made.figure
+        let windows = board.book.windows_of(&one.id, &self.announcements());
+        statement(promise, one, entry, &windows, (made.from, made.until)).figure != made.figure
     }
 }
 

@@ -79,7 +79,7 @@ impl Service {
         let from = now - length;
         let (whole, latency) = self.latency(&board, entry, from, now).await?;
         let terms = terms(self.config.uptime.promise(&one.id));
-        let windows = self.announcements().windows_of(&one.id);
+        let windows = board.book.windows_of(&one.id, &self.announcements());
         let found = figure(&record(entry, &windows), &terms, (from, now), now);
         let spans = entry.line.spans().iter().filter(|span| span.until.is_none_or(|until| until > from));
         let spans = spans.map(|span| SpanView {
@@ -141,7 +141,7 @@ impl Service {
             if query.component.as_ref().is_some_and(|wanted| *wanted != one.id) {
                 continue;
             }
-            let windows = self.announcements().windows_of(&one.id);
+            let windows = board.book.windows_of(&one.id, &self.announcements());
             for promise in promises_by(&self.config.uptime, &one.id, period) {
                 let period = period.unwrap_or(promise.terms.period);
                 let day = query.date.map_or(millis(at), |date| days::midnight(promise.terms.zone, date));
@@ -172,7 +172,7 @@ impl Service {
                 format!("and `to` may lie {DAYS_MOST} days apart at most"),
             )));
         }
-        let windows = self.announcements().windows_of(&one.id);
+        let windows = board.book.windows_of(&one.id, &self.announcements());
         let record = record(entry, &windows);
         let days = days::days(terms.zone, first, last).filter(|(_, day)| day.0 < now);
         let days = days.map(|(date, day)| day_view(date, figure(&record, &terms, day, now), &terms)).collect();

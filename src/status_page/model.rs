@@ -10,7 +10,7 @@ use crate::monitor::board::StatusBoard;
 use crate::service::uptime::{DAYS_SHOWN, record, terms};
 use crate::ticket::TenantId;
 use crate::uptime::availability::{Figure, figure};
-use crate::uptime::book::ComponentEntry;
+use crate::uptime::book::{Book, ComponentEntry};
 use crate::uptime::combine::Needs;
 use crate::uptime::days;
 use crate::uptime::incident::{Announcements, Incident, Update, Work};
@@ -128,7 +128,7 @@ impl Model {
         let ids: Vec<&str> = shown.iter().map(|one| one.id.as_str()).collect();
         let known = shown.iter().filter_map(|one| Some((*one, board.book.component(&one.id)?)));
         let components: Vec<_> =
-            known.map(|(one, entry)| component(config, one, entry, announcements, &ids, now)).collect();
+            known.map(|(one, entry)| component(config, one, (entry, &board.book), announcements, &ids, now)).collect();
         Self {
             title: page.title.clone(),
             contact: page.contact.clone(),
@@ -258,7 +258,7 @@ fn those_of(components: &[String], shown: &[&str]) -> Vec<String> {
 fn component(
     config: &Config,
     one: &Component,
-    entry: &ComponentEntry,
+    (entry, book): (&ComponentEntry, &Book),
     announcements: &Announcements,
     shown: &[&str],
     now: Millis,
@@ -266,7 +266,7 @@ fn component(
     let mut terms = terms(config.uptime.promise(&one.id));
     // A day is shown as it was, whatever was agreed about small print.
     (terms.whole_minutes, terms.hours) = (false, None);
-    let windows = announcements.windows_of(&one.id);
+    let windows = book.windows_of(&one.id, announcements);
     let record = record(entry, &windows);
     let today = days::date_of(terms.zone, now);
     let first = today - chrono::Days::new((DAYS_SHOWN - 1).unsigned_abs());
@@ -290,7 +290,7 @@ fn component(
         days: days::days(terms.zone, first, today).map(day).collect(),
         uptime: whole.availability(),
         unknown: whole.unknown,
-        worked_on_until: announcements.worked_on_until(&one.id, now),
+        worked_on_until: book.worked_on_until(&one.id, announcements, now),
     }
 }
 

@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod tests;
+mod works;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

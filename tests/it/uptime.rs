@@ -706,6 +706,46 @@ async fn announced_work_is_left_out_and_wakes_nobody_and_what_is_entered_late_co
 }
 
 #[tokio::test]
+async fn announced_work_on_a_member_of_a_group_wakes_nobody_and_costs_the_promise_of_the_group_nothing() {
+    let (left, right) = (Shop::open().await, Shop::open().await);
+    let check = |id: &str, shop: &Shop| {
+        format!("[components.{id}]\n[[checks]]\ncomponent = \"{id}\"\nurl = \"{}\"\n", shop.url)
+    };
+    let promise = |id: &str| {
+        format!(
+            "[[promises]]\ncomponent = \"{id}\"\ntarget = \"99.9\"\nmaintenance_notice = \"1h\"\npartial_outage = \"50\"\n"
+        )
+    };
+    let groups =
+        "[components.vpn]\nany_of = [\"left\", \"right\"]\n[components.chain]\nall_of = [\"left\", \"right\"]\n";
+    let steps =
+        "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n[status_page]\ntitle = \"Acme\"\n";
+    let services = [check("left", &left), check("right", &right), promise("vpn"), promise("chain")].concat();
+    let mut app = TestApp::with(&format!("{steps}{groups}{services}")).await;
+    watch(&mut app, seconds(120)).await;
+    let (url, tokens) = served(&mut app, &[(Role::Admin, None)]).await;
+    let (from, until) = (app.now() + TimeDelta::minutes(61), app.now() + TimeDelta::minutes(121));
+    let work = json!({ "title": "Patches", "components": ["left"], "from": from, "until": until, "text": "" });
+    let (status, made) = call(Method::POST, &format!("{url}/api/v1/uptime/maintenance"), &tokens[0], work).await;
+    assert_eq!(status, 201, "{made}");
+    watch(&mut app, TimeDelta::minutes(61)).await;
+    app.settle().await;
+    app.said();
+    left.answers(503);
+    watch(&mut app, TimeDelta::minutes(40)).await;
+    app.settle().await;
+    assert_eq!((app.said().as_str(), incidents(&mut app).len()), ("", 0), "one of two gateways is patched");
+    let report = app.parts().service.uptime_sla(&superops_sla::service::Reach::All, &Default::default()).await.unwrap();
+    for one in &report.promises {
+        assert!(one.downtime_minutes.used < 0.1, "{one:?}");
+        assert!((39.0..=41.0).contains(&one.maintenance_minutes), "{one:?}");
+    }
+    watch(&mut app, TimeDelta::minutes(30)).await;
+    app.settle().await;
+    assert!(app.said().contains("vpn is degraded"), "it outlasts the work");
+}
+
+#[tokio::test]
 async fn an_outage_opens_an_incident_by_itself_and_the_next_one_soon_after_joins_it() {
     let shop = Shop::open().await;
     let mut app = TestApp::with(&shop.config()).await;

@@ -45,7 +45,7 @@ pub(super) fn view(
     let promise = service.config.uptime.promise(&one.id);
     let terms = terms(promise);
     let announcements = service.announcements();
-    let windows = announcements.windows_of(&one.id);
+    let windows = board.book.windows_of(&one.id, &announcements);
     let record = record(entry, &windows);
     let share = |length: Millis| figure(&record, &terms, (now - length, now), now).availability().map(percent);
     let place = board.book.components.iter().position(|other| other.plan.id == one.id);
@@ -65,7 +65,7 @@ pub(super) fn view(
         members: one.of.clone(),
         behind: behind.map(|parent| board.book.components[parent].plan.id.clone()),
         public: one.public,
-        maintenance_until: announcements.worked_on_until(&one.id, now).map(instant),
+        maintenance_until: board.book.worked_on_until(&one.id, &announcements, now).map(instant),
         uptime: UptimeShares {
             day: share(DAY),
             week: share(7 * DAY),

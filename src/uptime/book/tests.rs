@@ -27,12 +27,12 @@ fn plans() -> (Vec<ComponentPlan>, Vec<CheckPlan>) {
     (components, vec![check("left/https"), check("left/tcp"), check("right/https")])
 }
 
-fn book() -> Book {
+pub(super) fn book() -> Book {
     let (components, checks) = plans();
     Book::open(components, checks, &Remembered::default(), 0)
 }
 
-fn see(book: &mut Book, check: usize, second: i64, verdict: Condition) -> Taken {
+pub(super) fn see(book: &mut Book, check: usize, second: i64, verdict: Condition) -> Taken {
     book.observe(check, &Outcome { at: second * SECOND, verdict, detail: None }, Connectivity::Online)
 }
 
