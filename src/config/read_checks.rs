@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use toml::de::DeTable;
 
 use crate::probe::address::{AddressRules, Network, Refusal};
@@ -48,11 +48,11 @@ pub(super) fn checks(
     outposts: &[&str],
     rules: impl Fn(&str) -> Arc<AddressRules>,
 ) -> Vec<Check> {
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut tokens) = (BTreeSet::new(), Tokens::default());
     let mut all = Vec::new();
     for section in root.each("checks").unwrap_or_default() {
         let place = section.place();
-        for check in from_places(section, components, outposts, &rules) {
+        for check in from_places(section, components, outposts, &rules, &mut tokens) {
             if !seen.insert(check.id.clone()) {
                 root.wrong(format!("the check at {place} is called `{}` like another one: give it a `name`", check.id));
             }
@@ -107,6 +107,7 @@ fn from_places(
     components: &[&str],
     outposts: &[&str],
     rules: impl Fn(&str) -> Arc<AddressRules>,
+    tokens: &mut Tokens,
 ) -> Vec<Check> {
     let places = places(&section, outposts);
     let most = places.as_ref().map_or(1, Vec::len);
@@ -124,6 +125,9 @@ fn from_places(
     if let Some(check) = check.as_ref().filter(|_| from_here) {
         never_asked(&section, &check.probe);
     }
+    if let Some((check, token)) = check.as_ref().and_then(|check| Some((check, check.probe.ask.token()?))) {
+        tokens.note(&section, check.probe.ask.kind(), token, &check.id);
+    }
     section.finish();
     let Some(check) = check else { return Vec::new() };
     let Some(places) = places else { return vec![check] };
@@ -140,7 +144,7 @@ fn never_asked(section: &Section<'_>, probe: &Probe) {
         return;
     };
     let remedy = match refusal {
-        Refusal::Never(_) => "give another address".to_owned(),
+        Refusal::Never(_) | Refusal::Ourselves => "give another address".to_owned(),
         Refusal::NotAllowed(_) => format!("write allow_networks = [\"{address}\"] in the table of its tenant"),
     };
     url.futile(format!("is never asked: {address} is {refusal}; {remedy}"));
@@ -262,6 +266,30 @@ fn length(section: &Section<'_>, key: &'static str, least: TimeDelta, most: Time
         length if length > most => Err(format!("must be {} or less", duration::show(most))),
         length => Ok(length),
     })
+}
+
+/// By which tokens is known who calls, of each way of calling. Of two with one token, only the first is ever heard.
+#[derive(Default)]
+pub(super) struct Tokens(BTreeMap<(&'static str, String), String>);
+
+impl Tokens {
+    /// Notes that `whose` is known by the token that `section` names: `value`, or where that was not read, by its name.
+    pub fn note(&mut self, section: &Section<'_>, way: &'static str, value: &SecretString, whose: &str) {
+        let keys = [TOKEN.env, TOKEN.file].into_iter();
+        let Some(named) = keys.filter_map(|key| section.text(key)).next() else { return };
+        let token = match value.expose_secret() {
+            "" => named.value.trim(),
+            value => value,
+        };
+        if let Some(first) = self.0.get(&(way, token.to_owned())) {
+            named.futile(format!(
+                "names the same token as that of `{first}`: whoever shows it is taken for that one, and `{whose}` is never \
+                 heard; give each a token of its own"
+            ));
+        } else {
+            self.0.insert((way, token.to_owned()), whose.to_owned());
+        }
+    }
 }
 
 pub(super) fn token(section: &Section<'_>, why: &str) -> Option<SecretString> {

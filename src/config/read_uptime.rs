@@ -160,10 +160,14 @@ fn component(
 
 /// Places that look for us.
 fn outposts(root: &Section<'_>) -> Vec<Outpost> {
+    let mut tokens = read_checks::Tokens::default();
     let outpost = |(name, section): (Found<'_, &str>, Section<'_>)| {
         let id = name.clone().read(|id| outpost_id(id));
         let called = section.text("name").and_then(|t| t.read(|text| checks::not_blank(text)));
         let token = read_checks::token(&section, ": it is what the outpost has to show");
+        if let Some(token) = &token {
+            tokens.note(&section, "outpost", token, name.value);
+        }
         section.finish();
         Some(Outpost { name: called.unwrap_or_else(|| name.value.to_owned()), token: token?, id: id? })
     };

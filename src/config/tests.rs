@@ -1520,6 +1520,24 @@ fn a_check_of_an_address_that_is_never_asked_or_slow_after_its_end_can_never_wor
 }
 
 #[test]
+fn of_two_that_call_with_one_token_only_the_first_is_ever_heard() {
+    let told = |kind: &str, name: &str, env: &str| {
+        format!("[[checks]]\ncomponent = \"shop\"\nname = \"{name}\"\n{kind} = true\ntoken_env = \"{env}\"\n")
+    };
+    let outposts =
+        "[outposts.berlin]\ntoken_env = \"SUPEROPS_TOKEN\"\n[outposts.boston]\ntoken_env = \"SUPEROPS_TOKEN\"\n";
+    let (beat, pushed) = (told("heartbeat", "one", "SUPEROPS_TOKEN"), told("pushed", "told", "SUPEROPS_TOKEN"));
+    let second = told("heartbeat", "two", "SUPEROPS_TOKEN");
+    let other = told("heartbeat", "three", "SMTP_PASSWORD");
+    let fine = notes(&format!("[components.shop]\n{beat}{pushed}{other}"));
+    assert_eq!(fine, "--", "each calls another address, or shows another token");
+    let wrong = notes(&format!("[components.shop]\n{beat}{second}{outposts}"));
+    let words =
+        ["same token as that of `shop/one`", "`shop/two` is never heard", "that of `berlin`", "`boston` is never"];
+    assert!(words.iter().all(|words| wrong.contains(words)), "{wrong}");
+}
+
+#[test]
 fn what_is_promised_and_never_measured_or_promised_twice_can_never_work() {
     let told = notes(
         "[components.bare]\n[components.empty]\nall_of = []\n[components.outer]\nall_of = [\"bare\"]\n\
