@@ -265,7 +265,11 @@ fn seen(id: &str, began: Millis, look: Look) -> SeenThere {
         status: look.verdict.as_str().to_owned(),
         micros: i64::try_from(look.phases.whole.as_micros()).unwrap_or(i64::MAX),
         text: look.detail,
-        certificate: look.certificate.map(|one| SeenCertificate { ends_at: instant(one.until), holds: one.holds }),
+        certificate: look.certificate.map(|one| SeenCertificate {
+            ends_at: instant(one.until),
+            holds: one.holds,
+            ends_by_chain: one.ends_by_chain,
+        }),
     }
 }
 

@@ -20,12 +20,14 @@ mod tests;
 pub mod tls;
 mod websocket;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::uptime::{Condition, Millis};
+use address::Refusal;
 use dial::{Connector, Resolve, SystemResolver, Trace};
 use spec::{Ask, Probe};
 
@@ -50,22 +52,33 @@ pub struct Look {
 pub struct Fault {
     pub verdict: Condition,
     pub detail: String,
+    /// Why the address was not asked, if that is it.
+    pub refusal: Option<Refusal>,
 }
 
 impl Fault {
+    fn of(verdict: Condition, detail: impl Into<String>) -> Self {
+        Self { verdict, detail: detail.into(), refusal: None }
+    }
+
     /// There is no answer, or none that anybody could use.
     pub fn down(detail: impl Into<String>) -> Self {
-        Self { verdict: Condition::Down, detail: detail.into() }
+        Self::of(Condition::Down, detail)
     }
 
     /// We could not ask: how the service is, nobody knows.
     pub fn unasked(detail: impl Into<String>) -> Self {
-        Self { verdict: Condition::Unknown, detail: detail.into() }
+        Self::of(Condition::Unknown, detail)
+    }
+
+    /// We do not ask such an address.
+    pub fn refused(address: IpAddr, refusal: Refusal) -> Self {
+        Self { refusal: Some(refusal), ..Self::unasked(format!("not asked: {address} is {refusal}")) }
     }
 
     /// There is an answer, and it is the wrong one.
     pub fn degraded(detail: impl Into<String>) -> Self {
-        Self { verdict: Condition::Degraded, detail: detail.into() }
+        Self::of(Condition::Degraded, detail)
     }
 }
 

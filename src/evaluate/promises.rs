@@ -67,7 +67,7 @@ fn work_out(
     at: DateTime<Utc>,
 ) -> Known {
     let now = at.timestamp_millis();
-    let windows = announcements.windows_of(&promise.component);
+    let windows = board.book.windows_of(&promise.component, announcements);
     let record = Record { spans: entry.line.spans(), windows: &windows, since: entry.since, ended: None };
     let (began, until) = promise.terms.period.around(promise.terms.zone, now);
     let intervals = entry.checks().iter().map(|check| board.book.checks[*check].plan.rules.interval);
@@ -129,10 +129,11 @@ pub(super) fn certificate(entry: &ComponentEntry, board: &StatusBoard, now: Mill
         true => Standing::Over,
     };
     let ends = instant(first.until);
+    let what = if first.ends_by_chain { "has a certificate whose chain" } else { "has a certificate that" };
     let said = match left {
-        ..=0 => format!("has a certificate that ended on {}", ends.format("%-d %b %Y")),
+        ..=0 => format!("{what} ended on {}", ends.format("%-d %b %Y")),
         left if left > 14 * DAY => "has a certificate whose chain will not hold in two weeks".to_owned(),
-        left => format!("has a certificate that ends on {}, in {}", ends.format("%-d %b %Y"), days(left)),
+        left => format!("{what} ends on {}, in {}", ends.format("%-d %b %Y"), days(left)),
     };
     let (kind, flaps, detail) = (AlertKind::Certificate, false, None);
     Some(Trouble {
@@ -199,7 +200,11 @@ mod tests {
 
     /// What is said of a certificate that ends after so long, whose chain holds or not.
     fn said(left: Millis, holds: bool) -> (Standing, String) {
-        let certificate_seen = Some(Certificate { until: NOW + left, holds });
+        said_of(left, holds, false)
+    }
+
+    fn said_of(left: Millis, holds: bool, ends_by_chain: bool) -> (Standing, String) {
+        let certificate_seen = Some(Certificate { until: NOW + left, holds, ends_by_chain });
         let board = board(Latest { certificate: certificate_seen, ..Latest::default() });
         let found = certificate(&board.book.components[0], &board, NOW).unwrap();
         (found.standing, found.said)
@@ -214,6 +219,8 @@ mod tests {
         assert_eq!(said(9 * DAY, false), (warning, nine));
         assert_eq!(said(40 * DAY, false).1, "has a certificate whose chain will not hold in two weeks");
         assert_eq!(said(2 * DAY, false).0, breached);
+        let chain = "has a certificate whose chain ends on 16 Jan 2027, in 1 day".to_owned();
+        assert_eq!(said_of(DAY, false, true), (breached, chain));
         assert_eq!(said(-DAY, false), (breached, "has a certificate that ended on 14 Jan 2027".to_owned()));
     }
 
@@ -223,7 +230,7 @@ mod tests {
             let board = board(Latest { verdict, certificate, ..Latest::default() });
             shows_no_certificate(&board.book.components[0], &board)
         };
-        let ended = Certificate { until: NOW, holds: false };
+        let ended = Certificate { until: NOW, holds: false, ends_by_chain: false };
         assert!(shows_none(Some(Condition::Up), None));
         assert!(!shows_none(Some(Condition::Down), None), "it may show one when it answers again");
         assert!(!shows_none(Some(Condition::Up), Some(ended)));

@@ -57,7 +57,7 @@ async fn figure(
     now: Millis,
 ) -> Result<Option<i64>, StoreError> {
     let Some(entry) = board.book.component(&objective.component) else { return Ok(None) };
-    let windows = announcements.windows_of(&objective.component);
+    let windows = known_ahead(announcements.windows_of(&objective.component));
     let from = now - objective.goal.window;
     let mut looks = Looks::default();
     for place in entry.checks() {
@@ -77,6 +77,11 @@ async fn figure(
         rows.iter().filter(|row| counts(line, &windows, (row.at, row.at + 1))).for_each(|row| add(&mut looks, row));
     }
     Ok(objective.goal.figure(&looks))
+}
+
+/// Work as far as it was announced by then: what was seen before is not wiped out by what is entered afterwards.
+fn known_ahead(windows: Vec<Window>) -> Vec<Window> {
+    windows.into_iter().map(|one| Window { from: one.from.max(one.announced_at), ..one }).collect()
 }
 
 /// From where on single looks are read: in a long window, from where they are not summed up yet.
@@ -107,6 +112,13 @@ fn counts(line: &Timeline, windows: &[Window], (from, until): Interval) -> bool 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn work_that_is_entered_afterwards_wipes_out_nothing_that_was_seen_before() {
+        let window = |from, announced_at| Window { from, until: 70, announced_at };
+        let windows = known_ahead(vec![window(10, 0), window(10, 30)]);
+        assert_eq!(windows.iter().map(|one| one.from).collect::<Vec<_>>(), [10, 30]);
+    }
 
     #[test]
     fn what_was_seen_counts_while_we_could_see_and_nobody_worked_on_it() {

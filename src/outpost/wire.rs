@@ -67,6 +67,9 @@ pub struct SeenCertificate {
     pub ends_at: DateTime<Utc>,
     /// Whether its chain will still be good in 14 days.
     pub holds: bool,
+    /// Whether the end is that of another certificate in its chain.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ends_by_chain: bool,
 }
 
 /// That results were taken in.

@@ -6,7 +6,7 @@
 //! are allowed by name. An IPv4 address in IPv6 clothes is judged as what it is.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// A network, as `10.20.0.0/16`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,8 @@ pub struct AddressRules {
 /// Why an address is not asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    /// It is we who listen there.
+    Ourselves,
     /// Never, whatever is allowed.
     Never(&'static str),
     /// Unless its network is allowed.
@@ -76,6 +78,7 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Ourselves => f.write_str("the address of this service itself, which is never asked"),
             Self::Never(what) => write!(f, "{what}, which is never asked"),
             Self::NotAllowed(what) => write!(f, "{what}, which `allow_networks` does not allow"),
         }
@@ -89,12 +92,23 @@ impl AddressRules {
         let allowed = self.allowed.iter().any(|network| network.holds(address) || network.holds(plain));
         let ours = plain.is_loopback() && Some(port) == self.own_port;
         match class(plain) {
-            _ if ours => Err(Refusal::Never("the address of this service itself")),
+            _ if ours => Err(Refusal::Ourselves),
             Some(Refusal::NotAllowed(_)) if allowed => Ok(()),
             Some(refusal) => Err(refusal),
             None => Ok(()),
         }
     }
+
+    /// Whether who is connected to `peer` from the address `own` has reached this service itself: whoever asks an address
+    /// of this machine does so from that very address.
+    pub fn is_ourselves(&self, own: SocketAddr, peer: SocketAddr) -> bool {
+        own.ip() == peer.ip() && Some(peer.port()) == self.own_port
+    }
+}
+
+/// Whether `address` is one of the internet: anybody can ask it.
+pub fn is_public(address: IpAddr) -> bool {
+    class(undressed(address)).is_none()
 }
 
 /// The IPv4 address that an IPv6 address stands for, if it does.
@@ -173,7 +187,7 @@ mod tests {
     fn judged(rules: &AddressRules, address: &str, port: u16) -> &'static str {
         match rules.judge(address.parse().unwrap(), port) {
             Ok(()) => "ok",
-            Err(Refusal::Never(_)) => "never",
+            Err(Refusal::Never(_) | Refusal::Ourselves) => "never",
             Err(Refusal::NotAllowed(_)) => "not allowed",
         }
     }

@@ -13,11 +13,14 @@ pub const SOON: Millis = 14 * DAY;
 /// What a server's certificate says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
-    /// When it ends.
+    /// When it ends; if the chain, as it was sent, ends within two weeks, when that does.
     pub until: Millis,
     /// Whether the whole chain, as it was sent, will still be good in two weeks. Another chain to a root that lives on
     /// makes that true even if one certificate in it ends.
     pub holds: bool,
+    /// The end is that of another certificate in the chain.
+    #[serde(default)]
+    pub ends_by_chain: bool,
 }
 
 const SEQUENCE: u8 = 0x30;

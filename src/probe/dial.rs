@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::address::AddressRules;
+use super::address::{AddressRules, Refusal};
 use super::certificate::Certificate;
 use super::{Fault, since};
 use crate::uptime::Millis;
@@ -75,12 +75,15 @@ struct Inner {
     entered: Instant,
     phases: Phases,
     certificate: Option<Certificate>,
+    /// Where it went first.
+    went_to: Option<IpAddr>,
 }
 
 impl Trace {
     pub fn begin() -> Self {
         let begun = Instant::now();
-        let inner = Inner { phase: Phase::Resolving, entered: begun, phases: Phases::default(), certificate: None };
+        let (phase, phases) = (Phase::Resolving, Phases::default());
+        let inner = Inner { phase, entered: begun, phases, certificate: None, went_to: None };
         Self { begun, inner: Mutex::new(inner) }
     }
 
@@ -102,6 +105,15 @@ impl Trace {
 
     pub fn certificate(&self) -> Option<Certificate> {
         self.inner().certificate.clone()
+    }
+
+    fn go_to(&self, address: IpAddr) {
+        self.inner().went_to.get_or_insert(address);
+    }
+
+    /// Where it went before any redirect.
+    pub fn went_to(&self) -> Option<IpAddr> {
+        self.inner().went_to
     }
 
     pub fn phases(&self) -> Phases {
@@ -155,8 +167,11 @@ impl Connector<'_> {
         let allowed: Vec<_> =
             judged.iter().filter(|(_, verdict)| verdict.is_ok()).map(|(address, _)| *address).collect();
         match (allowed.get(self.turn % allowed.len().max(1)), judged.first()) {
-            (Some(address), _) => Ok(SocketAddr::new(*address, port)),
-            (None, Some((address, Err(refusal)))) => Err(Fault::unasked(format!("not asked: {address} is {refusal}"))),
+            (Some(address), _) => {
+                self.trace.go_to(*address);
+                Ok(SocketAddr::new(*address, port))
+            }
+            (None, Some((address, Err(refusal)))) => Err(Fault::refused(*address, *refusal)),
             _ => Err(Fault::down("the name has no address")),
         }
     }
@@ -166,6 +181,9 @@ impl Connector<'_> {
         let address = self.find(host, port).await?;
         self.trace.enter(Phase::Connecting);
         let stream = TcpStream::connect(address).await.map_err(|error| Fault::down(unconnected(&error)))?;
+        if stream.local_addr().is_ok_and(|own| self.rules.is_ourselves(own, address)) {
+            return Err(Fault::refused(address.ip(), Refusal::Ourselves));
+        }
         // What is asked is a line or two: it goes at once.
         let _ = stream.set_nodelay(true);
         Ok(stream)

@@ -1,5 +1,6 @@
 //! Looks at a web address: status, text, JSON, redirects.
 
+use std::net::IpAddr;
 use std::pin::pin;
 
 use axum::http::header::{ACCEPT, CONNECTION, HOST, LOCATION, USER_AGENT};
@@ -15,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use url::Url;
 
 use super::Fault;
+use super::address::{Refusal, is_public};
 use super::dial::{Connector, Phase};
 use super::spec::{HttpAsk, JsonCondition};
 use super::tls::{Trust, secure};
@@ -45,14 +47,30 @@ struct Answer {
 pub(super) async fn look(ask: &HttpAsk, dialler: &Connector<'_>, trust: &Trust) -> Result<(), Fault> {
     let body = Bytes::from(ask.body.clone().unwrap_or_default());
     let mut hop = Hop { url: ask.url.clone(), method: ask.method.clone(), body, trusted: true };
-    for _ in 0..=ask.redirects {
-        let answer = visit(ask, &hop, dialler, trust).await?;
+    for hops in 0..=ask.redirects {
+        let answer = visit(ask, &hop, dialler, trust).await;
+        let answer =
+            answer.map_err(|fault| if hops > 0 { led_astray(fault, dialler.trace.went_to()) } else { fault })?;
         match redirected(&hop, &answer.head) {
             Some(next) if ask.redirects > 0 => hop = next?,
             _ => return judge(ask, &answer),
         }
     }
     Err(Fault::down(format!("more than {} redirects", ask.redirects)))
+}
+
+/// The fault of an answer that sends whoever asks to an address that is not asked: if nobody outside reaches that, the
+/// answer is wrong. Where the service is one of a private network itself, so may the other address be.
+fn led_astray(fault: Fault, began: Option<IpAddr>) -> Fault {
+    let is_wrong = match fault.refusal {
+        Some(Refusal::Never(_)) => true,
+        Some(Refusal::NotAllowed(_)) => began.is_some_and(is_public),
+        Some(Refusal::Ourselves) | None => false,
+    };
+    if !is_wrong {
+        return fault;
+    }
+    Fault::degraded(format!("redirects to an address that is not reached from outside; {}", fault.detail))
 }
 
 async fn visit(ask: &HttpAsk, hop: &Hop, dialler: &Connector<'_>, trust: &Trust) -> Result<Answer, Fault> {
@@ -186,4 +204,23 @@ fn judge_json(wish: &JsonCondition, body: &[u8]) -> Result<(), Fault> {
 pub(super) fn broken(error: &hyper::Error) -> Fault {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
     Fault::down(format!("no answer in HTTP: {error}{cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::uptime::Condition;
+
+    #[test]
+    fn who_is_sent_where_nobody_outside_comes_gets_a_wrong_answer_unless_it_began_inside() {
+        let (public, inside): (IpAddr, IpAddr) = ([203, 0, 113, 9].into(), [10, 0, 0, 9].into());
+        let verdict = |refusal, began: IpAddr| led_astray(Fault::refused(inside, refusal), Some(began)).verdict;
+        let (metadata, private) = (Refusal::Never("a metadata service"), Refusal::NotAllowed("an address inside"));
+        assert_eq!(verdict(metadata, public), Condition::Degraded);
+        assert_eq!(verdict(metadata, inside), Condition::Degraded);
+        assert_eq!(verdict(private, public), Condition::Degraded, "as after a base URL that was left at localhost");
+        assert_eq!(verdict(private, inside), Condition::Unknown, "it may be well: the network is only not allowed");
+        assert_eq!(verdict(Refusal::Ourselves, public), Condition::Unknown, "others may well reach us");
+        assert_eq!(led_astray(Fault::down("refused"), Some(public)).verdict, Condition::Down);
+    }
 }

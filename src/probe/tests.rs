@@ -203,8 +203,8 @@ async fn redirects_are_followed_so_far_and_secrets_are_not_sent_elsewhere() {
     ] {
         let seen = look(at(path, "")).await;
         assert!(words(&seen).1.contains(detail), "{path}: {seen:?}");
-        let expected = if detail.starts_with("not asked") { Condition::Unknown } else { Condition::Down };
-        assert_eq!(seen.verdict, expected, "{path}: what we did not ask may be well");
+        let expected = if detail.starts_with("not asked") { Condition::Degraded } else { Condition::Down };
+        assert_eq!(seen.verdict, expected, "{path}: nobody reaches what it redirects to");
     }
 }
 
@@ -236,6 +236,18 @@ async fn our_own_port_and_networks_that_nobody_allowed_are_not_asked() {
     let own = Probe { addresses: rules(Some(address.port())), ..probe(Ask::Http(http(&url))) };
     let seen = prober().look(&own, 0, NOW).await;
     assert!(words(&seen).1.contains("this service itself"), "{seen:?}");
+    // By the address that this machine has in its network, if it has one: nothing is sent to find it out.
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    if socket.connect("192.0.2.1:9").is_ok() {
+        let outer = socket.local_addr().unwrap().ip();
+        let listener = TcpListener::bind((outer, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let allowed = vec![Network::parse("0.0.0.0/0").unwrap()];
+        let addresses = Arc::new(AddressRules { allowed, own_port: Some(address.port()) });
+        let own = Probe { addresses, ..probe(Ask::Http(http(&format!("http://{address}/")))) };
+        let seen = prober().look(&own, 0, NOW).await;
+        assert!(words(&seen).1.contains("this service itself"), "{seen:?}");
+    }
     let strict = Probe { addresses: Arc::default(), ..probe(Ask::Http(http(&url))) };
     let seen = prober().look(&strict, 0, NOW).await;
     assert!(words(&seen).1.contains("`allow_networks` does not allow"), "{seen:?}");
@@ -263,6 +275,11 @@ fn acceptor(names: &[&str], until: (i32, u8, u8)) -> (TlsAcceptor, CertificateDe
 /// A server of HTTP with such a certificate.
 async fn secured(names: &[&str], until: (i32, u8, u8)) -> (SocketAddr, CertificateDer<'static>) {
     let (acceptor, root) = acceptor(names, until);
+    (shown(acceptor).await, root)
+}
+
+/// A server that shows the certificate of `acceptor` and answers.
+async fn shown(acceptor: TlsAcceptor) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -277,7 +294,7 @@ async fn secured(names: &[&str], until: (i32, u8, u8)) -> (SocketAddr, Certifica
             });
         }
     });
-    (address, root)
+    address
 }
 
 #[tokio::test]
@@ -300,6 +317,49 @@ async fn a_certificate_is_judged_now_and_in_two_weeks() {
         assert_eq!(seen.verdict, Condition::Down, "{name}: {seen:?}");
         assert!(words(&seen).1.contains("the certificate is not valid"), "{name}: {seen:?}");
     }
+}
+
+/// One who shows a certificate for 127.0.0.1 by an authority between it and the root, which ends on the day of `between`.
+fn by_another(leaf: (i32, u8, u8), between: (i32, u8, u8)) -> (TlsAcceptor, CertificateDer<'static>) {
+    let authority = |until: (i32, u8, u8)| {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, format!("until {until:?}"));
+        params.not_after = rcgen::date_time_ymd(until.0, until.1, until.2);
+        params
+    };
+    let root = CertifiedIssuer::self_signed(authority((2060, 1, 1)), KeyPair::generate().unwrap()).unwrap();
+    let middle = CertifiedIssuer::signed_by(authority(between), KeyPair::generate().unwrap(), &root).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(leaf.0, leaf.1, leaf.2);
+    let certificate = params.signed_by(&key, &middle).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone(), middle.der().clone()], key)
+        .unwrap();
+    (TlsAcceptor::from(Arc::new(config)), root.der().clone())
+}
+
+#[tokio::test]
+async fn a_chain_ends_with_the_first_of_its_certificates() {
+    let real_now = 1_795_300_000_000; // 21 Nov 2026
+    let seen = async |leaf, between| {
+        let (acceptor, root) = by_another(leaf, between);
+        let address = shown(acceptor).await;
+        let ask = Ask::Http(http(&format!("https://{address}/")));
+        let look = prober().look(&Probe { extra_roots: Arc::new(vec![root]), ..probe(ask) }, 0, real_now).await;
+        let certificate = look.certificate.unwrap();
+        let day = chrono::DateTime::from_timestamp_millis(certificate.until).unwrap().date_naive().to_string();
+        (day, certificate.holds, certificate.ends_by_chain)
+    };
+    assert_eq!(seen((2040, 1, 1), (2050, 1, 1)).await, ("2040-01-01".to_owned(), true, false));
+    assert_eq!(seen((2040, 1, 1), (2026, 11, 24)).await, ("2026-11-24".to_owned(), false, true));
+    assert_eq!(seen((2026, 11, 30), (2050, 1, 1)).await, ("2026-11-30".to_owned(), false, false));
+    assert_eq!(seen((2026, 11, 30), (2026, 11, 25)).await, ("2026-11-25".to_owned(), false, true));
 }
 
 #[tokio::test]

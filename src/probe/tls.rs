@@ -16,7 +16,7 @@ use tokio_rustls::client::TlsStream;
 use super::Fault;
 use super::certificate::{self, Certificate, SOON};
 use super::dial::{Connector, Phase};
-use crate::uptime::Millis;
+use crate::uptime::{Millis, SECOND};
 
 /// Authorities beside those that the system trusts.
 pub type Roots = Arc<Vec<CertificateDer<'static>>>;
@@ -94,10 +94,18 @@ where
 
 fn read(chain: &[CertificateDer<'_>], name: &ServerName<'_>, now: Millis, verifier: &Verifier) -> Option<Certificate> {
     let (leaf, rest) = chain.split_first()?;
-    let until = certificate::ends_at(leaf)?;
-    let soon = Duration::from_millis(u64::try_from(now + SOON).unwrap_or_default());
-    let holds = verifier.verify_server_cert(leaf, rest, name, &[], UnixTime::since_unix_epoch(soon)).is_ok();
-    Some(Certificate { until, holds })
+    let holds_at = |at: Millis| {
+        let at = Duration::from_millis(u64::try_from(at).unwrap_or_default());
+        verifier.verify_server_cert(leaf, rest, name, &[], UnixTime::since_unix_epoch(at)).is_ok()
+    };
+    let (own_end, soon) = (certificate::ends_at(leaf)?, now + SOON);
+    let holds = holds_at(soon);
+    // Of several that end, the first without which no chain is left.
+    let mut ends: Vec<Millis> = chain.iter().filter(|_| !holds).filter_map(|one| certificate::ends_at(one)).collect();
+    ends.sort_unstable();
+    let first = ends.into_iter().take_while(|end| *end < soon).find(|end| !holds_at(end + SECOND));
+    let until = first.unwrap_or(own_end);
+    Some(Certificate { until, holds, ends_by_chain: until != own_end })
 }
 
 /// Why TLS could not be agreed on, in a few words.

@@ -149,6 +149,9 @@ fn told(result: SeenThere, now: DateTime<Utc>) -> Result<Option<Told>, ServiceEr
     }
     let detail = text.map(|text| one_line(&text)).filter(|text| !text.is_empty() && verdict != Condition::Up);
     let outcome = Outcome { at: millis(at.min(now)), verdict, detail };
-    let certificate = certificate.map(|one| Certificate { until: millis(one.ends_at), holds: one.holds });
+    let certificate = certificate.map(|one| {
+        let (until, holds, ends_by_chain) = (millis(one.ends_at), one.holds, one.ends_by_chain);
+        Certificate { until, holds, ends_by_chain }
+    });
     Ok(Some((Pushed { check, outcome, micros: micros.clamp(0, LONGEST_LOOK) }, certificate)))
 }
