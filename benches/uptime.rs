@@ -68,13 +68,9 @@ async fn main() -> anyhow::Result<()> {
     if arguments.next().is_some_and(|first| first == bare::ARGUMENT) {
         return bare::serve(arguments.next().context("it needs a file")?.as_ref()).await;
     }
-    // Cargo adds options of its own, like `--bench`.
-    let asked: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
-    if let Some(unknown) = asked.iter().find(|name| !PARTS.contains(&name.as_str())) {
-        anyhow::bail!("there is no `{unknown}` to measure; there is {}", PARTS.join(", "));
-    }
+    let asked = figure::asked(&PARTS)?;
     println!("{}", figure::HEAD);
-    for part in PARTS.into_iter().filter(|part| asked.is_empty() || asked.iter().any(|name| name == part)) {
+    for part in asked {
         let figures = match part {
             "looks" => looks().await?,
             "schedule" => schedule().await?,

@@ -6,6 +6,16 @@ use std::time::Duration;
 /// The table's head.
 pub const HEAD: &str = "| what | measured | goal | |\n|---|---|---|---|";
 
+/// Those of `parts` that the command line names; all of them if it names none.
+pub fn asked(parts: &[&'static str]) -> anyhow::Result<Vec<&'static str>> {
+    // Cargo adds options of its own, like `--bench`.
+    let asked: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
+    if let Some(unknown) = asked.iter().find(|name| !parts.contains(&name.as_str())) {
+        anyhow::bail!("there is no `{unknown}` to measure; there is {}", parts.join(", "));
+    }
+    Ok(parts.iter().copied().filter(|part| asked.is_empty() || asked.iter().any(|name| name == part)).collect())
+}
+
 /// What was measured, beside what it should be.
 pub struct Figure {
     pub what: String,

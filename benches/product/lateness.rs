@@ -18,6 +18,7 @@ const OPEN: usize = 10_000;
 /// Of them these fall due while we watch, so many in a second.
 pub const DUE: usize = 600;
 const A_SECOND: usize = 10;
+const APART: TimeDelta = TimeDelta::milliseconds(1000 / A_SECOND as i64);
 /// Time enough for the sync to learn of them.
 const AHEAD: TimeDelta = TimeDelta::seconds(30);
 const LIMIT_MS: i64 = 250;
@@ -30,7 +31,7 @@ pub async fn measure() -> anyhow::Result<Vec<Figure>> {
     let product = Product::start(world.product(&folder, "5s", breaches_only).await?).await?;
     all_read(&product.store).await?;
     all_sent(&product.store).await?;
-    let dues = add_tickets(&world);
+    let dues = add_due(&world);
     while product.store.open_tickets(&tenant()).await?.len() < OPEN {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -57,10 +58,15 @@ fn breaches_only(config: &mut Config) {
     config.tenants.values_mut().for_each(|tenant| tenant.hours = superops_sla::config::Hours::Msp);
 }
 
-/// Tickets that fall due one after the other; by what people call them.
-pub fn add_tickets(world: &World) -> HashMap<String, DateTime<Utc>> {
+/// The tickets that fall due while we watch; by what people call them.
+pub fn add_due(world: &World) -> HashMap<String, DateTime<Utc>> {
+    add_tickets(world, AHEAD, APART, DUE)
+}
+
+/// So many tickets that fall due one after the other, `apart`, the first of them after `ahead`; by what people call them.
+pub fn add_tickets(world: &World, ahead: TimeDelta, apart: TimeDelta, count: usize) -> HashMap<String, DateTime<Utc>> {
     let add = |nth: usize| {
-        let left = AHEAD + TimeDelta::milliseconds((nth * 1000 / A_SECOND) as i64);
+        let left = ahead + apart * i32::try_from(nth).ok()?;
         let id = world.superops.add(NewTicket {
             technician: Some(texted_technician(nth).to_owned()),
             response_due_in: Some(left),
@@ -70,7 +76,7 @@ pub fn add_tickets(world: &World) -> HashMap<String, DateTime<Utc>> {
         let ticket = world.superops.ticket(&id)?;
         Some((ticket.display_id, ticket.first_response.due?))
     };
-    (0..DUE).filter_map(add).collect()
+    (0..count).filter_map(add).collect()
 }
 
 /// Milliseconds from due to caught, of each message about one of `dues`, in order.

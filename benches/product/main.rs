@@ -38,13 +38,9 @@ async fn main() -> anyhow::Result<()> {
         let file = arguments.next().context("it needs a file")?;
         return web::bare::serve(file.as_ref()).await;
     }
-    // Cargo adds options of its own, like `--bench`.
-    let asked: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
-    if let Some(unknown) = asked.iter().find(|name| !PARTS.contains(&name.as_str())) {
-        anyhow::bail!("there is no `{unknown}` to measure; there is {}", PARTS.join(", "));
-    }
+    let asked = figure::asked(&PARTS)?;
     println!("{}", figure::HEAD);
-    for part in PARTS.into_iter().filter(|part| asked.is_empty() || asked.iter().any(|name| name == part)) {
+    for part in asked {
         for figure in measure(part).await? {
             println!("{figure}");
         }

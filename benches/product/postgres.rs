@@ -4,20 +4,17 @@
 //! All tenants read one account of the look-alike. The first is read by the product; the others are given the same tickets,
 //! page by page, as sync writes them. Everything is in a schema of its own, which goes at the end.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, QueryBuilder};
 use superops_sla::app::Parts;
 use superops_sla::clock::{Clock, SystemClock};
 use superops_sla::config::{Config, ProcessEnvironment, StorePlace};
 use superops_sla::evaluate::Turn;
-use superops_sla::simulator::NewTicket;
-use superops_sla::simulator::msp::texted_technician;
 use superops_sla::simulator::receivers::CaughtKind;
 use superops_sla::store::sql::postgres::Server;
 use superops_sla::store::tickets::Batch;
@@ -26,6 +23,7 @@ use superops_sla::ticket::{TenantId, Ticket};
 use tempfile::TempDir;
 
 use super::figure::{Figure, median, millis};
+use super::lateness::{add_tickets, lateness};
 use super::program::{Process, listening, status_mb};
 use super::world::{Product, World, all_read, all_sent, tenant, without_budget};
 
@@ -218,7 +216,7 @@ impl Bench {
         let began = Instant::now();
         let (service, address) = started(&self.config).await?;
         let ready = until_ready(&address, began).await?;
-        let dues = add_tickets(world);
+        let dues = add_tickets(world, AHEAD, APART, DUE);
         let mut beside = self.beside().await?;
         let last = dues.values().max().copied().context("tickets fall due")?;
         let wanted = i64::try_from(2 * TENANTS * DUE)?;
@@ -336,33 +334,4 @@ async fn until_ready(address: &str, began: Instant) -> anyhow::Result<Duration> 
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     Ok(began.elapsed())
-}
-
-/// Tickets that fall due one after the other; by what people call them.
-fn add_tickets(world: &World) -> HashMap<String, DateTime<Utc>> {
-    let add = |nth: usize| {
-        let left = AHEAD + APART * i32::try_from(nth).ok()?;
-        let id = world.superops.add(NewTicket {
-            technician: Some(texted_technician(nth).to_owned()),
-            response_due_in: Some(left),
-            resolution_due_in: Some(left + TimeDelta::hours(8)),
-            ..NewTicket::default()
-        });
-        let ticket = world.superops.ticket(&id)?;
-        Some((ticket.display_id, ticket.first_response.due?))
-    };
-    (0..DUE).filter_map(add).collect()
-}
-
-/// Milliseconds from due to caught, of each message about one of `dues`, in order.
-fn lateness(world: &World, dues: &HashMap<String, DateTime<Utc>>, kind: CaughtKind) -> Vec<i64> {
-    let caught = world.receivers.caught.newest_first(usize::MAX);
-    let late = caught.iter().filter(|message| message.kind == kind).filter_map(|message| {
-        let text = format!("{} {}", message.subject, message.text);
-        let due = text.split(|c: char| !c.is_ascii_digit() && c != '-').find_map(|word| dues.get(word))?;
-        Some((message.at - *due).num_milliseconds())
-    });
-    let mut late: Vec<i64> = late.collect();
-    late.sort_unstable();
-    late
 }

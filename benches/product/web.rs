@@ -150,7 +150,7 @@ impl Desk {
         let mut figures =
             vec![Figure::new(format!("{STREAMS} event streams"), measured, format!("under {STREAMS_MB} MB"), met)];
 
-        let dues = lateness::add_tickets(&self.world);
+        let dues = lateness::add_due(&self.world);
         let lasts = lateness::LASTS;
         let questions = self.asked.iter().map(|asked| self.question(asked, self.address));
         let asking: Vec<_> =

@@ -26,13 +26,9 @@ const PARTS: [&str; 5] = ["formats", "store", "yearly", "growth", "booking"];
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // Cargo adds options of its own, like `--bench`.
-    let asked: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
-    if let Some(unknown) = asked.iter().find(|name| !PARTS.contains(&name.as_str())) {
-        anyhow::bail!("there is no `{unknown}` to measure; there is {}", PARTS.join(", "));
-    }
+    let asked = figure::asked(&PARTS)?;
     println!("{}", figure::HEAD);
-    for part in PARTS.into_iter().filter(|part| asked.is_empty() || asked.iter().any(|name| name == part)) {
+    for part in asked {
         let figures = match part {
             "formats" => formats::measure()?,
             "store" => store::questions().await?,
