@@ -49,6 +49,7 @@ use crate::predict::{Forecasts, PublishedForecasts};
 use crate::rules_cache::RulesCache;
 use crate::sla::tenant_rules::TenantRules;
 use crate::sla::zone::Tz;
+use crate::store::audit::LastChange;
 use crate::store::{Store, StoreError};
 use crate::telemetry::{LoopName, Telemetry};
 use crate::ticket::watch::Watched;
@@ -63,9 +64,10 @@ use services::Services;
 use start::Start;
 use tokio::sync::Notify;
 
-/// The loop sleeps no longer than this: nothing hangs on a single wake-up, and what a command beside the service did is
-/// seen soon.
-const LONGEST_SLEEP: TimeDelta = TimeDelta::seconds(3);
+/// The loop sleeps no longer than this: nothing hangs on a single wake-up.
+const LONGEST_SLEEP: TimeDelta = TimeDelta::minutes(1);
+/// So often it looks whether somebody did something by a command beside the service, which wakes nobody.
+const OTHERS_EVERY: TimeDelta = TimeDelta::seconds(3);
 /// After a turn that failed, the next is tried this much later.
 const AFTER_FAILURE: TimeDelta = TimeDelta::seconds(2);
 /// So many times in a row may people act in the middle of a turn; then it waits as after a failure.
@@ -97,6 +99,8 @@ pub struct Evaluate {
     budgets: Budgets,
     /// Told when something is to be written on tickets.
     written: watch::Sender<()>,
+    /// What people had done last when the last turn began.
+    last_change: Option<LastChange>,
     quiet: HashMap<TenantId, Quiet>,
     /// What the turn has raised, to be counted once it is written down.
     raised: Vec<carry_out::Raising>,
@@ -180,6 +184,7 @@ impl Evaluate {
             monitor_state,
             budgets: Budgets::default(),
             written,
+            last_change: None,
             quiet,
             raised: Vec::new(),
             health,
@@ -234,7 +239,20 @@ impl Evaluate {
             tokio::select! {
                 () = self.clock.sleep_until(wake) => {}
                 () = self.news.notified() => {}
+                () = self.somebody_acted() => {}
                 _ = stop.changed() => {}
+            }
+        }
+    }
+
+    /// Ends once people did something that the last turn did not know of. A store that cannot be asked keeps it waiting:
+    /// the next turn says so.
+    async fn somebody_acted(&self) {
+        loop {
+            self.clock.sleep_until(self.clock.now() + OTHERS_EVERY).await;
+            match self.store.last_change().await {
+                Ok(last) if last != self.last_change => return,
+                Ok(_) | Err(_) => {}
             }
         }
     }
@@ -247,6 +265,7 @@ impl Evaluate {
         let mut whole = Turn::default();
         let mut last = None;
         let meanwhile = Meanwhile::ask(&self.store, now).await?;
+        self.last_change = meanwhile.last_change;
         let all_settled = self.all_settled(now).await;
         for tenant in config.tenants.values() {
             match self.turn_of_one(tenant, &meanwhile, all_settled, now).await {
