@@ -52,10 +52,21 @@ pub fn is_same(began: u32, cycle: u32) -> bool {
     began <= cycle
 }
 
-/// Whether both are about the same kind of trouble of one component, or of one promise about it: the second of the minute
-/// that an alert is named after tells its promises apart.
+/// What the budget alert of a component's promise number `nth` is named after, if it is about the period that began at
+/// `began`. A component may have several promises, and some of their periods begin together. They begin with a minute, so that
+/// its seconds tell the promises apart.
+pub fn promise_cycle(began: u32, nth: u32) -> u32 {
+    began - began % 60 + nth
+}
+
+/// Which promise of its component a budget alert is about.
+pub fn promise_of(key: &AlertKey) -> Option<u32> {
+    (key.kind == AlertKind::Budget).then_some(key.cycle % 60)
+}
+
+/// Whether both are about the same kind of trouble of one component, or of one promise about it.
 pub fn are_of_one_kind(one: &AlertKey, other: &AlertKey) -> bool {
-    one.kind == other.kind && (one.kind != AlertKind::Budget || one.cycle % 60 == other.cycle % 60)
+    one.kind == other.kind && promise_of(one) == promise_of(other)
 }
 
 #[cfg(test)]

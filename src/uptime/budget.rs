@@ -9,7 +9,8 @@ use super::burn::{PAIRS, Pair, burning};
 use super::days::Period;
 use super::intervals::Interval;
 use super::{MINUTE, Millis};
-use crate::alert::{AlertKey, AlertKind};
+use crate::alert::AlertKey;
+use crate::alert::component::{promise_cycle, promise_of};
 
 /// From this share on, in percent, what is left is little.
 const MOSTLY: i64 = 75;
@@ -90,14 +91,17 @@ fn long_of(window: Millis) -> Millis {
 }
 
 /// What the alerts on a promise by `period` are named after, in seconds, if the present one began at `began`.
-///
-/// A component may have a promise for each kind of period, and some of these begin together. They begin with a minute, so
-/// that its seconds tell the promises apart.
 pub fn named_after(began: u32, period: Period) -> u32 {
-    began - began % 60 + second_of(period)
+    promise_cycle(began, number_of(period))
 }
 
-fn second_of(period: Period) -> u32 {
+/// Whether an alert called `key` is about a promise by `period`.
+pub fn is_of_promise(key: &AlertKey, period: Period) -> bool {
+    promise_of(key) == Some(number_of(period))
+}
+
+/// A component has one promise for each kind of period at most. The numbers stand in stored alerts.
+fn number_of(period: Period) -> u32 {
     match period {
         Period::Month => 0,
         Period::Quarter => 1,
@@ -105,14 +109,10 @@ fn second_of(period: Period) -> u32 {
     }
 }
 
-/// Whether an alert called `key` is about a promise by `period`.
-pub fn is_of_promise(key: &AlertKey, period: Period) -> bool {
-    key.kind == AlertKind::Budget && key.cycle % 60 == second_of(period)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::AlertKind;
     use crate::alert::component::are_of_one_kind;
     use crate::sla::zone::Tz;
     use crate::uptime::spans::Timeline;
