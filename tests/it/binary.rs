@@ -117,8 +117,25 @@ impl Place {
         self.command(arguments).output().unwrap()
     }
 
+    /// What the program answers in JSON.
+    fn ask_json(&self, arguments: &[&str]) -> serde_json::Value {
+        let output = self.ask(arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
     pub fn run(&self) -> Running {
         Running::start(self.command(&["run"]))
+    }
+
+    /// The service once it has told of a ticket that is at risk; and the ticket's number.
+    fn run_with_an_alert(&self) -> (Running, String) {
+        self.risky_ticket();
+        let mut running = self.run();
+        running.until("sent ");
+        let alerts = self.ask_json(&["alerts", "--json"]);
+        let number = alerts["alerts"][0]["display_id"].as_str().unwrap().to_owned();
+        (running, number)
     }
 }
 
@@ -367,10 +384,9 @@ async fn status_answers_in_json_beside_the_running_service() {
     let id = place.risky_ticket();
     let mut running = place.run();
     running.until("sent ");
-    let output = place.ask(&["status", "--json"]);
-    let page: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let page = place.ask_json(&["status", "--json"]);
     assert_eq!(page["tickets"][0]["ticket_id"], id.as_str(), "{page:#}");
-    let one: serde_json::Value = serde_json::from_slice(&place.ask(&["status", &id, "--json"]).stdout).unwrap();
+    let one = place.ask_json(&["status", &id, "--json"]);
     assert_eq!(one["ticket_id"], id.as_str());
     assert_eq!(one["is_resolution_breached"], false);
 }
@@ -381,11 +397,7 @@ async fn an_alert_is_taken_on_at_the_command_line_beside_the_running_service() {
     place.risky_ticket();
     let mut running = place.run();
     running.until("sent ");
-    let json = |arguments: &[&str]| -> serde_json::Value {
-        let output = place.ask(arguments);
-        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
-    };
+    let json = |arguments: &[&str]| place.ask_json(arguments);
     let alerts = json(&["alerts", "--json"]);
     let id = alerts["alerts"][0]["id"].as_str().unwrap();
     let taken = json(&["ack", id, "--by", "Mia", "--note", "on site", "--json"]);
@@ -418,12 +430,8 @@ async fn an_alert_is_taken_on_at_the_command_line_beside_the_running_service() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_knows_only_the_tickets_number_can_acknowledge_and_the_log_says_who_did() {
     let place = Place::new().await;
-    place.risky_ticket();
-    let mut running = place.run();
-    running.until("sent ");
-    let alerts: serde_json::Value = serde_json::from_slice(&place.ask(&["alerts", "--json"]).stdout).unwrap();
-    let number = alerts["alerts"][0]["display_id"].as_str().unwrap();
-    let acknowledged = place.command(&["ack", number, "--by", "Mia"]).env("RUST_LOG", "info").output().unwrap();
+    let (running, number) = place.run_with_an_alert();
+    let acknowledged = place.command(&["ack", &number, "--by", "Mia"]).env("RUST_LOG", "info").output().unwrap();
     assert_eq!(acknowledged.status.code(), Some(0), "{}", text(&acknowledged.stderr));
     assert!(text(&acknowledged.stdout).contains("acknowledged by Mia"), "{}", text(&acknowledged.stdout));
     let (_, _, log) = running.terminate();
@@ -434,12 +442,8 @@ async fn who_knows_only_the_tickets_number_can_acknowledge_and_the_log_says_who_
 #[tokio::test(flavor = "multi_thread")]
 async fn explain_leads_with_the_due_time_in_force_though_another_clock_has_none() {
     let place = Place::new().await;
-    place.risky_ticket();
-    let mut running = place.run();
-    running.until("sent ");
-    let alerts: serde_json::Value = serde_json::from_slice(&place.ask(&["alerts", "--json"]).stdout).unwrap();
-    let number = alerts["alerts"][0]["display_id"].as_str().unwrap();
-    let said = text(&place.ask(&["explain", number]).stdout);
+    let (running, number) = place.run_with_an_alert();
+    let said = text(&place.ask(&["explain", &number]).stdout);
     let lead = said.split("\n\n").next().unwrap_or_default();
     assert!(lead.contains("first response  no due time"), "{said}");
     assert!(lead.contains("resolution      due ") && lead.contains(" UTC: "), "{said}");

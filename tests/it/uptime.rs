@@ -11,6 +11,7 @@ use chrono::TimeDelta;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use superops_sla::keys::Secret;
+use superops_sla::service::Reach;
 use superops_sla::simulator::receivers::Caught;
 use superops_sla::store::tokens::{Author, Role};
 use superops_sla::ticket::TenantId;
@@ -84,7 +85,7 @@ fn seconds(seconds: i64) -> TimeDelta {
 /// The titles of all incidents, the latest first.
 fn incidents(app: &mut TestApp) -> Vec<String> {
     let query = superops_sla::service::incidents::IncidentQuery::default();
-    let all = app.parts().service.incidents(&superops_sla::service::Reach::All, &query);
+    let all = app.parts().service.incidents(&Reach::All, &query);
     all.into_iter().map(|one| one.title).collect()
 }
 
@@ -278,7 +279,7 @@ async fn what_may_not_be_asked_is_unknown_says_why_and_accuses_nobody() {
     let away = "[components.away]\n[[checks]]\ncomponent = \"away\"\nurl = \"http://169.254.169.254/\"\n";
     let mut app = TestApp::with(&format!("{}{away}", shop.config())).await;
     watch(&mut app, seconds(300)).await;
-    let found = app.parts().service.component(&superops_sla::service::Reach::All, "away").await.unwrap().unwrap();
+    let found = app.parts().service.component(&Reach::All, "away").await.unwrap().unwrap();
     assert_eq!((found.status, found.checks[0].status), ("unknown", "unknown"));
     let detail = found.checks[0].detail.as_deref().unwrap_or_default();
     assert!(detail.starts_with("not asked: 169.254.169.254 is "), "{detail}");
@@ -488,7 +489,7 @@ async fn alerts_on_what_the_file_has_no_longer_end_when_it_starts_with_another()
     watch(&mut app, TimeDelta::minutes(4)).await;
     app.settle().await;
     let open = async |app: &mut TestApp| {
-        let all = app.parts().service.alerts(&superops_sla::service::Reach::All, &Default::default()).await.unwrap();
+        let all = app.parts().service.alerts(&Reach::All, &Default::default()).await.unwrap();
         all.alerts.into_iter().map(|one| one.clock.as_str()).collect::<Vec<&str>>()
     };
     assert_eq!(open(&mut app).await, ["objective"]);
@@ -532,7 +533,7 @@ async fn a_promise_that_is_missed_is_told_once_though_the_service_is_up_again() 
     app.settle().await;
     let said = app.said();
     assert!(!said.contains("budget") && !said.contains("promise"), "once is enough: {said}");
-    let open = app.parts().service.alerts(&superops_sla::service::Reach::All, &Default::default()).await.unwrap();
+    let open = app.parts().service.alerts(&Reach::All, &Default::default()).await.unwrap();
     assert_eq!((open.total, open.alerts[0].clock.as_str()), (1, "budget"), "until its month is over: {open:?}");
 }
 
@@ -555,7 +556,7 @@ async fn each_promise_of_a_service_is_told_and_listed_by_itself() {
     assert!(!app.said().contains("promise"), "once");
     let sla = async |app: &mut TestApp, period: Option<&str>| {
         let query = superops_sla::service::uptime::SlaQuery { period: period.map(str::to_owned), ..Default::default() };
-        let found = app.parts().service.uptime_sla(&superops_sla::service::Reach::All, &query).await.unwrap();
+        let found = app.parts().service.uptime_sla(&Reach::All, &query).await.unwrap();
         found.promises.iter().map(|one| (one.target_percent, one.kept)).collect::<Vec<_>>()
     };
     assert_eq!(sla(&mut app, None).await, [(50.0, Some(true)), (99.99, Some(false))]);
@@ -653,7 +654,7 @@ async fn an_incident_is_worked_through_and_what_is_said_among_us_stays_among_us(
         assert!(!text.contains("db-7") && !text.contains("nobody watched"), "the {what} tells too much");
     }
     app.restart().await;
-    let kept = app.parts().service.incident(&superops_sla::service::Reach::All, id).unwrap();
+    let kept = app.parts().service.incident(&Reach::All, id).unwrap();
     assert_eq!((kept.status, kept.updates.len()), ("resolved", 3), "{kept:?}");
 }
 
@@ -681,7 +682,7 @@ async fn announced_work_is_left_out_and_wakes_nobody_and_what_is_entered_late_co
     app.settle().await;
     assert_eq!((app.said().as_str(), incidents(&mut app).len()), ("", 0), "it was announced");
     let sla = async |app: &mut TestApp| {
-        let report = app.parts().service.uptime_sla(&superops_sla::service::Reach::All, &Default::default()).await;
+        let report = app.parts().service.uptime_sla(&Reach::All, &Default::default()).await;
         report.unwrap().promises[0].clone()
     };
     let found = sla(&mut app).await;
@@ -752,7 +753,7 @@ async fn an_outage_opens_an_incident_by_itself_and_the_next_one_soon_after_joins
     watch(&mut app, seconds(120)).await;
     let incidents = |app: &mut TestApp| {
         let query = superops_sla::service::incidents::IncidentQuery::default();
-        app.parts().service.incidents(&superops_sla::service::Reach::All, &query)
+        app.parts().service.incidents(&Reach::All, &query)
     };
     shop.answers(503);
     watch(&mut app, seconds(300)).await;
@@ -818,7 +819,7 @@ async fn a_month_is_settled_once_and_its_credit_is_decided_by_an_admin() {
     assert_eq!(outages.lines().count(), 2, "{outages}");
     app.restart().await;
     watch(&mut app, TimeDelta::hours(1)).await;
-    let again = app.parts().service.statements(&superops_sla::service::Reach::All, &Default::default()).await.unwrap();
+    let again = app.parts().service.statements(&Reach::All, &Default::default()).await.unwrap();
     assert_eq!((again.len(), again[0].credit, json!(again[0].sha256)), (1, "issued", sum));
     assert!(!again[0].differs_now, "the same past gives the same figure");
 }
@@ -1091,7 +1092,7 @@ async fn who_was_told_of_an_outage_hears_its_end_though_the_service_is_taken_out
     app.restart_with(&config.replace("shop", "store")).await;
     watch(&mut app, seconds(1)).await;
     let query = superops_sla::service::incidents::IncidentQuery::default();
-    let seen = app.parts().service.incidents(&superops_sla::service::Reach::All, &query);
+    let seen = app.parts().service.incidents(&Reach::All, &query);
     let of_shop = seen.iter().find(|one| one.updates.len() == 2).unwrap();
     assert_eq!((of_shop.status, of_shop.updates[0].text.as_str()), ("resolved", "It is no longer watched here."));
     let told = mailed(&mut app).await;
