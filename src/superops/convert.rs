@@ -18,10 +18,11 @@ use crate::ticket::{Client, Flaw, Named, RefId, Reported, Site, SiteHours, Techn
 /// Where an association keeps its id: each kind has a name of its own for it.
 const ID_KEYS: [&str; 5] = ["accountId", "userId", "groupId", "id", "siteId"];
 
-/// A page of `getTicketList`; none if it is not a list at all.
+/// A page of `getTicketList`; none if it is not a list at all, or an error stands in the place of all its rows.
 pub(super) fn ticket_page(data: &Value, gaps: &Gaps) -> Option<TicketPage> {
     let mut page = TicketPage { has_more: has_more(data, "tickets"), total: total(data), ..TicketPage::default() };
-    for (index, record) in data.get("tickets")?.as_array()?.iter().enumerate() {
+    let rows = data.get("tickets")?.as_array().filter(|rows| !rows.is_empty() || !gaps.hides("tickets"))?;
+    for (index, record) in rows.iter().enumerate() {
         match ticket(record) {
             Ok(ticket) => page.push(ticket, record, &gaps.of_row(Some(("tickets", index)))),
             Err(reject) => page.rejects.push(reject),
@@ -289,7 +290,8 @@ fn page<T>(
     convert: impl Fn(&mut Reader) -> Result<T, Reject>,
 ) -> Option<Page<T>> {
     let mut page = Page { items: Vec::new(), rejects: Vec::new(), has_more: has_more(data, key), total: total(data) };
-    for (index, record) in data.get(key)?.as_array()?.iter().enumerate() {
+    let rows = data.get(key)?.as_array().filter(|rows| !rows.is_empty() || !gaps.hides(key))?;
+    for (index, record) in rows.iter().enumerate() {
         let read = Reader::new(record).and_then(|mut read| convert(&mut read).map(|item| (item, read)));
         match read {
             Ok((item, mut read)) => {

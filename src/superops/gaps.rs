@@ -66,6 +66,16 @@ impl Gaps {
         self.places.is_empty() && !self.anywhere
     }
 
+    /// Whether an error may stand in the place of all rows of `list`.
+    pub fn hides(&self, list: &str) -> bool {
+        let above = |place: &Vec<Step>| match place.as_slice() {
+            [] => true,
+            [Step::Field(name)] => name == list,
+            _ => false,
+        };
+        self.anywhere || self.places.iter().any(above)
+    }
+
     /// Whether an error points below the operation itself.
     pub fn points_inside(&self) -> bool {
         self.places.iter().any(|place| !place.is_empty())

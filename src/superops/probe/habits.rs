@@ -17,7 +17,7 @@ const SAME_MOMENT: TimeDelta = TimeDelta::seconds(5);
 pub(super) fn habits(tickets: &[Ticket], words: &StatusWords, now: DateTime<Utc>) -> Vec<Finding> {
     let meaning = |ticket: &Ticket| words.meaning(ticket.status.as_deref());
     let of = |wanted: fn(StatusMeaning) -> bool| tickets.iter().filter(move |ticket| wanted(meaning(ticket)));
-    let open: Vec<_> = of(|meaning| meaning == StatusMeaning::Open).collect();
+    let open: Vec<_> = of(|meaning| matches!(meaning, StatusMeaning::Open | StatusMeaning::ListedOpen)).collect();
     let paused: Vec<_> = of(StatusMeaning::is_paused).collect();
     let closed: Vec<_> = of(|meaning| meaning == StatusMeaning::Closed).collect();
     vec![closing(&open, &closed), pausing(&paused, now), flags(&open, now)]

@@ -499,6 +499,31 @@ async fn a_filter_that_hides_open_tickets_is_done_without() {
 }
 
 #[tokio::test]
+async fn an_empty_list_beside_an_error_that_explains_it_blames_nothing_and_loses_nobody() {
+    for place in [json!(["getTicketList", "tickets"]), json!(["getTicketList"]), Value::Null] {
+        let mut bench = Bench::with(open_tickets(150)).await;
+        bench.turn().await;
+        bench.desk().twist = Some(Box::new(move |operation, _, mut answer| {
+            if operation == "getTicketList" {
+                answer["data"][operation] = json!({ "tickets": [], "listInfo": { "hasMore": false } });
+                answer["errors"] = json!([{ "message": "no", "path": place }]);
+            }
+            answer
+        }));
+        for minute in [1, 2] {
+            bench.clock.set(at(minute));
+            assert!(bench.try_turn().await.is_err(), "it is no answer");
+        }
+        let health = bench.health.borrow().clone();
+        assert_eq!((health.limits, health.doubt), (Vec::new(), None));
+        assert_eq!(bench.open_count().await, 150);
+        bench.desk().twist = None;
+        bench.desk().add(999, "Open", at(3));
+        assert_eq!(bench.turn_at(3).await.new, 1, "a bad minute costs a minute");
+    }
+}
+
+#[tokio::test]
 async fn a_clock_that_is_off_is_said_and_far_off_is_trouble() {
     for (ahead, said, is_trouble) in [(0, false, false), (20, true, false), (-20, true, false), (90, true, true)] {
         let mut bench = Bench::with(open_tickets(1)).await;
