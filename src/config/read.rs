@@ -1,5 +1,6 @@
 //! Reads the whole file: each section by its own reader, then what they must have together.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -21,12 +22,55 @@ use super::{
     read_uptime, read_watch, read_write_back,
 };
 
+/// So many forgotten brackets are told one by one.
+const MOST_CLOSED: usize = 20;
+
 pub(super) fn config(path: &Path, text: &str, env: &dyn Environment, purpose: Purpose) -> Result<Config, Complaints> {
-    let inspection = Inspection::new(env, purpose).of(path, text);
-    let mut config = inspect(text, &inspection);
+    let (text, closed) = close_arrays(text);
+    let inspection = Inspection::new(env, purpose).of(path, &text);
+    let mut config = inspect(&text, &inspection);
+    closed.into_iter().for_each(|at| inspection.fault(at, "not valid TOML: unclosed array, expected `]`".to_owned()));
     config.notes = inspection.notes();
     let faults = inspection.into_faults();
-    if faults.is_empty() { Ok(config) } else { Err(Complaints::locate(path, text, faults)) }
+    if faults.is_empty() { Ok(config) } else { Err(Complaints::locate(path, &text, faults)) }
+}
+
+/// The text with each array closed in which a header or a key stands, and where that was done: read on to its end, a single
+/// forgotten bracket would be told of every line below it. No place on another line moves.
+fn close_arrays(text: &str) -> (Cow<'_, str>, Vec<usize>) {
+    let (mut text, mut closed) = (Cow::Borrowed(text), Vec::new());
+    while closed.len() < MOST_CLOSED
+        && let Some(at) = end_of_unclosed_array(&text)
+    {
+        closed.push(at);
+        text.to_mut().insert(at, ']');
+    }
+    (text, closed)
+}
+
+/// Where the first array ends in which a header or a key stands.
+fn end_of_unclosed_array(text: &str) -> Option<usize> {
+    let (_, errors) = DeTable::parse_recoverable(text);
+    let missing = errors.iter().filter(|error| error.message().starts_with("missing comma between array elements"));
+    let begins = missing.filter_map(|error| Some(text[..error.span()?.start].rfind('\n')? + 1));
+    let begin = begins.min().filter(|begin| text[*begin..].lines().next().is_some_and(begins_anew))?;
+    let before = &text[..begin];
+    let is_said = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let last = before.lines().rev().find(is_said)?;
+    let line = before.rfind(last)?;
+    Some(line + last.split(" #").next().unwrap_or(last).trim_end().len())
+}
+
+/// Whether a line is a header, or gives a key its value: what no array holds.
+fn begins_anew(line: &str) -> bool {
+    let is_name = |name: &str| {
+        let name = name.trim();
+        name.starts_with(|first: char| first.is_ascii_alphabetic())
+            && name.chars().all(|one| one.is_ascii_alphanumeric() || "_-.".contains(one))
+    };
+    let line = line.trim();
+    let header = line.strip_prefix('[').map(|rest| rest.trim_matches(['[', ']']));
+    header.is_some_and(is_name) || line.split_once('=').is_some_and(|(key, _)| is_name(key))
 }
 
 /// Reads `text` and notes its faults, as far as it can be read.

@@ -218,6 +218,18 @@ fn a_fault_of_syntax_stands_beside_all_other_complaints_that_can_be_judged() {
 }
 
 #[test]
+fn a_forgotten_bracket_is_one_fault_and_hides_nothing_below_it() {
+    let text = "[calendars.office]\ntimezone = \"UTC\"\nmon = [\"9-5\"]\ntue = [\"09:00-17:00\" # early\n\n# The rest.\n\
+                wed = [\"09:00-17:00\",\n  \"18:00-19:00\"\n[alerts]\npredict_at = 7\n";
+    assert_snapshot!(complaints(text), @r#"
+    config.toml:11:8: `mon` must hold windows such as "09:00-17:30", from 00:00 to 24:00
+    config.toml:12:21: not valid TOML: unclosed array, expected `]`
+    config.toml:16:16: not valid TOML: unclosed array, expected `]`
+    config.toml:18:14: `predict_at` must be over 0 and under 1: write 75 % as 0.75
+    "#);
+}
+
+#[test]
 fn secrets_are_refused_in_the_file_and_never_repeated() {
     let text = r#"
 [tenants.acme]
