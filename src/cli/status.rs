@@ -354,6 +354,9 @@ pub(super) fn forecast_text(text: &mut String, clock: &ClockStatus) {
     let time = |at: DateTime<Utc>| at.format("%a %d %b %Y %H:%M UTC").to_string();
     let likely = said.probability * 100.0;
     let _ = writeln!(text, "  {:<13}{likely:.0} % likely to breach, from {}", "forecast", said.grounds());
+    if !said.relied_on {
+        let _ = writeln!(text, "  {:<13}not relied on: risk and alerts go by the clock alone", "");
+    }
     if let Some((likely, (median, earliest))) =
         said.likely.as_ref().and_then(|likely| Some((likely, likely.median_at.zip(likely.earliest_at)?)))
     {

@@ -35,6 +35,9 @@ pub struct ClockForecast {
     pub since: Option<DateTime<Utc>>,
     /// learned | survival: by this tenant's own ways, or only by how long such tickets stay open
     pub basis: &'static str,
+    /// Whether the ticket's risk and alerts go by it: neither before the tenant's own ways are known, nor while it was
+    /// inaccurate of late.
+    pub relied_on: bool,
 }
 
 /// When a clock is likely to stop. Lengths are seconds of working time from now; moments are none while it stands still.
@@ -49,8 +52,8 @@ pub struct Likely {
 }
 
 impl ClockForecast {
-    /// `said` at `at`, of a clock that runs by `calendar`.
-    pub fn new(said: &Forecast, calendar: Option<&Calendar>, at: Option<DateTime<Utc>>) -> Self {
+    /// `said` at `at`, of a clock that runs by `calendar`; `relied_on` by risk and alerts, or not.
+    pub fn new(said: &Forecast, relied_on: bool, calendar: Option<&Calendar>, at: Option<DateTime<Utc>>) -> Self {
         let moment = |length: TimeDelta| calendar?.add(at?, length);
         let likely = said.finish.map(|finish| Likely {
             median: finish.median.num_seconds(),
@@ -68,6 +71,7 @@ impl ClockForecast {
             outcomes: said.grounds.outcomes,
             since: said.grounds.since,
             basis: basis(said.grounds.basis),
+            relied_on,
         }
     }
 

@@ -40,7 +40,7 @@ impl ViewContext<'_> {
         for (clock, state) in sla.clocks.iter_mut().zip(clocks.iter().filter(|clock| clock.is_kept())) {
             clock.forecast = self.forecast(watched, state);
         }
-        let said = sla.clocks.iter().filter_map(|clock| clock.forecast.as_ref());
+        let said = sla.clocks.iter().filter_map(|clock| clock.forecast.as_ref()).filter(|said| said.relied_on);
         sla.breach_probability = said.map(|said| said.probability).max_by(f64::total_cmp);
         sla.breach_risk_level = risk_word(risk(&watched.ticket.id, clocks, self.forecasts));
         sla
@@ -51,7 +51,7 @@ impl ViewContext<'_> {
         let paused = matches!(clock.standing, Standing::Paused { .. });
         let due = clock.due.filter(|_| !paused);
         let calendar = due.map(|due| self.rules.hours(&watched.ticket, due).0.calendar);
-        Some(ClockForecast::new(said, calendar, self.forecasts.at))
+        Some(ClockForecast::new(said, self.forecasts.speak(clock.kind), calendar, self.forecasts.at))
     }
 }
 

@@ -78,9 +78,10 @@ function byHand({ clock, ruling, time: at, by, reason }) {
 function forecastSection(clocks) {
   const foreseen = clocks.filter((clock) => clock.forecast);
   if (!foreseen.length) return '';
-  const card = ({ clock, forecast: { probability, likely, reasons, outcomes, since, basis } }) => el('div', {},
+  const card = ({ clock, forecast: { probability, likely, reasons, outcomes, since, basis, relied_on } }) => el('div', {},
     el('p', {}, `${clock.replace('_', ' ')}: ${Math.round(probability * 100)} % likely to breach`,
       likely?.median_at ? `; likely done ${local(likely.median_at)}, between ${local(likely.earliest_at)} and ${likely.latest_at ? local(likely.latest_at) : 'much later'}` : ''),
+    relied_on ? '' : el('p', {}, 'Not relied on: risk and alerts go by the clock alone.'),
     el('ul', {}, reasons.map((reason) => el('li', {}, reason))),
     el('p', { class: 'muted' }, basis === 'learned' ? `From ${outcomes} outcomes since ${local(since)}` : `Only how long such tickets stay open is known yet (${outcomes} outcomes)`));
   return el('section', {}, el('h3', {}, 'Forecast'), foreseen.map(card));
