@@ -119,8 +119,7 @@ impl Bookkeeping {
 
     /// Books what is to be booked at `now`, as much as fits in one turn, and closes months whose time has come.
     pub async fn turn(&self, now: DateTime<Utc>) -> Result<Turn, StoreError> {
-        // A tenant that is configured again has missed what would close its months wrongly.
-        self.awake.get_or_try_init(|| self.store.end_rest()).await?;
+        self.awake.get_or_try_init(|| self.wake_up(now)).await?;
         let mut turn = Turn::default();
         let mut by_tenant: BTreeMap<TenantId, Vec<Marked>> = BTreeMap::new();
         for marked in self.store.to_book(now, A_TURN).await? {
@@ -144,6 +143,19 @@ impl Bookkeeping {
             }
         }
         Ok(turn)
+    }
+
+    /// What the books missed while nobody kept them, or kept them by a wrong clock, is booked anew.
+    async fn wake_up(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        // A tenant that is configured again has missed what would close its months wrongly.
+        self.store.end_rest().await?;
+        for tenant in self.config.tenants.keys() {
+            let tickets = self.store.book_what_lies_ahead(tenant, now).await?;
+            if tickets > 0 {
+                info!(tenant = %tenant, tickets, "the clock was ahead: {tickets} tickets are booked anew");
+            }
+        }
+        Ok(())
     }
 
     async fn rest(&self, id: &TenantId, marked: &[Marked]) -> Result<Written, StoreError> {

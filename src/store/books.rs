@@ -99,6 +99,27 @@ impl Store {
             .await
     }
 
+    /// Has the tickets booked anew of which something is decided after `now`, as a clock that was ahead has written it. Says
+    /// how many these are.
+    pub async fn book_what_lies_ahead(&self, tenant: &TenantId, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        let tenant = tenant.clone();
+        // Days are local, and no zone is a day behind.
+        let yesterday = now.date_naive().pred_opt().map_or(0, day_number);
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    let query = sql::query(
+                        "INSERT INTO to_book (tenant, ticket, at, marks) SELECT DISTINCT tenant, ticket, $4, 1 FROM entries
+                         WHERE tenant = $1 AND latest = 1 AND day >= $2 AND decided_at > $3
+                         ON CONFLICT (tenant, ticket) DO UPDATE SET at = excluded.at, marks = to_book.marks + 1",
+                    );
+                    let query = query.bind(tenant.as_str()).bind(yesterday).bind(millis(now)).bind(AT_ONCE);
+                    Ok(query.execute(tx).await?.rows_affected())
+                })
+            })
+            .await
+    }
+
     /// When the next ticket is to be booked; none: nothing waits.
     pub async fn next_to_book(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
         let at: Option<i64> = sql::query_scalar("SELECT MIN(at) FROM to_book").fetch_one(&self.reads).await?;

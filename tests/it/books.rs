@@ -350,6 +350,28 @@ async fn what_breached_while_its_tenant_was_not_configured_is_booked_once_it_is_
 }
 
 #[tokio::test]
+async fn what_a_clock_that_was_ahead_has_booked_is_booked_anew_once_it_is_right() {
+    let mut app = TestApp::with(KEPT).await;
+    let id = app.ticket(TimeDelta::hours(1));
+    app.turn().await;
+    app.clock.advance(TimeDelta::hours(2));
+    app.turn().await;
+    book(&mut app).await;
+    let breached =
+        format!("SELECT decided_at FROM entries WHERE ticket = '{id}' AND clock = 'resolution' AND latest = 1");
+    assert_eq!(app.database.texts(&format!("SELECT 'one' FROM ({breached}) AS found")).await, ["one"]);
+    app.clock.advance(-TimeDelta::hours(2));
+    app.restart().await;
+    book(&mut app).await;
+    assert_eq!(app.database.texts(&format!("SELECT 'one' FROM ({breached}) AS found")).await, Vec::<String>::new());
+    assert_eq!(look(&mut app).await, Vec::<String>::new());
+    app.clock.advance(TimeDelta::hours(1) + minutes(1));
+    app.turn().await;
+    book(&mut app).await;
+    assert_eq!(app.database.texts(&format!("SELECT 'one' FROM ({breached}) AS found")).await, ["one"], "in its time");
+}
+
+#[tokio::test]
 async fn what_is_older_than_the_histories_that_are_kept_stays_as_it_is_booked() {
     let mut app = TestApp::start().await;
     desk(&mut app, 5).await;
