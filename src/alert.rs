@@ -100,6 +100,8 @@ pub enum Closing {
     Paused,
     /// The due time moved away.
     Retargeted,
+    /// It was raised by a computer's clock that was far ahead.
+    TooEarly,
     /// Deleted, merged, or no longer ours to see.
     Vanished,
     /// Its status says that it was merged into another ticket.
@@ -122,6 +124,7 @@ impl Closing {
             Self::ClosedLate => "closed_late",
             Self::Paused => "paused",
             Self::Retargeted => "retargeted",
+            Self::TooEarly => "too_early",
             Self::Vanished => "vanished",
             Self::Merged => "merged",
             Self::Deleted => "deleted",
@@ -138,6 +141,7 @@ impl Closing {
             Self::ClosedLate => "done, too late",
             Self::Paused => "clock paused",
             Self::Retargeted => "due time moved",
+            Self::TooEarly => "told too early: our clock was ahead",
             Self::Vanished => "ticket gone",
             Self::Merged => "ticket merged into another",
             Self::Deleted => "ticket deleted",
@@ -156,11 +160,12 @@ impl Closing {
         }
     }
 
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Met,
         Self::ClosedLate,
         Self::Paused,
         Self::Retargeted,
+        Self::TooEarly,
         Self::Vanished,
         Self::Merged,
         Self::Deleted,

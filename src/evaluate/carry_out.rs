@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tracing::info;
 
 use super::about::About;
@@ -16,6 +16,9 @@ use crate::store::tickets::OpenTickets;
 use crate::telemetry::AlertLabels;
 use crate::ticket::watch::Watched;
 
+/// What was told by a clock that was ahead by more than this was told too early: it ends, and is told again in its time.
+const SET_BACK: TimeDelta = TimeDelta::minutes(10);
+
 impl Evaluate {
     /// Carries out a decision about a ticket.
     pub(super) fn apply(
@@ -27,9 +30,13 @@ impl Evaluate {
         decision: Decision,
         work: &mut AlertTurn,
     ) {
+        let early = self.is_early(&key, clock, context.now);
         match decision {
+            Decision::Keep | Decision::Resolve(Closing::Retargeted) if early > SET_BACK => {
+                self.end_of(context, watched, clock, key, Closing::TooEarly, work);
+            }
+            Decision::Resolve(Closing::Retargeted) if early > TimeDelta::zero() => {}
             Decision::Keep | Decision::Known { .. } => {}
-            Decision::Resolve(Closing::Retargeted) if self.was_set_back(&key, clock, context.now) => {}
             Decision::Raise { stage, episode, reason } => {
                 if self.memory.get(&key).is_some() {
                     work.cancelled.push(key.clone());
@@ -54,22 +61,35 @@ impl Evaluate {
             }
             Decision::Resolve(closing) => {
                 let closing = closing.told_by(watched.ticket.status.as_deref());
-                let Some(row) = self.memory.resolve(&key, closing, context.now) else { return };
-                let alert = About::Ticket(watched).alert_words(&key);
-                info!(tenant = %key.tenant, ticket.number = %watched.ticket.display_id, alert.id = %key.id(),
-                    clock = key.kind.as_str(), closing = closing.as_str(), "{alert} is over: {}", closing.words());
-                work.cancelled.push(key);
-                work.recovered.extend(self.recovered(context, watched, clock, &row, closing));
-                work.alerts.push(row);
+                self.end_of(context, watched, clock, key, closing, work);
             }
         }
     }
 
-    /// Whether the computer's clock stands before the moment at which this alert was raised: nothing is safer by that,
-    /// and once that moment comes again it is no news.
-    fn was_set_back(&self, key: &AlertKey, clock: &ClockState<'_>, now: DateTime<Utc>) -> bool {
-        let row = self.memory.get(key).filter(|row| clock.due == Some(row.raised.due));
-        row.is_some_and(|row| now < row.raised_at.max(row.changed_at))
+    fn end_of(
+        &mut self,
+        context: &TurnContext<'_>,
+        watched: &Watched,
+        clock: &ClockState<'_>,
+        key: AlertKey,
+        closing: Closing,
+        work: &mut AlertTurn,
+    ) {
+        let Some(row) = self.memory.resolve(&key, closing, context.now) else { return };
+        let alert = About::Ticket(watched).alert_words(&key);
+        info!(tenant = %key.tenant, ticket.number = %watched.ticket.display_id, alert.id = %key.id(),
+            clock = key.kind.as_str(), closing = closing.as_str(), "{alert} is over: {}", closing.words());
+        work.cancelled.push(key);
+        work.recovered.extend(self.recovered(context, watched, clock, &row, closing));
+        work.alerts.push(row);
+    }
+
+    /// How far the computer's clock stands before the moment at which this alert was raised; zero if it does not. Nothing
+    /// is safer by that, and once that moment comes again it is no news.
+    fn is_early(&self, key: &AlertKey, clock: &ClockState<'_>, now: DateTime<Utc>) -> TimeDelta {
+        let row =
+            self.memory.get(key).filter(|row| row.raised.resolved_as.is_none() && clock.due == Some(row.raised.due));
+        row.map_or(TimeDelta::zero(), |row| (row.raised_at.max(row.changed_at) - now).max(TimeDelta::zero()))
     }
 
     fn recovered(

@@ -386,7 +386,7 @@ pub(super) async fn recover(tx: &mut Connection, recovered: &Recovered, now: Dat
         let is_system = kind.is_some_and(ChannelKind::is_system);
         // A system may have taken what we never heard of: an incident that nobody resolves would stay open for ever.
         let told: bool = row.try_get("told")?;
-        if is_system || (told && recovered.closing == Closing::Met) {
+        if is_system || (told && matches!(recovered.closing, Closing::Met | Closing::TooEarly)) {
             let (recipient, reader) = (row.try_get("recipient")?, super::outbox::reader(&row)?);
             let notice = NewNotification::recovery(recovered, recipient, channel, &message, reader, now);
             let thread: Option<String> = row.try_get("thread")?;
