@@ -234,7 +234,8 @@ pub(super) fn recovery(facts: &RecoveryFacts, message: &Message, now: DateTime<U
     let (word, standing) = outcome(facts);
     let headline = format!("{word}: {standing}");
     let mut letter = Letter::new(subject(&facts.ticket, facts.clock), headline, Urgency::Met).about(&facts.ticket);
-    letter.facts = vec![("Done", local(facts.met_at, now, message.timezone))];
+    let ended = if word == ENDED { "Ended" } else { "Done" };
+    letter.facts = vec![(ended, local(facts.met_at, now, message.timezone))];
     letter.facts.extend(ticket_facts(&facts.ticket, facts.due, message));
     letter.closing = vec!["You get this because you were alerted before.".to_owned()];
     letter
