@@ -303,6 +303,8 @@ impl Directory {
 pub enum StatusMeaning {
     /// Work goes on: all clocks run.
     Open,
+    /// The same, and it is listed so: work goes on whatever time of resolution SuperOps still gives.
+    ListedOpen,
     /// Waiting on somebody else: the resolution clock stands still.
     Paused,
     /// Nobody can be expected even to answer: all clocks stand still.
@@ -315,7 +317,7 @@ impl StatusMeaning {
     /// Whether it makes `clock` stand still: a customer who keeps us waiting has been answered or not all the same.
     pub fn pauses(self, clock: ClockKind) -> bool {
         match self {
-            Self::Open | Self::Closed => false,
+            Self::Open | Self::ListedOpen | Self::Closed => false,
             Self::Paused => clock == ClockKind::Resolution,
             Self::PausedThroughout => true,
         }
@@ -338,17 +340,26 @@ pub struct StatusWords {
     /// Lower case; these pause the response clocks as well. Never guessed.
     #[serde(default)]
     pub pauses_response: Vec<String>,
+    /// Lower case; in these work goes on, whatever else is known. Never guessed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<String>,
 }
 
 impl StatusWords {
     /// From the configuration's lists; case and surrounding white space do not matter.
     pub fn new(closed: Option<&[String]>, paused: Option<&[String]>) -> Self {
-        Self { closed: closed.map(lower), paused: paused.map(lower), pauses_response: Vec::new() }
+        let (pauses_response, open) = Default::default();
+        Self { closed: closed.map(lower), paused: paused.map(lower), pauses_response, open }
     }
 
     /// The same, with the names that pause the response clocks as well.
     pub fn pausing_response(self, names: &[String]) -> Self {
         Self { pauses_response: lower(names), ..self }
+    }
+
+    /// The same, with the names of statuses in which work goes on.
+    pub fn staying_open(self, names: &[String]) -> Self {
+        Self { open: lower(names), ..self }
     }
 
     /// With both lists given: nothing is guessed.
@@ -361,6 +372,9 @@ impl StatusWords {
     pub fn meaning(&self, status: Option<&str>) -> StatusMeaning {
         let Some(status) = status.map(|text| text.trim().to_lowercase()) else { return StatusMeaning::Open };
         let listed = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|names| names.contains(&status));
+        if self.open.contains(&status) {
+            return StatusMeaning::ListedOpen;
+        }
         if listed(&self.closed) {
             return StatusMeaning::Closed;
         }

@@ -140,6 +140,9 @@ fn about_tenant(page: &mut Page, tenant: &Tenant, statuses: Option<&[String]>) {
     if !tenant.statuses.pauses_response.is_empty() {
         page.row("responses too", format!("{} (configured)", tenant.statuses.pauses_response.join(", ")));
     }
+    if !tenant.statuses.open.is_empty() {
+        page.row("always open", format!("{} (configured)", tenant.statuses.open.join(", ")));
+    }
     unknown_statuses(page, tenant, statuses);
     if !tenant.automation_answers {
         page.row("automatic reply", "does not count as a first response");
@@ -200,7 +203,7 @@ fn lists(tenant: &Tenant, meaning: StatusMeaning) -> (Option<&[String]>, &'stati
     match meaning {
         StatusMeaning::Closed => (tenant.statuses.closed.as_deref(), &GUESSED_CLOSED),
         StatusMeaning::Paused | StatusMeaning::PausedThroughout => (tenant.statuses.paused.as_deref(), &GUESSED_PAUSED),
-        StatusMeaning::Open => (None, &[]),
+        StatusMeaning::Open | StatusMeaning::ListedOpen => (None, &[]),
     }
 }
 
@@ -209,9 +212,8 @@ fn unknown_statuses(page: &mut Page, tenant: &Tenant, known: Option<&[String]>) 
     let Some(known) = known else { return };
     let is_known = |name: &String| known.iter().any(|status| status.trim().to_lowercase() == *name);
     let words = &tenant.statuses;
-    for name in
-        words.closed.iter().chain(&words.paused).flatten().chain(&words.pauses_response).filter(|name| !is_known(name))
-    {
+    let listed = words.closed.iter().chain(&words.paused).flatten().chain(&words.pauses_response).chain(&words.open);
+    for name in listed.filter(|name| !is_known(name)) {
         page.row("", format!("SuperOps has no status `{name}`: check its spelling"));
     }
 }

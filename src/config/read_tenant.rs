@@ -172,18 +172,24 @@ fn statuses(section: Section<'_>) -> StatusWords {
     let closed = status_names(&section, "closed");
     let paused = status_names(&section, "paused");
     let pauses_response = status_names(&section, "pauses_response");
-    for found in paused.iter().chain(&pauses_response).flatten() {
-        let same = |other: &Found<'_, &str>| other.value.trim().eq_ignore_ascii_case(found.value.trim());
-        if closed.iter().flatten().any(same) {
-            found
-                .wrong(format!("holds `{}`, which is also in `closed`: a status can mean one thing only", found.value));
+    let open = status_names(&section, "open");
+    let both = |these: &[&Option<Vec<Found<'_, &str>>>], those: &Option<Vec<Found<'_, &str>>>, list: &str| {
+        for found in these.iter().copied().flatten().flatten() {
+            let same = |other: &Found<'_, &str>| other.value.trim().eq_ignore_ascii_case(found.value.trim());
+            if those.iter().flatten().any(same) {
+                let named = found.value;
+                found.wrong(format!("holds `{named}`, which is also in `{list}`: a status can mean one thing only"));
+            }
         }
-    }
+    };
+    both(&[&paused, &pauses_response, &open], &closed, "closed");
+    both(&[&paused, &pauses_response], &open, "open");
     let values = |list: Option<Vec<Found<'_, &str>>>| {
         list.map(|found| found.into_iter().map(|text| text.value.to_owned()).collect::<Vec<_>>())
     };
     let words = StatusWords::new(values(closed).as_deref(), values(paused).as_deref());
     let words = words.pausing_response(&values(pauses_response).unwrap_or_default());
+    let words = words.staying_open(&values(open).unwrap_or_default());
     section.finish();
     words
 }

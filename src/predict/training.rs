@@ -294,7 +294,7 @@ impl Teller<'_> {
         self.paused = match self.rules.meaning_of(status.as_deref()) {
             StatusMeaning::Paused => self.kind == ClockKind::Resolution,
             StatusMeaning::PausedThroughout => true,
-            StatusMeaning::Open | StatusMeaning::Closed => false,
+            StatusMeaning::Open | StatusMeaning::ListedOpen | StatusMeaning::Closed => false,
         };
         self.has_paused |= self.paused;
         vec![became, Fact::Paused(self.paused)]

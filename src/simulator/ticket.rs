@@ -108,7 +108,7 @@ impl SimTicket {
         }
         self.resolution.met_at = match meaning {
             StatusMeaning::Closed => Some(self.resolution.met_at.unwrap_or(at)),
-            StatusMeaning::Open | StatusMeaning::Paused | StatusMeaning::PausedThroughout => None,
+            _ => None,
         };
         self.status = Some(status);
         self.updated_at = at;

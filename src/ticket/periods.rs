@@ -43,7 +43,7 @@ pub fn is_taken_up(periods: &[StatusPeriod<&str>], status: Option<&str>, meaning
     let worked_in = |period: &StatusPeriod<&str>| period.meaning != StatusMeaning::Closed && period.status == status;
     match meaning {
         StatusMeaning::Closed => false,
-        StatusMeaning::Paused | StatusMeaning::PausedThroughout => true,
+        StatusMeaning::ListedOpen | StatusMeaning::Paused | StatusMeaning::PausedThroughout => true,
         StatusMeaning::Open => {
             status.is_some_and(|name| is_at_work(name) || (!looks_closed(name) && periods.iter().any(worked_in)))
         }
@@ -127,7 +127,7 @@ impl<'a, 'c> Teller<'a, 'c> {
         let means = meaning(first);
         let open = StatusPeriod { status: None, meaning: StatusMeaning::Open, from: exactly(start), to: None };
         let mut teller = Self { watched, changes, meaning, periods: vec![open], cycle: 0, early: None };
-        if means != StatusMeaning::Open {
+        if !matches!(means, StatusMeaning::Open | StatusMeaning::ListedOpen) {
             teller.enter(first, means, Bounds { earliest: start, latest: watched.first_seen_at.max(start) });
             return teller;
         }

@@ -1,10 +1,12 @@
-//! Statuses that look as if they stopped or paused the clocks, and are listed nowhere.
+//! Statuses that nobody listed and that look as if they stopped or paused the clocks, or do stop them.
 //!
 //! A status that nobody listed is open: better a false alert than a silent
-//! breach. But whoever invented its name should hear of it.
+//! breach. Only a ticket that was over stays so in one, as long as its time of
+//! resolution stands. Whoever invented such a name should hear of both.
 
 use std::collections::BTreeMap;
 
+use super::periods::periods;
 use super::watch::Watched;
 use super::{StatusMeaning, StatusWords};
 
@@ -60,51 +62,86 @@ const NAMES_WORK: [&str; 15] = [
     "wip",
 ];
 
-/// A status that is taken as open, and looks otherwise.
+/// A status that nobody listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unlisted {
     pub status: String,
-    /// Closed or paused.
-    pub looks: StatusMeaning,
-    /// How many open tickets carry it.
+    pub why: Suspect,
+    /// How many open tickets carry it, or count as over in it.
     pub tickets: usize,
+}
+
+/// Why somebody should say what a status means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspect {
+    LooksClosed,
+    LooksPaused,
+    /// Tickets count as over in it, though its name does not say so.
+    KeepsOver,
 }
 
 impl Unlisted {
     /// In one sentence, with what to do.
     pub fn words(&self) -> String {
-        let (looks, list) = match self.looks {
-            StatusMeaning::Closed => ("closed", "closed"),
-            _ => ("paused", "paused"),
+        let status = self.status.escape_debug();
+        let looks = match self.why {
+            Suspect::LooksClosed => "closed",
+            Suspect::LooksPaused => "paused",
+            Suspect::KeepsOver => return self.keeps_over(),
         };
         let carried = match self.tickets {
             0 => "no open ticket carries it".to_owned(),
             1 => "1 open ticket carries it".to_owned(),
             many => format!("{many} open tickets carry it"),
         };
-        let status = self.status.escape_debug();
         format!(
-            "the status `{status}` looks {looks} and counts as open; {carried}. If it is {looks}, list it in `statuses.{list}`"
+            "the status `{status}` looks {looks} and counts as open; {carried}. If it is {looks}, list it in `statuses.{looks}`"
+        )
+    }
+
+    fn keeps_over(&self) -> String {
+        let (status, tickets) = (self.status.escape_debug(), self.tickets);
+        let count = if tickets == 1 { "1 ticket counts".to_owned() } else { format!("{tickets} tickets count") };
+        format!(
+            "{count} as closed in the status `{status}`, since SuperOps still gives a time of resolution; if work goes on \
+             in it, list it in `statuses.open`, else in `statuses.closed`"
         )
     }
 }
 
-/// Of the names that SuperOps has and those that the `open` tickets carry: which are taken as open and look otherwise.
+/// Of the names that SuperOps has and those that the `open` tickets carry: which are listed nowhere and should be.
 pub fn unlisted<'a>(
     words: &StatusWords,
     names: impl IntoIterator<Item = &'a String>,
     open: impl IntoIterator<Item = &'a Watched>,
 ) -> Vec<Unlisted> {
-    let mut carried: BTreeMap<&str, usize> = names.into_iter().map(|name| (name.as_str(), 0)).collect();
-    for status in open.into_iter().filter_map(|watched| watched.ticket.status.as_deref()) {
-        *carried.entry(status).or_default() += 1;
+    let mut carried: BTreeMap<&str, (usize, usize)> = names.into_iter().map(|name| (name.as_str(), (0, 0))).collect();
+    for watched in open {
+        let Some(status) = watched.ticket.status.as_deref() else { continue };
+        let (tickets, over) = carried.entry(status).or_default();
+        *tickets += 1;
+        *over += usize::from(is_over(watched, words));
     }
-    let suspect = |(status, tickets): (&str, usize)| {
+    let suspect = |(status, (tickets, over)): (&str, (usize, usize))| {
         let is_open = words.meaning(Some(status)) == StatusMeaning::Open;
-        let looks = looks_like(status).filter(|_| is_open)?;
-        Some(Unlisted { status: status.to_owned(), looks, tickets })
+        let (why, tickets) = match looks_like(status).filter(|_| is_open) {
+            Some(StatusMeaning::Closed) => (Suspect::LooksClosed, tickets),
+            Some(_) => (Suspect::LooksPaused, tickets),
+            None if is_open && over > 0 => (Suspect::KeepsOver, over),
+            None => return None,
+        };
+        Some(Unlisted { status: status.to_owned(), why, tickets })
     };
     carried.into_iter().filter_map(suspect).collect()
+}
+
+/// Whether the ticket was over, and counts so in a status that is no closed one.
+fn is_over(watched: &Watched, words: &StatusWords) -> bool {
+    // Without a time of resolution none is, and most open tickets have none.
+    watched.ticket.resolution.met_at.is_some()
+        && periods(watched, &|status| words.meaning(status))
+            .last()
+            .is_some_and(|last| last.meaning == StatusMeaning::Closed)
 }
 
 /// Whether the name of a status says that its tickets are worked on, or wait.
@@ -154,9 +191,40 @@ mod tests {
             ["Open", "Resolved", "Completed", "Client to call: on hold", "Unresolved", "Reopened"].map(String::from);
         let open = [carrying("Completed"), carrying("Completed"), carrying("Open"), carrying("Parked")];
         let found = unlisted(&StatusWords::default(), &names, &open);
-        let found: Vec<_> = found.iter().map(|one| (one.status.as_str(), one.looks, one.tickets)).collect();
-        use StatusMeaning::{Closed, Paused};
-        assert_eq!(found, [("Client to call: on hold", Paused, 0), ("Completed", Closed, 2), ("Parked", Paused, 1)]);
+        let found: Vec<_> = found.iter().map(|one| (one.status.as_str(), one.why, one.tickets)).collect();
+        use Suspect::{LooksClosed, LooksPaused};
+        assert_eq!(
+            found,
+            [("Client to call: on hold", LooksPaused, 0), ("Completed", LooksClosed, 2), ("Parked", LooksPaused, 1)]
+        );
+    }
+
+    /// Resolved and then moved to `status`, while SuperOps goes on to give the time of its resolution.
+    fn moved_on_to(status: &str) -> Watched {
+        let at = |minutes| DateTime::UNIX_EPOCH + chrono::TimeDelta::minutes(minutes);
+        let read = |minutes| Bounds { earliest: at(minutes), latest: at(minutes) };
+        let mut ticket = Ticket { status: Some("Resolved".into()), created_at: Some(at(0)), ..sample("7") };
+        ticket.resolution.met_at = Some(at(10));
+        let words = StatusWords::default();
+        let (before, _) = crate::ticket::observe::observe(None, ticket.clone(), &words, read(11));
+        let moved = Ticket { status: Some(status.into()), ..ticket };
+        crate::ticket::observe::observe(Some(&before), moved, &words, read(60)).0
+    }
+
+    #[test]
+    fn a_status_that_keeps_tickets_over_by_their_resolution_alone_is_named_until_it_is_listed() {
+        let open = [moved_on_to("Tier 2"), carrying("Tier 2"), moved_on_to("In progress")];
+        let found = unlisted(&StatusWords::default(), [], &open);
+        assert_eq!(found.len(), 1, "work goes on in progress: {found:?}");
+        assert_eq!(
+            found[0].words(),
+            "1 ticket counts as closed in the status `Tier 2`, since SuperOps still gives a time of resolution; if work \
+             goes on in it, list it in `statuses.open`, else in `statuses.closed`"
+        );
+        let words = StatusWords::default().staying_open(&["Tier 2".into()]);
+        assert!(unlisted(&words, [], &open).is_empty());
+        let taken_up = periods(&open[0], &|status| words.meaning(status));
+        assert_eq!(taken_up.last().unwrap().meaning, StatusMeaning::ListedOpen, "and the watch goes on");
     }
 
     #[test]
