@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Datelike, Days, Months, TimeDelta, Utc};
 use tokio::sync::{OnceCell, watch};
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 
 use crate::alert::subject::Subject;
 use crate::alert::suppression::Suppression;
@@ -44,6 +44,8 @@ const EVERY: TimeDelta = TimeDelta::seconds(5);
 const OVERDUE_AGAIN: TimeDelta = TimeDelta::minutes(15);
 /// A month is closed so long after its end.
 pub const CLOSE_AFTER: Days = Days::new(CLOSES_AFTER as u64);
+/// For conversations that are not read by then, it waits so much longer: some can never be read.
+const UNHEARD_FOR: Days = Days::new(7);
 
 pub use self::rebuild::{Differing, Progress, Rebuilt};
 
@@ -236,11 +238,15 @@ impl Bookkeeping {
         let mut closed = 0;
         let mut month = first.with_day(1).unwrap_or(first);
         while let Some(next) = month.checked_add_months(Months::new(1)).filter(|next| *next + CLOSE_AFTER <= today) {
-            let was_read = midnight(zone, next)
-                .zip(state.passed_at)
-                .is_some_and(|(end, read)| read >= end && state.unheard_since.is_none_or(|since| since >= end));
-            if was_read && !done.iter().any(|(number, _)| *number == month_of(month)) {
-                let hash = self.store.close_month(&tenant.id, month, now).await?;
+            let end = midnight(zone, next);
+            let was_read = end.zip(state.passed_at).is_some_and(|(end, read)| read >= end);
+            let is_heard = || end.zip(state.unheard_since).is_none_or(|(end, since)| since >= end);
+            let waited = || next + CLOSE_AFTER + UNHEARD_FOR <= today;
+            if was_read && (is_heard() || waited()) && !done.iter().any(|(number, _)| *number == month_of(month)) {
+                if !is_heard() {
+                    warn!(tenant = %tenant.id, "{} is closed although conversations of its tickets were not read: what they tell is a correction", month.format("%B %Y"));
+                }
+                let hash = self.store.close_month(&tenant.id, (month, zone), now).await?;
                 debug!(tenant = %tenant.id, "{} is closed: its figures do not move any more (SHA-256 {hash})", month.format("%B %Y"));
                 closed += 1;
             }

@@ -100,6 +100,7 @@ impl Bookkeeping {
                 told(Progress { done: rebuilt.tickets, of });
             }
             rebuilt.days += self.store.sum_up_all(&tenant.id).await?;
+            while self.pack_days(tenant, now).await? > 0 {}
         }
         Ok(rebuilt)
     }

@@ -288,6 +288,8 @@ impl Service {
         let now = self.clock.now();
         let today = now.with_timezone(&zone).date_naive();
         let period = wanted.period(today)?;
+        // Another zone since its last month was closed cuts no day of it anew.
+        let zone = self.store.zone_of_month(&tenant.id, period.to).await?.unwrap_or(zone);
         // Before anything else is read: what changes meanwhile makes another answer.
         let changes = self.store.book_changes(&tenant.id, (first_read(period), period.to)).await?;
         let closed = self.store.closed_months(&tenant.id, (period.from, period.to)).await?;

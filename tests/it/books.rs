@@ -13,7 +13,7 @@ use superops_sla::simulator::ticket::{ConversationEntry, EntryKind};
 use superops_sla::store::audit::Author;
 use superops_sla::store::check::{self, Checked};
 use superops_sla::store::tokens::{Role, Token};
-use superops_sla::ticket::Reach;
+use superops_sla::ticket::{Reach, TenantId};
 
 use crate::support::{TestApp, minutes, usual};
 
@@ -165,6 +165,45 @@ async fn a_decision_by_hand_comes_out_the_same_each_time_to_the_part_of_a_second
         let rebuilt = rebuild(&mut app).await;
         assert_eq!((rebuilt.new, rebuilt.revised, rebuilt.corrections), (0, 0, 0), "{rebuilt:?}");
     }
+}
+
+#[tokio::test]
+async fn a_month_does_not_wait_for_ever_for_conversations_that_cannot_be_read_and_keeps_its_zone() {
+    let mut app = TestApp::with(KEPT).await;
+    desk(&mut app, 5).await;
+    let november = format!("SELECT zone FROM months WHERE month = {}", 2026 * 12 + 10);
+    let unheard = async |app: &mut TestApp| {
+        let acme = TenantId::parse("acme").unwrap();
+        let mut state = app.parts().store.sync_state(&acme).await.unwrap();
+        state.unheard_since = Some(at("2026-11-25T12:00:00Z"));
+        app.parts().store.save_sync_state(&acme, state).await.unwrap();
+    };
+    for (day, closed) in
+        [("2026-12-08T07:00:00Z", false), ("2026-12-14T07:00:00Z", false), ("2026-12-15T07:00:00Z", true)]
+    {
+        app.clock.set(at(day));
+        app.turn().await;
+        unheard(&mut app).await;
+        book(&mut app).await;
+        assert_eq!(!app.database.texts(&november).await.is_empty(), closed, "{day}");
+    }
+    let zone = async |app: &mut TestApp| {
+        let query =
+            ReportQuery { from: Some("2026-11-01".into()), to: Some("2026-11-30".into()), ..Default::default() };
+        app.parts().service.report(&Reach::All, &query).await.unwrap().zone.to_string()
+    };
+    let before = zone(&mut app).await;
+    assert_eq!(app.database.texts(&november).await, std::slice::from_ref(&before));
+    app.database.tamper("UPDATE months SET zone = 'Asia/Tokyo'").await;
+    app.restart().await;
+    assert_eq!(
+        (before.as_str() != "Asia/Tokyo", zone(&mut app).await.as_str()),
+        (true, "Asia/Tokyo"),
+        "that of the month"
+    );
+    app.database.tamper("DELETE FROM packed_days").await;
+    rebuild(&mut app).await;
+    assert!(!app.database.texts("SELECT 'packed' FROM packed_days").await.is_empty(), "a rebuild packs days as well");
 }
 
 #[tokio::test]

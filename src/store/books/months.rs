@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{changes, day_number, month_of, write};
 use crate::keys::hex;
+use crate::sla::zone::{Tz, UnknownZone};
 use crate::store::sql::{self, Connection};
 use crate::store::{Store, StoreError, millis};
 use crate::ticket::TenantId;
@@ -19,15 +20,26 @@ const SEALED: &str = "SELECT ticket, clock, round, revision, outcome, COALESCE(w
      ORDER BY ticket, clock, round, revision";
 
 impl Store {
-    /// Closes the month that `day` is one of; its hash. One that is closed already stays as it is.
+    /// Closes the month that `day` is one of, with its days as `zone` has them; its hash. One that is closed already stays
+    /// as it is.
     pub async fn close_month(
         &self,
         tenant: &TenantId,
-        day: NaiveDate,
+        (day, zone): (NaiveDate, Tz),
         now: DateTime<Utc>,
     ) -> Result<String, StoreError> {
         let tenant = tenant.clone();
-        self.writer.write(move |tx: &mut Connection| Box::pin(async move { close(tx, &tenant, day, now).await })).await
+        self.writer
+            .write(move |tx: &mut Connection| Box::pin(async move { close(tx, &tenant, (day, zone), now).await }))
+            .await
+    }
+
+    /// Whose days the closed month of `day` has; none: it is open, or was closed before that was kept.
+    pub async fn zone_of_month(&self, tenant: &TenantId, day: NaiveDate) -> Result<Option<Tz>, StoreError> {
+        let query = sql::query_scalar::<Option<String>>("SELECT zone FROM months WHERE tenant = $1 AND month = $2");
+        let zone = query.bind(tenant.as_str()).bind(month_of(day)).fetch_optional(&self.reads).await?.flatten();
+        zone.map(|zone| zone.parse().map_err(|error: UnknownZone| StoreError::Unreadable(error.to_string())))
+            .transpose()
     }
 
     /// The hash that the month of `day` has now, whether it is closed or not.
@@ -39,7 +51,7 @@ impl Store {
 async fn close(
     tx: &mut Connection,
     tenant: &TenantId,
-    day: NaiveDate,
+    (day, zone): (NaiveDate, Tz),
     now: DateTime<Utc>,
 ) -> Result<String, sql::Error> {
     let month = month_of(day);
@@ -48,12 +60,13 @@ async fn close(
         return query.bind(tenant.as_str()).bind(month).fetch_one(tx).await;
     }
     let (hash, entries) = seal(tx, tenant, day).await?;
-    sql::query("INSERT INTO months (tenant, month, closed_at, sha256, entries) VALUES ($1, $2, $3, $4, $5)")
+    sql::query("INSERT INTO months (tenant, month, closed_at, sha256, entries, zone) VALUES ($1, $2, $3, $4, $5, $6)")
         .bind(tenant.as_str())
         .bind(month)
         .bind(millis(now))
         .bind(&hash)
         .bind(entries)
+        .bind(zone.name())
         .execute(&mut *tx)
         .await?;
     changes::note(tx, tenant, &BTreeSet::from([month])).await?;

@@ -110,13 +110,13 @@ async fn a_closed_month_stays_as_it_was_and_the_correction_stands_beside() {
     store.book(&tenant(), booked(entries(), false), Tz::named("America/New_York")).await.unwrap();
     assert_eq!(all_of_october(&store, false).await, (11, 14));
     let now = at("2026-11-08T12:00:00Z");
-    let hash = store.close_month(&tenant(), date("2026-10-15"), now).await.unwrap();
+    let hash = store.close_month(&tenant(), (date("2026-10-15"), Tz::UTC), now).await.unwrap();
     let written = store.book(&tenant(), booked(two_as_decided(), false), Tz::named("America/New_York")).await.unwrap();
     assert_eq!((written.revised, written.corrections), (1, 1));
     assert_eq!(all_of_october(&store, false).await, (11, 14), "October is closed");
     assert_eq!(all_of_october(&store, true).await, (12, 14), "as is known now");
     assert_eq!(store.month_hash(&tenant(), date("2026-10-01")).await.unwrap(), hash);
-    assert_eq!(store.close_month(&tenant(), date("2026-10-01"), now).await.unwrap(), hash, "closed once");
+    assert_eq!(store.close_month(&tenant(), (date("2026-10-01"), Tz::UTC), now).await.unwrap(), hash, "closed once");
     let corrections = store.corrections(&tenant(), (october().from, october().to)).await.unwrap();
     let told: Vec<_> = corrections.iter().map(|one| (one.ticket.as_str(), one.outcome.as_str(), one.counts)).collect();
     assert_eq!(told, [("2", "breached", true)], "one decision changed");
@@ -127,7 +127,7 @@ async fn what_is_corrected_again_and_again_after_its_month_was_closed_counts_the
     let (_folder, store) = empty().await;
     let zone = || Tz::named("America/New_York");
     store.book(&tenant(), booked(entries(), false), zone()).await.unwrap();
-    store.close_month(&tenant(), date("2026-10-15"), at("2026-11-08T12:00:00Z")).await.unwrap();
+    store.close_month(&tenant(), (date("2026-10-15"), Tz::UTC), at("2026-11-08T12:00:00Z")).await.unwrap();
     for day in ["2026-11-20", "2026-11-21", "2026-11-22"] {
         let later = |entry: &Entry| Entry {
             outcome: Outcome::Excluded,
@@ -170,7 +170,7 @@ async fn a_decision_that_was_taken_back_may_be_made_again_and_counts_once() {
         let (_folder, store) = empty().await;
         store.book(&tenant(), booked(entries(), false), zone()).await.unwrap();
         if is_closed {
-            store.close_month(&tenant(), date("2026-10-15"), at("2026-11-08T12:00:00Z")).await.unwrap();
+            store.close_month(&tenant(), (date("2026-10-15"), Tz::UTC), at("2026-11-08T12:00:00Z")).await.unwrap();
         }
         let of_one: Vec<Entry> = entries().into_iter().filter(|entry| &*entry.ticket == "1").collect();
         let open: Vec<Entry> = of_one.iter().filter(|entry| entry.clock != ClockKind::Resolution).cloned().collect();
@@ -223,7 +223,7 @@ async fn a_persons_word_comes_before_the_history_and_moves_no_closed_month() {
     let (_folder, store) = empty().await;
     store.book(&tenant(), booked(entries(), false), Tz::named("America/New_York")).await.unwrap();
     let now = at("2026-11-08T12:00:00Z");
-    let hash = store.close_month(&tenant(), date("2026-10-15"), now).await.unwrap();
+    let hash = store.close_month(&tenant(), (date("2026-10-15"), Tz::UTC), now).await.unwrap();
     let breach = entries().into_iter().find(|entry| entry.outcome == Outcome::Breached).unwrap();
     let ticket = TicketId::parse(&breach.ticket).unwrap();
     let missed = || Missed { ticket: ticket.clone(), clock: breach.clock, round: breach.round };
@@ -260,7 +260,7 @@ async fn what_was_worked_out_of_a_month_holds_until_something_of_it_changes() {
     store.book(&tenant(), booked(entries(), false), zone()).await.unwrap();
     let now = at("2026-11-08T12:00:00Z");
     let open = months().await;
-    store.close_month(&tenant(), date("2026-10-15"), now).await.unwrap();
+    store.close_month(&tenant(), (date("2026-10-15"), Tz::UTC), now).await.unwrap();
     let closed = months().await;
     assert_eq!((closed.0 > open.0, closed.1), (true, open.1), "it is closed");
     let another = |entry: Entry| Entry {
@@ -303,7 +303,7 @@ async fn overdue_time_as_is_known_now_is_that_of_the_corrections() {
     let (_folder, store) = empty().await;
     let zone = || Tz::named("America/New_York");
     store.book(&tenant(), booked(entries(), false), zone()).await.unwrap();
-    store.close_month(&tenant(), date("2026-10-15"), at("2026-11-08T12:00:00Z")).await.unwrap();
+    store.close_month(&tenant(), (date("2026-10-15"), Tz::UTC), at("2026-11-08T12:00:00Z")).await.unwrap();
     let friday = async |latest: bool| {
         let asked = Asked { latest, ..october() };
         let days = store.overdue_time(&tenant(), None, asked, false).await.unwrap();
@@ -391,7 +391,9 @@ async fn happens(chance: &mut fastrand::Rng, stores: &[&Store]) {
         let author = Author { who: "Mia".to_owned(), origin: "command line".to_owned() };
         match what {
             5 => drop(store.say_reason(&tenant(), missed.clone(), word, author, now).await.unwrap()),
-            6 if word.is_some() => drop(store.close_month(&tenant(), date("2026-10-15"), now).await.unwrap()),
+            6 if word.is_some() => {
+                drop(store.close_month(&tenant(), (date("2026-10-15"), Tz::UTC), now).await.unwrap())
+            }
             _ => drop(store.book(&tenant(), vec![one.clone()], Tz::UTC).await.unwrap()),
         }
     }

@@ -140,7 +140,7 @@ const OF_NOBODY: &[&str] = &[
     "incidents: components id impact outage progress tenant",
     "leases: holder name",
     "maintenance_windows: client component priority tenant ticket",
-    "months: sha256 tenant",
+    "months: sha256 tenant zone",
     "notifications: alert_key bundle channel client held_by key kind priority provider_id stage state tenant ticket_id zone",
     "on_call_overrides: rotation",
     "overdue: tenant",
