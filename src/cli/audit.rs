@@ -130,6 +130,7 @@ fn words(entries: &[AuditEntry], query: &AuditQuery) -> String {
     }
     let row = |entry: &AuditEntry| {
         [
+            entry.id.to_string(),
             entry.at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
             printable(&entry.who),
             printable(entry.tenant.as_deref().unwrap_or("all")),
@@ -138,7 +139,7 @@ fn words(entries: &[AuditEntry], query: &AuditQuery) -> String {
         ]
     };
     let rows: Vec<_> = entries.iter().map(row).collect();
-    let mut text = table(["AT", "WHO", "TENANT", "FROM", "DID"], &rows, |_| ("", ""));
+    let mut text = table(["NO", "AT", "WHO", "TENANT", "FROM", "DID"], &rows, |_| ("", ""));
     if u32::try_from(entries.len()).is_ok_and(|shown| shown == query.limit) {
         let _ = writeln!(text, "the latest {}; `--limit` shows more", query.limit);
     }

@@ -57,6 +57,8 @@ fn after(way: Way, cursor: Option<&str>) -> Result<Option<(DateTime<Utc>, i64)>,
 /// One change by a person.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AuditEntry {
+    /// It rises with each change of this store, so that one can be named.
+    pub id: i64,
     pub at: DateTime<Utc>,
     pub tenant: Option<String>,
     pub who: String,
@@ -113,8 +115,8 @@ impl Service {
     }
 
     async fn entry(&self, row: AuditRow) -> Result<AuditEntry, StoreError> {
-        let AuditRow { id: _, tenant, at, who, what, origin, alert } = row;
-        let entry = AuditEntry { at, tenant, who, what, origin, alert_id: None, ticket_id: None, display_id: None };
+        let AuditRow { id, tenant, at, who, what, origin, alert } = row;
+        let entry = AuditEntry { id, at, tenant, who, what, origin, alert_id: None, ticket_id: None, display_id: None };
         let Some((key, (tenant, id, clock))) = alert.as_deref().and_then(|key| Some((key, parts(key)?))) else {
             return self.with_ticket(entry).await;
         };

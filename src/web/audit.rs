@@ -110,12 +110,12 @@ pub async fn list(
 }
 
 fn csv(changes: &[AuditEntry]) -> String {
-    let head = "at,who,tenant,from,what\r\n".to_owned();
+    let head = "at,who,tenant,from,what,id\r\n".to_owned();
     changes.iter().fold(head, |text, one| {
         let at = one.at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
         let cells = [&at, &one.who, one.tenant.as_ref().unwrap_or(&String::new()), &one.origin, &one.what]
             .map(|cell| quoted(cell));
-        text + &cells.join(",") + "\r\n"
+        text + &cells.join(",") + &format!(",{}\r\n", one.id)
     })
 }
 

@@ -60,8 +60,9 @@ fn search(params: &AuditParams) -> Markup {
 fn changes_table(changes: &[AuditEntry], times: Times) -> Markup {
     html! {
         div.scroll { table {
-            thead { tr { th scope="col" { "At" } th scope="col" { "Who" } th scope="col" { "Tenant" } th scope="col" { "From" } th scope="col" { "Did" } } }
+            thead { tr { th scope="col" { "No." } th scope="col" { "At" } th scope="col" { "Who" } th scope="col" { "Tenant" } th scope="col" { "From" } th scope="col" { "Did" } } }
             tbody { @for one in changes { tr {
+                td.number { (one.id) }
                 td.when { (times.exact(one.at)) }
                 td { (one.who) }
                 td { (one.tenant.as_deref().unwrap_or("all")) }
