@@ -18,6 +18,7 @@ pub mod reports;
 pub mod room;
 pub mod services;
 pub mod sign_in;
+mod sorted;
 pub mod statements;
 pub mod system;
 pub mod timeline;
@@ -72,9 +73,9 @@ pub async fn ticket(
 }
 
 /// The login page, with what went wrong before.
-pub fn login(web: &Web, next: &str, complaint: Option<&str>) -> Html<String> {
-    // A first arrival may hold a good cookie that the browser kept back; see `app.js`.
-    let kind = if complaint.is_none() { "login" } else { "none" };
+pub fn login(web: &Web, next: &str, complaint: Option<&str>, leads_on: bool) -> Html<String> {
+    // With a cookie that the browser kept back, `app.js` goes to where it leads at once.
+    let kind = if leads_on { "login" } else { "none" };
     let provider = web.options.sign_in.as_ref().map(|sign_in| sign_in.name());
     layout("Log in · SLA watch", kind, login_frame(next, complaint, provider))
 }

@@ -12,6 +12,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::super::auth::Caller;
 use super::super::{Problem, Web};
 use super::period::link as link_to;
+use super::sorted::{Order, sorted};
 use super::times::Times;
 use super::{Sheet, frame};
 use crate::formats::{Format, svg, text};
@@ -30,17 +31,18 @@ pub async fn reports(
     Query(query): Query<ReportQuery>,
 ) -> Result<Response, Problem> {
     let sheet = Sheet { title: "Reports", kind: "reports", here: "/reports" };
-    shown(&web, &caller, &by_usually(query, By::Client), &sheet).await
+    shown(&web, &caller, &by_usually(query, By::Client), (&sheet, None)).await
 }
 
 /// GET /technicians
 pub async fn technicians(
     State(web): State<Arc<Web>>,
     caller: Caller,
-    Query(query): Query<ReportQuery>,
+    RawQuery(asked): RawQuery,
 ) -> Result<Response, Problem> {
     let sheet = Sheet { title: "Technicians", kind: "reports", here: "/technicians" };
-    shown(&web, &caller, &by_usually(query, By::Technician), &sheet).await
+    let (query, order) = sorted(asked.as_deref().unwrap_or_default())?;
+    shown(&web, &caller, &by_usually(query, By::Technician), (&sheet, order.as_ref())).await
 }
 
 /// The question, cut by `usual` unless it says by what.
@@ -49,7 +51,12 @@ fn by_usually(query: ReportQuery, usual: By) -> ReportQuery {
     ReportQuery { by: Some(by), ..query }
 }
 
-async fn shown(web: &Web, caller: &Caller, query: &ReportQuery, sheet: &Sheet<'_>) -> Result<Response, Problem> {
+async fn shown(
+    web: &Web,
+    caller: &Caller,
+    query: &ReportQuery,
+    (sheet, order): (&Sheet<'_>, Option<&Order>),
+) -> Result<Response, Problem> {
     let tenants = web.service.tenant_names(&caller.sees);
     let only = query.tenant.clone().filter(|name| !name.is_empty()).or_else(|| tenants.first().cloned());
     let query = ReportQuery { tenant: only, ..query.clone() };
@@ -62,7 +69,7 @@ async fn shown(web: &Web, caller: &Caller, query: &ReportQuery, sheet: &Sheet<'_
     let content = match asked {
         Ok(report) => {
             period = Some(report.period);
-            html! { (whole(&report, &query, sheet.here)) (rests_on(&query)) }
+            html! { (whole(&report, &query, (sheet.here, order))) (rests_on(&query)) }
         }
         Err(ServiceError::BadQuestion(why)) => {
             status = StatusCode::BAD_REQUEST;
@@ -101,7 +108,7 @@ fn form(query: &ReportQuery, tenants: &[String], here: &str, period: Option<&Per
     }
 }
 
-fn whole(report: &Report, query: &ReportQuery, here: &str) -> Markup {
+fn whole(report: &Report, query: &ReportQuery, (here, order): (&str, Option<&Order>)) -> Markup {
     let period = &report.period;
     html! {
         h1 { @if here == "/technicians" { "Technicians" } @else { (report.title) } }
@@ -113,7 +120,7 @@ fn whole(report: &Report, query: &ReportQuery, here: &str) -> Markup {
             @else { " · all months closed" }
         }
         p.muted { "As a file: " @for format in Format::ALL { a href=(file(query, format)) { (format.name().to_uppercase()) } " " } }
-        @for section in &report.sections { (part(section, query, report.zone)) }
+        @for section in &report.sections { (part(section, query, (report.zone, order))) }
         @if !report.notes.is_empty() { ul.notes { @for note in &report.notes { li { (note) } } } }
         p.muted.hash { "SHA-256 " code { (report.hash) } }
     }
@@ -145,7 +152,7 @@ fn file(query: &ReportQuery, format: Format) -> String {
     format!("/api/v1/reports/sla?{}", parts.collect::<Vec<_>>().join("&"))
 }
 
-fn part(section: &Section, query: &ReportQuery, zone: Tz) -> Markup {
+fn part(section: &Section, query: &ReportQuery, (zone, order): (Tz, Option<&Order>)) -> Markup {
     html! {
         section.report id=(section.key) {
             h2 { (section.title) }
@@ -153,8 +160,8 @@ fn part(section: &Section, query: &ReportQuery, zone: Tz) -> Markup {
             @if !section.figures.is_empty() { div.figures { @for one in &section.figures { (figure(one, query, zone)) } } }
             @for one in &section.charts { (chart(one)) }
             @for one in &section.tables {
-                @if section.charts.is_empty() { (table(one, query, zone)) }
-                @else { details { summary { (one.title) } (table(one, query, zone)) } }
+                @if section.charts.is_empty() { (table(one, query, (zone, order))) }
+                @else { details { summary { (one.title) } (table(one, query, (zone, order))) } }
             }
         }
     }
@@ -171,13 +178,17 @@ fn figure(one: &Figure, query: &ReportQuery, zone: Tz) -> Markup {
     }
 }
 
-fn table(one: &Table, query: &ReportQuery, zone: Tz) -> Markup {
+fn table(one: &Table, query: &ReportQuery, (zone, order): (Tz, Option<&Order>)) -> Markup {
+    let order = order.filter(|_| one.key == By::Technician.as_str());
     let (rows, more) = one.to_read(usize::MAX);
+    let rows = order.map_or_else(|| rows.iter().collect(), |order| order.of(rows, &one.columns));
     html! {
         h3 { (one.title) }
         @if one.rows.is_empty() { p.muted { "Nothing." } } @else {
             div.scroll { table.plain {
-                thead { tr { @for column in &one.columns { th scope="col" { (column.title) } } } }
+                thead { tr { @for (place, column) in one.columns.iter().enumerate() {
+                    @match order { Some(order) => { (order.head(column, place)) } None => { th scope="col" { (column.title) } } }
+                } } }
                 tbody { @for row in rows { (line(row, one, query, zone)) } }
             } }
         }

@@ -38,6 +38,9 @@ pub async fn room(
 fn table(page: &RoomPage, several: bool) -> Markup {
     html! {
         @if page.technicians.is_empty() { p.empty { "No technician is known yet." } } @else {
+            @if page.technicians.iter().all(|one| one.pace.is_none()) {
+                p.empty { "No pace is known yet, so there is no saying how much fits in: too few resolutions of the last four weeks are booked to somebody whom this watch has seen at work." }
+            }
             div.scroll { table.plain {
                 thead { tr {
                     @if several { th scope="col" { "Tenant" } }
