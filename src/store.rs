@@ -98,14 +98,15 @@ const WRITER_CACHE: &str = "-8000";
 pub enum StoreError {
     #[error("the database is locked by another process; what was asked is not done, and can be asked again")]
     Locked(#[source] sqlx::Error),
-    #[error("the database cannot be written: {0}; check the disk's free space and the file's permissions")]
+    #[error("the database cannot be written: {}; check the disk's free space and the file's permissions", in_words(.0))]
     Unwritable(#[source] sqlx::Error),
     #[error("another superops-sla is already running on `{}`; stop it first, or give this one a store of its own", .0.display())]
     InUse(PathBuf),
     #[error("cannot open `{}`: {source}", path.display())]
     Unopened { path: PathBuf, source: std::io::Error },
     #[error(
-        "the database server cannot be reached, or takes no writes: {0}; what was asked is not done, and can be asked again"
+        "the database server cannot be reached, or takes no writes: {}; what was asked is not done, and can be asked again",
+        in_words(.0)
     )]
     Unreachable(#[source] sqlx::Error),
     #[error("another replica leads now; what was asked is not done")]
@@ -135,6 +136,15 @@ pub enum StoreError {
     KeyUnproved(String),
     #[error("the store has been closed")]
     Closed,
+}
+
+/// What the database said: an error that several wait for is passed on as its words.
+fn in_words(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Protocol(words) => words.trim_start_matches("error returned from database: ").to_owned(),
+        sqlx::Error::Database(said) => said.to_string(),
+        error => error.to_string(),
+    }
 }
 
 impl From<sqlx::Error> for StoreError {

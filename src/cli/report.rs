@@ -15,6 +15,7 @@ use crate::report::day;
 use crate::report::{Cell, Figure, Report, Table};
 use crate::service::reports::archive::{ArchivePage, ArchiveQuery, ArchivedReport};
 use crate::service::reports::{ReportQuery, TechnicianPage, TechnicianQuery, TechnicianView};
+use crate::sla::zone::Tz;
 
 #[derive(Debug, Subcommand)]
 pub enum ReportCommand {
@@ -270,8 +271,8 @@ pub fn report_text(report: &Report) -> String {
     for section in &report.sections {
         let _ = writeln!(text, "\n{}", section.title.to_uppercase());
         section.text.iter().for_each(|line| text += &format!("{line}\n"));
-        section.figures.iter().for_each(|figure| text += &figure_line(figure));
-        section.tables.iter().for_each(|table| text += &table_text(table));
+        section.figures.iter().for_each(|figure| text += &figure_line(figure, report.zone));
+        section.tables.iter().for_each(|table| text += &table_text(table, report.zone));
     }
     if !report.notes.is_empty() {
         text.push('\n');
@@ -281,19 +282,20 @@ pub fn report_text(report: &Report) -> String {
     text
 }
 
-fn figure_line(figure: &Figure) -> String {
+fn figure_line(figure: &Figure, zone: Tz) -> String {
     let note = figure.note.as_deref().map(|note| format!("  ({note})")).unwrap_or_default();
-    format!("  {:<24}{:>12}{note}\n", figure.title, words(&figure.value))
+    format!("  {:<24}{:>12}{note}\n", figure.title, words(&figure.value, zone))
 }
 
-fn table_text(one: &Table) -> String {
+fn table_text(one: &Table, zone: Tz) -> String {
     let mut text = format!("{}\n", one.title);
     if one.rows.is_empty() {
         return text + "  nothing\n";
     }
     let (rows, more) = one.to_read(usize::MAX);
     let heads: Vec<String> = one.columns.iter().map(|column| column.title.to_uppercase()).collect();
-    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.cells.iter().map(words).collect()).collect();
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.cells.iter().map(|cell| words(cell, zone)).collect()).collect();
     let width = |place: usize| {
         let cells = rows.iter().filter_map(|row| row.get(place)).chain(heads.get(place));
         cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
@@ -310,9 +312,11 @@ fn table_text(one: &Table) -> String {
     text
 }
 
-fn words(cell: &Cell) -> String {
+/// As people read it, times by the clocks of the days that are reported on, which the head of the report names.
+fn words(cell: &Cell, zone: Tz) -> String {
     match cell {
         Cell::Text(text) => printable(text),
+        Cell::Time(at) => text::local(*at, zone),
         figure => text::plain(figure),
     }
 }

@@ -90,6 +90,8 @@ async fn link(config: Config, order: PrivatePageOrder, json: bool) -> Result<(),
     let (service, store) = super::offline_service(config).await?;
     let made = service.make_private_page(&Reach::All, &order, at_the_command_line()).await?;
     store.close().await;
+    let tenant = order.tenant.as_deref().unwrap_or_default();
+    let made = made.ok_or_else(|| CliError::usage(format!("`--tenant` is `{tenant}`, and there is no such tenant")))?;
     let text = if json { super::as_json(&made)? } else { format!("{}\n", made.link) };
     super::print(&text)?;
     Ok(())

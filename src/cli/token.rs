@@ -184,7 +184,22 @@ fn pretty(value: &serde_json::Value) -> String {
 /// The login name is the best that is known of who sits there.
 pub(super) fn at_the_command_line() -> Author {
     let who = ["SUDO_USER", "USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let who = who.filter(|name| !name.trim().is_empty()).or_else(login_name);
     Author { who: who.unwrap_or_else(|| "unknown".to_owned()), origin: "command line".to_owned() }
+}
+
+/// What the system calls who runs this, where the environment does not say, as in a container or under a scheduler.
+fn login_name() -> Option<String> {
+    let id = rustix::process::getuid().as_raw();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    Some(name_of(id, &users).unwrap_or_else(|| format!("user {id}")))
+}
+
+/// The name of the user `id` in the lines of a passwd file.
+fn name_of(id: u32, users: &str) -> Option<String> {
+    let fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let mut fields = fields.filter(|fields| fields.get(2).is_some_and(|uid| *uid == id.to_string()));
+    fields.next().map(|fields| fields[0].to_owned())
 }
 
 #[cfg(test)]
@@ -195,6 +210,14 @@ mod tests {
 
     fn now() -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    #[test]
+    fn who_runs_it_is_called_as_the_system_calls_them() {
+        let users = "root:x:0:0:root:/root:/bin/sh\nmia:x:1000:1000:Mia:/home/mia:/bin/sh\n";
+        assert_eq!(name_of(1000, users).as_deref(), Some("mia"));
+        assert_eq!(name_of(10, users), None);
+        assert_ne!(login_name(), None);
     }
 
     fn asked(role: Role, tenant: Option<&str>) -> Asked {

@@ -50,13 +50,17 @@ impl Service {
         Ok(pages.filter(|page| is_within(scope, page)).map(view).collect())
     }
 
-    /// Makes a link to the page of a client.
+    /// Makes a link to the page of a client; none if there is no such tenant within `scope`.
     pub async fn make_private_page(
         &self,
         scope: &Reach,
         order: &PrivatePageOrder,
         author: Author,
-    ) -> Result<PrivatePageMade, ServiceError> {
+    ) -> Result<Option<PrivatePageMade>, ServiceError> {
+        let named = order.tenant.as_deref().filter(|name| !name.trim().is_empty());
+        if named.is_some_and(|name| !self.tenants(scope).any(|tenant| tenant.id.as_str() == name)) {
+            return Ok(None);
+        }
         if self.config.uptime.status_page.is_none() {
             let rule = "there is no status page: add [status_page] to the configuration";
             return Err(ServiceError::BadQuestion(Complaint::whole(rule)));
@@ -67,7 +71,7 @@ impl Service {
         let page = self.store.add_private_page(&secret, tenant, order.client.clone(), author, now).await?;
         self.show_pages_anew();
         let base = self.config.server.public_url.as_deref().unwrap_or_default();
-        Ok(PrivatePageMade { page: view(page), link: format!("{base}/status/for/{}/", secret.expose()) })
+        Ok(Some(PrivatePageMade { page: view(page), link: format!("{base}/status/for/{}/", secret.expose()) }))
     }
 
     /// Has a link within `scope` lead nowhere; none if no good link has that id.

@@ -166,6 +166,9 @@ impl Service {
         }
         let last = query.to.unwrap_or_else(|| days::date_of(terms.zone, now));
         let first = query.from.unwrap_or(last - chrono::Days::new(29));
+        if last < first {
+            return Err(ServiceError::BadQuestion(Complaint::of("from", "lies after `to`")));
+        }
         if (last - first).num_days() >= DAYS_MOST {
             return Err(ServiceError::BadQuestion(Complaint::of(
                 "from",

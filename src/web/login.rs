@@ -36,8 +36,10 @@ pub struct Login {
 }
 
 /// GET /login
-pub async fn show(State(web): State<Arc<Web>>, Query(arrival): Query<Arrival>) -> Response {
-    pages::login(&web, local(arrival.next.as_deref()), None).into_response()
+pub async fn show(State(web): State<Arc<Web>>, headers: HeaderMap, Query(arrival): Query<Arrival>) -> Response {
+    // A browser that another site leads to us keeps its cookie back. It sends it if our own page leads on.
+    let kept_back = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+    pages::login(&web, local(arrival.next.as_deref()), None, kept_back).into_response()
 }
 
 /// POST /login
@@ -56,7 +58,7 @@ pub async fn enter(
         Err(problem) if problem.status().is_client_error() => {
             count(&web, "refused");
             let complaint = if problem.is_unauthorized() { UNKNOWN } else { WAIT };
-            return Ok((problem.status(), pages::login(&web, &next, Some(complaint))).into_response());
+            return Ok((problem.status(), pages::login(&web, &next, Some(complaint), false)).into_response());
         }
         Err(problem) => return Err(problem),
     };

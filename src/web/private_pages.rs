@@ -24,7 +24,7 @@ pub async fn add(
 ) -> Result<(StatusCode, Json<PrivatePageMade>), Problem> {
     let order = body::required(&body)?;
     let made = web.service.make_private_page(&caller.scope, &order, caller.author()).await?;
-    Ok((StatusCode::CREATED, Json(made)))
+    made.map(|made| (StatusCode::CREATED, Json(made))).ok_or_else(|| Problem::not_found("tenant"))
 }
 
 /// DELETE /api/v1/status-pages/{id}

@@ -68,7 +68,7 @@ pub async fn end(
     slowly(&web, address)?;
     let Some((attempt, wanted)) = begun(&web, &headers, &back, now).await? else {
         count(&web, "refused");
-        return Ok((StatusCode::BAD_REQUEST, pages::login(&web, "/", Some(NOT_BEGUN))).into_response());
+        return Ok((StatusCode::BAD_REQUEST, pages::login(&web, "/", Some(NOT_BEGUN), false)).into_response());
     };
     let returned = Returned { code: back.code.as_deref(), issuer: back.iss.as_deref(), error: back.error.as_deref() };
     let answer = match sign_in.finish(&attempt, returned, now).await {
@@ -142,7 +142,7 @@ fn refused(web: &Web, sign_in: &SignIn, wanted: &str, error: &SignInError) -> Re
         SignInError::Denied(_) => {}
         error => warn!(error = %error, "nobody could be signed in by the identity provider"),
     }
-    (status, pages::login(web, wanted, Some(&complaint))).into_response()
+    (status, pages::login(web, wanted, Some(&complaint), false)).into_response()
 }
 
 fn no_access(name: &str, who: &str, groups_left_out: bool) -> String {

@@ -806,6 +806,19 @@ async fn a_ticket_that_was_read_again_and_is_as_it_was_is_no_news() {
     assert_ne!(read(renamed).await, before);
 }
 
+#[tokio::test]
+async fn the_login_page_leads_on_only_if_another_site_has_led_to_it() {
+    let web = TestWeb::start().await;
+    let page = async |site: &str| {
+        let asked = web.request(Method::GET, "/login").header("sec-fetch-site", site);
+        asked.send().await.unwrap().text().await.unwrap()
+    };
+    assert!(page("cross-site").await.contains("data-page=\"login\""), "its cookie may have been kept back");
+    for site in ["none", "same-origin"] {
+        assert!(page(site).await.contains("data-page=\"none\""), "there is none, and nothing is asked in vain");
+    }
+}
+
 struct OneCaught;
 
 impl Caught for OneCaught {

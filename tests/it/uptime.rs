@@ -149,6 +149,8 @@ async fn an_outage_counts_from_its_first_failure_and_shows_everywhere() {
     {
         assert!(one.contains(part), "{part} is not in {one}");
     }
+    let backwards = "/api/v1/uptime/daily?component=shop&from=2026-11-20&to=2026-11-10";
+    assert!(ask(backwards).await.to_string().contains("`from` lies after `to`"));
     let daily = ask("/api/v1/uptime/daily?component=shop").await;
     assert_eq!(daily["days"].as_array().unwrap().last().unwrap()["sla_breaches"], 1, "{daily}");
     assert_eq!(
@@ -1216,6 +1218,8 @@ async fn links_to_pages_of_clients_are_made_listed_and_revoked_over_the_api_by_t
     let (url, tokens) = served(&mut app, &[(Role::Admin, None), (Role::Viewer, None)]).await;
     let pages = format!("{url}/api/v1/status-pages");
     let globex = json!({ "client": "Globex" });
+    let elsewhere = json!({ "client": "Globex", "tenant": "initech" });
+    assert_eq!(call(Method::POST, &pages, &tokens[0], elsewhere).await.0, 404, "as everywhere");
     assert_eq!(call(Method::POST, &pages, &tokens[1], globex.clone()).await.0, 403);
     let (status, problem) = call(Method::POST, &pages, &tokens[0], json!({ "client": "Initech" })).await;
     assert!(status == 400 && problem.to_string().contains("`Globex`"), "{problem}");

@@ -150,11 +150,10 @@ function startDesk() {
 
 /**
  * A link in a mail may lead here although the browser holds a good cookie: it is kept back when another
- * site leads to us. Asked from our own page, it is sent.
+ * site leads to us, and sent when our own page does. Without one we are back here, and stay.
  */
-async function skipLogin() {
-  const answer = await fetch('/api/v1/overview').catch(() => null);
-  if (answer?.ok) location.replace(document.querySelector('input[name=next]').value);
+function skipLogin() {
+  location.replace(document.querySelector('input[name=next]').value);
 }
 
 if (document.body.dataset.page === 'login') skipLogin();
