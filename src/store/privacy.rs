@@ -9,8 +9,10 @@ mod places;
 mod texts;
 mod words;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::places::PLACES;
 use self::texts::{next_rows, whose};
@@ -101,6 +103,7 @@ impl Store {
     pub async fn persons(&self, tenant: &TenantId, text: &str) -> Result<Vec<Person>, StoreError> {
         let directory = self.directory(tenant).await?;
         let named = self.called(tenant).await?;
+        let once_called = self.names_in_tickets(tenant).await?;
         let ids = named.keys().filter(|(kind, _)| kind == "technician").filter_map(|(_, id)| RefId::parse(id).ok());
         let mut ids: Vec<RefId> = ids.chain(directory.technicians.keys().cloned()).collect();
         ids.sort();
@@ -109,8 +112,13 @@ impl Store {
             let here = directory.technicians.get(&id);
             let now = here.into_iter().flat_map(|one| [Some(&one.name), one.email.as_ref(), one.phone.as_ref()]);
             let once = named.get(&("technician".to_owned(), id.to_string()));
-            let mut known_by: Vec<String> =
-                now.flatten().chain(once).map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect();
+            let mut known_by: Vec<String> = now
+                .flatten()
+                .chain(once)
+                .chain(once_called.get(&id).into_iter().flatten())
+                .map(|word| word.trim().to_owned())
+                .filter(|word| !word.is_empty())
+                .collect();
             known_by.sort();
             known_by.dedup();
             Person {
@@ -128,6 +136,22 @@ impl Store {
         };
         let all: Vec<Person> = ids.into_iter().map(person).collect();
         Ok(all.iter().filter(|one| is_meant(one)).map(|one| one.beside(&all)).collect())
+    }
+
+    /// What tickets call each technician whom they name by id: of somebody who was renamed, the names of before as well.
+    async fn names_in_tickets(&self, tenant: &TenantId) -> Result<BTreeMap<RefId, BTreeSet<String>>, StoreError> {
+        let mut names: BTreeMap<RefId, BTreeSet<String>> = BTreeMap::new();
+        for place in PLACES.iter().filter(|place| place.table == "tickets") {
+            let mut after = place.first();
+            while let Some((rows, last)) = next_rows(&self.reads, place, tenant, &after).await? {
+                for text in rows.into_iter().flat_map(|(_, texts)| texts).filter_map(|held| held.text) {
+                    let Some((id, name)) = technician_in(&text) else { continue };
+                    names.entry(id).or_default().insert(name);
+                }
+                after = last;
+            }
+        }
+        Ok(names)
     }
 
     /// Every text that names the person.
@@ -181,6 +205,21 @@ impl Store {
         });
         held.collect()
     }
+}
+
+/// Who has the ticket that `text` is the JSON of, and the name that stands there.
+fn technician_in(text: &str) -> Option<(RefId, String)> {
+    #[derive(Deserialize)]
+    struct Holder {
+        id: String,
+        name: String,
+    }
+    #[derive(Deserialize)]
+    struct Held {
+        technician: Holder,
+    }
+    let Held { technician: Holder { id, name } } = serde_json::from_str(text).ok()?;
+    Some((RefId::parse(&id).ok()?, name))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Takes away what names a person, in steps of which any may be the last.
 //!
-//! By the directory and the names kept for the books a person is found, so these are exchanged last: whatever ends an
-//! erasure before, it is simply begun again. The audit log is chained anew in the transaction in which its lines are
+//! By the directory, the names kept for the books and those in tickets a person is found, so these are exchanged last:
+//! whatever ends an erasure before, it is simply begun again. The audit log is chained anew in the transaction in which its lines are
 //! exchanged, and its last line says what its hash was before: at no time does it not hold together.
 
 use chrono::{DateTime, Utc};

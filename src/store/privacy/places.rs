@@ -48,7 +48,7 @@ impl Place {
     /// Whether it is exchanged with the others of its kind, after all else: a person is found by it, or what it holds
     /// hangs together.
     pub fn is_last(&self) -> bool {
-        ["audit", "directories", "people"].contains(&self.table)
+        ["tickets", "audit", "directories", "people"].contains(&self.table)
     }
 
     /// Whether its rows are technicians by their ids.
