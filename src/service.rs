@@ -66,6 +66,7 @@ use described::{OrderWord, RiskWord, StandingWord};
 use kept::Kept;
 use live::Live;
 use order::Order;
+use paging::AsOf;
 use snapshot::{Filter, Row, Snapshot, Snapshots};
 use view::ViewContext;
 
@@ -414,14 +415,17 @@ impl Service {
             }
         }
         let total = found.len();
+        let first = || snapshots.iter().map(|(.., snapshot)| snapshot.taken_at()).max().unwrap_or(now);
+        let as_of = after.as_ref().map_or_else(first, |(as_of, _)| as_of.within_a_day_of(now));
         let key = |(snapshot, row): &(&(&Tenant, Option<u32>, Arc<Snapshot>), &Row)| {
-            order.key(&snapshot.0.id, row, snapshot.2.taken_at())
+            order.key(&snapshot.0.id, &snapshot.2, row, as_of)
         };
-        if let Some(after) = &after {
+        if let Some((_, after)) = &after {
             found.retain(|one| order.compare(&key(one), after).is_gt());
         }
         let left = found.len();
-        if snapshots.len() > 1 || !order.is_usual() {
+        let is_sorted = snapshots.len() == 1 && snapshots[0].2.taken_at() == as_of && order.is_usual();
+        if !is_sorted {
             let mut keyed: Vec<_> = found.into_iter().map(|one| (key(&one), one)).collect();
             keyed.sort_by(|(a, _), (b, _)| order.compare(a, b));
             found = keyed.into_iter().map(|(_, one)| one).collect();
@@ -436,7 +440,7 @@ impl Service {
         self.compare(&mut page, now).await?;
         self.hold(&mut page, now).await?;
         let tickets: Vec<_> = page.into_iter().map(|(_, sla)| sla).collect();
-        let next_cursor = last.map(|last| order::cursor(order, last));
+        let next_cursor = last.map(|last| order::cursor(order, AsOf::new(as_of), last));
         Ok(TicketPage { now, total, counts: Counts::of(&tally), tickets, next_cursor })
     }
 

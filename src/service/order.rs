@@ -1,6 +1,6 @@
 //! In which order a list of tickets stands, and where its next page begins: after the place at which the last ticket that was
-//! shown stood, so that what comes or goes meanwhile repeats none and skips none. A ticket that gets worse in that time moves
-//! up, as it would on the first page; one whose clock stands still outside its hours moves back as far, and may come again.
+//! shown stood, so that what comes or goes meanwhile repeats none and skips none. How tickets stand is told as of the first
+//! page: time alone moves none.
 
 use std::cmp::Ordering;
 
@@ -10,7 +10,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::described::ORDERS;
-use super::snapshot::Row;
+use super::paging::AsOf;
+use super::snapshot::{Row, Snapshot};
 use super::{Complaint, ServiceError};
 use crate::ticket::{Named, TenantId};
 
@@ -69,15 +70,15 @@ impl Order {
         if self.turned { b.cmp(a) } else { a.cmp(b) }
     }
 
-    /// Where `row` of `tenant` stands in it.
-    /// Time left is told from `at`, when the tickets were looked at: a clock that runs keeps its place.
-    pub fn key(self, tenant: &TenantId, row: &Row, at: DateTime<Utc>) -> Key {
+    /// Where `row` of `snapshot`, of `tenant`, stands in it, as of `as_of`.
+    pub fn key(self, tenant: &TenantId, snapshot: &Snapshot, row: &Row, as_of: DateTime<Utc>) -> Key {
         let ticket = &row.watched.ticket;
         let name = |named: Option<&Named>| (0, 0, named.map(|named| named.name.to_lowercase()));
         let time = |at: Option<DateTime<Utc>>| (at.map_or(i64::MAX, |at| at.timestamp_millis()), 0, None);
         let (first, second, text) = match self.by {
             SortBy::Worst => {
-                (row.standing as i64, row.least_left().num_milliseconds().saturating_add(at.timestamp_millis()), None)
+                let (standing, left) = snapshot.stands_at(row, as_of);
+                (standing as i64, left.num_milliseconds(), None)
             }
             SortBy::Created => time(ticket.created_at),
             SortBy::Updated => time(ticket.updated_at),
@@ -108,17 +109,18 @@ pub struct Key {
 #[derive(Serialize, Deserialize)]
 struct Written {
     order: Order,
+    as_of: AsOf,
     after: Key,
 }
 
-/// The cursor of the page after `after`.
-pub fn cursor(order: Order, after: Key) -> String {
-    let text = serde_json::to_vec(&Written { order, after }).unwrap_or_default();
+/// The cursor of the page after `after`, which stood there at `as_of`.
+pub fn cursor(order: Order, as_of: AsOf, after: Key) -> String {
+    let text = serde_json::to_vec(&Written { order, as_of, after }).unwrap_or_default();
     URL_SAFE_NO_PAD.encode(text)
 }
 
-/// The ticket after which a page begins; none: it is the first.
-pub fn begins_after(order: Order, cursor: Option<&str>) -> Result<Option<Key>, ServiceError> {
+/// The ticket after which a page begins, and the moment of the first; none: it is the first.
+pub fn begins_after(order: Order, cursor: Option<&str>) -> Result<Option<(AsOf, Key)>, ServiceError> {
     let Some(text) = cursor else { return Ok(None) };
     let bad = || ServiceError::BadQuestion(Complaint::of("cursor", format!("`{text}` is not one that we gave")));
     let written = URL_SAFE_NO_PAD.decode(text).ok().and_then(|text| serde_json::from_slice::<Written>(&text).ok());
@@ -126,7 +128,7 @@ pub fn begins_after(order: Order, cursor: Option<&str>) -> Result<Option<Key>, S
     if written.order != order {
         return Err(ServiceError::BadQuestion(Complaint::of("cursor", "is of another order than `sort`")));
     }
-    Ok(Some(written.after))
+    Ok(Some((written.as_of, written.after)))
 }
 
 #[cfg(test)]
@@ -146,8 +148,9 @@ mod tests {
     fn a_cursor_is_of_its_order_and_of_nobody_elses_making() {
         let key = Key { first: 1, second: -5, none: true, text: None, tie: 0, id: "7".into(), tenant: "acme".into() };
         let order = Order::parse(Some("-client")).unwrap();
-        let text = cursor(order, key.clone());
-        assert_eq!(begins_after(order, Some(&text)).unwrap(), Some(key));
+        let as_of = AsOf::new(DateTime::UNIX_EPOCH);
+        let text = cursor(order, as_of, key.clone());
+        assert_eq!(begins_after(order, Some(&text)).unwrap(), Some((as_of, key)));
         assert!(begins_after(Order::default(), Some(&text)).is_err());
         for wrong in ["7", "", "AAAA", "%"] {
             assert!(begins_after(order, Some(wrong)).is_err(), "{wrong}");

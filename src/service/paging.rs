@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,22 @@ use crate::store::latest::{LastShown, Way};
 struct Written<P> {
     list: String,
     after: P,
+}
+
+/// The moment of the first page, which a list that time alone would sort anew keeps for the others: so long it stands still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AsOf(i64);
+
+impl AsOf {
+    pub fn new(at: DateTime<Utc>) -> Self {
+        Self(at.timestamp_millis())
+    }
+
+    /// `now` if it lies further off: nobody reads one list for so long.
+    pub fn within_a_day_of(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let at = DateTime::from_timestamp_millis(self.0).filter(|at| (now - *at).abs() <= TimeDelta::days(1));
+        at.unwrap_or(now)
+    }
 }
 
 /// The cursor of the page of `list` after `after`.

@@ -96,11 +96,6 @@ impl Row {
         self.standing == other.standing && (Arc::ptr_eq(own, others) || own.is_known_as(others))
     }
 
-    /// Working time left on the running clock that is worst off.
-    pub fn least_left(&self) -> TimeDelta {
-        self.least_left
-    }
-
     /// How likely it breaches, in words of risk.
     pub fn risk(&self) -> Option<Risk> {
         self.risk
@@ -112,6 +107,12 @@ impl Row {
         let ticket = &self.watched.ticket;
         (self.standing, self.least_left, Reverse(ticket.created_at), &ticket.id)
     }
+}
+
+/// Working time left on the running clock that is worst off.
+fn least_left(clocks: &view::Clocks<'_>) -> TimeDelta {
+    let running = clocks.iter().filter(|clock| clock.running);
+    running.filter_map(|clock| clock.left).min().unwrap_or(TimeDelta::MAX)
 }
 
 impl Snapshot {
@@ -152,11 +153,10 @@ impl Snapshot {
             let place = CLOCK_NAMES.iter().position(|name| *name == clock_name(clock));
             counts[place.unwrap_or_default()] += 1;
         }
-        let running = clocks.iter().filter(|clock| clock.running);
         let row = Row {
             standing: TicketStanding::of(&clocks),
             risk: view::risk(&watched.ticket.id, &clocks, &self.inputs.forecasts),
-            least_left: running.filter_map(|clock| clock.left).min().unwrap_or(TimeDelta::MAX),
+            least_left: least_left(&clocks),
             watched: watched.clone(),
             clocks: walked,
         };
@@ -190,6 +190,15 @@ impl Snapshot {
         let row = self.rows.get(*self.places.get(ticket)?)?;
         let is_same = row.watched.cycle == key.cycle;
         self.clocks_of(row, now).into_iter().find(|clock| clock.kind == kind && is_same)?.left
+    }
+
+    /// How the ticket of `row` stands at `at`, and the working time that is left then on its running clock that is worst off.
+    pub fn stands_at(&self, row: &Row, at: DateTime<Utc>) -> (TicketStanding, TimeDelta) {
+        if at == self.at {
+            return (row.standing, row.least_left);
+        }
+        let clocks = self.clocks_of(row, at);
+        (TicketStanding::of(&clocks), least_left(&clocks))
     }
 
     /// Where the clocks of `row` stand at `now`.

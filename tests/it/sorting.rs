@@ -1,5 +1,7 @@
 //! Lists in the order that is asked for, whole and page by page.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use superops_sla::alert::life::{Act, Actor, How};
@@ -137,6 +139,44 @@ async fn pages_of_tickets_hold_each_one_once_though_superops_was_asked_again_bet
         seen.dedup();
         assert_eq!((all, seen.len()), (5, 5), "{sort}: {seen:?}");
     }
+}
+
+#[tokio::test]
+async fn pages_read_after_hours_hold_each_one_once_though_time_passes_and_clocks_stand_still() {
+    let mut app = TestApp::with_office("").await;
+    for length in [60, 70, 80, 90, 100, 900, 910, 920] {
+        app.ticket(minutes(length));
+    }
+    app.turn().await;
+    app.wait(TimeDelta::hours(10)).await;
+    assert_eq!(app.now().format("%H:%M").to_string(), "19:00");
+    let service = app.parts().service.clone();
+    for sort in ["worst", "-worst"] {
+        let (mut seen, mut cursor) = (Vec::new(), None);
+        loop {
+            let query = TicketQuery { sort: text(sort), limit: Some(2), cursor, ..TicketQuery::default() };
+            let page = service.tickets(&Reach::All, &query).await.unwrap();
+            seen.extend(page.tickets.into_iter().map(|ticket| ticket.ticket_id));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+            app.wait(minutes(1)).await;
+        }
+        assert_eq!((seen.len(), seen.iter().collect::<BTreeSet<_>>().len()), (8, 8), "{sort}: {seen:?}");
+    }
+    let (mut seen, mut cursor) = (Vec::new(), None);
+    loop {
+        let query = AlertQuery { limit: Some(2), cursor, ..AlertQuery::default() };
+        let page = service.alerts(&Reach::All, &query).await.unwrap();
+        seen.extend(page.alerts.into_iter().map(|alert| alert.id));
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+        app.wait(minutes(1)).await;
+    }
+    assert_eq!((seen.len(), seen.iter().collect::<BTreeSet<_>>().len()), (5, 5), "{seen:?}");
 }
 
 /// One service for acme and globex, where only acme has any tickets.

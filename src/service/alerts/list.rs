@@ -4,14 +4,14 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::by_time::ByTime;
 use super::{AlertPage, AlertQuery, limit, states};
 use crate::alert::life::{AlertRow, State};
 use crate::alert::{AlertKey, Stage};
-use crate::service::paging::{cut, last_place};
+use crate::service::paging::{AsOf, cut, last_place};
 use crate::service::{Reach, Service, ServiceError};
 use crate::store::StoreError;
 use crate::store::latest::LastShown;
@@ -35,8 +35,8 @@ enum Place {
 struct OpenPlace {
     held: bool,
     stage: Reverse<Stage>,
-    /// When its clock would have run out if it went on running: so an alert keeps its place while time passes.
-    until: i64,
+    /// Milliseconds of working time.
+    left: i64,
     due: i64,
     key: String,
 }
@@ -52,11 +52,11 @@ impl Place {
         }
     }
 
-    fn open(alert: &OpenAlert, until: Option<DateTime<Utc>>) -> Self {
+    fn open(alert: &OpenAlert, left: Option<TimeDelta>) -> Self {
         Self::Open(OpenPlace {
             held: alert.state != State::Open,
             stage: Reverse(alert.stage),
-            until: until.map_or(i64::MAX, |until| until.timestamp_millis()),
+            left: left.map_or(i64::MAX, |left| left.num_milliseconds()),
             due: alert.due.timestamp_millis(),
             key: alert.key.to_string(),
         })
@@ -70,12 +70,13 @@ impl Service {
         if let Some(order) = ByTime::parse(query.sort.as_deref())? {
             return self.alerts_by_time(scope, query, order, limit, now).await;
         }
-        let (states, after) = (states(query)?, last_place(LIST, query.cursor.as_deref())?);
+        let (states, after) = (states(query)?, last_place::<(AsOf, Place)>(LIST, query.cursor.as_deref())?);
+        let (as_of, after) = after.map_or((AsOf::new(now), None), |(as_of, place)| (as_of, Some(place)));
         let (mut page, total) = match &query.ticket {
             Some(text) => self.alerts_of_ticket(scope, text, states, after).await?,
-            None => self.alerts_in(scope, states, after, limit + 1, now).await?,
+            None => self.alerts_in(scope, states, after, limit + 1, (as_of.within_a_day_of(now), now)).await?,
         };
-        let next_cursor = cut(LIST, &mut page, limit, |(place, _)| place.clone());
+        let next_cursor = cut(LIST, &mut page, limit, |(place, _)| (as_of, place.clone()));
         let rows = page.into_iter().map(|(_, row)| row).collect();
         Ok(AlertPage { now, total, alerts: self.alert_views(rows, now).await?, next_cursor })
     }
@@ -95,24 +96,24 @@ impl Service {
         Ok((placed, total))
     }
 
-    /// Those that are not resolved, which are few enough to be sorted, and after them as many of the others as are wanted.
+    /// Those that are not resolved, which are few enough to be sorted, as they stood at `as_of`, and after them as many of
+    /// the others as are wanted.
     async fn alerts_in(
         &self,
         scope: &Reach,
         states: &[State],
         after: Option<Place>,
         limit: usize,
-        now: DateTime<Utc>,
+        (as_of, now): (DateTime<Utc>, DateTime<Utc>),
     ) -> Result<(Vec<Placed>, usize), StoreError> {
         let tenants: Vec<_> = self.tenants(scope).map(|tenant| &tenant.id).collect();
         let open = self.open_in(scope, states, now).await?;
         let open: Vec<_> = open.iter().filter(|alert| states.contains(&alert.state)).collect();
         let snapshots = if open.is_empty() { Vec::new() } else { self.snapshots(self.tenants(scope), now).await? };
         let snapshots: HashMap<_, _> = snapshots.into_iter().map(|(tenant, snapshot)| (&tenant.id, snapshot)).collect();
-        let left = |key: &AlertKey| snapshots.get(&key.tenant)?.left(key, now);
-        let until = |alert: &OpenAlert| left(&alert.key).and_then(|left| now.checked_add_signed(left));
+        let left = |key: &AlertKey| snapshots.get(&key.tenant)?.left(key, as_of);
         let number = open.len();
-        let places = open.iter().map(|alert| (Place::open(alert, until(alert)), alert.key.to_string()));
+        let places = open.iter().map(|alert| (Place::open(alert, left(&alert.key)), alert.key.to_string()));
         let mut places: Vec<_> = places.collect();
         places.retain(|(place, _)| after.as_ref().is_none_or(|after| place > after));
         places.sort_unstable();
