@@ -69,7 +69,7 @@ fn copied_words(copied: &[Copied]) -> String {
 /// Looks at the store; what is found ends in exit 1.
 async fn check(config: Config, json: bool) -> Result<(), CliError> {
     let mut checked = check::look(&config.store).await?;
-    if checked.looks.contains(&Look::Rows) {
+    if checked.is_sound() && checked.looks.contains(&Look::Rows) {
         histories(config, &mut checked).await?;
     }
     super::print(&if json { super::as_json(&checked)? } else { words(&checked) })?;

@@ -92,6 +92,11 @@ impl Checked {
         self.findings.is_empty()
     }
 
+    /// Whether the database itself finds nothing wrong with its pages.
+    pub fn is_sound(&self) -> bool {
+        self.findings.iter().all(|finding| finding.look != Look::Integrity)
+    }
+
     /// How many things were found.
     pub fn count(&self) -> usize {
         self.findings.len() + self.more.values().sum::<usize>()
@@ -115,17 +120,27 @@ pub async fn look(at: impl Into<At>) -> Result<Checked, StoreError> {
     let At { place, keys } = at.into();
     let mut connection = connect(&place).await?.with_keys(keys);
     let mut checked = Checked { store: place.to_string(), ..Checked::default() };
-    integrity(&mut connection, &mut checked).await?;
-    migrations(&mut connection, &mut checked).await?;
-    if checked.findings.iter().all(|finding| finding.look != Look::Migrations) {
-        rows::look(&mut connection, &mut checked).await?;
-        books::look::look(&mut connection, &mut checked).await?;
-        audit(&mut connection, &mut checked).await?;
-        references::look(&mut connection, &mut checked).await?;
+    integrity(&mut connection, &mut checked).await;
+    match beyond_integrity(&mut connection, &mut checked).await {
+        Ok(()) => {}
+        // A damaged page ends whatever comes to it.
+        Err(error) if !checked.is_sound() => checked.found(Look::Integrity, error.to_string(), RESTORE),
+        Err(error) => return Err(error),
     }
-    checked.tables = tables::sizes(&mut connection).await?;
     connection.close().await?;
     Ok(checked)
+}
+
+async fn beyond_integrity(connection: &mut Connection, checked: &mut Checked) -> Result<(), StoreError> {
+    migrations(connection, checked).await?;
+    if checked.findings.iter().all(|finding| finding.look != Look::Migrations) {
+        rows::look(connection, checked).await?;
+        books::look::look(connection, checked).await?;
+        audit(connection, checked).await?;
+        references::look(connection, checked).await?;
+    }
+    checked.tables = tables::sizes(connection).await?;
+    Ok(())
 }
 
 /// A connection that only reads, and takes its time; what is sealed it reads as it stands.
@@ -148,14 +163,21 @@ pub(super) async fn connect(place: &Place) -> Result<Connection, StoreError> {
     }
 }
 
-async fn integrity(connection: &mut Connection, checked: &mut Checked) -> Result<(), StoreError> {
+async fn integrity(connection: &mut Connection, checked: &mut Checked) {
     checked.looks.insert(Look::Integrity);
     let statement = if connection.is_postgres() { UNSOUND_AT_THE_SERVER } else { "PRAGMA quick_check(21)" };
-    let faults: Vec<String> = sql::query_scalar(statement).fetch_all(connection).await?;
+    // What it has found before it could read no further counts as well.
+    let mut faults = Vec::new();
+    let read: Result<Vec<()>, sql::Error> = sql::query(statement)
+        .fetch_each(connection, |row| {
+            faults.push(row.try_get::<String, _>(0)?);
+            Ok(())
+        })
+        .await;
+    faults.extend(read.err().map(|error| error.to_string()));
     for fault in faults.into_iter().filter(|fault| fault != "ok") {
         checked.found(Look::Integrity, fault, RESTORE);
     }
-    Ok(())
 }
 
 /// What PostgreSQL itself knows to be out of order.

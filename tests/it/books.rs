@@ -550,3 +550,24 @@ async fn store_check_ends_in_one_when_something_does_not_fit_and_says_what_to_do
     let same = program(&app, &["report", "rebuild", "--dry-run"]);
     assert_eq!(String::from_utf8_lossy(&same.stdout), "all entries are what the histories of their tickets say\n");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_page_is_found_and_named_with_what_to_do() {
+    let mut app = TestApp::start().await;
+    desk(&mut app, 3).await;
+    let Some(file) = app.database.file().map(ToOwned::to_owned) else { return };
+    app.stop().await;
+    app.database.tamper("PRAGMA wal_checkpoint(TRUNCATE)").await;
+    let whole = std::fs::read(&file).unwrap();
+    const PAGE: usize = 4096;
+    for page in (20..whole.len() / PAGE).step_by(37) {
+        let mut damaged = whole.clone();
+        damaged[page * PAGE..(page + 1) * PAGE].fill(0xff);
+        std::fs::write(&file, damaged).unwrap();
+        let looked = program(&app, &["store", "check", "--json"]);
+        let told: serde_json::Value = serde_json::from_slice(&looked.stdout).unwrap();
+        assert_eq!(looked.status.code(), Some(1), "page {page}");
+        assert_eq!(told["findings"][0]["look"], "integrity", "page {page}: {told}");
+        assert!(told["findings"][0]["remedy"].as_str().unwrap().contains("restore a backup"), "{told}");
+    }
+}
