@@ -85,11 +85,19 @@ async fn erase(config: &Config, person: &str, tenant: Option<&str>, yes: bool) -
         let erased = store.erase_person(&person, &pseudonym, super::token::at_the_command_line(), now).await?;
         let place = Place::from(&config.store);
         store.close().await;
-        wipe_freed(&place).await?;
+        wipe_freed(&place).await.map_err(|error| {
+            anyhow::anyhow!(
+                "no row names the person any more, but the file could not be written anew, so the name may still stand in freed \
+                 parts of it: {error}. Make room for a second file of its size beside it, and say `privacy erase {} --tenant {} \
+                 --yes` again",
+                person.id,
+                person.tenant
+            )
+        })?;
         super::print(&done(&pseudonym, &erased, &place))
     } else {
-        store.close().await;
         let texts = store.mentions(&person).await?.len();
+        store.close().await;
         super::print(&format!(
             "{texts} texts name {} (id {}), who would be called {pseudonym}; nothing is changed yet: add --yes\n",
             person.known_by.join(", "),

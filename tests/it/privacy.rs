@@ -23,16 +23,23 @@ async fn an_erased_person_is_not_even_in_the_freed_room_of_the_file() {
     app.stop().await;
     let config = file.with_file_name("config.toml");
     std::fs::write(&config, app.config_text()).unwrap();
-    let mut program = Command::new(env!("CARGO_BIN_EXE_superops-sla"));
-    for variable in ["HOOK", "TWILIO"] {
-        program.env(variable, "secret");
-    }
-    let erased = program.arg("-c").arg(&config).args(["privacy", "erase", &name, "--yes"]).output().unwrap();
-    let said = String::from_utf8_lossy(&erased.stdout);
-    assert!(said.contains("nothing of before is left"), "{said} {}", String::from_utf8_lossy(&erased.stderr));
+    let erase = |who: &str, more: &[&str]| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_superops-sla"));
+        program.env("HOOK", "secret").env("TWILIO", "secret").arg("-c").arg(&config);
+        let output = program.args(["privacy", "erase", who]).args(more).output().unwrap();
+        let [said, wrong] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        said + &wrong
+    };
+    let asked = erase(&name, &[]);
+    assert!(asked.contains("Mateo Alvarez, ") && asked.contains("nothing is changed yet: add --yes"), "{asked}");
+    let said = erase(&name, &["--yes"]);
+    assert!(said.contains("nothing of before is left"), "{said}");
     for file in [file.clone(), file.with_extension("db-wal")] {
         let bytes = std::fs::read(&file).unwrap_or_default();
         let left = bytes.windows(name.len()).filter(|part| part.eq_ignore_ascii_case(name.as_bytes())).count();
         assert_eq!(left, 0, "times in {}", file.display());
     }
+    let id = asked.split("(id ").nth(1).and_then(|rest| rest.split(')').next()).unwrap();
+    let again = erase(id, &["--yes"]);
+    assert!(again.contains("nothing of before is left"), "by the id it may be said again: {again}");
 }
