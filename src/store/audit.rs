@@ -195,17 +195,19 @@ pub(super) async fn audit_act(
     now: DateTime<Utc>,
 ) -> Result<(), sql::Error> {
     let prior = chain::last(&mut *tx).await?;
-    let (at, origin) = (millis(now), author.origin.as_str());
-    let link = Link { tenant: tenant.map(TenantId::as_str), at, who: &author.who, what, origin, alert };
+    // A server stores no zero: the hash is of what can be read again.
+    let [who, what, origin] = [&author.who, what, &author.origin].map(|text| text.replace('\0', "\u{fffd}"));
+    let link =
+        Link { tenant: tenant.map(TenantId::as_str), at: millis(now), who: &who, what: &what, origin: &origin, alert };
     let hash = link.hash(&prior);
     let add =
         "INSERT INTO audit (tenant, at, who, what, origin, alert, prior, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     sql::query(add)
         .bind(tenant.map(TenantId::as_str))
         .bind(millis(now))
-        .bind(&author.who)
-        .bind(what)
-        .bind(&author.origin)
+        .bind(&who)
+        .bind(&what)
+        .bind(&origin)
         .bind(alert)
         .bind(prior)
         .bind(hash)

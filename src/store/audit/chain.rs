@@ -190,6 +190,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_zero_in_what_somebody_wrote_breaks_no_log_whatever_the_store_makes_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder, 2).await;
+        let author = Author { who: "Mi\0a".to_owned(), origin: "he\0re".to_owned() };
+        store.note("did so\0mething", author, DateTime::UNIX_EPOCH).await.unwrap();
+        let found = store.verify_audit().await.unwrap();
+        assert_eq!((found.rows, found.broken), (3, None));
+    }
+
+    #[tokio::test]
     async fn a_row_that_was_changed_taken_out_or_put_in_shows() {
         let cases = [
             ("UPDATE audit SET who = 'tom' WHERE id = 3", 3),
