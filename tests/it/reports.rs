@@ -236,6 +236,22 @@ async fn what_is_kept_of_a_closed_month_is_void_once_something_of_it_changes() {
     assert!(corrected.contains("decisions changed after their month was closed"), "{corrected}");
 }
 
+#[tokio::test]
+async fn a_persons_word_on_a_breach_outlasts_a_decision_that_is_taken_back() {
+    let mut app = TestApp::start().await;
+    let ticket = closed_november(&mut app).await;
+    let (clock, round) = (ClockKind::Resolution, None);
+    let order = ReasonOrder { clock, round, reason: Some(Reason::Understaffed.as_str().to_owned()) };
+    app.parts().service.say_reason(&Reach::All, &ticket, &order, mia()).await.unwrap().unwrap();
+    call_off(&mut app, &ticket).await;
+    app.parts().service.undecide(&Reach::All, &ticket, clock, mia()).await.unwrap().unwrap();
+    report(&mut app).await;
+    let query =
+        ReportQuery { as_of: Some("latest".to_owned()), by: Some("reason".to_owned()), ..ReportQuery::default() };
+    let said = on_november(&mut app, query).await;
+    assert!(said.contains("more was due than could be done"), "{said}");
+}
+
 /// Clocks, breaches and overdue milliseconds of all days.
 fn days(report: &str) -> [i64; 3] {
     let report: serde_json::Value = serde_json::from_str(report).unwrap();

@@ -243,6 +243,20 @@ pub(super) async fn give_words(
     Ok(())
 }
 
+/// A person's word on the breach that `entry` tells, as it stood with the last revision that told one: it outlasts those
+/// between that told none.
+pub(super) async fn said_of(tx: &mut Connection, tenant: &TenantId, entry: &Entry) -> Result<Option<Said>, sql::Error> {
+    if entry.outcome != Outcome::Breached {
+        return Ok(None);
+    }
+    let last = sql::query(
+        "SELECT said_reason, reason_by FROM entries WHERE tenant = $1 AND ticket = $2 AND clock = $3 AND round = $4
+         AND outcome = 'breached' ORDER BY revision DESC LIMIT 1",
+    );
+    let last = last.bind(tenant.as_str()).bind(&*entry.ticket).bind(entry.clock.as_str()).bind(entry.round);
+    last.fetch_optional(tx).await?.as_ref().map_or(Ok(None), said)
+}
+
 /// A person's word on why a clock was missed.
 fn said(row: &Row) -> Result<Option<Said>, sql::Error> {
     let reason = row.try_get::<Option<&str>, _>("said_reason")?.and_then(Reason::parse);

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::rows::{self, Stored, Withdrawn};
 use super::{Marked, ROWS, changes, date_of, day_number, month_of, packed};
-use crate::report::entry::{Entry, Outcome, Said, by_day};
+use crate::report::entry::{Entry, Said, by_day};
 use crate::report::share::WHOLE;
 use crate::sla::zone::Tz;
 use crate::store::sql::{self, Connection, QueryBuilder};
@@ -158,8 +158,8 @@ impl Page<'_> {
                     let frozen = self.replace(tx, &old).await? || self.counts_before(entry);
                     let counts = !frozen && !self.is_closed(entry.day);
                     self.written.revised += 1;
-                    let said = old.entry.said.as_ref().filter(|_| entry.outcome == Outcome::Breached);
-                    self.insert(tx, entry, old.revision + 1, counts, said).await?;
+                    let said = rows::said_of(tx, self.tenant, entry).await?;
+                    self.insert(tx, entry, old.revision + 1, counts, said.as_ref()).await?;
                 }
             }
         }
@@ -194,7 +194,8 @@ impl Page<'_> {
         let before = self.before(entry);
         let counts = !self.is_closed(entry.day) && !self.counts_before(entry);
         self.written.revised += usize::from(before.is_some());
-        self.insert(tx, entry, before.map_or(1, |before| before.revision + 1), counts, None).await
+        let said = if before.is_some() { rows::said_of(tx, self.tenant, entry).await? } else { None };
+        self.insert(tx, entry, before.map_or(1, |before| before.revision + 1), counts, said.as_ref()).await
     }
 
     /// Whether the same decision has lost its shares, which are made again with all else.
