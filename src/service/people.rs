@@ -73,8 +73,12 @@ struct Known {
 }
 
 impl Service {
-    /// The people within `scope` whom `query` asks for, with what they have asked for.
-    pub async fn people(&self, scope: &Reach, query: &PeopleQuery) -> Result<PeoplePage, ServiceError> {
+    /// The people within `scope` whom `query` asks for, with what they have asked for, for somebody who sees as far as `sees`.
+    pub async fn people(
+        &self,
+        (scope, sees): (&Reach, &Reach),
+        query: &PeopleQuery,
+    ) -> Result<PeoplePage, ServiceError> {
         let wanted = query.text.as_deref().unwrap_or_default().trim().to_lowercase();
         let known = self.known_people().await?.into_iter().filter(|(_, one)| is_within(scope, one));
         let is_asked_for = |(address, one): &(String, Known)| {
@@ -83,25 +87,28 @@ impl Service {
         let people: Vec<_> = known.filter(is_asked_for).collect();
         let total = people.len();
         let shown = people.into_iter().take(MOST);
-        Ok(PeoplePage { people: shown.map(|(address, one)| self.person_view(scope, address, one)).collect(), total })
+        Ok(PeoplePage {
+            people: shown.map(|(address, one)| self.person_view((scope, sees), address, one)).collect(),
+            total,
+        })
     }
 
     /// One person within `scope`, by the id.
-    pub async fn person(&self, scope: &Reach, id: &str) -> Result<Option<PersonView>, ServiceError> {
+    pub async fn person(&self, (scope, sees): (&Reach, &Reach), id: &str) -> Result<Option<PersonView>, ServiceError> {
         let found = self.find_person(scope, id).await?;
-        Ok(found.map(|(address, one)| self.person_view(scope, address, one)))
+        Ok(found.map(|(address, one)| self.person_view((scope, sees), address, one)))
     }
 
     /// Has somebody told as they `ask`, or none: as the steps say.
     pub async fn set_personal_rules(
         &self,
-        scope: &Reach,
+        (scope, sees): (&Reach, &Reach),
         id: &str,
         ask: Option<&RawPersonalRules>,
         author: Author,
     ) -> Result<Changed<PersonView>, ServiceError> {
         let Some((address, known)) = self.find_person(scope, id).await? else { return Ok(Changed::NoSuch) };
-        if is_elsewhere(scope, &known) {
+        if is_elsewhere(sees, &known) {
             return Ok(Changed::Shared);
         }
         if self.config.alerts.noise.people.contains_key(&address) {
@@ -122,7 +129,7 @@ impl Service {
             person: address,
         };
         let changed = self.store.set_personal_rules(change, author, self.clock.now()).await?;
-        match self.person(scope, id).await?.filter(|_| changed) {
+        match self.person((scope, sees), id).await?.filter(|_| changed) {
             Some(view) => Ok(Changed::Done(view)),
             None => Ok(Changed::NoSuch),
         }
@@ -160,7 +167,7 @@ impl Service {
         Ok(people)
     }
 
-    fn person_view(&self, scope: &Reach, address: String, known: Known) -> PersonView {
+    fn person_view(&self, (scope, sees): (&Reach, &Reach), address: String, known: Known) -> PersonView {
         let file = self.config.alerts.noise.people.get(&address);
         let set = known.row.as_ref().and_then(|row| personal_rules::read(row).ok());
         let (set_in, rules, words) = match (file, &set) {
@@ -169,7 +176,7 @@ impl Service {
             (None, None) => ("none", RawPersonalRules::default(), SAME_AS_STEPS.to_owned()),
         };
         let elsewhere = || "works for tenants that you may not see; use a token made without `--tenant`".to_owned();
-        let fixed = file.map(|_| by_the_file(&address)).or_else(|| is_elsewhere(scope, &known).then(elsewhere));
+        let fixed = file.map(|_| by_the_file(&address)).or_else(|| is_elsewhere(sees, &known).then(elsewhere));
         let tenants = known.tenants.iter().filter(|tenant| scope.includes(tenant));
         PersonView {
             id: id_of(&address),

@@ -26,7 +26,7 @@ pub async fn list(
     caller: Caller,
     Query(query): Query<PeopleQuery>,
 ) -> Result<Json<PeoplePage>, Problem> {
-    Ok(Json(web.service.people(&caller.scope, &query).await?))
+    Ok(Json(web.service.people((&caller.scope, &caller.sees), &query).await?))
 }
 
 /// GET /api/v1/people/{id}
@@ -36,7 +36,7 @@ pub async fn one(
     Path(id): Path<String>,
     _: Query<Within>,
 ) -> Result<Json<PersonView>, Problem> {
-    web.service.person(&caller.scope, &id).await?.map(Json).ok_or_else(|| Problem::not_found("person"))
+    web.service.person((&caller.scope, &caller.sees), &id).await?.map(Json).ok_or_else(|| Problem::not_found("person"))
 }
 
 /// POST /api/v1/people/{id}/rules
@@ -87,7 +87,7 @@ pub async fn submit_clear(
 }
 
 async fn changed(web: &Web, caller: &Caller, id: &str, ask: Option<&RawPersonalRules>) -> Result<PersonView, Problem> {
-    match web.service.set_personal_rules(&caller.scope, id, ask, caller.author()).await? {
+    match web.service.set_personal_rules((&caller.scope, &caller.sees), id, ask, caller.author()).await? {
         Changed::Done(view) => Ok(view),
         Changed::NoSuch => Err(Problem::not_found("person with rules of their own")),
         Changed::Shared => Err(Problem::new(

@@ -141,6 +141,8 @@ async fn a_wish_is_set_and_taken_back_by_those_who_may_and_each_change_is_writte
     assert_eq!(asked.call(GLOBEX, Method::POST, &rules, wish.clone()).await.0, StatusCode::NOT_FOUND);
     assert_eq!(asked.person(GLOBEX, "mateo").await, Value::Null);
 
+    let narrowed = asked.call(ALL, Method::GET, "?text=mateo&tenant=acme", json!({})).await.1["people"][0].clone();
+    assert_eq!(narrowed["fixed"], json!(null), "who asks about one tenant still sees all");
     let (status, set) = asked.call(ALL, Method::POST, &rules, wish.clone()).await;
     assert_eq!((status, &set["words"]), (StatusCode::OK, &json!("told by SMS")), "{set}");
     assert_eq!((&set["rules"]["channels"], &set["set_in"]), (&json!(["sms"]), &json!("page")));

@@ -151,7 +151,7 @@ async fn rows_that_cannot_be_read_are_left_out_of_lists_and_the_overview_counts_
     let changes = service.audit(&Reach::All, &all).await.unwrap().unwrap().changes;
     let acts = changes.iter().filter(|one| one.alert_id.is_some()).count();
     assert_eq!(acts, if is_file { 1 } else { 2 });
-    let people = service.people(&Reach::All, &PeopleQuery::default()).await.unwrap().people;
+    let people = service.people((&Reach::All, &Reach::All), &PeopleQuery::default()).await.unwrap().people;
     assert!(people.iter().any(|one| one.email == "mateo.alvarez@example.com" && one.unreadable));
     let left_out = service.overview(&Reach::All).await.unwrap().left_out;
     let kinds: Vec<_> = left_out.iter().map(|(kind, count)| format!("{count} {kind}")).collect();

@@ -33,7 +33,7 @@ pub async fn people(
     caller: Caller,
     Query(query): Query<PeopleQuery>,
 ) -> Result<Html<String>, Problem> {
-    let page = web.service.people(&caller.scope, &query).await?;
+    let page = web.service.people((&caller.scope, &caller.sees), &query).await?;
     let times = Times::of(&web, &caller).await?;
     let text = query.text.as_deref().unwrap_or_default();
     let content = html! {
@@ -97,7 +97,7 @@ pub async fn person(State(web): State<Arc<Web>>, caller: Caller, Path(id): Path<
 
 /// The page of one person, with the form as it was `refused`.
 pub async fn person_page(web: &Web, caller: &Caller, id: &str, refused: Option<&Refused>) -> Result<Response, Problem> {
-    let Some(one) = web.service.person(&caller.scope, id).await? else {
+    let Some(one) = web.service.person((&caller.scope, &caller.sees), id).await? else {
         let content = html! { main.alone { h1 { "No such person" } p { a href="/people" { "All people" } } } };
         let page = frame(web, caller, &Sheet { title: "No such person", kind: "none", here: "/on-call" }, &content);
         return Ok((StatusCode::NOT_FOUND, page).into_response());
