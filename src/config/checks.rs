@@ -32,6 +32,18 @@ pub fn public_url(text: &str) -> Result<String, String> {
     Ok(text.trim().trim_end_matches('/').to_owned())
 }
 
+/// Where this program is to be found: its pages and links stand right behind the host.
+pub fn own_url(text: &str) -> Result<String, String> {
+    let url = web_url(text)?;
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return Err(format!(
+            "must end with the host, since all pages and links stand right behind it: \"{}\"",
+            url.origin().ascii_serialization()
+        ));
+    }
+    public_url(text)
+}
+
 /// An address that messages are posted to, as it stands: a slash at its end can matter.
 pub fn posting_url(text: &str) -> Result<String, String> {
     let url = web_url(text)?;
@@ -176,6 +188,14 @@ mod tests {
             "must be a whole web address, with https:// before it: \"https://sla.example.com\"?"
         );
         assert_eq!(rule("/sla"), "must be a whole web address, such as \"https://sla.example.com\"");
+    }
+
+    #[test]
+    fn our_own_address_ends_with_the_host() {
+        assert_eq!(own_url("https://sla.example.com:8443/").unwrap(), "https://sla.example.com:8443");
+        for bad in ["https://sla.example.com/sla", "https://sla.example.com/?x=1", "https://sla.example.com/#top"] {
+            assert!(own_url(bad).unwrap_err().ends_with("right behind it: \"https://sla.example.com\""), "{bad}");
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(super) fn server(section: Section<'_>) -> Server {
             .text("listen")
             .and_then(|t| t.read(|text| checks::socket_address(text)))
             .unwrap_or(DEFAULT_LISTEN),
-        public_url: section.text("public_url").and_then(|t| t.read(|text| checks::public_url(text))),
+        public_url: section.text("public_url").and_then(|t| t.read(|text| checks::own_url(text))),
         trusted_proxies: proxies(&section),
         cors_origins: origins(&section),
         requests_per_second: section
