@@ -66,7 +66,7 @@ pub use crate::notify::settings::{
     Email, Notify, Ntfy, PagerDuty, Slack, SlackWay, Sms, SmsSender, SmtpTls, Teams, Twilio, Voice, Webhook,
 };
 
-use crate::alert::on_call::Rotation;
+use crate::alert::on_call::{Person, Rotation};
 use crate::alert::prediction::Rule;
 use crate::alert::{Stage, Subject, noise};
 use crate::formats::Format;
@@ -224,6 +224,16 @@ impl Config {
     pub fn escalation_for(&self, subject: Subject<'_>, stage: Stage) -> &Escalation {
         let meant = |escalation: &&Escalation| escalation.which.matches(subject, stage);
         self.escalations.iter().find(meant).expect("the default escalation matches all")
+    }
+
+    /// Whether a step, a rotation or the watch names the phone of this number.
+    pub fn names_phone(&self, number: &str) -> bool {
+        let steps = self.escalations.iter().flat_map(|escalation| &escalation.steps).flat_map(|step| &step.notify);
+        let is_it = |target: &Target| matches!(target, Target::Sms(known) | Target::Call(known) if known == number);
+        let layers = self.on_call.values().flat_map(|rotation| &rotation.layers);
+        let mut on_call = layers.flat_map(|layer| &layer.people);
+        steps.chain(self.watch.notify.iter().flatten()).any(is_it)
+            || on_call.any(|person| matches!(person, Person::Sms(known) if known == number))
     }
 
     /// The escalation of that name, if there still is one.

@@ -11,7 +11,6 @@ use tracing::warn;
 use super::reply::Reply;
 use super::{Answers, Hook, texts};
 use crate::alert::life::{Act, Actor, How};
-use crate::config::Target;
 use crate::notify::sms::{CONFIGURED, OPTED_OUT, e164};
 use crate::notify::ways::{Line, Offer, Phones, is_answerable};
 use crate::notify::{Message, render};
@@ -35,11 +34,21 @@ impl StoredPhones {
         if self.store.phone_stopped(number).await? {
             return Ok(Line::Stopped);
         }
-        if let Some(dead) = self.store.unreachable_number(number, now).await? {
+        // One that nothing reached of late is tried all the same where there is no other way to tell.
+        if let Some(dead) = self.store.unreachable_number(number, now).await?
+            && !self.is_only_way(message).await?
+        {
             return Ok(Line::Dead { code: dead.code });
         }
         let next_step_at = self.store.next_step_of(&message.key).await?;
         Ok(Line::Open(Offer { code: self.code(number, message, now).await?, next_step_at }))
+    }
+
+    /// Whether no other channel tells what this alert's message says, if the number refuses it.
+    async fn is_only_way(&self, message: &Message) -> Result<bool, StoreError> {
+        let row = self.store.notification(&message.key).await?;
+        Ok(row
+            .is_some_and(|row| row.leased.notification.kind == "alert" && row.leased.notification.fallback.is_empty()))
     }
 
     async fn code(&self, number: &str, message: &Message, now: DateTime<Utc>) -> Result<Option<u8>, StoreError> {
@@ -76,8 +85,8 @@ impl Phones for StoredPhones {
     }
 
     async fn refused(&self, number: &str, message: &Message, code: u32, now: DateTime<Utc>) {
-        let author = Author { who: "the SMS provider".to_owned(), origin: ORIGIN.to_owned() };
         let who = message.to_name.as_deref().unwrap_or(CONFIGURED);
+        let author = Author { who: who.to_owned(), origin: "the SMS provider".to_owned() };
         let stored = match code {
             OPTED_OUT => self.store.stop_phone(number, author, now).await.map(drop),
             code => self.store.mark_phone(number, code, who, now).await,
@@ -140,7 +149,9 @@ impl Answers {
     ) -> Result<String, StoreError> {
         let Some(coded) = self.store.coded(from, code).await? else { return Ok(texts::no_such_code(code)) };
         let Some(row) = self.store.notification(&coded.notification).await? else { return Ok(texts::unknown_alert()) };
-        let actor = Actor { name: who, how: How::Sms, origin: ORIGIN.to_owned(), note: None };
+        // Of two with one phone it is whom the message went to.
+        let name = row.leased.notification.message.to_name.clone().unwrap_or(who);
+        let actor = Actor { name, how: How::Sms, origin: ORIGIN.to_owned(), note: None };
         if row.leased.notification.kind == "bundle" {
             return self.act_on_all(&coded.notification, act, &actor, now).await;
         }
@@ -169,8 +180,7 @@ impl Answers {
                 return Ok(Some(name));
             }
         }
-        let configured = self.config.alerts.steps.iter().flat_map(|step| &step.notify);
-        if configured.into_iter().any(|target| matches!(target, Target::Sms(known) if known == number)) {
+        if self.config.names_phone(number) {
             return Ok(Some(CONFIGURED.to_owned()));
         }
         match self.store.coded(number, None).await? {

@@ -242,6 +242,20 @@ async fn a_phone_that_said_stop_is_texted_no_more_until_it_says_start() {
     assert_eq!(stopped(&mut app, &reach).await, r#"{"people":[]}"#);
 }
 
+#[tokio::test]
+async fn a_phone_that_only_a_rotation_or_the_watch_names_may_say_stop_and_start() {
+    let more = "[watch]\nnotify = ['sms:+15005550199']\n[on_call.duty]\ntimezone = 'Europe/London'\n\
+                [[on_call.duty.layers]]\npeople = ['sms:+15005550160']\nstarts = '2026-01-05T09:00'\nevery = '1w'\n";
+    let mut app = TestApp::with_replies(more).await;
+    let reach = app.serve().await;
+    for phone in ["+15005550199", "+15005550160"] {
+        app.sms.text_in(&format!("SM1{phone}"), phone, "STOP").await.unwrap();
+        assert!(stopped(&mut app, &reach).await.contains("said STOP"), "{phone}");
+        app.sms.text_in(&format!("SM2{phone}"), phone, "START").await.unwrap();
+        assert_eq!(stopped(&mut app, &reach).await, r#"{"people":[]}"#, "{phone}");
+    }
+}
+
 async fn stopped(app: &mut TestApp, reach: &str) -> String {
     let token = crate::web::token(app, None).await;
     let response = Client::new().get(format!("{reach}/api/v1/no-texts")).bearer_auth(token).send().await.unwrap();
