@@ -295,6 +295,15 @@ impl Directory {
     pub fn members<'a>(&'a self, group: &'a RefId) -> impl Iterator<Item = &'a Technician> {
         self.technicians.values().filter(move |person| person.groups.iter().any(|g| g.id == *group))
     }
+
+    /// Whether several technicians have this mailbox, in lower case, or without one this number.
+    pub fn is_shared(&self, address: &str) -> bool {
+        let has = |person: &&Technician| match (&person.email, &person.phone) {
+            (Some(email), _) => email.trim().to_lowercase() == address,
+            (None, phone) => phone.as_deref() == Some(address),
+        };
+        self.technicians.values().filter(has).nth(1).is_some()
+    }
 }
 
 /// What a status name means for the clocks.

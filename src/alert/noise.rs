@@ -80,9 +80,10 @@ impl Rules {
         self.caps.get(&channel).map_or(&[], Vec::as_slice)
     }
 
-    /// What somebody has asked for, by [`crate::alert::escalation::Recipient::person_key`].
+    /// What somebody has asked for, by [`crate::alert::escalation::Recipient::person_key`], or that and a word more, which
+    /// tells those apart who share it.
     pub fn personal(&self, person: Option<&str>) -> Option<&Personal> {
-        self.people.get(person?).map(|personal| &**personal)
+        self.people.get(person?.split(' ').next()?).map(|personal| &**personal)
     }
 
     /// How `recipient` wants to be told of `stage`.

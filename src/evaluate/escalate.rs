@@ -351,8 +351,13 @@ impl Evaluate {
     pub(super) fn reader(&self, context: &TurnContext<'_>, recipient: &Recipient, priority: Option<&str>) -> Reader {
         let named: Vec<&str> = self.config.alerts.noise.urgent.iter().map(String::as_str).collect();
         let urgent = if named.is_empty() { most_urgent(&context.people.priorities) } else { named };
+        // What one of two who share a mailbox has heard, the other has not.
+        let person = match recipient.person_key() {
+            Some(key) if context.people.is_shared(&key) => Some(format!("{key} {}", recipient.id)),
+            key => key,
+        };
         Reader {
-            person: recipient.person_key(),
+            person,
             zone: self.zone_of(recipient).or(self.zone_of_tenant(context.tenant)),
             urgent: is_urgent(priority, &urgent),
             timely: false,

@@ -51,12 +51,17 @@ pub struct Heard {
     pub today: u32,
     /// The last, by whatever channel.
     pub last: Option<DateTime<Utc>>,
+    /// The last about something urgent.
+    pub last_urgent: Option<DateTime<Utc>>,
 }
 
 impl Pace {
     /// From when on `row` is worth a message; it goes along with any that leaves before.
     pub(super) fn from(&self, row: &Waiting<'_>, heard: Heard) -> DateTime<Utc> {
-        let apart = |least: TimeDelta| heard.last.map_or(row.since, |last| (last + least).max(row.since));
+        let after = |last: Option<DateTime<Utc>>, least: TimeDelta| {
+            last.map_or(row.since, |last| (last + least).max(row.since))
+        };
+        let apart = |least: TimeDelta| after(heard.last, least);
         match row.kind {
             Kind::Watch | Kind::Digest | Kind::Update => row.since,
             Kind::Recovery | Kind::Alert(_) if row.is_timely => row.since,
@@ -65,6 +70,10 @@ impl Pace {
             // What several channels say is one message.
             Kind::Alert(_) if row.is_begun => row.since,
             Kind::Alert(Stage::Breached) if !row.is_known => row.since,
+            // Nothing that could have waited puts off what is urgent.
+            Kind::Alert(_) if row.step > 0 && row.is_known && self.is_pressing(row, heard) => {
+                after(heard.last_urgent, self.untaken(row, heard))
+            }
             Kind::Alert(_) if row.step > 0 && row.is_known => apart(self.untaken(row, heard)),
             Kind::Alert(Stage::Breached) if row.is_urgent || self.heard_few(heard) => row.since,
             Kind::Alert(Stage::Breached) => apart(self.spacing(heard)),
@@ -95,16 +104,16 @@ impl Pace {
     /// How far apart the messages lie that say what nobody took on.
     fn untaken(&self, row: &Waiting<'_>, heard: Heard) -> TimeDelta {
         let spacing = match () {
-            () if row.is_urgent && self.is_half_free(heard) => TimeDelta::zero(),
+            () if self.is_pressing(row, heard) => TimeDelta::zero(),
             () if row.is_urgent && !row.is_repeat => self.spacing(heard).min(LONGEST_FOR_WHAT_IS_URGENT),
             () => self.spacing(heard),
         };
         spacing.max(self.escalations_every)
     }
 
-    /// Whether somebody got less than half of what one person should get in a day.
-    fn is_half_free(&self, heard: Heard) -> bool {
-        heard.today * 2 < self.a_day || self.a_day == 0
+    /// Whether it is urgent and its reader got less than half of what one person should get in a day.
+    fn is_pressing(&self, row: &Waiting<'_>, heard: Heard) -> bool {
+        row.is_urgent && (heard.today * 2 < self.a_day || self.a_day == 0)
     }
 
     /// How far apart messages lie after those of today.

@@ -251,7 +251,7 @@ fn calm() -> Waiting<'static> {
 
 /// Somebody who got so many messages today, the last of them a minute ago.
 fn having_heard(today: u32) -> Past<'static> {
-    Past { sent: &[], caps: &[], budget: None, heard: Heard { today, last: Some(at(-1)) } }
+    Past { sent: &[], caps: &[], budget: None, heard: Heard { today, last: Some(at(-1)), last_urgent: Some(at(-1)) } }
 }
 
 /// When a row that is alone leaves, in minutes; none: at once.
@@ -261,6 +261,20 @@ fn leaves(row: Waiting<'_>, today: u32) -> Option<i64> {
         [Disposition::Alone] => None,
         ref other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn what_could_have_waited_puts_off_nothing_urgent_that_nobody_took_on() {
+    let urgent = Waiting { is_urgent: true, step: 1, is_known: true, ..row(Stage::Breached) };
+    let leaves = |row: Waiting<'_>, today: u32, last_urgent: Option<DateTime<Utc>>| {
+        let heard = Heard { today, last: Some(at(-1)), last_urgent };
+        shape(&[row], ChannelKind::Email, &Past { heard, ..having_heard(today) }, &Rules::default(), at(0))[0]
+    };
+    let until = |minute: i64| Disposition::Hold { until: at(minute), by: HeldBy::Pace };
+    assert_eq!(leaves(urgent, 3, None), Disposition::Alone);
+    assert_eq!(leaves(urgent, 3, Some(at(-10))), until(5), "managers hear of such together");
+    assert_eq!(leaves(Waiting { is_urgent: false, ..urgent }, 3, None), until(14));
+    assert_eq!(leaves(urgent, 9, None), until(59), "much was said today");
 }
 
 #[test]
@@ -385,6 +399,13 @@ fn for_ada(row: Waiting<'_>, rules: &Rules, now: DateTime<Utc>) -> Disposition {
     let row = Waiting { person: Some("ada@example.com"), ..row };
     let past = Past { sent: &[], caps: &[], budget: None, heard: Heard::default() };
     shape(&[row], ChannelKind::Email, &past, rules, now)[0]
+}
+
+#[test]
+fn what_somebody_asked_for_holds_for_each_of_those_who_share_the_mailbox() {
+    let rules = asked(Personal { rules: vec![evening(&[], &[])], ..nothing() });
+    assert!(rules.personal(Some("ada@example.com")).is_some() && rules.personal(Some("ada@example.com 41")).is_some());
+    assert!(rules.personal(Some("ada@example.com.au")).is_none());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::store::sql::{self, Connection};
 const DAY: TimeDelta = TimeDelta::days(1);
 
 /// What each of `people` was sent of late. Messages count by whatever channel, but on each only as many as a day is to
-/// have: beyond that nothing changes, however many there were.
+/// have: beyond that nothing changes, however many there were. What came to nothing told nobody.
 pub(super) async fn heard(
     tx: &mut Connection,
     people: &HashSet<&str>,
@@ -25,14 +25,17 @@ pub(super) async fn heard(
     if people.is_empty() {
         return Ok(heard);
     }
-    let rows: Vec<(String, u32, Option<i64>)> = sql::query_as(
+    let rows: Vec<(String, u32, Option<i64>, Option<i64>)> = sql::query_as(
         "SELECT person.value AS person,
            (SELECT COUNT(*) FROM (SELECT 1 FROM notifications n WHERE n.person = person.value
               AND n.channel = channel.value AND n.released_at > $3 AND n.released_at <= $4 AND n.bundle IS NULL
-              AND n.state <> 'cancelled' ORDER BY n.released_at DESC LIMIT $5) AS few),
+              AND n.state NOT IN ('cancelled', 'failed') ORDER BY n.released_at DESC LIMIT $5) AS few),
            (SELECT n.released_at FROM notifications n WHERE n.person = person.value
               AND n.channel = channel.value AND n.released_at > $3 AND n.released_at <= $4 AND n.bundle IS NULL
-              AND n.state <> 'cancelled' ORDER BY n.released_at DESC LIMIT 1)
+              AND n.state NOT IN ('cancelled', 'failed') ORDER BY n.released_at DESC LIMIT 1),
+           (SELECT MAX(released_at) FROM (SELECT n.released_at, n.urgent FROM notifications n WHERE n.person = person.value
+              AND n.channel = channel.value AND n.released_at > $3 AND n.released_at <= $4 AND n.bundle IS NULL
+              AND n.state NOT IN ('cancelled', 'failed') ORDER BY n.released_at DESC LIMIT $5) AS few WHERE urgent = 1)
          FROM json_each($1) AS person CROSS JOIN json_each($2) AS channel",
     )
     .bind(PERSON.any_of(people.iter().copied()))
@@ -42,10 +45,12 @@ pub(super) async fn heard(
     .bind(pace.a_day)
     .fetch_all(tx)
     .await?;
-    for (person, today, last) in rows {
+    let moment = |millis: Option<i64>| millis.and_then(DateTime::from_timestamp_millis);
+    for (person, today, last, last_urgent) in rows {
         let heard = heard.entry(person).or_default();
         heard.today += today;
-        heard.last = heard.last.max(last.and_then(DateTime::from_timestamp_millis));
+        heard.last = heard.last.max(moment(last));
+        heard.last_urgent = heard.last_urgent.max(moment(last_urgent));
     }
     Ok(heard)
 }
@@ -57,9 +62,10 @@ mod tests {
 
     const INSERT: &str =
         "INSERT INTO notifications (key, tenant, alert_key, kind, stage, step, channel, recipient, fallback,
-           message, state, due_at, first_due_at, created_at, person, released_at, bundle)
+           message, state, due_at, first_due_at, created_at, person, released_at, bundle, urgent)
          SELECT value ->> 0, 'desk', 'a', 'alert', 'breached', 0, value ->> 1, 'Mia', '[]', '{}', value ->> 2, 0, 0, 0,
-           value ->> 3, CAST(value ->> 4 AS BIGINT), value ->> 5 FROM json_each($1) AS said";
+           value ->> 3, CAST(value ->> 4 AS BIGINT), value ->> 5, CASE value ->> 1 WHEN 'sms' THEN 1 ELSE 0 END
+         FROM json_each($1) AS said";
 
     #[tokio::test]
     async fn each_channel_counts_as_far_as_it_matters_and_the_last_message_is_that_of_any() {
@@ -71,6 +77,7 @@ mod tests {
         let mut rows = vec![
             ("bundled", "sms", "sent", "mia", ago(1), Some("other")),
             ("withdrawn", "sms", "cancelled", "mia", ago(2), none),
+            ("refused", "sms", "failed", "mia", ago(2), none),
             ("text", "sms", "sent", "mia", ago(30), none),
             ("yesterday", "sms", "sent", "mia", ago(24 * 60), none),
             ("to somebody else", "sms", "sent", "leo", ago(1), none),
@@ -90,8 +97,8 @@ mod tests {
             .await
             .unwrap();
         // Four of the nine mails, and the one text.
-        let last = DateTime::from_timestamp_millis(ago(3));
-        assert_eq!(heard["mia"], Heard { today: 5, last });
+        let (last, last_urgent) = (DateTime::from_timestamp_millis(ago(3)), DateTime::from_timestamp_millis(ago(30)));
+        assert_eq!(heard["mia"], Heard { today: 5, last, last_urgent }, "the texts are urgent");
         assert_eq!(heard["zoe"], Heard::default());
     }
 }
