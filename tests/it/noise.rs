@@ -201,6 +201,24 @@ async fn over_the_days_budget_an_email_says_it_and_what_has_no_email_waits() {
 }
 
 #[tokio::test]
+async fn a_breach_that_waits_for_tomorrows_text_messages_is_told_to_the_next_people_at_once() {
+    let steps = "[[escalations]]\nname = 'late'\nstage = 'breached'\n\
+                 [[escalations.steps]]\nafter = '0s'\nnotify = ['sms:+15005550199']\n\
+                 [[escalations.steps]]\nafter = '2h'\nnotify = ['email:boss@example.com']\n";
+    let limits = "[alerts.limits]\nsms_per_number = []\nsms_per_day = 1\n";
+    let mut app = TestApp::with(&format!("{limits}{steps}")).await;
+    app.ticket(minutes(60));
+    app.ticket(minutes(70));
+    app.turn().await;
+    app.wait(minutes(65)).await;
+    let said = app.said();
+    assert!(said.contains("text +15005550199") && !said.contains("boss"), "{said}");
+    app.wait(minutes(6)).await;
+    let said = app.said();
+    assert!(said.contains("email boss@example.com") && !said.contains("text +15005550199"), "{said}");
+}
+
+#[tokio::test]
 async fn the_weekly_figure_says_what_came_of_the_alerts() {
     let (mut app, ids) = storm(5, ONE_STEP).await;
     app.dispatch().await;

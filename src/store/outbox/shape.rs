@@ -22,6 +22,8 @@ use crate::store::sql::{self, AssertSqlSafe, Connection, Row};
 /// A client of whom nobody was told for so long is news again.
 const CLIENT_IS_NEWS_AFTER: TimeDelta = TimeDelta::hours(1);
 /// What stands beside a row whose channel had no budget left.
+/// What is told after longer, for want of a text message more, is told to the next people now.
+const SOON: TimeDelta = TimeDelta::minutes(15);
 const OVER_BUDGET: &str = "the day's text messages are used up; told by another channel";
 
 /// A row that is due and was not let go yet.
@@ -116,7 +118,7 @@ pub(super) async fn shape_due(
                 ChannelKind::PagerDuty | ChannelKind::Webhook => vec![Disposition::Alone; rows.len()],
                 _ => shape(&rows, channel, &past, rules, now),
             };
-            let messages = orders.take(&person, &dispositions);
+            let messages = orders.take(&person, &dispositions, now);
             sent.extend(std::iter::repeat_n(now, messages));
             for tenant in tenants {
                 if let Some(budget) = budgets.get_mut(tenant) {
@@ -326,7 +328,7 @@ fn kind_of(kind: &str, stage: &str) -> Kind {
 
 impl ShapingPlan {
     /// Notes what becomes of the rows of one person. Gives the number of messages that go out.
-    fn take(&mut self, person: &[&Found], dispositions: &[Disposition]) -> usize {
+    fn take(&mut self, person: &[&Found], dispositions: &[Disposition], now: DateTime<Utc>) -> usize {
         let mut clients = HashSet::new();
         let mut bundle = Vec::new();
         let mut messages = 0;
@@ -347,8 +349,12 @@ impl ShapingPlan {
                 Disposition::Hold { until, by } => {
                     self.over_budget.extend((*by == HeldBy::Budget).then(|| row.tenant.clone()));
                     self.held.push((row.key.clone(), millis(*until), by.as_str()));
-                    let sleeps =
-                        matches!(by, HeldBy::Night | HeldBy::Person) && row.kind == Kind::Alert(Stage::Breached);
+                    let waits = match by {
+                        HeldBy::Night | HeldBy::Person => true,
+                        HeldBy::Budget | HeldBy::Cap => *until - now > SOON,
+                        HeldBy::Pace | HeldBy::QuietHours => false,
+                    };
+                    let sleeps = waits && row.kind == Kind::Alert(Stage::Breached);
                     self.past_sleepers.extend(sleeps.then(|| row.key.clone()));
                 }
                 Disposition::OtherChannel => {
@@ -424,18 +430,20 @@ async fn hold(tx: &mut Connection, rows: &[(String, i64, &'static str)]) -> Resu
     .map(drop)
 }
 
-/// Runs the next step at once of those alerts of whose breach nobody is told now but by the rows of these `keys`, which
-/// wait until somebody wakes up. True if there is one.
+/// Runs the next step at once of those alerts of whose breach nobody is told soon but by the rows of these `keys`, which
+/// wait until somebody wakes up, or may be texted again. True if there is one.
 async fn go_past(tx: &mut Connection, keys: &[String], now: DateTime<Utc>) -> Result<bool, sql::Error> {
     let hurried = sql::query(
-        "UPDATE alerts SET next_step_at = $2 WHERE state = 'open' AND next_step_at > $2 AND key IN (
+        "UPDATE alerts SET next_step_at = $2, hurried = 1 WHERE state = 'open' AND next_step_at > $2 AND key IN (
            SELECT h.alert_key FROM notifications h WHERE h.key IN (SELECT value FROM json_each($1))
            AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = h.alert_key AND n.stage = h.stage
-             AND n.step = h.step AND n.person IS NOT NULL AND COALESCE(n.held_by, '') NOT IN ('night', 'person')
+             AND n.step = h.step AND n.person IS NOT NULL AND (n.state <> 'pending' OR n.due_at <= $3)
+             AND COALESCE(n.held_by, '') NOT IN ('night', 'person')
              AND n.state IN ('pending', 'sending', 'bundled', 'sent')))",
     )
     .bind(json(&keys))
     .bind(millis(now))
+    .bind(millis(now + SOON))
     .execute(tx)
     .await?;
     Ok(hurried.rows_affected() > 0)
