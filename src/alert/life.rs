@@ -87,7 +87,7 @@ pub struct Life {
     pub hold: Option<Hold>,
     /// The next step is told even to those who were told before.
     pub again: bool,
-    /// A person wants the next step told now: what it says waits for no company.
+    /// The next step is told now, since a person wants it or the one before reached nobody: what it says waits for no company.
     pub hurried: bool,
     /// The tenant's number of the last human act on this alert.
     pub acts: i64,

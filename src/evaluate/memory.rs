@@ -11,7 +11,7 @@ use super::moments::Moments;
 use super::tellings::Tellings;
 use crate::alert::component::are_of_one_kind;
 use crate::alert::escalation::{ChannelKind, Step};
-use crate::alert::life::Asked;
+use crate::alert::life::{Asked, Life};
 use crate::alert::policy::Escalation;
 use crate::alert::suppression::Suppression;
 use crate::alert::{AlertKey, AlertKind, Closing, Raised, Reason, Stage, SubjectId};
@@ -121,7 +121,11 @@ impl Memory {
             rows.filter(|row| row.raised.resolved_as.is_none()).partition(|row| row.told);
         let untold: Vec<String> = untold.into_iter().map(|row| row.key.to_string()).collect();
         let waiting = told.into_iter().filter(|row| row.next_step_at.is_some_and(|at| at > now));
-        let waiting: Vec<_> = waiting.map(|row| AlertRow { next_step_at: Some(now), ..row.clone() }).collect();
+        let at_once = |row: &AlertRow| {
+            let life = Life { hurried: true, ..row.life.clone() };
+            AlertRow { next_step_at: Some(now), life, ..row.clone() }
+        };
+        let waiting: Vec<_> = waiting.map(at_once).collect();
         for row in waiting {
             self.put(row);
         }

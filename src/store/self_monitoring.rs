@@ -73,6 +73,7 @@ impl Store {
             "SELECT key FROM alerts WHERE tenant IN (SELECT value FROM json_each($1)) AND state = 'open'
              AND stage = 'breached' AND told = 1
              AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = alerts.key
+                             AND (n.kind <> 'alert' OR n.stage LIKE 'breached%') AND n.kind NOT IN ('recovery', 'acknowledged')
                              AND n.state IN ('pending', 'sending', 'bundled', 'sent'))",
         );
         Ok(keys.bind(json(&tenants)).fetch_all(&self.reads).await?.into_iter().collect())

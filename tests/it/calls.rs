@@ -5,7 +5,7 @@ use reqwest::Client;
 use superops_sla::alert::life::State;
 use superops_sla::config::ChannelKind;
 use superops_sla::simulator::NewTicket;
-use superops_sla::simulator::receivers::{Callee, CaughtKind, Reports, SmsReply};
+use superops_sla::simulator::receivers::{Callee, CaughtKind, DeliveryOutcome, Reports, SmsReply};
 use superops_sla::store::alerts::AlertRow;
 use superops_sla::ticket::TenantId;
 
@@ -237,4 +237,51 @@ async fn a_recovery_rings_no_phone() {
     app.superops.change_status(&id, "Resolved");
     app.wait(minutes(1)).await;
     assert_eq!(app.said(), "");
+}
+
+#[tokio::test]
+async fn a_text_and_a_call_that_both_come_to_nothing_are_said_once_by_mail() {
+    let steps = BY_CALL.replace("['voice']", "['sms', 'voice']");
+    let mut app = breaching(&steps).await;
+    app.sms.carrier(DeliveryOutcome::Undelivered(30003), Reports::InOrder);
+    app.turn().await;
+    app.heard();
+    app.sms.deliver().await;
+    app.dispatch().await;
+    app.sms.ring(Callee::NoAnswer, Reports::InOrder).await;
+    app.dispatch().await;
+    let heard = app.heard();
+    assert_eq!(heard.iter().map(|one| one.kind).collect::<Vec<_>>(), [CaughtKind::Email]);
+}
+
+#[tokio::test]
+async fn a_text_that_is_lost_after_the_next_step_has_run_brings_no_later_step_forward() {
+    let steps = "[[alerts.steps]]\nafter = '0s'\nnotify = ['sms:+15005550160']\n\
+                 [[alerts.steps]]\nafter = '10m'\nnotify = ['email:next@example.com']\n\
+                 [[alerts.steps]]\nafter = '2h'\nnotify = ['email:last@example.com']\n";
+    let mut app = breaching(steps).await;
+    app.sms.carrier(DeliveryOutcome::Undelivered(30003), Reports::InOrder);
+    app.turn().await;
+    app.wait(minutes(11)).await;
+    assert!(app.said().contains("email next@example.com"));
+    app.sms.deliver().await;
+    app.wait(minutes(30)).await;
+    assert_eq!(app.said(), "", "who comes after ten minutes was told");
+    app.wait(minutes(90)).await;
+    assert!(app.said().contains("email last@example.com"), "and the last in their time");
+}
+
+#[tokio::test]
+async fn a_number_that_nothing_reached_of_late_is_tried_all_the_same_where_nobody_else_is_told() {
+    let steps = "[[alerts.steps]]\nafter = '0s'\nnotify = ['sms:+15005550160']\n";
+    let mut app = breaching(steps).await;
+    app.sms.carrier(DeliveryOutcome::Undelivered(30005), Reports::InOrder);
+    app.turn().await;
+    app.sms.deliver().await;
+    app.settle().await;
+    app.heard();
+    app.ticket(minutes(5));
+    app.turn().await;
+    app.wait(minutes(6)).await;
+    assert!(app.said().contains("text +15005550160"), "there is no other way");
 }

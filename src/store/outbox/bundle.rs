@@ -13,6 +13,7 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 
+use super::record::said_instead;
 use super::withdraw::VOID;
 use super::{Leased, NewNotification, ROWS_A_STATEMENT, digest, enqueue, json, leased, millis, notification_key};
 use crate::alert::Stage;
@@ -201,8 +202,13 @@ pub(super) async fn take_up_next_channels(
          AND n.state <> 'cancelled' AND n.fallback <> '[]' AND (n.kind <> 'alert' OR NOT {VOID}) ORDER BY n.key"
     );
     let rows = sql::query(sql::AssertSqlSafe(members)).bind(key).fetch_all(&mut *tx).await?;
-    let read = rows.iter().filter_map(|row| leased(row).ok());
-    let next: Vec<_> = read.filter_map(|row| row.notification.on_next_channel(now)).collect();
+    let mut next = Vec::with_capacity(rows.len());
+    for refused in rows.iter().filter_map(|row| leased(row).ok()).map(|row| row.notification) {
+        let Some(instead) = refused.on_next_channel(now) else { continue };
+        if said_instead(tx, &refused, instead.channel).await?.is_none() {
+            next.push(instead);
+        }
+    }
     for rows in next.chunks(ROWS_A_STATEMENT) {
         enqueue(tx, rows).await?;
     }
@@ -213,9 +219,9 @@ pub(super) async fn take_up_next_channels(
 pub(super) async fn move_on(tx: &mut Connection, key: &str, now: DateTime<Utc>) -> Result<bool, sql::Error> {
     take_up_next_channels(tx, key, now).await?;
     let hurried = sql::query(
-        "UPDATE alerts SET next_step_at = $2 WHERE state = 'open' AND next_step_at > $2 AND key IN (
+        "UPDATE alerts SET next_step_at = $2, hurried = 1 WHERE state = 'open' AND next_step_at > $2 AND key IN (
            SELECT m.alert_key FROM notifications m WHERE m.bundle = $1 AND m.kind = 'alert' AND m.state = 'failed'
-           AND m.fallback = '[]' AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = m.alert_key
+           AND alerts.step <= m.step + 1 AND m.fallback = '[]' AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = m.alert_key
              AND n.stage = m.stage AND n.step = m.step AND n.state IN ('pending', 'sending', 'bundled', 'sent')))",
     )
     .bind(key)

@@ -120,12 +120,15 @@ impl NewNotification {
 
     /// The same said on the next channel that reaches this person, if there is one.
     ///
-    /// It never claims to be the first of its thread: if another mail was, this one would be dropped as its repeat.
+    /// It never claims to be the first of its thread: if another mail was, this one would be dropped as its repeat. What it
+    /// stands in for was free to go, so it waits for no company.
     pub fn on_next_channel(&self, now: DateTime<Utc>) -> Option<Self> {
         let ((channel, address), rest) = self.fallback.split_first()?;
         let key = notification_key(&[&self.message.key, "instead by", channel.as_str()]);
         let message = Message { key, to: address.clone(), continues_thread: true, ..self.message.clone() };
-        Some(Self { channel: *channel, fallback: rest.to_vec(), message, due_at: now, created_at: now, ..self.clone() })
+        let reader = Reader { timely: true, ..self.reader.clone() };
+        let (fallback, due_at) = (rest.to_vec(), now);
+        Some(Self { channel: *channel, fallback, message, due_at, created_at: now, reader, ..self.clone() })
     }
 }
 

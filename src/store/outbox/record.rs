@@ -200,6 +200,27 @@ async fn is_void(tx: &mut Connection, notification: &NewNotification) -> Result<
         .await
 }
 
+/// What became of the message that says the same as `refused` on `channel`, since another of its channels was refused too;
+/// none: there is no such message.
+pub(super) async fn said_instead(
+    tx: &mut Connection,
+    refused: &NewNotification,
+    channel: ChannelKind,
+) -> Result<Option<String>, sql::Error> {
+    if refused.kind != "alert" {
+        return Ok(None);
+    }
+    sql::query_scalar(
+        "SELECT n.state FROM notifications r JOIN notifications n ON n.alert_key = r.alert_key AND n.stage = r.stage
+         AND n.step = r.step AND n.recipient = r.recipient AND n.created_at >= r.created_at
+         WHERE r.key = $1 AND n.key <> r.key AND n.kind = 'alert' AND n.channel = $2 AND n.state <> 'cancelled' LIMIT 1",
+    )
+    .bind(&refused.message.key)
+    .bind(channel.as_str())
+    .fetch_optional(tx)
+    .await
+}
+
 /// Says the same on the next channel. False if there is none; of a bundle, each member has its own.
 async fn take_up_next_channel(
     tx: &mut Connection,
@@ -211,6 +232,9 @@ async fn take_up_next_channel(
         return Ok(false);
     }
     let Some(next) = notification.on_next_channel(now) else { return Ok(false) };
+    if let Some(state) = said_instead(tx, notification, next.channel).await? {
+        return Ok(state != "failed");
+    }
     enqueue(tx, &[next]).await.map(|()| true)
 }
 
@@ -229,8 +253,8 @@ async fn move_on(tx: &mut Connection, refused: &NewNotification, now: DateTime<U
     }
 }
 
-/// Brings the next step of `alert` forward, unless something else of this stage and step says what has failed. True if
-/// it was.
+/// Brings the step of `alert` forward that follows `step`, unless it has run already, or something else of this stage and
+/// step says what has failed. True if it was.
 pub(super) async fn hurry(
     tx: &mut Connection,
     alert: &str,
@@ -239,7 +263,7 @@ pub(super) async fn hurry(
     now: DateTime<Utc>,
 ) -> Result<bool, sql::Error> {
     let hurried = sql::query(
-        "UPDATE alerts SET next_step_at = $2 WHERE key = $1 AND state = 'open' AND next_step_at > $2
+        "UPDATE alerts SET next_step_at = $2, hurried = 1 WHERE key = $1 AND state = 'open' AND next_step_at > $2 AND step <= $4 + 1
          AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = $1 AND n.stage = $3 AND n.step = $4
                          AND n.state IN ('pending', 'sending', 'bundled', 'sent'))",
     )
