@@ -10,6 +10,7 @@ pub mod manual_override;
 pub mod observe;
 pub mod periods;
 pub mod rewind;
+mod status_names;
 #[cfg(test)]
 pub mod tests;
 pub mod unlisted;

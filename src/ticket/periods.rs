@@ -9,7 +9,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::StatusMeaning;
-use super::unlisted::{is_at_work, looks_closed};
+use super::status_names::{is_at_work, looks_closed};
 use super::watch::{Bounds, Change, ChangeKind, Watched, ends};
 
 /// Moments are kept to this.
