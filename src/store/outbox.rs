@@ -9,6 +9,7 @@ mod digest;
 mod diversion;
 mod enqueue;
 mod heard;
+mod instead;
 mod lease;
 mod log;
 mod notification;

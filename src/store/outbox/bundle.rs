@@ -13,7 +13,7 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 
-use super::record::said_instead;
+use super::instead::said_instead;
 use super::withdraw::VOID;
 use super::{Leased, NewNotification, ROWS_A_STATEMENT, digest, enqueue, json, leased, millis, notification_key};
 use crate::alert::Stage;

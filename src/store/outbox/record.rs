@@ -9,6 +9,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::instead::said_instead;
 use super::withdraw::VOID;
 use super::{Leased, NewNotification, Outcome, bundle, digest, enqueue, json, millis};
 use crate::alert::escalation::ChannelKind;
@@ -198,27 +199,6 @@ async fn is_void(tx: &mut Connection, notification: &NewNotification) -> Result<
         .bind(notification.channel.is_system())
         .fetch_one(tx)
         .await
-}
-
-/// What became of the message that says the same as `refused` on `channel`, since another of its channels was refused too;
-/// none: there is no such message.
-pub(super) async fn said_instead(
-    tx: &mut Connection,
-    refused: &NewNotification,
-    channel: ChannelKind,
-) -> Result<Option<String>, sql::Error> {
-    if refused.kind != "alert" {
-        return Ok(None);
-    }
-    sql::query_scalar(
-        "SELECT n.state FROM notifications r JOIN notifications n ON n.alert_key = r.alert_key AND n.stage = r.stage
-         AND n.step = r.step AND n.recipient = r.recipient AND n.created_at >= r.created_at
-         WHERE r.key = $1 AND n.key <> r.key AND n.kind = 'alert' AND n.channel = $2 AND n.state <> 'cancelled' LIMIT 1",
-    )
-    .bind(&refused.message.key)
-    .bind(channel.as_str())
-    .fetch_optional(tx)
-    .await
 }
 
 /// Says the same on the next channel. False if there is none; of a bundle, each member has its own.
