@@ -18,6 +18,9 @@ use crate::ticket::{Directory, Named};
 
 /// How long an acknowledged breach may rest where nothing else is configured.
 pub const ACK_EXPIRES: TimeDelta = TimeDelta::minutes(30);
+/// An alert all of whose messages were refused is said again after this at the earliest, and after [`REPEATED_EVERY`] at
+/// the latest: the longer it lasts, the more seldom.
+const REFUSED_AGAIN: TimeDelta = TimeDelta::minutes(5);
 /// Once one of its acknowledgements has run out, an alert is told again at most this often.
 const REPEATED_EVERY: TimeDelta = TimeDelta::hours(1);
 
@@ -295,6 +298,16 @@ impl AlertRow {
         let life = Life { hold: Some(Hold { over: true, ..hold.clone() }), again: true, ..self.life };
         let (next_step_at, generation) = (Some(now), self.generation + 1);
         Some(Self { life, step, next_step_at, generation, told: true, changed_at: now, ..self.clone() })
+    }
+
+    /// What becomes of it when all that was said of it came to nothing: it starts over with its first step after a while,
+    /// in an episode of its own, so that nobody counts as told. None while a step is left, or somebody holds it.
+    pub fn started_over(&self, now: DateTime<Utc>) -> Option<Self> {
+        let is_left = self.state() == State::Open && self.told && self.step > 0 && self.next_step_at.is_none();
+        let after = (now - self.changed_at).clamp(REFUSED_AGAIN, REPEATED_EVERY);
+        let raised = Raised { episode: self.raised.episode + 1, ..self.raised };
+        let (next_step_at, generation) = (Some(now + after), self.generation + 1);
+        is_left.then(|| Self { raised, step: 0, next_step_at, generation, ..self.clone() })
     }
 
     /// An acknowledged warning rests until the breach; a breach must not rest unattended for ever.

@@ -52,7 +52,9 @@ fn words(act: Act, outcome: &str) -> &'static str {
     match (act, outcome) {
         (_, "unknown_alert") => "That alert is not known any more. Goodbye.",
         (_, "as_before") => "Nothing was changed: it was acknowledged before, or has ended. Goodbye.",
-        (Act::Escalate, _) => "Escalated: the next people are told now. Goodbye.",
+        (Act::Escalate, _) => {
+            "Escalated: the next people are told now. If nobody is left to tell, those told last are told again. Goodbye."
+        }
         _ => "Acknowledged. Escalation paused. Goodbye.",
     }
 }

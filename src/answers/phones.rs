@@ -36,19 +36,12 @@ impl StoredPhones {
         }
         // One that nothing reached of late is tried all the same where there is no other way to tell.
         if let Some(dead) = self.store.unreachable_number(number, now).await?
-            && !self.is_only_way(message).await?
+            && !self.store.is_only_way(&message.key).await?
         {
             return Ok(Line::Dead { code: dead.code });
         }
         let next_step_at = self.store.next_step_of(&message.key).await?;
         Ok(Line::Open(Offer { code: self.code(number, message, now).await?, next_step_at }))
-    }
-
-    /// Whether no other channel tells what this alert's message says, if the number refuses it.
-    async fn is_only_way(&self, message: &Message) -> Result<bool, StoreError> {
-        let row = self.store.notification(&message.key).await?;
-        Ok(row
-            .is_some_and(|row| row.leased.notification.kind == "alert" && row.leased.notification.fallback.is_empty()))
     }
 
     async fn code(&self, number: &str, message: &Message, now: DateTime<Utc>) -> Result<Option<u8>, StoreError> {

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::alert::on_call::{Override, Rotation};
 use crate::config::{Config, nearest};
-use crate::service::on_call::{GAPS_AHEAD, foreign_addresses, unknown_people};
+use crate::service::on_call::{GAPS_AHEAD, foreign_addresses, namesakes, people_of, unknown_people};
 use crate::ticket::{Directory, TenantId};
 
 /// Gaps beyond these are a number: they repeat.
@@ -49,9 +49,14 @@ fn about(
     let name = &rotation.name;
     let served = directories.iter().filter(|(id, _)| rotation.tenant.as_ref().is_none_or(|only| only == *id));
     let served: Vec<_> = served.map(|(_, directory)| directory.clone()).collect();
-    let unknown = unknown_people(rotation, &served).into_iter();
+    let people = people_of(rotation, overrides);
+    let unknown = unknown_people(&people, &served).into_iter();
     let mut lines: Vec<_> = unknown.map(|who| format!("on-call {name}: SuperOps knows nobody as `{who}`")).collect();
-    let foreign = foreign_addresses(rotation, &served).into_iter();
+    let several = people.iter().filter_map(|person| Some((person.text(), namesakes(person, &served)?)));
+    lines.extend(several.map(|(who, ids)| {
+        format!("on-call {name}: several technicians are called `{who}`: give the email address, or the id ({ids})")
+    }));
+    let foreign = foreign_addresses(&people, &served).into_iter();
     lines.extend(
         foreign.map(|who| format!("on-call {name}: no technician has the address `{who}`: check its spelling")),
     );

@@ -389,10 +389,19 @@ impl<'a> Found<'a, &'a DeValue<'a>> {
     }
 }
 
-/// `; did you mean …?` if one of `known` is close to `word`.
+/// A beginning that is shorter says too little.
+const SHORTEST_BEGINNING: usize = 3;
+
+/// `; did you mean …?` if one of `known` is close to `word`, or is the only one that begins with it.
 pub(crate) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> String {
-    let distance = |candidate: &str| strsim::damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase());
-    let closest = known.map(|candidate| (distance(candidate), candidate)).min();
+    let known: Vec<&str> = known.collect();
+    let folded = word.trim().to_lowercase();
+    let distance = |candidate: &str| strsim::damerau_levenshtein(&folded, &candidate.to_lowercase());
+    let mut longer = known.iter().filter(|candidate| candidate.to_lowercase().starts_with(&folded));
+    if let (true, Some(only), None) = (folded.len() >= SHORTEST_BEGINNING, longer.next(), longer.next()) {
+        return format!("; did you mean `{only}`?");
+    }
+    let closest = known.into_iter().map(|candidate| (distance(candidate), candidate)).min();
     match closest {
         // A third of the word mistyped is still a typo; more is another word.
         Some((far, candidate)) if far <= (word.chars().count() / 3).max(2) && far < candidate.len() => {

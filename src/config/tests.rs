@@ -483,7 +483,7 @@ channels = ["webhook", "email"]
     config.toml:13:46: `notify` must name a Slack channel, such as "#sla" or "C024BE91L"
     config.toml:13:65: `notify` needs pagerduty, but there is no [notify.pagerduty] to send it with
     config.toml:13:78: `notify` needs webhook, but there is no [notify.webhook] to send it with
-    config.toml:13:89: `notify` must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, call:+NUMBER, ntfy:TOPIC, slack, slack:#CHANNEL, teams, pagerduty or webhook
+    config.toml:13:89: `notify` must hold technician, manager, group, account-manager, on-call:NAME, email:ADDRESS, sms:+NUMBER, call:+NUMBER, ntfy:TOPIC, slack, slack:#CHANNEL, teams, pagerduty or webhook; did you mean `pagerduty`?
     config.toml:14:13: `channels` holds webhook, which reaches no single person: put it into `notify` instead
     "##);
 }

@@ -142,11 +142,23 @@ impl Service {
         check_span(from, until, now)?;
         let person = read_on_call::person(&request.person)
             .map_err(|rule| ServiceError::BadQuestion(Complaint::of("person", rule)))?;
-        if is_unknown(&person, &self.directories(rotation).await?) {
+        let directories = self.directories(rotation).await?;
+        if is_unknown(&person, &directories) {
             return Err(ServiceError::BadQuestion(Complaint::of(
                 "person",
                 "is nobody whom SuperOps knows: give a technician's email address, name or id, or \
                  email:ADDRESS or sms:+NUMBER",
+            )));
+        }
+        if let Some(ids) = namesakes(&person, &directories) {
+            let rule = format!("is the name of several technicians: give the email address, or the id ({ids})");
+            return Err(ServiceError::BadQuestion(Complaint::of("person", rule)));
+        }
+        let is_bare = matches!(person, Person::Named(_));
+        if is_bare && !foreign_addresses(&[&person], &directories).is_empty() {
+            return Err(ServiceError::BadQuestion(Complaint::of(
+                "person",
+                "is no technician's address: check its spelling, or write email:ADDRESS if it is meant",
             )));
         }
         let tenant = rotation.tenant.clone();
@@ -255,18 +267,36 @@ fn is_unknown(person: &Person, directories: &[impl AsRef<Directory>]) -> bool {
     read && !person.has_address() && directories.iter().all(|people| person.technician(people.as_ref()).is_none())
 }
 
-/// The people of `rotation` whom no step would reach, as they are written.
-pub fn unknown_people(rotation: &Rotation, directories: &[impl AsRef<Directory>]) -> Vec<String> {
-    rotation.people().into_iter().filter(|person| is_unknown(person, directories)).map(Person::text).collect()
+/// Everybody whom `rotation` names, and who stands in there, each once.
+pub fn people_of<'a>(rotation: &'a Rotation, overrides: &'a [Override]) -> Vec<&'a Person> {
+    let mut people = rotation.people();
+    for stand_in in overrides.iter().filter(|one| one.rotation == rotation.name) {
+        if !people.contains(&&stand_in.person) {
+            people.push(&stand_in.person);
+        }
+    }
+    people
 }
 
-/// The addresses in `rotation` that are no technician's, as they are written. A step reaches them, whoever they are.
-pub fn foreign_addresses(rotation: &Rotation, directories: &[impl AsRef<Directory>]) -> Vec<String> {
+/// Those of `people` whom no step would reach, as they are written.
+pub fn unknown_people(people: &[&Person], directories: &[impl AsRef<Directory>]) -> Vec<String> {
+    people.iter().filter(|person| is_unknown(person, directories)).map(|person| person.text()).collect()
+}
+
+/// The ids of the technicians of one tenant who might all be `person`.
+pub fn namesakes(person: &Person, directories: &[impl AsRef<Directory>]) -> Option<String> {
+    let mut found = directories.iter().map(|people| person.namesakes(people.as_ref()));
+    let ids: Vec<_> = found.find(|found| !found.is_empty())?.iter().map(|one| one.id.as_str()).collect();
+    Some(ids.join(", "))
+}
+
+/// Those addresses among `people` that are no technician's, as they are written. A step reaches them, whoever they are.
+pub fn foreign_addresses(people: &[&Person], directories: &[impl AsRef<Directory>]) -> Vec<String> {
     let read = directories.iter().any(|people| !people.as_ref().technicians.is_empty());
-    let is_foreign = |person: &&Person| {
+    let is_foreign = |person: &Person| {
         person.has_address() && directories.iter().all(|people| person.owner(people.as_ref()).is_none())
     };
-    rotation.people().into_iter().filter(|person| read && is_foreign(person)).map(Person::text).collect()
+    people.iter().filter(|person| read && is_foreign(person)).map(|person| person.text()).collect()
 }
 
 fn view(
@@ -278,6 +308,7 @@ fn view(
     let overrides: Vec<Override> = rows.iter().map(|row| row.stand_in.clone()).collect();
     let shown = |shift: Shift| shift_view(shift, directories);
     let gaps = rotation.gaps(&overrides, now, now + GAPS_AHEAD);
+    let people = people_of(rotation, &overrides);
     RotationView {
         name: rotation.name.clone(),
         tenant: rotation.tenant.as_ref().map(ToString::to_string),
@@ -287,8 +318,8 @@ fn view(
         shifts: rotation.shifts(&overrides, now, now + LISTED).into_iter().map(shown).collect(),
         gaps: gaps.into_iter().map(|(from, until)| GapView { from, until }).collect(),
         overrides: rows.iter().filter(|row| row.stand_in.rotation == rotation.name).map(override_view).collect(),
-        unknown: unknown_people(rotation, directories),
-        foreign_addresses: foreign_addresses(rotation, directories),
+        unknown: unknown_people(&people, directories),
+        foreign_addresses: foreign_addresses(&people, directories),
     }
 }
 

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::ending::end_of;
+use super::on_call::namesakes;
 use super::{Complaint, Reach, Service, ServiceError};
+use crate::alert::on_call::Person;
 use crate::alert::suppression::{Matchers, Suppression, SuppressionKind};
 use crate::config::nearest;
 use crate::store::audit::Author;
@@ -154,6 +156,14 @@ impl Service {
         let listed = people.technicians.values().flat_map(|person| [person.name.clone(), person.id.to_string()]);
         let technicians = listed.chain(tickets().filter_map(|ticket| ticket.technician.as_ref()).flat_map(both));
         known("technician", "technician", tenant, wanted.technician.as_deref(), technicians)?;
+        if let Some(name) = &wanted.technician
+            && let Some(ids) = namesakes(&Person::Named(name.clone()), &[&people])
+        {
+            return Err(ServiceError::BadQuestion(Complaint::about(
+                "technician",
+                format!("`technician`: several of {tenant} are called `{name}`: give the id ({ids})"),
+            )));
+        }
         let priorities =
             people.priorities.iter().cloned().chain(tickets().filter_map(|ticket| ticket.priority.clone()));
         let priorities = priorities.chain(components().filter_map(|one| one.priority.clone()));

@@ -10,7 +10,7 @@ use tracing::info;
 
 use super::alerts::{AlertRow, LAST_ACT, Recovered, alert_row, recover, rewrite};
 use super::audit::{Author, audit_act};
-use super::outbox::{NewNotification, Reader, enqueue, notification_key, withdraw};
+use super::outbox::{MAY_BE_KNOWN, NewNotification, Reader, enqueue, notification_key, withdraw};
 use super::weekly::count_act;
 use super::{Store, StoreError};
 use crate::alert::escalation::ChannelKind;
@@ -91,7 +91,7 @@ async fn carry_out(
 }
 
 /// `alert` with the tenant's next number of acts.
-async fn numbered(tx: &mut Connection, alert: AlertRow) -> Result<AlertRow, sql::Error> {
+pub(super) async fn numbered(tx: &mut Connection, alert: AlertRow) -> Result<AlertRow, sql::Error> {
     let last: Option<i64> = sql::query_scalar(LAST_ACT).bind(alert.key.tenant.as_str()).fetch_optional(tx).await?;
     Ok(AlertRow { life: Life { acts: last.unwrap_or_default() + 1, ..alert.life }, ..alert })
 }
@@ -109,13 +109,11 @@ async fn tell_systems(tx: &mut Connection, alert: &AlertRow, now: DateTime<Utc>)
     }
 }
 
-/// What may have been read by somebody: it was sent, or an attempt was never answered.
-const MAY_BE_KNOWN: &str = "kind = 'alert' AND (state IN ('sent', 'sending') OR unreported > 0)";
-
 /// What was last said of `alert` and may have been read.
 async fn last_message(tx: &mut Connection, alert: &AlertRow) -> Result<Option<Message>, sql::Error> {
     let query = format!(
-        "SELECT message, key FROM notifications WHERE alert_key = $1 AND {MAY_BE_KNOWN} ORDER BY created_at DESC, key LIMIT 1"
+        "SELECT n.message, n.key FROM notifications n WHERE n.alert_key = $1 AND n.kind = 'alert' AND {MAY_BE_KNOWN}
+         ORDER BY n.created_at DESC, n.key LIMIT 1"
     );
     let text: Option<String> =
         sql::query_scalar(AssertSqlSafe(query)).bind(alert.key.to_string()).fetch_optional(tx).await?;
@@ -138,8 +136,9 @@ async fn tell_of_hold(
     now: DateTime<Utc>,
 ) -> Result<(), sql::Error> {
     let query = format!(
-        "SELECT recipient, channel, MAX(message) AS message FROM notifications
-         WHERE alert_key = $1 AND {MAY_BE_KNOWN} GROUP BY recipient, channel ORDER BY recipient, channel"
+        "SELECT n.recipient, n.channel, MAX(n.message) AS message FROM notifications n
+         WHERE n.alert_key = $1 AND n.kind = 'alert' AND {MAY_BE_KNOWN}
+         GROUP BY n.recipient, n.channel ORDER BY n.recipient, n.channel"
     );
     let rows = sql::query(AssertSqlSafe(query)).bind(alert.key.to_string()).fetch_all(&mut *tx).await?;
     let mut notices = Vec::new();

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub use super::outbox::Recovered;
-use super::outbox::{NewNotification, json};
+use super::outbox::{MAY_BE_KNOWN, NewNotification, json};
 use super::write_backs::NewWriteBack;
 use super::{Store, StoreError, instant, millis};
 use crate::alert::escalation::ChannelKind;
@@ -362,19 +362,18 @@ pub(super) async fn fill_ids(connection: &mut Connection) -> Result<(), sql::Err
 /// systems alone.
 pub(super) async fn recover(tx: &mut Connection, recovered: &Recovered, now: DateTime<Utc>) -> Result<(), sql::Error> {
     // Whoever was told of it in bundles only finds its end in the thread of one of them, which is what they are called.
-    let rows = sql::query(
+    let told = format!(
         "SELECT n.recipient, n.channel, MAX(n.message) AS message, MAX(n.person) AS person, MAX(n.zone) AS zone,
                 MAX(n.urgent) AS urgent, 0 AS timely,
-                MAX(CASE WHEN n.state IN ('sent', 'sending', 'bundled') THEN 1 ELSE 0 END) AS told,
-                CASE WHEN COUNT(b.key) = COUNT(*) THEN MAX(b.alert_key) END AS thread
-         FROM notifications n LEFT JOIN notifications b ON b.key = n.bundle
-         WHERE n.alert_key = $1 AND n.kind = 'alert' AND (n.state IN ('sent', 'sending') OR n.unreported > 0
-           OR (n.state = 'bundled' AND b.state = 'sending'))
-         GROUP BY n.recipient, n.channel ORDER BY n.recipient, n.channel",
-    )
-    .bind(recovered.key.to_string())
-    .fetch_all(&mut *tx)
-    .await?;
+                MAX(CASE WHEN n.state IN ('sent', 'sending') OR (n.state = 'bundled' AND whole.state = 'sending')
+                    THEN 1 ELSE 0 END) AS told,
+                CASE WHEN COUNT(whole.key) = COUNT(*) THEN MAX(whole.alert_key) END AS thread
+         FROM notifications n LEFT JOIN notifications whole ON whole.key = n.bundle
+         WHERE n.alert_key = $1 AND n.kind = 'alert' AND {MAY_BE_KNOWN}
+         GROUP BY n.recipient, n.channel ORDER BY n.recipient, n.channel"
+    );
+    let told = sql::query(sql::AssertSqlSafe(told)).bind(recovered.key.to_string());
+    let rows = told.fetch_all(&mut *tx).await?;
     let mut notices: Vec<NewNotification> = Vec::with_capacity(rows.len());
     for row in rows {
         let (message, channel): (String, String) = (row.try_get("message")?, row.try_get("channel")?);

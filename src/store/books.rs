@@ -109,7 +109,7 @@ impl Store {
             .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     let query = sql::query(
-                        "INSERT INTO to_book (tenant, ticket, at, marks) SELECT DISTINCT tenant, ticket, $4, 1 FROM entries
+                        "INSERT INTO to_book (tenant, ticket, at, marks) SELECT DISTINCT tenant, ticket, CAST($4 AS BIGINT), 1 FROM entries
                          WHERE tenant = $1 AND latest = 1 AND day >= $2 AND decided_at > $3
                          ON CONFLICT (tenant, ticket) DO UPDATE SET at = excluded.at, marks = to_book.marks + 1",
                     );

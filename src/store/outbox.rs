@@ -16,6 +16,7 @@ mod notification;
 mod record;
 mod said;
 mod shape;
+mod start_over;
 mod under_way;
 mod withdraw;
 
@@ -34,7 +35,7 @@ pub(super) use record::record;
 pub use said::Said;
 pub use under_way::UnderWay;
 pub use withdraw::Unsaid;
-pub(super) use withdraw::{hold_covered, let_go, make_void, take_up_again, withdraw, withdraw_ends};
+pub(super) use withdraw::{MAY_BE_KNOWN, hold_covered, let_go, make_void, take_up_again, withdraw, withdraw_ends};
 
 /// SQLite takes 32,766 values in one statement; a row has fewer than 32.
 const ROWS_A_STATEMENT: usize = 500;

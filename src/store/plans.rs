@@ -430,7 +430,7 @@ fn literals(source: &str) -> (Vec<String>, BTreeMap<String, String>) {
         } else if rest.starts_with('"') {
             let (text, after) = text(&rest[1..]);
             let line = before.rsplit('\n').next().unwrap_or_default();
-            let name = line.trim_start().trim_start_matches("pub(super) ");
+            let name = line.trim_start().trim_start_matches("pub(super) ").trim_start_matches("pub(in crate::store) ");
             let name = name
                 .strip_prefix("const ")
                 .or(name.strip_prefix("let "))

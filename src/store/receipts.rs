@@ -112,6 +112,16 @@ impl Store {
         Ok(known.bind(provider_id).fetch_one(&self.reads).await?)
     }
 
+    /// Whether no other channel tells what `notification` says of an alert, or of one that it bundles, if this one refuses it.
+    pub async fn is_only_way(&self, notification: &str) -> Result<bool, StoreError> {
+        let only = sql::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM notifications WHERE key = $1 AND kind = 'alert' AND fallback = '[]')
+             OR EXISTS (SELECT 1 FROM notifications WHERE bundle = $1 AND state = 'bundled' AND kind = 'alert'
+                        AND fallback = '[]')",
+        );
+        Ok(only.bind(notification).fetch_one(&self.reads).await?)
+    }
+
     /// Whether `notification` is the only one on its channel to its address of which it is not known what became of it.
     pub async fn is_only_doubt(&self, notification: &str) -> Result<bool, StoreError> {
         let only = sql::query_scalar(

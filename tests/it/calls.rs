@@ -283,5 +283,6 @@ async fn a_number_that_nothing_reached_of_late_is_tried_all_the_same_where_nobod
     app.ticket(minutes(5));
     app.turn().await;
     app.wait(minutes(6)).await;
-    assert!(app.said().contains("text +15005550160"), "there is no other way");
+    let said = app.said();
+    assert!(said.contains("text +15005550160"), "there is no other way: {said}");
 }

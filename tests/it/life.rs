@@ -443,6 +443,10 @@ async fn a_silence_of_nothing_known_or_of_everything_by_oversight_is_refused_wit
         refused(json!({"technician": "Nobody", "for": "1h", "reason": "moving"})).await,
         @"`technician`: acme has no technician called `Nobody`"
     );
+    insta::assert_snapshot!(
+        refused(json!({"client": "Globex", "for": "1h", "reason": "moving"})).await,
+        @"`client`: acme has no client called `Globex`; did you mean `Globex Corporation`?"
+    );
     assert!(refused(json!({"ticket": "000000-0000", "for": "1h", "reason": "moving"})).await.contains("has no ticket"));
     insta::assert_snapshot!(
         refused(json!({"for": "1h", "reason": "moving"})).await,

@@ -8,6 +8,11 @@ use superops_sla::alert::on_call::Person;
 use superops_sla::store::audit::Author;
 use superops_sla::store::on_call::NewOverride;
 
+use superops_sla::alert::suppression::SuppressionKind;
+use superops_sla::service::Reach;
+use superops_sla::service::on_call::OverrideRequest;
+use superops_sla::service::suppressions::SuppressionOrder;
+
 use crate::support::{TestApp, minutes};
 
 /// Ann until 09:30 on the Monday of the tests, then Bob; after five minutes the duty mailbox.
@@ -76,4 +81,34 @@ async fn a_stand_in_that_is_asked_for_several_times_at_once_is_made_once() {
     assert_eq!(store.overrides_from(now).await.unwrap().len(), 3);
     let audit = app.database.texts("SELECT what FROM audit WHERE what LIKE 'override %' ORDER BY id").await;
     assert_eq!(audit.len(), 3, "{audit:?}");
+}
+
+#[tokio::test]
+async fn who_shares_a_name_or_mistypes_an_address_is_asked_who_is_meant() {
+    let mut app = app("2026-11-22T09:30").await;
+    app.turn().await;
+    let known = app.database.texts("SELECT directory FROM directories").await.remove(0);
+    app.stop().await;
+    let two = known.replace("Yuki Tanaka", "Mateo Alvarez").replace('\'', "''");
+    app.database.tamper(&format!("UPDATE directories SET directory = '{two}'")).await;
+    app.resume().await;
+    let service = app.parts().service.clone();
+    let author = || Author { who: "Mia".to_owned(), origin: "a test".to_owned() };
+    let refused = async |person: &str| {
+        let (from, until) = ("2026-11-24T09:00".to_owned(), "2026-11-24T12:00".to_owned());
+        let request = OverrideRequest { rotation: "main".to_owned(), person: person.to_owned(), from, until };
+        service.add_override(&Reach::All, &request, author()).await.err().map(|error| error.to_string())
+    };
+    insta::assert_snapshot!(refused("mateo alvarez").await.unwrap(), @"`person` is the name of several technicians: give the email address, or the id (5120044817230462976, 5120044817230462978)");
+    insta::assert_snapshot!(refused("mateo.alvares@example.com").await.unwrap(), @"`person` is no technician's address: check its spelling, or write email:ADDRESS if it is meant");
+    assert_eq!(refused("mateo.alvarez@example.com").await, None, "one of them alone has it");
+    assert_eq!(refused("email:duty@example.com").await, None, "it is meant");
+    let order = SuppressionOrder {
+        technician: Some("Mateo Alvarez".to_owned()),
+        length: Some("1h".to_owned()),
+        reason: "away".to_owned(),
+        ..SuppressionOrder::default()
+    };
+    let silence = service.add_suppression(&Reach::All, SuppressionKind::Silence, order, author()).await;
+    insta::assert_snapshot!(silence.unwrap_err(), @"`technician`: several of acme are called `Mateo Alvarez`: give the id (5120044817230462976, 5120044817230462978)");
 }

@@ -6,6 +6,8 @@ use superops_sla::simulator::receivers::{MailReply, SmsReply};
 use crate::support::{TestApp, minutes};
 
 const BY_TEXT: &str = "[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\nchannels = ['sms']\n";
+const THEN_DUTY: &str = "[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\nchannels = ['email']\n\
+    [[alerts.steps]]\nafter = '30m'\nnotify = ['email:duty@example.com']\n";
 /// Longer than any wait between the first attempts.
 const NEXT_TRY: TimeDelta = TimeDelta::seconds(75);
 
@@ -16,6 +18,11 @@ async fn about_to_warn(more: &str) -> TestApp {
     app.turn().await;
     app.clock.advance(TimeDelta::hours(6));
     app
+}
+
+/// How many messages were refused.
+async fn failed(app: &mut TestApp) -> usize {
+    app.states().await.get("failed").copied().unwrap_or_default()
 }
 
 #[tokio::test]
@@ -73,6 +80,30 @@ async fn what_is_refused_by_everybody_stays_to_be_seen() {
     app.turn().await;
     assert_eq!(app.said(), "");
     assert_eq!(app.states().await, [("failed".to_owned(), 6)].into(), "three people, two channels");
+}
+
+#[tokio::test]
+async fn what_everybody_refused_is_said_anew_from_the_first_step_on_more_and_more_seldom() {
+    let mut app = about_to_warn(THEN_DUTY).await;
+    app.mail.reply(MailReply::NoSuchUser);
+    app.sms.reply(SmsReply::Code(21610));
+    app.settle().await;
+    app.wait(minutes(4)).await;
+    assert_eq!(failed(&mut app).await, 3, "the technician by mail and text, and duty");
+    app.wait(minutes(1)).await;
+    app.settle().await;
+    assert_eq!(failed(&mut app).await, 6, "again after five minutes");
+    app.wait(minutes(4)).await;
+    assert_eq!((failed(&mut app).await, app.said().as_str()), (6, ""));
+    app.mail.reply(MailReply::Accept);
+    app.wait(minutes(2)).await;
+    insta::assert_snapshot!(app.said(), @"email mateo.alvarez@example.com: At risk: 1 h 49 min left, resolution due 17:00 UTC");
+    app.wait(minutes(29)).await;
+    assert_eq!(app.said(), "", "the steps lie as far apart as ever");
+    app.wait(minutes(2)).await;
+    assert!(app.said().contains("email duty@example.com"));
+    app.wait(minutes(40)).await;
+    assert_eq!(app.said(), "", "somebody was told");
 }
 
 #[tokio::test]

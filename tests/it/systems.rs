@@ -253,3 +253,28 @@ async fn a_breach_that_somebody_holds_is_triggered_again_once_the_hold_has_ended
     app.wait(minutes(31)).await;
     assert!(told(&mut app).1.starts_with("pagerduty trigger, webhook sla.alert.breached"));
 }
+
+#[tokio::test]
+async fn who_may_have_taken_a_bundle_hears_the_end_of_all_that_it_said() {
+    let mut app = TestApp::with_systems("[[alerts.steps]]\nafter = '0s'\nnotify = ['slack']\n").await;
+    let ids: Vec<_> = (0..10).map(|_| app.ticket(minutes(60))).collect();
+    app.turn().await;
+    app.clock.advance(minutes(60) + TimeDelta::seconds(1));
+    app.sync().await;
+    app.evaluate().await;
+    let (now, store, lease) = (app.now(), app.parts().store.clone(), TimeDelta::seconds(30));
+    let rules = Arc::new(app.parts().config.alerts.noise.clone());
+    let round = store.lease_due(ChannelKind::Slack, 16, lease, &rules, &UnderWay::default(), now).await.unwrap();
+    let what: Vec<_> = round.leased.iter().map(|one| one.notification.kind).collect();
+    assert_eq!(what, ["bundle"]);
+    let [both] = round.leased.try_into().unwrap();
+    // Slack shows it, and its answer is lost.
+    let (at, why) = (now + minutes(10), "no answer".to_owned());
+    let outcome = Outcome::Again { at, why, unreported: 1, next_channel_too: false };
+    store.record_attempts(vec![Attempted { leased: both, outcome, at: now }].into()).await.unwrap();
+    ids.iter().for_each(|id| app.superops.change_status(id, "Closed"));
+    app.wait(minutes(2)).await;
+    insta::assert_snapshot!(app.said(), @"slack #sla: *Globex Corporation: 10 done*");
+    app.wait(minutes(30)).await;
+    assert_eq!(app.said(), "");
+}

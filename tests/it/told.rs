@@ -613,10 +613,14 @@ async fn when_all_that_was_said_has_failed_the_audit_says_that_nobody_was_told()
     app.evaluate().await;
     app.database.tamper("UPDATE notifications SET message = '{}'").await;
     app.dispatch().await;
-    app.wait(minutes(5)).await;
+    app.wait(minutes(4)).await;
     app.look_after().await;
     let found = app.parts().service.overview(&Reach::All).await.unwrap().mismatches;
     assert_eq!((found.get("nobody_told"), app.said().as_str()), (Some(&1), ""));
+    app.wait(minutes(1)).await;
+    assert!(app.said().contains("mateo.alvarez"), "and it is said again");
+    app.look_after().await;
+    assert!(app.parts().service.overview(&Reach::All).await.unwrap().mismatches.is_empty());
 }
 
 #[tokio::test]

@@ -51,9 +51,16 @@ impl Person {
         let same = |text: &str| text.trim().eq_ignore_ascii_case(name);
         let by_id = all().find(|person| person.id.as_str() == name);
         let by_email = || all().find(|person| person.email.as_deref().is_some_and(same));
-        by_id
-            .or_else(by_email)
-            .or_else(|| all().find(|person| person.name.trim().to_lowercase() == name.to_lowercase()))
+        by_id.or_else(by_email).or_else(|| all().find(|person| is_name(&person.name, name)))
+    }
+
+    /// The technicians who might all be meant, since only a name says who it is, and several have it.
+    pub fn namesakes<'a>(&self, people: &'a Directory) -> Vec<&'a Technician> {
+        let Self::Named(name) = self else { return Vec::new() };
+        let has_name = |person: &&Technician| is_name(&person.name, name);
+        let same: Vec<_> = people.technicians.values().filter(has_name).collect();
+        let by_name = self.technician(people).is_some_and(|one| has_name(&one) && one.id.as_str() != name);
+        if by_name && same.len() > 1 { same } else { Vec::new() }
     }
 
     /// Whether a message could reach this person by what is written alone, without SuperOps.
@@ -90,4 +97,8 @@ impl Person {
         let id = email.clone().or_else(|| phone.clone()).unwrap_or_default();
         Some(Recipient { id, name: None, email, phone, call: None, topic: None, system: None, because })
     }
+}
+
+fn is_name(name: &str, written: &str) -> bool {
+    name.trim().to_lowercase() == written.to_lowercase()
 }

@@ -14,6 +14,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 
 use super::instead::said_instead;
+use super::start_over::start_over;
 use super::withdraw::VOID;
 use super::{Leased, NewNotification, ROWS_A_STATEMENT, digest, enqueue, json, leased, millis, notification_key};
 use crate::alert::Stage;
@@ -228,6 +229,11 @@ pub(super) async fn move_on(tx: &mut Connection, key: &str, now: DateTime<Utc>) 
     .bind(millis(now))
     .execute(&mut *tx)
     .await?;
+    let refused = sql::query_scalar(
+        "SELECT DISTINCT alert_key FROM notifications WHERE bundle = $1 AND kind = 'alert' AND state = 'failed'",
+    );
+    let refused: Vec<String> = refused.bind(key).fetch_all(&mut *tx).await?;
+    let again = start_over(tx, &refused, now).await?;
     let retold = digest::tell_members(tx, key, now).await?;
-    Ok(hurried.rows_affected() > 0 || retold)
+    Ok(hurried.rows_affected() > 0 || again || retold)
 }

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::instead::said_instead;
+use super::start_over::start_over;
 use super::withdraw::VOID;
 use super::{Leased, NewNotification, Outcome, bundle, digest, enqueue, json, millis};
 use crate::alert::escalation::ChannelKind;
@@ -234,7 +235,8 @@ async fn move_on(tx: &mut Connection, refused: &NewNotification, now: DateTime<U
 }
 
 /// Brings the step of `alert` forward that follows `step`, unless it has run already, or something else of this stage and
-/// step says what has failed. True if it was.
+/// step says what has failed. Where no step is left and nobody was told, all of them are run again after a while. True if
+/// there is a step to run.
 pub(super) async fn hurry(
     tx: &mut Connection,
     alert: &str,
@@ -251,7 +253,10 @@ pub(super) async fn hurry(
     .bind(millis(now))
     .bind(stage)
     .bind(i64::from(step))
-    .execute(tx)
+    .execute(&mut *tx)
     .await?;
-    Ok(hurried.rows_affected() > 0)
+    if hurried.rows_affected() > 0 {
+        return Ok(true);
+    }
+    start_over(tx, &[alert.to_owned()], now).await
 }

@@ -21,9 +21,9 @@ use crate::store::sql::{self, AssertSqlSafe, Connection, Row};
 
 /// A client of whom nobody was told for so long is news again.
 const CLIENT_IS_NEWS_AFTER: TimeDelta = TimeDelta::hours(1);
-/// What stands beside a row whose channel had no budget left.
 /// What is told after longer, for want of a text message more, is told to the next people now.
 const SOON: TimeDelta = TimeDelta::minutes(15);
+/// What stands beside a row whose channel had no budget left.
 const OVER_BUDGET: &str = "the day's text messages are used up; told by another channel";
 
 /// A row that is due and was not let go yet.

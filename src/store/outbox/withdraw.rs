@@ -15,10 +15,18 @@ use crate::store::{Store, StoreError};
 /// What waits for the key that it is encrypted with is looked at again after this.
 const KEY_IS_ASKED_FOR: TimeDelta = TimeDelta::seconds(30);
 
+/// The stage of an alert `a`, as its notifications carry it.
+pub(super) const STAGE: &str = "CASE a.episode WHEN 0 THEN a.stage ELSE a.stage || '/' || a.episode END";
+
 /// What a notification `n` says of its alert `a` holds no longer: that is over, held by somebody, at another stage, or
 /// not this person's concern any more.
 pub(super) const VOID: &str = "(n.void = 1 OR a.state = 'resolved' OR (a.acked_at IS NOT NULL AND a.hold_over = 0)
      OR n.stage <> CASE a.episode WHEN 0 THEN a.stage ELSE a.stage || '/' || a.episode END)";
+
+/// What a notification `n` says may have been read: it was sent, or an attempt, its own or its bundle's, was never answered.
+pub(in crate::store) const MAY_BE_KNOWN: &str = "(n.state IN ('sent', 'sending') OR n.unreported > 0
+     OR (n.state IN ('bundled', 'cancelled') AND EXISTS (
+       SELECT 1 FROM notifications b WHERE b.key = n.bundle AND (b.state = 'sending' OR b.unreported > 0))))";
 
 /// What an alert was about to say.
 #[derive(Clone, Debug)]
@@ -83,11 +91,11 @@ pub(super) async fn wait_for_key(tx: &mut Connection, keys: &[String], now: Date
 impl Store {
     /// The systems, by recipient, that heard last of this alert that it is over, or may have.
     pub async fn told_of_the_end(&self, alert: &AlertKey) -> Result<HashSet<String>, StoreError> {
-        let rows = sql::query(
-            "SELECT recipient, channel, kind FROM notifications
-             WHERE alert_key = $1 AND kind IN ('alert', 'recovery') AND (state IN ('sent', 'sending') OR unreported > 0)
-             ORDER BY created_at, kind",
+        let heard = format!(
+            "SELECT n.recipient, n.channel, n.kind FROM notifications n
+             WHERE n.alert_key = $1 AND n.kind IN ('alert', 'recovery') AND {MAY_BE_KNOWN} ORDER BY n.created_at, n.kind"
         );
+        let rows = sql::query(AssertSqlSafe(heard));
         let mut heard = HashSet::new();
         for row in rows.bind(alert.to_string()).fetch_all(&self.reads).await? {
             let (recipient, channel, kind): (String, String, String) = FromRow::from_row(&row)?;
