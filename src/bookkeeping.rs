@@ -26,6 +26,7 @@ use crate::sla::history::{History, beginning};
 use crate::sla::tenant_rules::TenantRules;
 use crate::sla::zone::Tz;
 use crate::store::books::{Booked, Marked, RESTING, Written, month_of};
+use crate::store::outbox::UnderWay;
 use crate::store::{Store, StoreError};
 use crate::ticket::watch::{Change, ChangeKind, Watched};
 use crate::ticket::{RefId, TenantId};
@@ -34,6 +35,8 @@ use crate::ticket::{RefId, TenantId};
 const A_TURN: u32 = 250;
 /// So many of them are written in one transaction: what people are to be told waits for its end.
 const AT_ONCE: usize = 25;
+/// While people are to be told something, so long is left to that after each of these transactions: the books can wait.
+const WHILE_TELLING: Duration = Duration::from_millis(100);
 /// Days of a tenant that are packed in a turn in which nothing is booked.
 const DAYS_A_TURN: usize = 10;
 /// Between two turns of many.
@@ -166,10 +169,13 @@ impl Bookkeeping {
         self.write(id, marked.iter().map(later).collect(), Tz::UTC).await
     }
 
-    /// Writes them, a few at a time.
+    /// Writes them, a few at a time, and lets what people are to be told go first.
     async fn write(&self, tenant: &TenantId, booked: Vec<Booked>, zone: Tz) -> Result<Written, StoreError> {
         let mut written = Written::default();
-        for some in booked.chunks(AT_ONCE) {
+        for (nth, some) in booked.chunks(AT_ONCE).enumerate() {
+            if nth > 0 && !self.store.due_channels(&UnderWay::default(), self.clock.now()).await?.is_empty() {
+                tokio::time::sleep(WHILE_TELLING).await;
+            }
             written.join(self.store.book(tenant, some.to_vec(), zone).await?);
         }
         Ok(written)

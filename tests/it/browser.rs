@@ -50,7 +50,10 @@ impl Driver {
         let common =
             ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,900"];
         let arguments: Vec<_> = common.iter().chain(arguments).collect();
-        let wanted = json!({ "browserName": "chrome", "goog:chromeOptions": { "args": arguments } });
+        // A page of many rows is looked through for longer than the half minute that is usual, on a busy machine.
+        let patience = json!({ "script": 180_000 });
+        let wanted =
+            json!({ "browserName": "chrome", "goog:chromeOptions": { "args": arguments }, "timeouts": patience });
         let client = Client::new();
         let order = json!({ "capabilities": { "alwaysMatch": wanted } });
         let made: Value =

@@ -179,7 +179,8 @@ async fn waiting(
     Ok(found)
 }
 
-/// What waits on a channel and was not let go yet.
+/// What waits on a channel and was not let go yet. The index is named, since the one of all that waits has the same columns,
+/// and in a storm most of its rows were let go already.
 const WAITING: &str =
     "SELECT n.key, n.tenant, n.recipient, n.address, n.kind, n.stage, n.step, n.client, n.priority, n.first_due_at,
             n.created_at, n.breach_at, n.person, n.zone, n.urgent, n.timely,
@@ -199,7 +200,8 @@ const WAITING: &str =
                     AND p.step = n.step AND p.created_at = n.created_at AND p.person = n.person
                     AND p.channel <> n.channel AND p.released_at IS NOT NULL
                     AND p.state IN ('pending', 'sending', 'bundled', 'sent')) AS is_begun
-     FROM notifications n WHERE n.channel = $1 AND n.state = 'pending' AND n.released_at IS NULL
+     FROM notifications n INDEXED BY notifications_waiting
+     WHERE n.channel = $1 AND n.state = 'pending' AND n.released_at IS NULL
      AND n.key NOT IN (SELECT value FROM json_each($4))";
 
 /// When each address was sent something, as far back as the longest cap looks.
