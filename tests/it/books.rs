@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::{Command, Output};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use superops_sla::bookkeeping::{Bookkeeping, Rebuilt};
@@ -570,4 +571,20 @@ async fn a_damaged_page_is_found_and_named_with_what_to_do() {
         assert_eq!(told["findings"][0]["look"], "integrity", "page {page}: {told}");
         assert!(told["findings"][0]["remedy"].as_str().unwrap().contains("restore a backup"), "{told}");
     }
+}
+
+#[tokio::test]
+async fn while_people_are_to_be_told_something_the_books_leave_the_store_to_that_again_and_again() {
+    let mut app = TestApp::start().await;
+    for _ in 0..200 {
+        app.ticket(minutes(60));
+    }
+    app.turn().await;
+    book(&mut app).await;
+    app.clock.advance(minutes(61));
+    app.sync().await;
+    app.evaluate().await;
+    let (now, began) = (app.now(), Instant::now());
+    assert_eq!(app.parts().bookkeeping.turn(now).await.unwrap().tickets, 200);
+    assert!(began.elapsed() >= Duration::from_millis(700), "a tenth of a second after each 25 of them");
 }
