@@ -180,7 +180,7 @@ async fn that_nobody_takes_a_digest_is_found_by_the_audit_where_nothing_else_rea
     app.superops.add(late_by(30, "Zoë O'Brien"));
     app.mail.reply(MailReply::NoSuchUser);
     app.turn().await;
-    app.wait(minutes(5)).await;
+    app.wait(minutes(4)).await;
     app.look_after().await;
     let found = app.parts().service.overview(&Reach::All).await.unwrap().mismatches;
     assert_eq!((found.get("nobody_told"), app.said().as_str()), (Some(&1), ""));
