@@ -300,7 +300,7 @@ impl Directory {
     /// Whether several technicians have this mailbox, in lower case, or without one this number.
     pub fn is_shared(&self, address: &str) -> bool {
         let has = |person: &&Technician| match (&person.email, &person.phone) {
-            (Some(email), _) => email.trim().to_lowercase() == address,
+            (Some(email), _) => email.trim().chars().flat_map(char::to_lowercase).eq(address.chars()),
             (None, phone) => phone.as_deref() == Some(address),
         };
         self.technicians.values().filter(has).nth(1).is_some()

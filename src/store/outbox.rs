@@ -8,6 +8,7 @@ mod bundle;
 mod digest;
 mod diversion;
 mod enqueue;
+mod go_on;
 mod heard;
 mod instead;
 mod lease;
@@ -16,7 +17,6 @@ mod notification;
 mod record;
 mod said;
 mod shape;
-mod start_over;
 mod under_way;
 mod withdraw;
 

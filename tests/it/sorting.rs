@@ -114,6 +114,22 @@ async fn breaches_and_the_audit_log_go_in_either_direction_page_by_page() {
     }
 }
 
+/// The ids of all tickets, two to a page, with a minute between two pages.
+async fn paged(app: &mut TestApp, sort: &str) -> Vec<String> {
+    let service = app.parts().service.clone();
+    let (mut seen, mut cursor) = (Vec::new(), None);
+    loop {
+        let query = TicketQuery { sort: text(sort), limit: Some(2), cursor, ..TicketQuery::default() };
+        let page = service.tickets(&Reach::All, &query).await.unwrap();
+        seen.extend(page.tickets.into_iter().map(|ticket| ticket.ticket_id));
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return seen;
+        }
+        app.wait(minutes(1)).await;
+    }
+}
+
 #[tokio::test]
 async fn pages_of_tickets_hold_each_one_once_though_superops_was_asked_again_between_them() {
     let mut app = TestApp::start().await;
@@ -121,19 +137,8 @@ async fn pages_of_tickets_hold_each_one_once_though_superops_was_asked_again_bet
         app.ticket(minutes(600));
     }
     app.turn().await;
-    let service = app.parts().service.clone();
     for sort in ORDERS {
-        let (mut seen, mut cursor) = (Vec::new(), None);
-        loop {
-            let query = TicketQuery { sort: text(sort), limit: Some(2), cursor, ..TicketQuery::default() };
-            let page = service.tickets(&Reach::All, &query).await.unwrap();
-            seen.extend(page.tickets.into_iter().map(|ticket| ticket.ticket_id));
-            cursor = page.next_cursor;
-            if cursor.is_none() {
-                break;
-            }
-            app.wait(minutes(1)).await;
-        }
+        let mut seen = paged(&mut app, sort).await;
         seen.sort_unstable();
         let all = seen.len();
         seen.dedup();
@@ -152,17 +157,7 @@ async fn pages_read_after_hours_hold_each_one_once_though_time_passes_and_clocks
     assert_eq!(app.now().format("%H:%M").to_string(), "19:00");
     let service = app.parts().service.clone();
     for sort in ["worst", "-worst"] {
-        let (mut seen, mut cursor) = (Vec::new(), None);
-        loop {
-            let query = TicketQuery { sort: text(sort), limit: Some(2), cursor, ..TicketQuery::default() };
-            let page = service.tickets(&Reach::All, &query).await.unwrap();
-            seen.extend(page.tickets.into_iter().map(|ticket| ticket.ticket_id));
-            cursor = page.next_cursor;
-            if cursor.is_none() {
-                break;
-            }
-            app.wait(minutes(1)).await;
-        }
+        let seen = paged(&mut app, sort).await;
         assert_eq!((seen.len(), seen.iter().collect::<BTreeSet<_>>().len()), (8, 8), "{sort}: {seen:?}");
     }
     let (mut seen, mut cursor) = (Vec::new(), None);

@@ -13,8 +13,8 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 
+use super::go_on::go_on;
 use super::instead::said_instead;
-use super::start_over::start_over;
 use super::withdraw::VOID;
 use super::{Leased, NewNotification, ROWS_A_STATEMENT, digest, enqueue, json, leased, millis, notification_key};
 use crate::alert::Stage;
@@ -216,24 +216,14 @@ pub(super) async fn take_up_next_channels(
     Ok(())
 }
 
-/// After a refusal: the next channel of each member, or else the next step of its alert at once. True if one was hurried.
+/// After a refusal: the next channel of each member, or else the next step of its alert at once. True if there is a step to
+/// run.
 pub(super) async fn move_on(tx: &mut Connection, key: &str, now: DateTime<Utc>) -> Result<bool, sql::Error> {
     take_up_next_channels(tx, key, now).await?;
-    let hurried = sql::query(
-        "UPDATE alerts SET next_step_at = $2, hurried = 1 WHERE state = 'open' AND next_step_at > $2 AND key IN (
-           SELECT m.alert_key FROM notifications m WHERE m.bundle = $1 AND m.kind = 'alert' AND m.state = 'failed'
-           AND alerts.step <= m.step + 1 AND m.fallback = '[]' AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = m.alert_key
-             AND n.stage = m.stage AND n.step = m.step AND n.state IN ('pending', 'sending', 'bundled', 'sent')))",
-    )
-    .bind(key)
-    .bind(millis(now))
-    .execute(&mut *tx)
-    .await?;
-    let refused = sql::query_scalar(
-        "SELECT DISTINCT alert_key FROM notifications WHERE bundle = $1 AND kind = 'alert' AND state = 'failed'",
-    );
+    let refused =
+        sql::query_scalar("SELECT key FROM notifications WHERE bundle = $1 AND kind = 'alert' AND state = 'failed'");
     let refused: Vec<String> = refused.bind(key).fetch_all(&mut *tx).await?;
-    let again = start_over(tx, &refused, now).await?;
+    let hurried = go_on(tx, &refused, now).await?;
     let retold = digest::tell_members(tx, key, now).await?;
-    Ok(hurried.rows_affected() > 0 || again || retold)
+    Ok(hurried || retold)
 }

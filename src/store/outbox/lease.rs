@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::go_on::go_on;
 use super::withdraw::{VOID, hold_covered, wait_for_key};
-use super::{Leased, UnderWay, bundle, instant, json, millis, record, shape};
+use super::{Leased, UnderWay, bundle, instant, json, millis, shape};
 use crate::alert::escalation::ChannelKind;
 use crate::alert::noise::Rules;
 use crate::store::sealed::LAST_ERROR;
@@ -99,13 +100,10 @@ impl Store {
             .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     let set_aside = sql::query(
-                        "UPDATE notifications SET state = 'failed', last_error = $2, done_at = $3 WHERE key = $1
-                         RETURNING alert_key, stage, step",
+                        "UPDATE notifications SET state = 'failed', last_error = $2, done_at = $3 WHERE key = $1",
                     );
-                    let set_aside =
-                        set_aside.bind(key).bind(LAST_ERROR.word(why)).bind(millis(now)).fetch_one(&mut *tx).await?;
-                    let (alert, stage): (String, String) = (set_aside.try_get(0)?, set_aside.try_get(1)?);
-                    record::hurry(tx, &alert, &stage, set_aside.try_get(2)?, now).await
+                    set_aside.bind(&key).bind(LAST_ERROR.word(why)).bind(millis(now)).execute(&mut *tx).await?;
+                    go_on(tx, &[key], now).await
                 })
             })
             .await

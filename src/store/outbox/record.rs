@@ -9,8 +9,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::go_on::go_on;
 use super::instead::said_instead;
-use super::start_over::start_over;
 use super::withdraw::VOID;
 use super::{Leased, NewNotification, Outcome, bundle, digest, enqueue, json, millis};
 use crate::alert::escalation::ChannelKind;
@@ -228,35 +228,8 @@ async fn move_on(tx: &mut Connection, refused: &NewNotification, now: DateTime<U
         return Ok(false);
     }
     match (refused.kind, &refused.message.body) {
-        ("alert", _) => hurry(tx, &refused.alert_key, &refused.stage, refused.step, now).await,
+        ("alert", _) => go_on(tx, &[&refused.message.key], now).await,
         ("digest", Body::Digest(facts)) => digest::tell_one_by_one(tx, &refused.alert_key, &facts.alerts, now).await,
         _ => Ok(false),
     }
-}
-
-/// Brings the step of `alert` forward that follows `step`, unless it has run already, or something else of this stage and
-/// step says what has failed. Where no step is left and nobody was told, all of them are run again after a while. True if
-/// there is a step to run.
-pub(super) async fn hurry(
-    tx: &mut Connection,
-    alert: &str,
-    stage: &str,
-    step: u32,
-    now: DateTime<Utc>,
-) -> Result<bool, sql::Error> {
-    let hurried = sql::query(
-        "UPDATE alerts SET next_step_at = $2, hurried = 1 WHERE key = $1 AND state = 'open' AND next_step_at > $2 AND step <= $4 + 1
-         AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = $1 AND n.stage = $3 AND n.step = $4
-                         AND n.state IN ('pending', 'sending', 'bundled', 'sent'))",
-    )
-    .bind(alert)
-    .bind(millis(now))
-    .bind(stage)
-    .bind(i64::from(step))
-    .execute(&mut *tx)
-    .await?;
-    if hurried.rows_affected() > 0 {
-        return Ok(true);
-    }
-    start_over(tx, &[alert.to_owned()], now).await
 }

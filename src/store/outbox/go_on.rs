@@ -1,0 +1,53 @@
+//! How an alert goes on when what it said was refused: with its next step at once, or, where none is left and nobody was
+//! told, with all of them again after a while.
+
+use chrono::{DateTime, Utc};
+use tracing::error;
+
+use super::withdraw::STAGE;
+use super::{json, millis};
+use crate::store::acts::numbered;
+use crate::store::alerts::{alert_row, rewrite};
+use crate::store::sql::{self, AssertSqlSafe, Connection};
+
+/// Brings forward the step after that of each of the notifications `refused`, unless it has run already, or something else
+/// of its stage and step says what has failed. True if there is a step to run.
+pub(super) async fn go_on(
+    tx: &mut Connection,
+    refused: &[impl AsRef<str>],
+    now: DateTime<Utc>,
+) -> Result<bool, sql::Error> {
+    let refused: Vec<&str> = refused.iter().map(AsRef::as_ref).collect();
+    let hurried = sql::query(
+        "UPDATE alerts SET next_step_at = $2, hurried = 1 WHERE state = 'open' AND next_step_at > $2 AND key IN (
+           SELECT m.alert_key FROM notifications m WHERE m.key IN (SELECT value FROM json_each($1))
+           AND alerts.step <= m.step + 1 AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = m.alert_key
+             AND n.stage = m.stage AND n.step = m.step AND n.state IN ('pending', 'sending', 'bundled', 'sent')))",
+    );
+    let hurried = hurried.bind(json(&refused)).bind(millis(now)).execute(&mut *tx).await?.rows_affected();
+    Ok(start_over(tx, &refused, now).await? || hurried > 0)
+}
+
+/// Has those alerts of the notifications `refused` start over of whose stage nobody was told, or is about to be. True if
+/// there is one.
+async fn start_over(tx: &mut Connection, refused: &[&str], now: DateTime<Utc>) -> Result<bool, sql::Error> {
+    let untold = format!(
+        "SELECT * FROM alerts a WHERE key IN (SELECT m.alert_key FROM notifications m
+           WHERE m.key IN (SELECT value FROM json_each($1))) AND state = 'open' AND told = 1 AND next_step_at IS NULL
+         AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = a.key
+           AND n.kind = 'alert' AND n.stage = {STAGE} AND n.state IN ('pending', 'sending', 'bundled', 'sent'))"
+    );
+    let rows = sql::query(AssertSqlSafe(untold)).bind(json(&refused)).fetch_all(&mut *tx).await?;
+    let mut any = false;
+    // One that cannot be read is set aside by whoever reads all of them.
+    for again in rows.iter().filter_map(|row| alert_row(row).ok()?.started_over(now)) {
+        let alert = numbered(tx, again).await?;
+        rewrite(tx, &alert).await?;
+        let (key, minutes) = (&alert.key, alert.next_step_at.map_or(0, |at| (at - now).num_minutes()));
+        error!(tenant = %key.tenant, ticket.id = %key.subject, alert.id = %key.id(),
+            "nobody was told of alert {}: all that was sent was refused, for the reasons in the lines before, and no step is \
+             left; it is sent again in {minutes} minutes", key.id());
+        any = true;
+    }
+    Ok(any)
+}
