@@ -415,7 +415,7 @@ impl Service {
             }
         }
         let total = found.len();
-        let first = || snapshots.iter().map(|(.., snapshot)| snapshot.taken_at()).max().unwrap_or(now);
+        let first = || snapshots.iter().map(|(.., snapshot)| snapshot.ranked_at()).max().unwrap_or(now);
         let as_of = after.as_ref().map_or_else(first, |(as_of, _)| as_of.within_a_day_of(now));
         let key = |(snapshot, row): &(&(&Tenant, Option<u32>, Arc<Snapshot>), &Row)| {
             order.key(&snapshot.0.id, &snapshot.2, row, as_of)
@@ -424,7 +424,7 @@ impl Service {
             found.retain(|one| order.compare(&key(one), after).is_gt());
         }
         let left = found.len();
-        let is_sorted = snapshots.len() == 1 && snapshots[0].2.taken_at() == as_of && order.is_usual();
+        let is_sorted = snapshots.len() == 1 && snapshots[0].2.ranked_at() == as_of && order.is_usual();
         if !is_sorted {
             let mut keyed: Vec<_> = found.into_iter().map(|one| (key(&one), one)).collect();
             keyed.sort_by(|(a, _), (b, _)| order.compare(a, b));

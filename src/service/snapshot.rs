@@ -2,14 +2,16 @@
 //! overview, command line and metrics are read from, so that they agree.
 //!
 //! To assess ten thousand tickets takes a while, so it is done once for all who
-//! ask. A ticket's history is walked when it or the rules are new. Where its
-//! clocks stand is worked out anew when a standing changes by the passing of
-//! time, and else at most once a second: that is how old the order of a list
-//! may be. What is shown of a single ticket is of the moment of the question.
+//! ask. A ticket's history is walked when it or the rules are new, and where its
+//! clocks stand is worked out anew when the ticket is new or its standing changes
+//! by the passing of time. So a desk that is read page by page keeps nobody
+//! waiting. Only the order is by time left, which passes: it is of one moment for
+//! all, and of a list at most a second old. What is shown of a single ticket is
+//! of the moment of the question.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::try_join_all;
@@ -19,7 +21,7 @@ use super::{Complaint, Service, ServiceError, TicketQuery};
 use crate::alert::AlertKey;
 use crate::config::Tenant;
 use crate::predict::Forecasts;
-use crate::sla::clock::Clocks;
+use crate::sla::clock::{ClockState, Clocks};
 use crate::sla::forecast::Risk;
 use crate::sla::standing::{CLOCK_NAMES, Tally, TicketStanding, clock_name};
 use crate::sla::tenant_rules::TenantRules;
@@ -46,26 +48,35 @@ struct Inputs {
 }
 
 /// One open ticket.
+#[derive(Clone)]
 pub struct Row {
     pub watched: Arc<Watched>,
     /// What its history comes to: nothing of that changes by time alone.
     clocks: Arc<Clocks>,
     pub standing: TicketStanding,
     risk: Option<Risk>,
-    /// Working time left on the running clock that is worst off.
-    least_left: TimeDelta,
+    /// How it stood when the order was made, and the working time that was left then on its running clock that is worst off.
+    ranked: (TicketStanding, TimeDelta),
+    /// When one of its clocks changes next by the passing of time.
+    next_change: Option<DateTime<Utc>>,
+    /// Since when its client waits for a first answer.
+    waiting_since: Option<DateTime<Utc>>,
+    /// How each kind of clock stands that it has, as a place in [`CLOCK_NAMES`].
+    clock_names: [Option<usize>; ClockKind::ALL.len()],
 }
 
 /// All open tickets of one tenant.
 pub struct Snapshot {
     inputs: Inputs,
     at: DateTime<Utc>,
+    /// The moment by which the rows are in order.
+    ranked_at: DateTime<Utc>,
     /// When a standing changes next by the passing of time.
     next_change: Option<DateTime<Utc>>,
     /// Worst first.
     pub rows: Vec<Row>,
     /// Where the row of each ticket stands.
-    places: HashMap<TicketId, usize>,
+    places: OnceLock<HashMap<TicketId, usize>>,
     pub tally: Tally,
     /// Tickets that nobody has.
     pub unassigned: usize,
@@ -81,15 +92,46 @@ pub struct Snapshot {
 
 impl Inputs {
     fn are(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.open, &other.open) && self.judge_like(other)
+    }
+
+    /// Whether a ticket comes to the same by both.
+    fn judge_like(&self, other: &Self) -> bool {
         // Where nothing was forecast yet, each question gets an empty answer of its own.
         let unsaid = self.forecasts.at.is_none() && other.forecasts.at.is_none();
-        Arc::ptr_eq(&self.open, &other.open)
-            && Arc::ptr_eq(&self.rules, &other.rules)
-            && (unsaid || Arc::ptr_eq(&self.forecasts, &other.forecasts))
+        Arc::ptr_eq(&self.rules, &other.rules) && (unsaid || Arc::ptr_eq(&self.forecasts, &other.forecasts))
     }
 }
 
 impl Row {
+    /// How `watched`, whose history comes to `walked`, stands at `now`, and stood at `ranked_at`.
+    fn of(
+        watched: &Arc<Watched>,
+        walked: Arc<Clocks>,
+        inputs: &Inputs,
+        ranked_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let clocks = walked.at(watched, &inputs.rules, now);
+        let rank = |clocks: &view::Clocks<'_>| (TicketStanding::of(clocks), least_left(clocks));
+        let name = |clock: &ClockState<'_>| CLOCK_NAMES.iter().position(|name| *name == clock_name(clock));
+        Self {
+            standing: TicketStanding::of(&clocks),
+            risk: view::risk(&watched.ticket.id, &clocks, &inputs.forecasts),
+            ranked: if now == ranked_at { rank(&clocks) } else { rank(&walked.at(watched, &inputs.rules, ranked_at)) },
+            next_change: clocks.iter().filter_map(|clock| clock.next_change).min(),
+            waiting_since: clocks[0].running.then(|| watched.start(ClockKind::FirstResponse)).flatten(),
+            clock_names: clocks.each_ref().map(|clock| name(clock).filter(|_| clock.is_kept())),
+            watched: watched.clone(),
+            clocks: walked,
+        }
+    }
+
+    /// Whether it shows how its ticket stands at `now`, if that is still the same.
+    fn is_true_at(&self, now: DateTime<Utc>) -> bool {
+        self.next_change.is_none_or(|change| now < change)
+    }
+
     /// Whether it shows the same as `other`, but for when the ticket was read: that is no change.
     pub fn shows_the_same(&self, other: &Self) -> bool {
         let (own, others) = (&self.watched, &other.watched);
@@ -105,7 +147,7 @@ impl Row {
     /// latest opened first.
     pub fn rank(&self) -> impl Ord + use<'_> {
         let ticket = &self.watched.ticket;
-        (self.standing, self.least_left, Reverse(ticket.created_at), &ticket.id)
+        (self.ranked, Reverse(ticket.created_at), &ticket.id)
     }
 }
 
@@ -116,17 +158,19 @@ fn least_left(clocks: &view::Clocks<'_>) -> TimeDelta {
 }
 
 impl Snapshot {
-    /// Works out how all tickets stand at `now`, with what `before` knows of their stories.
-    fn take(before: Option<Arc<Self>>, inputs: Inputs, now: DateTime<Utc>) -> Self {
-        let same_rules = before.filter(|before| Arc::ptr_eq(&before.inputs.rules, &inputs.rules));
-        let held = same_rules.iter().flat_map(|before| &before.rows);
-        // By address: a ticket that was read anew has another one, and while we hold it no other can have its.
-        let walked_before: HashMap<_, _> = held.map(|row| (Arc::as_ptr(&row.watched), &row.clocks)).collect();
+    /// Works out how all tickets stand at `now`, with what `before` knows of them; its order is kept if it is younger
+    /// than `fresh`.
+    fn take(before: Option<Arc<Self>>, inputs: Inputs, fresh: TimeDelta, now: DateTime<Utc>) -> Self {
+        let before = before.filter(|before| Arc::ptr_eq(&before.inputs.rules, &inputs.rules));
+        let kept =
+            before.as_ref().filter(|before| before.is_ranked_within(fresh, now) && before.inputs.judge_like(&inputs));
+        let ranked_at = kept.map_or(now, |before| before.ranked_at);
         let mut taken = Self {
             at: now,
+            ranked_at,
             next_change: None,
             rows: Vec::with_capacity(inputs.open.len()),
-            places: HashMap::new(),
+            places: OnceLock::new(),
             tally: Tally::default(),
             unassigned: 0,
             likely: 0,
@@ -135,45 +179,45 @@ impl Snapshot {
             unlisted: Vec::new(),
             inputs: inputs.clone(),
         };
-        for watched in inputs.open.values() {
-            let walked = walked_before.get(&Arc::as_ptr(watched)).map(|walked| Arc::clone(walked));
-            taken.add(watched, walked.unwrap_or_else(|| Arc::new(Clocks::of(watched, &inputs.rules))));
+        // By address: a ticket that was read anew has another one, and while we hold it no other can have its.
+        let mut unseen: HashMap<_, _> = inputs.open.values().map(|watched| (Arc::as_ptr(watched), watched)).collect();
+        for row in before.iter().flat_map(|before| &before.rows) {
+            let Some(watched) = unseen.remove(&Arc::as_ptr(&row.watched)) else { continue };
+            let is_kept = kept.is_some() && row.is_true_at(now);
+            let anew = || Row::of(watched, row.clocks.clone(), &inputs, ranked_at, now);
+            taken.add(if is_kept { row.clone() } else { anew() });
         }
-        taken.rows.sort_unstable_by(|a, b| a.rank().cmp(&b.rank()));
-        let places = taken.rows.iter().enumerate().map(|(place, row)| (row.watched.ticket.id.clone(), place));
-        taken.places = places.collect();
+        for watched in unseen.into_values() {
+            taken.add(Row::of(watched, Arc::new(Clocks::of(watched, &inputs.rules)), &inputs, ranked_at, now));
+        }
+        // Most are in order already, which this way of sorting makes use of.
+        taken.rows.sort_by(|a, b| a.rank().cmp(&b.rank()));
         let found = unlisted(inputs.rules.words(), [], inputs.open.values().map(Arc::as_ref));
         taken.unlisted = found.iter().map(Unlisted::words).collect();
         taken
     }
 
-    fn add(&mut self, watched: &Arc<Watched>, walked: Arc<Clocks>) {
-        let clocks = walked.at(watched, &self.inputs.rules, self.at);
-        for (counts, clock) in self.clocks.iter_mut().zip(&clocks).filter(|(_, clock)| clock.is_kept()) {
-            let place = CLOCK_NAMES.iter().position(|name| *name == clock_name(clock));
-            counts[place.unwrap_or_default()] += 1;
+    fn add(&mut self, row: Row) {
+        for (counts, place) in self.clocks.iter_mut().zip(row.clock_names) {
+            place.into_iter().for_each(|place| counts[place] += 1);
         }
-        let row = Row {
-            standing: TicketStanding::of(&clocks),
-            risk: view::risk(&watched.ticket.id, &clocks, &self.inputs.forecasts),
-            least_left: least_left(&clocks),
-            watched: watched.clone(),
-            clocks: walked,
-        };
-        self.next_change = clocks.iter().filter_map(|clock| clock.next_change).chain(self.next_change).min();
+        self.next_change = row.next_change.into_iter().chain(self.next_change).min();
         self.tally.add(row.standing);
-        self.unassigned += usize::from(watched.ticket.technician.is_none());
+        self.unassigned += usize::from(row.watched.ticket.technician.is_none());
         let is_likely = matches!(row.risk, Some(Risk::High | Risk::Critical));
         self.likely += usize::from(is_likely && row.standing != TicketStanding::Breached);
-        let waits = clocks[0].running.then(|| watched.start(ClockKind::FirstResponse)).flatten();
-        self.waiting_since = waits.into_iter().chain(self.waiting_since).min();
+        self.waiting_since = row.waiting_since.into_iter().chain(self.waiting_since).min();
         self.rows.push(row);
     }
 
-    /// Whether it tells how things stand at `now`.
-    fn holds(&self, inputs: &Inputs, now: DateTime<Utc>, fresh: TimeDelta) -> bool {
+    /// Whether it tells how things stand at `now`, in an order younger than `fresh`.
+    fn holds(&self, inputs: &Inputs, fresh: TimeDelta, now: DateTime<Utc>) -> bool {
         let unchanged = self.next_change.is_none_or(|change| now < change);
-        self.inputs.are(inputs) && unchanged && (now - self.at).abs() < fresh
+        self.inputs.are(inputs) && unchanged && self.is_ranked_within(fresh, now)
+    }
+
+    fn is_ranked_within(&self, fresh: TimeDelta, now: DateTime<Utc>) -> bool {
+        (now - self.ranked_at).abs() < fresh
     }
 
     pub fn rules(&self) -> &TenantRules {
@@ -187,15 +231,16 @@ impl Snapshot {
     /// The working time left on the clock of an alert at `now`; none if its ticket is not open, or was reopened since.
     pub fn left(&self, key: &AlertKey, now: DateTime<Utc>) -> Option<TimeDelta> {
         let (ticket, kind) = key.clock()?;
-        let row = self.rows.get(*self.places.get(ticket)?)?;
+        let places = || self.rows.iter().enumerate().map(|(place, row)| (row.watched.ticket.id.clone(), place));
+        let row = self.rows.get(*self.places.get_or_init(|| places().collect()).get(ticket)?)?;
         let is_same = row.watched.cycle == key.cycle;
         self.clocks_of(row, now).into_iter().find(|clock| clock.kind == kind && is_same)?.left
     }
 
     /// How the ticket of `row` stands at `at`, and the working time that is left then on its running clock that is worst off.
     pub fn stands_at(&self, row: &Row, at: DateTime<Utc>) -> (TicketStanding, TimeDelta) {
-        if at == self.at {
-            return (row.standing, row.least_left);
+        if at == self.ranked_at {
+            return row.ranked;
         }
         let clocks = self.clocks_of(row, at);
         (TicketStanding::of(&clocks), least_left(&clocks))
@@ -208,9 +253,9 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// The moment that it shows.
-    pub fn taken_at(&self) -> DateTime<Utc> {
-        self.at
+    /// The moment by which its rows are in order.
+    pub fn ranked_at(&self) -> DateTime<Utc> {
+        self.ranked_at
     }
 
     /// When the forecasts that it shows were made.
@@ -235,39 +280,40 @@ impl Service {
         tenants: impl Iterator<Item = &'a Tenant>,
         now: DateTime<Utc>,
     ) -> Result<Vec<(&'a Tenant, Arc<Snapshot>)>, StoreError> {
-        let age = BELIEVED.max(self.fresh());
-        try_join_all(tenants.map(async |tenant| Ok((tenant, self.snapshot_of_age(tenant, age, now).await?)))).await
+        try_join_all(tenants.map(async |tenant| Ok((tenant, self.snapshot_within(BELIEVED, tenant, now).await?)))).await
     }
 
     /// How the open tickets of `tenant` stand at `now`.
     pub(super) async fn snapshot(&self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Arc<Snapshot>, StoreError> {
-        self.snapshot_of_age(tenant, self.fresh(), now).await
+        self.snapshot_within(FRESH, tenant, now).await
     }
 
-    fn fresh(&self) -> TimeDelta {
-        FRESH * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX)
-    }
-
-    async fn snapshot_of_age(
-        &self,
-        tenant: &Tenant,
-        age: TimeDelta,
-        now: DateTime<Utc>,
-    ) -> Result<Arc<Snapshot>, StoreError> {
+    async fn inputs(&self, tenant: &Tenant) -> Result<Inputs, StoreError> {
         let (_, rules) = self.rules_cache.of(tenant).await?;
         let open = self.store.open_tickets(&tenant.id).await?;
-        let inputs = Inputs { open, rules, forecasts: self.published.of(&tenant.id) };
+        Ok(Inputs { open, rules, forecasts: self.published.of(&tenant.id) })
+    }
+
+    async fn snapshot_within(
+        &self,
+        fresh: TimeDelta,
+        tenant: &Tenant,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<Snapshot>, StoreError> {
+        let fresh = fresh.max(FRESH * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX));
         let Some(place) = self.snapshots.get(&tenant.id) else {
-            return Ok(Arc::new(Snapshot::take(None, inputs, now)));
+            return Ok(Arc::new(Snapshot::take(None, self.inputs(tenant).await?, fresh, now)));
         };
-        // Who comes meanwhile waits for this one, and takes it too.
+        // Who comes meanwhile waits for this one, and takes it too. What it is made from is read only then: what was read
+        // before the wait would be older than what is held, and each who waited would take a snapshot of its own.
         let mut held = place.lock().await;
-        if let Some(held) = held.as_ref().filter(|held| held.holds(&inputs, now, age)) {
+        let inputs = self.inputs(tenant).await?;
+        if let Some(held) = held.as_ref().filter(|held| held.holds(&inputs, fresh, now)) {
             return Ok(held.clone());
         }
         let before = held.take();
         // A large desk takes some milliseconds: no loop has to wait for that.
-        let taking = tokio::task::spawn_blocking(move || Snapshot::take(before, inputs, now));
+        let taking = tokio::task::spawn_blocking(move || Snapshot::take(before, inputs, fresh, now));
         let taken = Arc::new(taking.await.map_err(|error| StoreError::Unreadable(error.to_string()))?);
         *held = Some(taken.clone());
         Ok(taken)
@@ -352,5 +398,99 @@ impl Filter {
             return clocks.iter().any(|clock| clock.is_kept() && clock.standing.as_str() == wanted);
         }
         row.standing.as_str() == wanted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::sla::tenant_rules::{RulesConfig, Warn};
+    use crate::ticket::tests::sample;
+    use crate::ticket::watch::Bounds;
+    use crate::ticket::{Directory, Reported, StatusWords};
+
+    fn at(minutes: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes)
+    }
+
+    fn rules() -> Arc<TenantRules> {
+        let rules = RulesConfig {
+            tenant: TenantId::parse("acme").unwrap(),
+            words: StatusWords::default(),
+            site_hours: false,
+            msp: None,
+            holiday_lists: BTreeMap::new(),
+            policies: Vec::new(),
+            warn: Warn::default(),
+            automation_answers: true,
+        };
+        Arc::new(TenantRules::new(rules, &Directory::default()))
+    }
+
+    /// A ticket of one of three statuses, due some minutes after it was made.
+    fn read(id: u8, status: usize, due: i64, now: DateTime<Utc>) -> Arc<Watched> {
+        let ticket = Ticket {
+            status: Some(["Open", "On Hold", "Completed"][status].into()),
+            created_at: Some(at(0)),
+            updated_at: Some(now),
+            resolution: Reported { due: Some(at(due)), ..Reported::default() },
+            ..sample(&id.to_string())
+        };
+        Arc::new(Watched::new(ticket, Bounds { earliest: now, latest: now }))
+    }
+
+    proptest! {
+        /// One ticket after the other is read anew, of ten, while time passes: by some seconds mostly, then by minutes.
+        #[test]
+        fn what_is_counted_from_rows_that_are_kept_is_what_is_counted_from_all_anew(
+            reads in prop::collection::vec((0_u8..10, 0_usize..3, 1_i64..40, 0_i64..200), 1..60),
+        ) {
+            let (mut open, mut now) = (OpenTickets::new(), at(0));
+            let (rules, forecasts) = (rules(), Arc::new(Forecasts::default()));
+            let mut before = None;
+            for (id, status, due, seconds) in reads {
+                now += TimeDelta::seconds(if seconds < 150 { seconds % 15 } else { seconds });
+                open.insert(TicketId::parse(&id.to_string()).unwrap(), read(id, status, due, now));
+                let inputs =
+                    Inputs { open: Arc::new(open.clone()), rules: rules.clone(), forecasts: forecasts.clone() };
+                let kept = Arc::new(Snapshot::take(before.take(), inputs.clone(), BELIEVED, now));
+                let anew = Snapshot::take(None, inputs.clone(), BELIEVED, now);
+                let counts = |of: &Snapshot| (of.tally, of.clocks, of.unassigned, of.waiting_since, of.unlisted.clone());
+                prop_assert_eq!(counts(&kept), counts(&anew));
+                prop_assert!(kept.holds(&inputs, BELIEVED, now));
+                // Whoever reads on after the first page has all tickets by where they stood at its moment.
+                let then = Snapshot::take(None, inputs, BELIEVED, kept.ranked_at);
+                let order = |of: &Snapshot| of.rows.iter().map(|row| row.watched.ticket.id.clone()).collect::<Vec<_>>();
+                prop_assert_eq!(order(&kept), order(&then));
+                before = Some(kept);
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_was_read_anew_or_has_changed_by_time_is_worked_out_until_the_order_is_old() {
+        let (rules, forecasts) = (rules(), Arc::new(Forecasts::default()));
+        let tickets = [(0, 600), (1, 600), (2, 2)].map(|(id, due)| read(id, 0, due, at(0)));
+        let mut open: OpenTickets = tickets.map(|watched| (watched.ticket.id.clone(), watched)).into();
+        let inputs = |open: &OpenTickets| {
+            let (rules, forecasts) = (rules.clone(), forecasts.clone());
+            Inputs { open: Arc::new(open.clone()), rules, forecasts }
+        };
+        let first = Arc::new(Snapshot::take(None, inputs(&open), BELIEVED, at(1) + TimeDelta::seconds(40)));
+        let changed = read(1, 0, 700, at(1));
+        open.insert(changed.ticket.id.clone(), changed);
+        let now = at(2) + TimeDelta::seconds(10);
+        let second = Snapshot::take(Some(first.clone()), inputs(&open), BELIEVED, now);
+        assert_eq!(second.ranked_at, first.ranked_at);
+        let standing = |of: &Snapshot, id: &str| {
+            of.rows.iter().find(|row| row.watched.ticket.id.as_str() == id).map(|row| (row.standing, row.ranked.0))
+        };
+        use TicketStanding::{Breached, OnTrack};
+        assert_eq!(standing(&second, "2"), Some((Breached, OnTrack)), "its time was up meanwhile");
+        assert_eq!(standing(&second, "1"), Some((OnTrack, OnTrack)));
+        let list = Snapshot::take(Some(first), inputs(&open), FRESH, now);
+        assert_eq!((list.ranked_at, standing(&list, "2")), (now, Some((Breached, Breached))));
     }
 }
