@@ -7,10 +7,11 @@ mod look_alike;
 use std::time::Duration;
 
 use desk::{Bench, Desk, Takes, at};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{ReadLimit, TurnReport};
 use crate::store::Place;
+use crate::ticket::TicketId;
 use crate::ticket::watch::ChangeKind;
 
 /// So many open tickets, one updated each minute before the begin.
@@ -45,6 +46,34 @@ async fn a_steady_tenant_costs_one_request_for_changes_and_one_a_page_of_open_ti
         bench.calls(),
         ["getTicketList 1", "getTicketList 1 open", "getTicketList 2 open", "getTicketList 3 open"]
     );
+}
+
+#[tokio::test]
+async fn a_conversation_that_a_breach_waits_for_is_read_between_two_pages_of_open_tickets() {
+    let mut bench = Bench::with(open_tickets(300)).await;
+    bench.turn().await;
+    bench.calls();
+    let (looks, tenant) = (bench.sync.last_looks.clone(), bench.tenant().clone());
+    let id = TicketId::parse("7").unwrap();
+    let wanted = id.clone();
+    bench.desk().twist = Some(Box::new(move |operation, input, answer| {
+        if operation == "getTicketList" && input["condition"] != Value::Null && input["page"] == 1 {
+            assert!(looks.waits(&tenant, &wanted, at(2)));
+        }
+        answer
+    }));
+    assert!(bench.turn_at(2).await.swept);
+    assert_eq!(
+        bench.calls(),
+        [
+            "getTicketList 1",
+            "getTicketList 1 open",
+            "getTicketConversationList",
+            "getTicketList 2 open",
+            "getTicketList 3 open"
+        ]
+    );
+    assert!(!bench.sync.last_looks.waits(bench.tenant(), &id, at(2)), "it waits no longer");
 }
 
 #[tokio::test]
