@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::runtime::{self, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -213,6 +214,7 @@ impl Parts {
         }
         let server = HttpServer::sized_beside(tenants, self.telemetry.clone());
         let (connections, router) = (server.places, web::router(self.web(options)));
+        let work = WorkThreads::start()?;
         let mut loops = JoinSet::new();
         let heard = (self.store.news_of_others(), self.wakers.clone());
         loops.spawn(replicas::pass_on(heard.0, heard.1, stop.subscribe()));
@@ -224,21 +226,21 @@ impl Parts {
                 loops.spawn(replicas::tell_freshness(self.store.clone(), health, stop.subscribe()));
             }
             for sync in self.syncs {
-                loops.spawn(sync.run(stop.subscribe()));
+                loops.spawn_on(sync.run(stop.subscribe()), work.handle());
             }
-            loops.spawn(self.evaluate.run(stop.subscribe()));
+            loops.spawn_on(self.evaluate.run(stop.subscribe()), work.handle());
             for predict in self.predicts {
-                loops.spawn(predict.run(stop.subscribe()));
+                loops.spawn_on(predict.run(stop.subscribe()), work.handle());
             }
             loops.spawn(self.dispatch.run(stop.subscribe()));
             loops.spawn(self.receipts.run(stop.subscribe()));
             for write_back in self.write_backs {
-                loops.spawn(write_back.run(stop.subscribe()));
+                loops.spawn_on(write_back.run(stop.subscribe()), work.handle());
             }
-            loops.spawn(self.self_monitoring.run(stop.subscribe()));
-            loops.spawn(self.retention.run(stop.subscribe()));
-            loops.spawn(self.bookkeeping.run(stop.subscribe()));
-            loops.spawn(self.reporting.run(stop.subscribe()));
+            loops.spawn_on(self.self_monitoring.run(stop.subscribe()), work.handle());
+            loops.spawn_on(self.retention.run(stop.subscribe()), work.handle());
+            loops.spawn_on(self.bookkeeping.run(stop.subscribe()), work.handle());
+            loops.spawn_on(self.reporting.run(stop.subscribe()), work.handle());
             if let Some(subscriptions) = self.subscriptions {
                 loops.spawn(subscriptions.run(stop.subscribe()));
             }
@@ -260,7 +262,7 @@ impl Parts {
         info!(address = %address, connections, "listening on http://{address}");
         loops.spawn(service_manager::show_life(self.loop_healths, stop.subscribe()));
         service_manager::ready(self.role.word().unwrap_or("at work"));
-        Ok(Running { address, stop, loops, store: self.store, _claim: self.claim })
+        Ok(Running { address, stop, loops, _work: work, store: self.store, _claim: self.claim })
     }
 }
 
@@ -269,8 +271,36 @@ pub struct Running {
     pub address: SocketAddr,
     stop: watch::Sender<bool>,
     loops: JoinSet<()>,
+    _work: WorkThreads,
     store: Store,
     _claim: Claim,
+}
+
+/// The threads of the loops that read and reckon: what takes one of them for a while, as ten thousand tickets do, keeps no
+/// answer and no message waiting.
+struct WorkThreads {
+    handle: runtime::Handle,
+    /// None once it is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl WorkThreads {
+    fn start() -> anyhow::Result<Self> {
+        let runtime = runtime::Builder::new_multi_thread().thread_name("work").enable_all().build();
+        let runtime = runtime.context("the threads of the loops cannot be started")?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
+    }
+
+    fn handle(&self) -> &runtime::Handle {
+        &self.handle
+    }
+}
+
+impl Drop for WorkThreads {
+    fn drop(&mut self) {
+        // Whoever drops it may not wait.
+        self.runtime.take().into_iter().for_each(Runtime::shutdown_background);
+    }
 }
 
 impl Running {

@@ -20,7 +20,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tracing::{debug, error, info, warn};
 
 use crate::alert::on_call::{Duty, duty};
@@ -65,6 +65,9 @@ const SAY_EVERY: Duration = Duration::from_secs(2);
 const LATE: TimeDelta = TimeDelta::days(2);
 /// The past is walked through again no sooner than this, unless there is much more of it than before.
 const AGAIN: TimeDelta = TimeDelta::minutes(10);
+/// How nice, as the system calls it, the thread is that learns: where cores are short it gets a tenth of one.
+#[cfg(target_os = "linux")]
+const GIVES_WAY: i32 = 10;
 
 /// Why a turn could not be finished.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +76,10 @@ pub enum PredictError {
     Store(#[from] StoreError),
     /// The next turn begins with the past again.
     #[error("the forecaster's thread ended before its time")]
-    Lost(#[source] tokio::task::JoinError),
+    Lost(#[source] oneshot::error::RecvError),
+    /// The system has no room for one more thread.
+    #[error("no thread can be started for the forecaster: {0}")]
+    NoThread(#[source] std::io::Error),
 }
 
 /// What the loop works with.
@@ -501,9 +507,18 @@ impl Progress {
     }
 }
 
-/// Does `work` on a thread where it keeps nobody waiting.
+/// Does `work` on a thread of its own that gives way to whatever else wants a core: alerts and answers do not wait for what
+/// is learned.
 async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, PredictError> {
-    tokio::task::spawn_blocking(work).await.map_err(PredictError::Lost)
+    let (hand_over, done) = oneshot::channel();
+    let work = move || {
+        // Elsewhere it would slow the whole process. One that may not give way works on as it is.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::nice(GIVES_WAY);
+        let _ = hand_over.send(work());
+    };
+    std::thread::Builder::new().name("forecast".to_owned()).spawn(work).map_err(PredictError::NoThread)?;
+    done.await.map_err(PredictError::Lost)
 }
 
 fn prediction(one: Candidate, now: DateTime<Utc>) -> Prediction {
