@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::error;
+use tracing::instrument::WithSubscriber;
 
 use self::attempt::Attempt;
 use self::gates::Gates;
@@ -232,7 +233,7 @@ impl Dispatch {
             let follows = std::mem::take(&mut self.follows);
             self.batch = std::mem::take(&mut self.ended).into();
             let recorded = self.recorder.clone().record(self.batch.clone());
-            self.recording.spawn(async move { (recorded.await, follows) });
+            self.recording.spawn(async move { (recorded.await, follows) }.with_current_subscriber());
         }
         room
     }
@@ -347,7 +348,7 @@ impl Dispatch {
                 gates: self.gates.clone(),
                 is_probe,
             };
-            let task = self.under_way.spawn(attempt.make(row));
+            let task = self.under_way.spawn(attempt.make(row).with_current_subscriber());
             self.places.insert(task.id(), Place { kind, is_probe, key });
         }
     }
