@@ -74,6 +74,14 @@ impl LastLooks {
         self.all().entry(tenant.clone()).or_default().waker.clone()
     }
 
+    /// Returns once a look at a ticket of `tenant` is wanted.
+    pub async fn one_is_wanted(&self, tenant: &TenantId) {
+        let waker = self.waker(tenant);
+        while self.wanted(tenant).is_empty() {
+            waker.notified().await;
+        }
+    }
+
     fn all(&self) -> MutexGuard<'_, HashMap<TenantId, Looks>> {
         // A panic under this lock leaves at worst one look too many.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -67,11 +67,16 @@ impl TenantSync {
             (*press, one.conversation.read_of.is_some(), one.ticket.first_response.due, one.ticket.id.clone())
         });
         self.note_unheard(pressing.iter().map(|(_, watched)| &**watched)).await?;
+        let (last_looks, tenant) = (self.last_looks.clone(), self.tenant.clone());
         for (index, (press, watched)) in pressing.into_iter().enumerate() {
             match press {
                 ReadPriority::LastLook if index < A_TURN => self.take_last_look(&watched, now).await?,
                 ReadPriority::LastLook => self.last_looks.answer(&self.tenant, &watched.ticket.id, now),
-                _ if index < A_TURN => self.look_at(&watched, Urgency::Background, now).await?,
+                // Where the budget is short, this one may wait for half a minute: no breach waits for that.
+                _ if index < A_TURN => tokio::select! {
+                    looked = self.look_at(&watched, Urgency::Background, now) => looked?,
+                    () = last_looks.one_is_wanted(&tenant) => return self.take_last_looks(self.clock.now()).await,
+                },
                 _ => break,
             }
         }
@@ -187,7 +192,6 @@ impl TenantSync {
                 return Ok(());
             }
         };
-        self.last_reads.insert(ticket.id.clone(), look);
         let said: Vec<_> = conversations.iter().filter_map(said).collect();
         let conversation = ConversationSummary {
             read_of: ticket.updated_at,
@@ -199,6 +203,7 @@ impl TenantSync {
         if let Some(at) = replies.map(|entry| entry.at).min().filter(|_| unanswered) {
             self.store.save_reply(&self.tenant, &ticket.id, at).await?;
         }
+        self.last_reads.insert(ticket.id.clone(), look);
         self.nudge.notify_one();
         Ok(())
     }

@@ -4,6 +4,7 @@ mod bad_minutes;
 pub mod desk;
 mod look_alike;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use desk::{Bench, Desk, Takes, at};
@@ -394,6 +395,36 @@ async fn a_reply_that_superops_did_not_count_is_found() {
     bench.calls();
     bench.turn_at(1).await;
     assert!(!bench.calls().contains(&"getTicketConversationList".to_owned()), "once is enough");
+}
+
+#[tokio::test]
+async fn a_conversation_that_is_read_on_the_side_is_left_for_one_that_a_breach_waits_for() {
+    let mut bench = Bench::with(|desk| {
+        for id in [1, 2] {
+            desk.add(id, "Open", at(-30));
+            desk.set(id, "createdTime", "2027-01-15T07:00:00");
+        }
+        desk.set(1, "firstResponseDueTime", "2027-01-15T08:10:00");
+        desk.conversations = vec![json!({ "type": "TECH_REPLY", "time": "2027-01-15T07:20:00" })];
+    })
+    .await;
+    let (looks, tenant) = (bench.sync.last_looks.clone(), bench.tenant().clone());
+    let read = Arc::new(Mutex::new(Vec::new()));
+    let (reads, pressing) = (read.clone(), TicketId::parse("2").unwrap());
+    bench.desk().twist = Some(Box::new(move |operation, input, answer| {
+        if operation == "getTicketConversationList" {
+            let mut reads = reads.lock().unwrap();
+            reads.push(input["ticketId"].as_str().unwrap().to_owned());
+            assert!(reads.len() > 1 || looks.waits(&tenant, &pressing, at(0)));
+        }
+        answer
+    }));
+    bench.turn().await;
+    assert_eq!(*read.lock().unwrap(), ["1", "2"]);
+    let found = async |id| bench.held(id).await.unwrap().replied_at;
+    assert_eq!((found(1).await, found(2).await), (None, Some(at(-40))));
+    bench.turn_at(1).await;
+    assert_eq!(bench.held(1).await.unwrap().replied_at, Some(at(-40)), "it was not given up");
 }
 
 #[tokio::test]
