@@ -21,7 +21,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -39,7 +39,7 @@ use crate::clock::SharedClock;
 use crate::config;
 use crate::last_looks::LastLooks;
 use crate::sla::policy::{Choice, Policy};
-use crate::sla::tenant_rules::{RulesConfig, TenantRules, Warn};
+use crate::sla::tenant_rules::{RulesConfig, TenantRules};
 use crate::store::sync::{Coverage, Lookup, SyncState, Unread};
 use crate::store::tickets::{Batch, Saved};
 use crate::store::{Store, StoreError};
@@ -491,14 +491,9 @@ impl TenantSync {
 /// The rules of a desk that promises nothing of its own.
 fn bare_rules(tenant: &config::Tenant) -> RulesConfig {
     RulesConfig {
-        tenant: tenant.id.clone(),
         words: tenant.statuses.clone(),
-        site_hours: false,
-        msp: None,
-        holiday_lists: BTreeMap::new(),
-        policies: Vec::new(),
-        warn: Warn::default(),
         automation_answers: tenant.automation_answers,
+        ..RulesConfig::bare(tenant.id.clone())
     }
 }
 

@@ -156,26 +156,17 @@ impl Quiet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sla::tenant_rules::{RulesConfig, Warn};
+    use crate::sla::tenant_rules::RulesConfig;
     use crate::ticket::tests::sample;
     use crate::ticket::watch::Bounds;
-    use crate::ticket::{Directory, StatusWords, TenantId};
+    use crate::ticket::{Directory, TenantId};
 
     fn at(second: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap()
     }
 
     fn rules() -> Arc<TenantRules> {
-        let rules = RulesConfig {
-            tenant: TenantId::parse("acme").unwrap(),
-            words: StatusWords::default(),
-            site_hours: false,
-            msp: None,
-            holiday_lists: Default::default(),
-            policies: Vec::new(),
-            warn: Warn::default(),
-            automation_answers: true,
-        };
+        let rules = RulesConfig::bare(TenantId::parse("acme").unwrap());
         Arc::new(TenantRules::new(rules, &Directory::default()))
     }
 

@@ -406,26 +406,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::sla::tenant_rules::{RulesConfig, Warn};
+    use crate::sla::tenant_rules::RulesConfig;
     use crate::ticket::tests::sample;
     use crate::ticket::watch::Bounds;
-    use crate::ticket::{Directory, Reported, StatusWords};
+    use crate::ticket::{Directory, Reported};
 
     fn at(minutes: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes)
     }
 
     fn rules() -> Arc<TenantRules> {
-        let rules = RulesConfig {
-            tenant: TenantId::parse("acme").unwrap(),
-            words: StatusWords::default(),
-            site_hours: false,
-            msp: None,
-            holiday_lists: BTreeMap::new(),
-            policies: Vec::new(),
-            warn: Warn::default(),
-            automation_answers: true,
-        };
+        let rules = RulesConfig::bare(TenantId::parse("acme").unwrap());
         Arc::new(TenantRules::new(rules, &Directory::default()))
     }
 

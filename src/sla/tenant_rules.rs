@@ -61,6 +61,22 @@ pub struct RulesConfig {
     pub automation_answers: bool,
 }
 
+impl RulesConfig {
+    /// Round the clock, without policies; all else as it is where nothing is said of it.
+    pub fn bare(tenant: TenantId) -> Self {
+        Self {
+            tenant,
+            words: StatusWords::default(),
+            site_hours: false,
+            msp: None,
+            holiday_lists: BTreeMap::new(),
+            policies: Vec::new(),
+            warn: Warn::default(),
+            automation_answers: true,
+        }
+    }
+}
+
 /// The rules, ready to be asked.
 #[derive(Debug)]
 pub struct TenantRules {

@@ -1,14 +1,12 @@
 //! What forecasters are told: a ticket made at minute 0, due after an hour, round the clock.
 
-use std::collections::BTreeMap;
-
 use super::*;
 use crate::sla::forecast::Forecaster;
 use crate::sla::tenant_rules::{RulesConfig, Warn};
 use crate::ticket::manual_override::ManualOverride;
 use crate::ticket::tests::sample;
 use crate::ticket::watch::Bounds;
-use crate::ticket::{Directory, Reported, StatusWords, TenantId};
+use crate::ticket::{Directory, Reported, TenantId};
 
 const KIND: ClockKind = ClockKind::Resolution;
 
@@ -17,16 +15,8 @@ fn at(minutes: i64) -> DateTime<Utc> {
 }
 
 fn rules() -> TenantRules {
-    let rules = RulesConfig {
-        tenant: TenantId::parse("acme").unwrap(),
-        words: StatusWords::default(),
-        site_hours: false,
-        msp: None,
-        holiday_lists: BTreeMap::new(),
-        policies: Vec::new(),
-        warn: Warn { at: vec![0.75], left: Vec::new() },
-        automation_answers: true,
-    };
+    let warn = Warn { at: vec![0.75], left: Vec::new() };
+    let rules = RulesConfig { warn, ..RulesConfig::bare(TenantId::parse("acme").unwrap()) };
     TenantRules::new(rules, &Directory::default())
 }
 
