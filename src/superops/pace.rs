@@ -32,6 +32,9 @@ const STANDSTILL: Duration = Duration::from_secs(61);
 /// Spread over this long, so that two programs on one token do not return in step.
 const STANDSTILL_JITTER: Duration = Duration::from_secs(5);
 
+/// One call that comes late is made up for.
+const LEAST_BURST: NonZeroU32 = NonZeroU32::new(2).unwrap();
+
 /// A throttle does not press the budget below this.
 const LEAST_BUDGET: u32 = 10;
 
@@ -257,9 +260,11 @@ fn half(per_minute: u32) -> u32 {
     (per_minute / 2).max(1)
 }
 
-/// A fifth of the budget may go at once: a page opens with a handful of calls, and a quiet minute is not lost.
+/// So many calls may go at once, a hundredth of the budget. Where all of it is used, calls that went together can only be
+/// followed a minute later, and together: for as long as they were ahead of an even pace, nobody may call, not even for
+/// a breach.
 fn burst(budget: u32) -> NonZeroU32 {
-    NonZeroU32::new(budget / 5).unwrap_or(NonZeroU32::MIN)
+    NonZeroU32::new(budget / 100).unwrap_or(NonZeroU32::MIN).max(LEAST_BURST)
 }
 
 fn smoother(budget: u32) -> Smoother {

@@ -72,6 +72,30 @@ async fn a_long_sync_uses_nearly_all_of_its_budget_and_is_never_throttled() {
     assert!((0.98..=1.0).contains(&used), "used {used:.4} of the budget");
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_urgent_call_goes_at_once_though_others_want_more_than_there_is() {
+    let pacer = Arc::new(Pacer::new(800));
+    let busy = pacer.clone();
+    let sweeping = tokio::spawn(async move {
+        loop {
+            let permit = busy.permit(Urgency::Routine, "pages").await;
+            sleep(Duration::from_millis(5)).await;
+            drop(permit);
+        }
+    });
+    let mut longest = Duration::ZERO;
+    for _ in 0..1_500 {
+        sleep(Duration::from_millis(120)).await;
+        let asked = Instant::now();
+        let permit = pacer.permit(Urgency::Urgent, "conversations").await;
+        longest = longest.max(asked.elapsed());
+        sleep(Duration::from_millis(5)).await;
+        drop(permit);
+    }
+    sweeping.abort();
+    assert!(longest < Duration::from_millis(700), "one waited for {longest:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
