@@ -407,24 +407,30 @@ impl Service {
             let version = self.rules_cache.versions(&tenant.id).await?.last().map(|last| last.number);
             snapshots.push((tenant, version, snapshot));
         }
-        let (mut tally, mut found) = (Tally::default(), Vec::new());
-        for snapshot in &snapshots {
-            for row in snapshot.2.rows.iter().filter(|row| wanted.names(row)) {
-                tally.add(row.standing);
-                found.extend(wanted.stands(&snapshot.2, row).then_some((snapshot, row)));
-            }
-        }
-        let total = found.len();
         let first = || snapshots.iter().map(|(.., snapshot)| snapshot.ranked_at()).max().unwrap_or(now);
         let as_of = after.as_ref().map_or_else(first, |(as_of, _)| as_of.within_a_day_of(now));
         let key = |(snapshot, row): &(&(&Tenant, Option<u32>, Arc<Snapshot>), &Row)| {
             order.key(&snapshot.0.id, &snapshot.2, row, as_of)
         };
+        let is_sorted = snapshots.len() == 1 && snapshots[0].2.ranked_at() == as_of && order.is_usual();
+        let (mut tally, mut found) = (Tally::default(), Vec::new());
+        for snapshot in &snapshots {
+            // What every page of a desk asks for: nothing but the first rows is looked at.
+            if wanted.is_all() && is_sorted && after.is_none() {
+                tally.join(&snapshot.2.tally);
+                found.extend(snapshot.2.rows.iter().take(limit + 1).map(|row| (snapshot, &**row)));
+                continue;
+            }
+            for row in snapshot.2.rows.iter().filter(|row| wanted.names(row)) {
+                tally.add(row.standing);
+                found.extend(wanted.stands(&snapshot.2, row).then_some((snapshot, &**row)));
+            }
+        }
+        let total = if wanted.is_all() { tally.total() } else { found.len() };
         if let Some((_, after)) = &after {
             found.retain(|one| order.compare(&key(one), after).is_gt());
         }
         let left = found.len();
-        let is_sorted = snapshots.len() == 1 && snapshots[0].2.ranked_at() == as_of && order.is_usual();
         if !is_sorted {
             let mut keyed: Vec<_> = found.into_iter().map(|one| (key(&one), one)).collect();
             keyed.sort_by(|(a, _), (b, _)| order.compare(a, b));

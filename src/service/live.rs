@@ -167,11 +167,12 @@ fn difference(before: Option<&Snapshot>, now: &Snapshot) -> (Vec<String>, bool) 
     }
     // Nearly all are the very same, which their address tells: what their ids are need not be asked.
     let mut gone: HashMap<_, _> = before.rows.iter().map(|row| (Arc::as_ptr(&row.watched), row)).collect();
-    let is_still = |before: Option<&Row>, row: &Row| before.is_some_and(|before| before.standing == row.standing);
+    let is_still = |before: Option<&Arc<Row>>, row: &Row| before.is_some_and(|before| before.standing == row.standing);
     let others = now.rows.iter().filter(|row| !is_still(gone.remove(&Arc::as_ptr(&row.watched)), row));
     let others: Vec<_> = others.collect();
     let mut known: HashMap<_, _> = gone.into_values().map(|row| (&row.watched.ticket.id, row)).collect();
-    let is_other = |row: &&&Row| known.remove(&row.watched.ticket.id).is_none_or(|before| !before.shows_the_same(row));
+    let is_other =
+        |row: &&&Arc<Row>| known.remove(&row.watched.ticket.id).is_none_or(|before| !before.shows_the_same(row));
     let mut changed: Vec<_> = others.iter().filter(is_other).map(|row| row.watched.ticket.id.to_string()).collect();
     changed.extend(known.into_keys().map(ToString::to_string));
     let more = changed.len() > MOST_NAMED;

@@ -5,6 +5,7 @@
 //! now; one without a due time can wait.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Days, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -167,7 +168,7 @@ fn standing(snapshot: &Snapshot, id: &RefId, name: &str, staffed: &Staffed<'_>, 
     let is_theirs = |ticket: &Ticket| ticket.technician.as_ref().is_some_and(|owner| owner.id == *id);
     let rows: Vec<_> = snapshot.rows.iter().filter(|row| is_theirs(&row.watched.ticket)).collect();
     let stand = |how: TicketStanding| rows.iter().filter(|row| row.standing == how).count();
-    let due = |row: &&super::snapshot::Row| {
+    let due = |row: &&Arc<super::snapshot::Row>| {
         let clocks = snapshot.clocks_of(row, staffed.now);
         let clock = clocks.iter().find(|clock| clock.kind == ClockKind::Resolution && clock.running)?;
         Some((staffed.until(clock.due?), row.watched.ticket.display_id.clone()))

@@ -6,13 +6,14 @@
 //! clocks stand is worked out anew when the ticket is new or its standing changes
 //! by the passing of time. So a desk that is read page by page keeps nobody
 //! waiting. Only the order is by time left, which passes: it is of one moment for
-//! all, and of a list at most a second old. What is shown of a single ticket is
-//! of the moment of the question.
+//! all, and of a list at most ten seconds old, or one if a ticket stands otherwise
+//! since. What is shown of a single ticket is of the moment of the question.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwapOption;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::try_join_all;
 
@@ -27,17 +28,34 @@ use crate::sla::standing::{CLOCK_NAMES, Tally, TicketStanding, clock_name};
 use crate::sla::tenant_rules::TenantRules;
 use crate::store::StoreError;
 use crate::store::tickets::OpenTickets;
-use crate::ticket::unlisted::{Unlisted, unlisted};
+use crate::ticket::unlisted::{CarriedStatuses, Unlisted};
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, Named, TenantId, Ticket, TicketId};
 
-/// How old the order of a list may be, on the wall.
-const FRESH: TimeDelta = TimeDelta::seconds(1);
-/// For so long it is believed, by the clock, that nothing changes before its known moment: counts need no order.
-const BELIEVED: TimeDelta = TimeDelta::minutes(1);
+/// How old the order may be that somebody reads.
+#[derive(Clone, Copy, Debug)]
+struct Fresh {
+    /// Where a ticket does not stand as it did then.
+    at_change: TimeDelta,
+    /// In any case: of two tickets one may be worked on meanwhile, and the other not.
+    at_most: TimeDelta,
+}
 
-/// The latest snapshot of each tenant; none while nobody has asked.
-pub type Snapshots = BTreeMap<TenantId, tokio::sync::Mutex<Option<Arc<Snapshot>>>>;
+/// Of a list, on the wall.
+const LISTED: Fresh = Fresh { at_change: TimeDelta::seconds(1), at_most: TimeDelta::seconds(10) };
+/// Where the order does not matter: for so long it is believed that nothing changes before its known moment.
+const COUNTED: Fresh = Fresh { at_change: TimeDelta::minutes(1), at_most: TimeDelta::minutes(1) };
+
+/// The latest snapshots of all tenants.
+pub type Snapshots = BTreeMap<TenantId, Latest>;
+
+/// The latest snapshot of a tenant; none while nobody has asked.
+#[derive(Default)]
+pub struct Latest {
+    taken: ArcSwapOption<Snapshot>,
+    /// Held by whoever takes the next one.
+    taking: tokio::sync::Mutex<()>,
+}
 
 /// What a snapshot is made from.
 #[derive(Clone)]
@@ -48,7 +66,6 @@ struct Inputs {
 }
 
 /// One open ticket.
-#[derive(Clone)]
 pub struct Row {
     pub watched: Arc<Watched>,
     /// What its history comes to: nothing of that changes by time alone.
@@ -63,6 +80,8 @@ pub struct Row {
     waiting_since: Option<DateTime<Utc>>,
     /// How each kind of clock stands that it has, as a place in [`CLOCK_NAMES`].
     clock_names: [Option<usize>; ClockKind::ALL.len()],
+    created_at: Option<DateTime<Utc>>,
+    is_unassigned: bool,
 }
 
 /// All open tickets of one tenant.
@@ -71,10 +90,12 @@ pub struct Snapshot {
     at: DateTime<Utc>,
     /// The moment by which the rows are in order.
     ranked_at: DateTime<Utc>,
+    /// Whether every ticket still stands as it did at that moment.
+    is_as_ranked: bool,
     /// When a standing changes next by the passing of time.
     next_change: Option<DateTime<Utc>>,
     /// Worst first.
-    pub rows: Vec<Row>,
+    pub rows: Vec<Arc<Row>>,
     /// Where the row of each ticket stands.
     places: OnceLock<HashMap<TicketId, usize>>,
     pub tally: Tally,
@@ -86,6 +107,7 @@ pub struct Snapshot {
     pub waiting_since: Option<DateTime<Utc>>,
     /// How many clocks of each kind stand how, in the order of [`CLOCK_NAMES`].
     pub clocks: [[usize; CLOCK_NAMES.len()]; ClockKind::ALL.len()],
+    carried: CarriedStatuses,
     /// Statuses that look closed or paused and are not listed, a sentence each.
     pub unlisted: Vec<String>,
 }
@@ -122,6 +144,8 @@ impl Row {
             next_change: clocks.iter().filter_map(|clock| clock.next_change).min(),
             waiting_since: clocks[0].running.then(|| watched.start(ClockKind::FirstResponse)).flatten(),
             clock_names: clocks.each_ref().map(|clock| name(clock).filter(|_| clock.is_kept())),
+            created_at: watched.ticket.created_at,
+            is_unassigned: watched.ticket.technician.is_none(),
             watched: watched.clone(),
             clocks: walked,
         }
@@ -146,8 +170,7 @@ impl Row {
     /// What tickets are sorted by: how they stand, then who has least time left; of those without a running clock, the
     /// latest opened first.
     pub fn rank(&self) -> impl Ord + use<'_> {
-        let ticket = &self.watched.ticket;
-        (self.ranked, Reverse(ticket.created_at), &ticket.id)
+        (self.ranked, Reverse(self.created_at), &self.watched.ticket.id)
     }
 }
 
@@ -158,16 +181,15 @@ fn least_left(clocks: &view::Clocks<'_>) -> TimeDelta {
 }
 
 impl Snapshot {
-    /// Works out how all tickets stand at `now`, with what `before` knows of them; its order is kept if it is younger
-    /// than `fresh`.
-    fn take(before: Option<Arc<Self>>, inputs: Inputs, fresh: TimeDelta, now: DateTime<Utc>) -> Self {
+    /// Works out how all tickets stand at `now`, with what `before` knows of them; its order is kept if it is `fresh`.
+    fn take(before: Option<Arc<Self>>, inputs: Inputs, fresh: Fresh, now: DateTime<Utc>) -> Self {
         let before = before.filter(|before| Arc::ptr_eq(&before.inputs.rules, &inputs.rules));
-        let kept =
-            before.as_ref().filter(|before| before.is_ranked_within(fresh, now) && before.inputs.judge_like(&inputs));
+        let kept = before.as_ref().filter(|before| before.is_ranked(fresh, now) && before.inputs.judge_like(&inputs));
         let ranked_at = kept.map_or(now, |before| before.ranked_at);
         let mut taken = Self {
             at: now,
             ranked_at,
+            is_as_ranked: true,
             next_change: None,
             rows: Vec::with_capacity(inputs.open.len()),
             places: OnceLock::new(),
@@ -176,48 +198,55 @@ impl Snapshot {
             likely: 0,
             waiting_since: None,
             clocks: Default::default(),
+            carried: before.as_ref().map(|before| before.carried.clone()).unwrap_or_default(),
             unlisted: Vec::new(),
             inputs: inputs.clone(),
         };
+        let words = inputs.rules.words();
         // By address: a ticket that was read anew has another one, and while we hold it no other can have its.
         let mut unseen: HashMap<_, _> = inputs.open.values().map(|watched| (Arc::as_ptr(watched), watched)).collect();
         for row in before.iter().flat_map(|before| &before.rows) {
-            let Some(watched) = unseen.remove(&Arc::as_ptr(&row.watched)) else { continue };
+            let Some(watched) = unseen.remove(&Arc::as_ptr(&row.watched)) else {
+                taken.carried.remove(&row.watched, words);
+                continue;
+            };
             let is_kept = kept.is_some() && row.is_true_at(now);
-            let anew = || Row::of(watched, row.clocks.clone(), &inputs, ranked_at, now);
+            let anew = || Arc::new(Row::of(watched, row.clocks.clone(), &inputs, ranked_at, now));
             taken.add(if is_kept { row.clone() } else { anew() });
         }
         for watched in unseen.into_values() {
-            taken.add(Row::of(watched, Arc::new(Clocks::of(watched, &inputs.rules)), &inputs, ranked_at, now));
+            taken.carried.add(watched, words);
+            let clocks = Arc::new(Clocks::of(watched, &inputs.rules));
+            taken.add(Arc::new(Row::of(watched, clocks, &inputs, ranked_at, now)));
         }
         // Most are in order already, which this way of sorting makes use of.
         taken.rows.sort_by(|a, b| a.rank().cmp(&b.rank()));
-        let found = unlisted(inputs.rules.words(), [], inputs.open.values().map(Arc::as_ref));
-        taken.unlisted = found.iter().map(Unlisted::words).collect();
+        taken.unlisted = taken.carried.unlisted(words).iter().map(Unlisted::words).collect();
         taken
     }
 
-    fn add(&mut self, row: Row) {
+    fn add(&mut self, row: Arc<Row>) {
         for (counts, place) in self.clocks.iter_mut().zip(row.clock_names) {
             place.into_iter().for_each(|place| counts[place] += 1);
         }
         self.next_change = row.next_change.into_iter().chain(self.next_change).min();
+        self.is_as_ranked &= row.standing == row.ranked.0;
         self.tally.add(row.standing);
-        self.unassigned += usize::from(row.watched.ticket.technician.is_none());
+        self.unassigned += usize::from(row.is_unassigned);
         let is_likely = matches!(row.risk, Some(Risk::High | Risk::Critical));
         self.likely += usize::from(is_likely && row.standing != TicketStanding::Breached);
         self.waiting_since = row.waiting_since.into_iter().chain(self.waiting_since).min();
         self.rows.push(row);
     }
 
-    /// Whether it tells how things stand at `now`, in an order younger than `fresh`.
-    fn holds(&self, inputs: &Inputs, fresh: TimeDelta, now: DateTime<Utc>) -> bool {
+    /// Whether it tells how things stand at `now`, in an order that is `fresh`.
+    fn holds(&self, inputs: &Inputs, fresh: Fresh, now: DateTime<Utc>) -> bool {
         let unchanged = self.next_change.is_none_or(|change| now < change);
-        self.inputs.are(inputs) && unchanged && self.is_ranked_within(fresh, now)
+        self.inputs.are(inputs) && unchanged && self.is_ranked(fresh, now)
     }
 
-    fn is_ranked_within(&self, fresh: TimeDelta, now: DateTime<Utc>) -> bool {
-        (now - self.ranked_at).abs() < fresh
+    fn is_ranked(&self, fresh: Fresh, now: DateTime<Utc>) -> bool {
+        (now - self.ranked_at).abs() < if self.is_as_ranked { fresh.at_most } else { fresh.at_change }
     }
 
     pub fn rules(&self) -> &TenantRules {
@@ -280,12 +309,12 @@ impl Service {
         tenants: impl Iterator<Item = &'a Tenant>,
         now: DateTime<Utc>,
     ) -> Result<Vec<(&'a Tenant, Arc<Snapshot>)>, StoreError> {
-        try_join_all(tenants.map(async |tenant| Ok((tenant, self.snapshot_within(BELIEVED, tenant, now).await?)))).await
+        try_join_all(tenants.map(async |tenant| Ok((tenant, self.snapshot_within(COUNTED, tenant, now).await?)))).await
     }
 
     /// How the open tickets of `tenant` stand at `now`.
     pub(super) async fn snapshot(&self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Arc<Snapshot>, StoreError> {
-        self.snapshot_within(FRESH, tenant, now).await
+        self.snapshot_within(LISTED, tenant, now).await
     }
 
     async fn inputs(&self, tenant: &Tenant) -> Result<Inputs, StoreError> {
@@ -296,26 +325,36 @@ impl Service {
 
     async fn snapshot_within(
         &self,
-        fresh: TimeDelta,
+        fresh: Fresh,
         tenant: &Tenant,
         now: DateTime<Utc>,
     ) -> Result<Arc<Snapshot>, StoreError> {
-        let fresh = fresh.max(FRESH * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX));
-        let Some(place) = self.snapshots.get(&tenant.id) else {
-            return Ok(Arc::new(Snapshot::take(None, self.inputs(tenant).await?, fresh, now)));
+        // The clock of a demo runs ahead of whoever reads.
+        let speed = i32::try_from(self.clock.speed()).unwrap_or(i32::MAX);
+        let fresh = Fresh {
+            at_change: fresh.at_change.max(LISTED.at_change * speed),
+            at_most: fresh.at_most.max(LISTED.at_most * speed),
         };
-        // Who comes meanwhile waits for this one, and takes it too. What it is made from is read only then: what was read
-        // before the wait would be older than what is held, and each who waited would take a snapshot of its own.
-        let mut held = place.lock().await;
         let inputs = self.inputs(tenant).await?;
-        if let Some(held) = held.as_ref().filter(|held| held.holds(&inputs, fresh, now)) {
-            return Ok(held.clone());
+        let Some(latest) = self.snapshots.get(&tenant.id) else {
+            return Ok(Arc::new(Snapshot::take(None, inputs, fresh, now)));
+        };
+        let held = |inputs: &Inputs| latest.taken.load_full().filter(|held| held.holds(inputs, fresh, now));
+        if let Some(held) = held(&inputs) {
+            return Ok(held);
         }
-        let before = held.take();
+        // Who comes meanwhile waits for this one, and takes it too. What it is made from is read anew after the wait: what
+        // was read before it would be older than what is held, and each who waited would take a snapshot of its own.
+        let _taking = latest.taking.lock().await;
+        let inputs = self.inputs(tenant).await?;
+        if let Some(held) = held(&inputs) {
+            return Ok(held);
+        }
+        let before = latest.taken.load_full();
         // A large desk takes some milliseconds: no loop has to wait for that.
-        let taking = tokio::task::spawn_blocking(move || Snapshot::take(before, inputs, fresh, now));
-        let taken = Arc::new(taking.await.map_err(|error| StoreError::Unreadable(error.to_string()))?);
-        *held = Some(taken.clone());
+        let taking = tokio::task::spawn_blocking(move || Arc::new(Snapshot::take(before, inputs, fresh, now)));
+        let taken = taking.await.map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        latest.taken.store(Some(taken.clone()));
         Ok(taken)
     }
 }
@@ -355,6 +394,12 @@ impl Filter {
             priority: lower(&query.priority),
             words: lower(&query.text).iter().flat_map(|text| text.split_whitespace()).map(str::to_owned).collect(),
         })
+    }
+
+    /// Whether all tickets are asked for, of the tenants that it asks for.
+    pub fn is_all(&self) -> bool {
+        let Self { tenant: _, risk, standing, technician, client, priority, words } = self;
+        [risk, standing, technician, client, priority].into_iter().all(Option::is_none) && words.is_empty()
     }
 
     /// Whether tickets of `tenant` can be among them.
@@ -446,13 +491,13 @@ mod tests {
                 open.insert(TicketId::parse(&id.to_string()).unwrap(), read(id, status, due, now));
                 let inputs =
                     Inputs { open: Arc::new(open.clone()), rules: rules.clone(), forecasts: forecasts.clone() };
-                let kept = Arc::new(Snapshot::take(before.take(), inputs.clone(), BELIEVED, now));
-                let anew = Snapshot::take(None, inputs.clone(), BELIEVED, now);
+                let kept = Arc::new(Snapshot::take(before.take(), inputs.clone(), COUNTED, now));
+                let anew = Snapshot::take(None, inputs.clone(), COUNTED, now);
                 let counts = |of: &Snapshot| (of.tally, of.clocks, of.unassigned, of.waiting_since, of.unlisted.clone());
                 prop_assert_eq!(counts(&kept), counts(&anew));
-                prop_assert!(kept.holds(&inputs, BELIEVED, now));
+                prop_assert!(kept.holds(&inputs, COUNTED, now));
                 // Whoever reads on after the first page has all tickets by where they stood at its moment.
-                let then = Snapshot::take(None, inputs, BELIEVED, kept.ranked_at);
+                let then = Snapshot::take(None, inputs, COUNTED, kept.ranked_at);
                 let order = |of: &Snapshot| of.rows.iter().map(|row| row.watched.ticket.id.clone()).collect::<Vec<_>>();
                 prop_assert_eq!(order(&kept), order(&then));
                 before = Some(kept);
@@ -469,11 +514,11 @@ mod tests {
             let (rules, forecasts) = (rules.clone(), forecasts.clone());
             Inputs { open: Arc::new(open.clone()), rules, forecasts }
         };
-        let first = Arc::new(Snapshot::take(None, inputs(&open), BELIEVED, at(1) + TimeDelta::seconds(40)));
+        let first = Arc::new(Snapshot::take(None, inputs(&open), COUNTED, at(1) + TimeDelta::seconds(40)));
         let changed = read(1, 0, 700, at(1));
         open.insert(changed.ticket.id.clone(), changed);
         let now = at(2) + TimeDelta::seconds(10);
-        let second = Snapshot::take(Some(first.clone()), inputs(&open), BELIEVED, now);
+        let second = Snapshot::take(Some(first.clone()), inputs(&open), COUNTED, now);
         assert_eq!(second.ranked_at, first.ranked_at);
         let standing = |of: &Snapshot, id: &str| {
             of.rows.iter().find(|row| row.watched.ticket.id.as_str() == id).map(|row| (row.standing, row.ranked.0))
@@ -481,7 +526,7 @@ mod tests {
         use TicketStanding::{Breached, OnTrack};
         assert_eq!(standing(&second, "2"), Some((Breached, OnTrack)), "its time was up meanwhile");
         assert_eq!(standing(&second, "1"), Some((OnTrack, OnTrack)));
-        let list = Snapshot::take(Some(first), inputs(&open), FRESH, now);
+        let list = Snapshot::take(Some(first), inputs(&open), LISTED, now);
         assert_eq!((list.ranked_at, standing(&list, "2")), (now, Some((Breached, Breached))));
     }
 }

@@ -64,24 +64,58 @@ pub fn unlisted<'a>(
     names: impl IntoIterator<Item = &'a String>,
     open: impl IntoIterator<Item = &'a Watched>,
 ) -> Vec<Unlisted> {
-    let mut carried: BTreeMap<&str, (usize, usize)> = names.into_iter().map(|name| (name.as_str(), (0, 0))).collect();
-    for watched in open {
-        let Some(status) = watched.ticket.status.as_deref() else { continue };
-        let (tickets, over) = carried.entry(status).or_default();
-        *tickets += 1;
-        *over += usize::from(is_over(watched, words));
+    let mut carried = CarriedStatuses(names.into_iter().map(|name| (name.clone(), Carriers::default())).collect());
+    open.into_iter().for_each(|watched| carried.add(watched, words));
+    carried.unlisted(words)
+}
+
+/// The statuses that tickets carry, and how many carry each.
+#[derive(Clone, Debug, Default)]
+pub struct CarriedStatuses(BTreeMap<String, Carriers>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Carriers {
+    tickets: usize,
+    /// Of them those that count as over in it.
+    over: usize,
+}
+
+impl CarriedStatuses {
+    /// Counts a ticket.
+    pub fn add(&mut self, watched: &Watched, words: &StatusWords) {
+        let Some(status) = watched.ticket.status.as_deref() else { return };
+        let over = usize::from(is_over(watched, words));
+        match self.0.get_mut(status) {
+            Some(carriers) => (carriers.tickets, carriers.over) = (carriers.tickets + 1, carriers.over + over),
+            None => drop(self.0.insert(status.to_owned(), Carriers { tickets: 1, over })),
+        }
     }
-    let suspect = |(status, (tickets, over)): (&str, (usize, usize))| {
-        let is_open = words.meaning(Some(status)) == StatusMeaning::Open;
-        let (why, tickets) = match looks_like(status).filter(|_| is_open) {
-            Some(StatusMeaning::Closed) => (Suspect::LooksClosed, tickets),
-            Some(_) => (Suspect::LooksPaused, tickets),
-            None if is_open && over > 0 => (Suspect::KeepsOver, over),
-            None => return None,
+
+    /// Takes back that a ticket, as it was then, was counted by the same `words`.
+    pub fn remove(&mut self, watched: &Watched, words: &StatusWords) {
+        let Some(status) = watched.ticket.status.as_deref() else { return };
+        let Some(carriers) = self.0.get_mut(status) else { return };
+        carriers.tickets = carriers.tickets.saturating_sub(1);
+        carriers.over = carriers.over.saturating_sub(usize::from(is_over(watched, words)));
+        if carriers.tickets == 0 {
+            self.0.remove(status);
+        }
+    }
+
+    /// Those that are listed nowhere and should be.
+    pub fn unlisted(&self, words: &StatusWords) -> Vec<Unlisted> {
+        let suspect = |(status, carriers): (&String, &Carriers)| {
+            let is_open = words.meaning(Some(status)) == StatusMeaning::Open;
+            let (why, tickets) = match looks_like(status).filter(|_| is_open) {
+                Some(StatusMeaning::Closed) => (Suspect::LooksClosed, carriers.tickets),
+                Some(_) => (Suspect::LooksPaused, carriers.tickets),
+                None if is_open && carriers.over > 0 => (Suspect::KeepsOver, carriers.over),
+                None => return None,
+            };
+            Some(Unlisted { status: status.clone(), why, tickets })
         };
-        Some(Unlisted { status: status.to_owned(), why, tickets })
-    };
-    carried.into_iter().filter_map(suspect).collect()
+        self.0.iter().filter_map(suspect).collect()
+    }
 }
 
 /// Whether the ticket was over, and counts so in a status that is no closed one.
