@@ -331,7 +331,7 @@ impl Service {
     ) -> Result<(), StoreError> {
         let tenants: BTreeSet<&TenantId> = tickets.iter().map(|(tenant, _)| tenant).collect();
         let mut held: HashMap<_, Vec<TicketHold>> = HashMap::new();
-        for row in self.store.held_alerts(&Vec::from_iter(tenants)).await? {
+        for row in &*self.held_alerts(&tenants, now).await? {
             // Its time may be up, and the loop that notes it about to.
             let Some(hold) = row.life.held().filter(|hold| hold.until.is_none_or(|until| now < until)) else {
                 continue;

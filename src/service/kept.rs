@@ -3,7 +3,7 @@
 //! Whoever writes through this process, or another replica, is noticed at once; what the command line does to a file is
 //! seen by its row in the audit log. What neither tells holds for a minute at most.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use tokio::sync::OnceCell;
 
 use super::forecast::Predicted;
 use super::{Reach, Service};
+use crate::store::alerts::AlertRow;
 use crate::store::audit::LastChange;
 use crate::store::ended::Between;
 use crate::store::outbox::Tally;
@@ -38,7 +39,7 @@ impl Version {
         // Before anything is read: what is written meanwhile makes it another version.
         let written = store.times_written();
         let minute = now.timestamp().div_euclid(60);
-        Ok(Self { written, last_change: store.last_change().await?, minute })
+        Ok(Self { written, last_change: store.last_change_noticed(now).await?, minute })
     }
 }
 
@@ -114,6 +115,7 @@ pub struct Kept {
     quarantined: OfVersion<TenantId, usize>,
     messages: OfVersion<Option<TenantId>, Tally>,
     open_alerts: Newest<Arc<[OpenAlert]>>,
+    held_alerts: Newest<Arc<[AlertRow]>>,
     predicted: Newest<Arc<[Predicted]>>,
     resolved: Newest<usize>,
     closed: Newest<usize>,
@@ -126,6 +128,7 @@ impl Default for Kept {
             quarantined: Answers::new(MOST, A_MINUTE),
             messages: Answers::new(MOST, A_MINUTE),
             open_alerts: Newest::default(),
+            held_alerts: Newest::default(),
             predicted: Newest::default(),
             resolved: Newest::default(),
             closed: Newest::default(),
@@ -150,6 +153,18 @@ impl Service {
         let ids: Vec<_> = tenants.iter().collect();
         let ask = async { Ok(self.store.open_alerts(&ids).await?.into()) };
         self.kept.open_alerts.get(tenants.clone(), version, ask).await
+    }
+
+    /// The alerts of `tenants` that somebody holds.
+    pub(super) async fn held_alerts(
+        &self,
+        tenants: &BTreeSet<&TenantId>,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<[AlertRow]>, StoreError> {
+        let version = self.alerts_version(now).await?;
+        let ids: Vec<_> = tenants.iter().copied().collect();
+        let ask = async { Ok(self.store.held_alerts(&ids).await?.into()) };
+        self.kept.held_alerts.get(ids.iter().copied().cloned().collect(), version, ask).await
     }
 
     /// How many resolved alerts there are within `scope`: of this minute, or since an alert was written.
@@ -213,7 +228,7 @@ impl Service {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::audit::Author;
+    use crate::store::audit::{Author, NOTICED};
     use crate::store::saved_views::Owner;
 
     #[tokio::test]
@@ -260,7 +275,7 @@ mod tests {
         let author = Author { who: "mia".to_owned(), origin: "command line".to_owned() };
         let (owner, name) = (Owner::Shared(Reach::All), "a view".to_owned());
         beside.save_view(owner, name, "{}".to_owned(), author, now).await.unwrap();
-        assert_ne!(version(now).await, before, "by the command line, beside us");
+        assert_ne!(version(now + NOTICED).await, before, "by the command line, beside us");
         assert_eq!(store.tally(&Reach::All, now).await.unwrap().pending, 0);
     }
 }

@@ -2,6 +2,8 @@
 
 pub mod chain;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use self::chain::Link;
@@ -86,6 +88,24 @@ pub struct LastChange {
     at: i64,
 }
 
+/// What another process has done to the file of the store is noticed within this time.
+pub const NOTICED: TimeDelta = TimeDelta::milliseconds(250);
+
+/// The last change by a person as it was found a moment ago.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Noticed {
+    last_change: Option<LastChange>,
+    at: DateTime<Utc>,
+    /// How often had been written by then; none: nobody has asked yet.
+    written: Option<u64>,
+}
+
+impl Noticed {
+    fn holds(&self, written: u64, now: DateTime<Utc>) -> bool {
+        self.written == Some(written) && (now - self.at).abs() < NOTICED
+    }
+}
+
 /// As long as nobody is seen to change anything, what was read is believed for so long: nothing hangs on a single sign.
 const BELIEVED: TimeDelta = TimeDelta::minutes(1);
 
@@ -110,6 +130,20 @@ impl Store {
             .fetch_optional(&self.reads)
             .await?;
         Ok(last.map(|(number, at)| LastChange { number, at }))
+    }
+
+    /// The same, for whoever asks again and again: what this process has written is seen at once, what another has, a
+    /// moment later.
+    pub async fn last_change_noticed(&self, now: DateTime<Utc>) -> Result<Option<LastChange>, StoreError> {
+        // Before it is read: what is written meanwhile makes it old.
+        let written = self.times_written();
+        let noticed = self.caches.noticed.load();
+        if noticed.holds(written, now) {
+            return Ok(noticed.last_change);
+        }
+        let last_change = self.last_change().await?;
+        self.caches.noticed.store(Arc::new(Noticed { last_change, at: now, written: Some(written) }));
+        Ok(last_change)
     }
 
     /// What people changed.

@@ -11,10 +11,12 @@ use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
 use moka::sync::Cache;
 use tokio::sync::OwnedMutexGuard;
 
 use super::StoreError;
+use super::audit::Noticed;
 use super::tickets::OpenTickets;
 use crate::telemetry::{CacheLabels, CacheName, Telemetry};
 use crate::ticket::watch::Watched;
@@ -31,6 +33,7 @@ pub struct Caches {
     pub single: Counted<(TenantId, TicketId), Arc<Watched>>,
     /// How often predictions were.
     pub predictions: AtomicU64,
+    pub noticed: ArcSwap<Noticed>,
     turns: Mutex<HashMap<TenantId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -44,6 +47,7 @@ impl Caches {
             people: Counted::new("people", TENANTS, telemetry.clone()),
             single: Counted::new("tickets", SINGLE_TICKETS, telemetry),
             predictions: AtomicU64::new(0),
+            noticed: ArcSwap::default(),
             turns: Mutex::default(),
         }
     }
