@@ -36,7 +36,7 @@ const STREAMS_MB: u64 = 60;
 /// How long each question is asked.
 const TAKEN: Duration = Duration::from_secs(15);
 /// As many as the configuration allows one caller.
-const SERVER: &str = "[server]\nrequests_per_second = 10000\n";
+const SERVER: &str = "[server]\nrequests_per_second = 100000\n";
 /// Each breach is told by mail and text at once, and nothing before.
 const ALERTS: &str = "[alerts]\nwarn_at = []\n[alerts.pace]\nsingly = true\nnight = \"none\"\n[alerts.limits]\n\
                       sms_per_number = []\nsms_per_day = 0\nbundle_from = 1000000\n[[alerts.steps]]\nafter = \"0s\"\n\

@@ -53,8 +53,8 @@ fn origin(text: &str) -> Result<String, String> {
 }
 
 fn rate(number: i64) -> Result<NonZeroU32, String> {
-    let rate = u32::try_from(number).ok().filter(|rate| *rate <= 10_000).and_then(NonZeroU32::new);
-    rate.ok_or_else(|| "must be from 1 to 10000".to_owned())
+    let rate = u32::try_from(number).ok().filter(|rate| *rate <= 100_000).and_then(NonZeroU32::new);
+    rate.ok_or_else(|| "must be from 1 to 100000".to_owned())
 }
 
 fn log_format(text: &str) -> Result<LogFormat, String> {

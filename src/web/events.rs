@@ -19,6 +19,7 @@ use super::auth::Caller;
 use super::{Problem, Web};
 use crate::service::Reach;
 use crate::service::live::{Listening, Numbered};
+use crate::store::audit::LastChange;
 
 /// As often it is said that nothing has changed: a page, and a proxy, knows by it that the stream lives. As often it is
 /// asked whether the listener may still know.
@@ -48,6 +49,8 @@ struct Listener {
     news: tokio::sync::broadcast::Receiver<Numbered>,
     closed: watch::Receiver<bool>,
     beat: Interval,
+    /// The last change by a person when it was found that the listener may know.
+    proven: Option<Option<LastChange>>,
 }
 
 impl Listener {
@@ -64,11 +67,22 @@ impl Listener {
         };
         let mut beat = interval_at(Instant::now() + BEAT, BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { web, caller, headers, ready: first.into_iter(), news, closed, beat }
+        Self { web, caller, headers, ready: first.into_iter(), news, closed, beat, proven: None }
     }
 
-    /// Whether the token or session that opened the stream is still good for as much.
-    async fn may_listen(&self) -> bool {
+    /// Whether the token or session that opened the stream is still good for as much. Nobody can have taken that away
+    /// while no person has changed anything, and its own time is looked at with each beat.
+    async fn may_listen(&mut self, is_beat: bool) -> bool {
+        let last_change = self.web.store.last_change_noticed(self.web.service.now()).await.ok();
+        if !is_beat && last_change.is_some() && last_change == self.proven {
+            return true;
+        }
+        let may = self.is_still_good().await;
+        self.proven = last_change.filter(|_| may);
+        may
+    }
+
+    async fn is_still_good(&self) -> bool {
         match Caller::again(&self.headers, &self.web).await {
             Ok(now) => match (now.tenant(), &self.caller.scope) {
                 (None, _) => true,
@@ -83,20 +97,20 @@ impl Listener {
         if let Some(event) = self.ready.next() {
             return Some(event);
         }
-        let event = loop {
+        let (event, is_beat) = loop {
             let heard = tokio::select! {
                 () = async { drop(self.closed.wait_for(|closed| *closed).await) } => return None,
-                _ = self.beat.tick() => break Event::default().event("beat").data("{}"),
+                _ = self.beat.tick() => break (Event::default().event("beat").data("{}"), true),
                 heard = self.news.recv() => heard,
             };
             match heard {
-                Ok(one) if self.is_theirs(&one) => break event(&self.web, &one)?,
+                Ok(one) if self.is_theirs(&one) => break (event(&self.web, &one)?, false),
                 Ok(_) => {}
-                Err(RecvError::Lagged(_)) => break Event::default().event("hello").data("{}"),
+                Err(RecvError::Lagged(_)) => break (Event::default().event("hello").data("{}"), false),
                 Err(RecvError::Closed) => return None,
             }
         };
-        self.may_listen().await.then_some(event)
+        self.may_listen(is_beat).await.then_some(event)
     }
 
     fn is_theirs(&self, one: &Numbered) -> bool {
