@@ -6,6 +6,9 @@
 //! until a minute after its answer arrived. SuperOps sees a call somewhere in
 //! between, so however the network jitters, its own window never overflows.
 //!
+//! An urgent call need not wait for its turn: it goes before its time, and those
+//! that can wait make up for it, so that the pace is even all the same.
+//!
 //! When SuperOps says it was too much all the same (other programs may use the
 //! same token), everybody waits out the minute, and the budget shrinks; it
 //! grows back by one call a minute.
@@ -19,7 +22,7 @@ use governor::clock::Clock as GovernorClock;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
+use governor::{NotUntil, Quota, RateLimiter};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
@@ -105,6 +108,19 @@ impl Pacer {
         }
     }
 
+    /// Returns once nothing but the even pace holds up calls of `urgency`.
+    pub async fn free_for(&self, urgency: Urgency) {
+        loop {
+            let changed = self.changed.notified();
+            let turn = self.state().free_for(urgency, Instant::now());
+            match turn {
+                Turn::Now => return,
+                Turn::NotBefore(at) => tokio::select! { () = sleep_until(at) => {}, () = changed => {} },
+                Turn::Behind => changed.await,
+            }
+        }
+    }
+
     /// SuperOps said that it was too much: nobody calls for a minute, and then we ask for less.
     pub fn throttled(&self) {
         let jitter = STANDSTILL_JITTER.mul_f64(fastrand::f64());
@@ -151,6 +167,9 @@ struct State {
     /// When the answers of the last minute arrived, in order.
     answered: VecDeque<Instant>,
     closed_until: Instant,
+    /// Urgent calls that went before their time, and that nobody has made up for yet.
+    ahead: u32,
+    called_at: Instant,
     grows_at: Instant,
     queue: Queue,
 }
@@ -166,6 +185,8 @@ impl State {
             in_flight: 0,
             answered: VecDeque::new(),
             closed_until: now,
+            ahead: 0,
+            called_at: now,
             grows_at: now,
             queue: Queue::default(),
         }
@@ -173,23 +194,58 @@ impl State {
 
     /// Whether the waiter `id` may go; if so it is out of the queue and counted.
     fn turn(&mut self, id: u64, now: Instant) -> Turn {
-        if self.queue.head() != Some(id) {
-            return Turn::Behind;
+        let Some((urgency, _)) = self.queue.head().filter(|(_, head)| *head == id) else { return Turn::Behind };
+        let turn = self.hindrance(urgency, now);
+        if turn != Turn::Now {
+            return turn;
         }
+        match self.even_pace(now) {
+            Turn::Now => {}
+            _ if urgency == Urgency::Urgent && self.ahead < most_ahead(self.budget) => self.ahead += 1,
+            turn => return turn,
+        }
+        self.queue.serve_head();
+        self.in_flight += 1;
+        self.called_at = now;
+        Turn::Now
+    }
+
+    /// Whether a call of `urgency` would only be held up by the even pace, if one came now.
+    fn free_for(&mut self, urgency: Urgency, now: Instant) -> Turn {
+        match self.queue.head() {
+            Some((first, _)) if first < urgency => Turn::Behind,
+            _ => self.hindrance(urgency, now),
+        }
+    }
+
+    /// What keeps calls of `urgency` back, but for the even pace.
+    fn hindrance(&mut self, urgency: Urgency, now: Instant) -> Turn {
         self.grow(now);
         if now < self.closed_until {
             return Turn::NotBefore(self.closed_until);
         }
         let turn = self.under_cap(now);
-        if turn != Turn::Now {
+        if turn != Turn::Now || urgency == Urgency::Urgent {
             return turn;
         }
-        if let Err(early) = self.smoother.check() {
-            return Turn::NotBefore(now + early.wait_time_from(self.smoother.clock().now()));
+        // Where nobody has called for so long, that has made up for it.
+        if self.called_at + (WINDOW / self.budget) * self.ahead <= now {
+            self.ahead = 0;
         }
-        self.queue.serve_head();
-        self.in_flight += 1;
+        while self.ahead > 0 {
+            let turn = self.even_pace(now);
+            if turn != Turn::Now {
+                return turn;
+            }
+            self.ahead -= 1;
+        }
         Turn::Now
+    }
+
+    /// One call less may go from now on, if one may go now.
+    fn even_pace(&self, now: Instant) -> Turn {
+        let wait = |early: NotUntil<Nanos>| early.wait_time_from(self.smoother.clock().now());
+        self.smoother.check().map_or_else(|early| Turn::NotBefore(now + wait(early)), |()| Turn::Now)
     }
 
     /// The hard cap.
@@ -267,6 +323,11 @@ fn burst(budget: u32) -> NonZeroU32 {
     NonZeroU32::new(budget / 100).unwrap_or(NonZeroU32::MIN).max(LEAST_BURST)
 }
 
+/// So many urgent calls may be ahead of the even pace.
+fn most_ahead(budget: u32) -> u32 {
+    (budget / 5).max(1)
+}
+
 fn smoother(budget: u32) -> Smoother {
     let budget = NonZeroU32::new(budget).unwrap_or(NonZeroU32::MIN);
     let quota = Quota::per_minute(budget).allow_burst(burst(budget.get()));
@@ -308,9 +369,11 @@ impl Queue {
         self.last_id
     }
 
-    fn head(&self) -> Option<u64> {
-        let line = self.lines.iter().find(|line| !line.is_empty())?;
-        line.front()?.1.front().copied()
+    /// Who is served next.
+    fn head(&self) -> Option<(Urgency, u64)> {
+        let lines = [Urgency::Urgent, Urgency::Routine, Urgency::Background].into_iter().zip(&self.lines);
+        let (urgency, line) = lines.into_iter().find(|(_, line)| !line.is_empty())?;
+        Some((urgency, *line.front()?.1.front()?))
     }
 
     /// Takes the head out; its operation goes to the end of the line.

@@ -149,9 +149,9 @@ async fn a_busy_operation_does_not_keep_the_others_waiting() {
 #[tokio::test(start_paused = true)]
 async fn a_waiter_that_gives_up_holds_up_nobody() {
     let (pacer, log) = (busy().await, Log::default());
-    let gone = waiter(&pacer, Urgency::Urgent, "gone", &log);
+    let gone = waiter(&pacer, Urgency::Routine, "gone", &log);
     tokio::task::yield_now().await;
-    let stays = waiter(&pacer, Urgency::Routine, "stays", &log);
+    let stays = waiter(&pacer, Urgency::Background, "stays", &log);
     tokio::task::yield_now().await;
     gone.abort();
     timeout(Duration::from_secs(10), stays).await.unwrap().unwrap();

@@ -70,6 +70,12 @@ impl TenantSync {
     /// hundred pages, and no breach is to wait for so many.
     async fn read_open(&self, mut ask: TicketAsk, now: DateTime<Utc>, pages: Pages) -> Result<Reached, ApiError> {
         loop {
+            tokio::select! {
+                // Where a page may go it does: however many looks are wanted, the reading comes to its end.
+                biased;
+                () = self.client.free_for(Urgency::Routine) => {}
+                () = self.last_looks.one_is_wanted(&self.tenant) => return Ok(Reached::Pause(ask)),
+            }
             let answer = match self.ask(&ask, Urgency::Routine).await {
                 // It may have been the order that was refused.
                 Err(ApiError::RefusedQuery { .. }) if ask.order == Order::UpdatedDesc => {
