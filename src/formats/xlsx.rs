@@ -2,6 +2,7 @@
 //!
 //! Text goes in as text and never as a formula or a link. The date in the file is the period's last day.
 
+use chrono::{DateTime, NaiveDateTime, NaiveTime};
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workbook, Worksheet, XlsxError};
 
 use super::FormatError;
@@ -86,7 +87,7 @@ fn summary(sheet: &mut Worksheet, report: &Report, looks: &Looks) -> Result<(), 
     for figure in report.sections.iter().flat_map(|section| &section.figures) {
         row += 1;
         sheet.write_string(row, 0, text(&figure.title))?;
-        cell(sheet, report, (row, 1), &figure.value, looks)?;
+        cell(sheet, report, (row, 1), (&figure.value, ColumnKind::Text), looks)?;
         sheet.write_string(row, 2, text(figure.note.as_deref().unwrap_or_default()))?;
     }
     row += 1;
@@ -101,6 +102,7 @@ fn summary(sheet: &mut Worksheet, report: &Report, looks: &Looks) -> Result<(), 
 fn rows(sheet: &mut Worksheet, report: &Report, table: &Table, looks: &Looks) -> Result<(), XlsxError> {
     for (column, at) in table.columns.iter().zip(0u16..) {
         sheet.set_column_width(at, if column.kind == ColumnKind::Text { 32 } else { 17 })?;
+        sheet.set_column_format(at, looks.of(column.kind))?;
         sheet.write_string_with_format(0, at, head(report, &column.title, column.kind), &looks.head)?;
     }
     sheet.set_freeze_panes(1, 0)?.set_repeat_rows(0, 0)?.set_landscape().set_paper_size(9).set_print_fit_to_pages(1, 0);
@@ -109,7 +111,7 @@ fn rows(sheet: &mut Worksheet, report: &Report, table: &Table, looks: &Looks) ->
     let end = u32::try_from(shown).unwrap_or(u32::MAX);
     sheet.autofilter(0, 0, end, last)?;
     for (row, at) in table.rows.iter().take(MOST_ROWS).zip(1u32..) {
-        fields(sheet, report, at, row, looks)?;
+        fields(sheet, report, (at, table), row, looks)?;
     }
     if let Some(missing) = super::html::missing(table.left_out + (table.rows.len() - shown) as u64) {
         sheet.write_string(end + 2, 0, missing)?;
@@ -123,47 +125,51 @@ fn head(report: &Report, title: &str, kind: ColumnKind) -> String {
     if kind == ColumnKind::Time { format!("{title} ({})", report.zone) } else { title }
 }
 
-fn fields(sheet: &mut Worksheet, report: &Report, at: u32, row: &Row, looks: &Looks) -> Result<(), XlsxError> {
-    row.cells.iter().zip(0u16..).try_for_each(|(value, column)| cell(sheet, report, (at, column), value, looks))
+fn fields(
+    sheet: &mut Worksheet,
+    report: &Report,
+    (at, table): (u32, &Table),
+    row: &Row,
+    looks: &Looks,
+) -> Result<(), XlsxError> {
+    let cells = row.cells.iter().zip(&table.columns).zip(0u16..);
+    cells.into_iter().try_for_each(|((value, of), column)| cell(sheet, report, (at, column), (value, of.kind), looks))
 }
 
+/// Writes `value` into a column that has the look of `column_kind`.
 fn cell(
     sheet: &mut Worksheet,
     report: &Report,
     (row, column): (u32, u16),
-    value: &Cell,
+    (value, column_kind): (&Cell, ColumnKind),
     looks: &Looks,
 ) -> Result<(), XlsxError> {
-    match value {
+    let (kind, number) = match value {
         Cell::Blank => return Ok(()),
-        Cell::Text(words) => sheet.write_string(row, column, text(words))?,
-        Cell::Count(count) => sheet.write_number_with_format(row, column, *count as f64, &looks.count)?,
-        Cell::Percent(tenths) => {
-            sheet.write_number_with_format(row, column, f64::from(*tenths) / 1000.0, &looks.percent)?
-        }
-        Cell::Duration(ms) => duration(sheet, (row, column), *ms, looks)?,
-        Cell::Date(date) => sheet.write_datetime_with_format(row, column, excel_date(*date)?, &looks.date)?,
-        Cell::Time(time) => {
-            let local = time.with_timezone(&report.zone).naive_local();
-            let days = (local - chrono::NaiveDateTime::default()).num_seconds() as f64 / 86_400.0;
-            sheet.write_number_with_format(row, column, days + 25_569.0, looks.of(ColumnKind::Time))?
-        }
-        Cell::Number(number) => sheet.write_number_with_format(row, column, *number, &looks.number)?,
+        Cell::Text(words) => return sheet.write_string(row, column, text(words)).map(drop),
+        // A spreadsheet cannot show a time below nothing.
+        Cell::Duration(ms @ ..0) => return sheet.write_string(row, column, super::text::duration(*ms)).map(drop),
+        Cell::Count(count) => (ColumnKind::Count, *count as f64),
+        Cell::Percent(tenths) => (ColumnKind::Percent, f64::from(*tenths) / 1000.0),
+        Cell::Duration(ms) => (ColumnKind::Duration, (ms / 1000) as f64 / DAY),
+        Cell::Date(date) => (ColumnKind::Date, serial(date.and_time(NaiveTime::MIN))),
+        Cell::Time(time) => (ColumnKind::Time, serial(time.with_timezone(&report.zone).naive_local())),
+        Cell::Number(number) => (ColumnKind::Number, *number),
+    };
+    // To name the look with each of a million cells takes longer than to write them.
+    match kind == column_kind {
+        true => sheet.write_number(row, column, number)?,
+        false => sheet.write_number_with_format(row, column, number, looks.of(kind))?,
     };
     Ok(())
 }
 
-/// A part of a day; a spreadsheet cannot show one below nothing, so that is written in words.
-fn duration<'a>(
-    sheet: &'a mut Worksheet,
-    (row, column): (u32, u16),
-    ms: i64,
-    looks: &Looks,
-) -> Result<&'a mut Worksheet, XlsxError> {
-    match ms {
-        0.. => sheet.write_number_with_format(row, column, (ms / 1000) as f64 / 86_400.0, &looks.duration),
-        _ => sheet.write_string(row, column, super::text::duration(ms)),
-    }
+/// Seconds.
+const DAY: f64 = 86_400.0;
+
+/// The days since the end of 1899, as a spreadsheet counts time.
+fn serial(time: NaiveDateTime) -> f64 {
+    (time - DateTime::UNIX_EPOCH.naive_utc()).num_seconds() as f64 / DAY + 25_569.0
 }
 
 fn excel_date(date: chrono::NaiveDate) -> Result<ExcelDateTime, XlsxError> {
