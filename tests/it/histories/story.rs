@@ -46,6 +46,8 @@ pub struct Story {
     waited: BTreeSet<usize>,
     /// The latest moment that our clock has shown.
     latest: At,
+    /// When SuperOps was asked last.
+    read_at: At,
     told: Vec<String>,
     failed: Option<String>,
 }
@@ -63,6 +65,7 @@ impl Story {
             silence: None,
             waited: BTreeSet::new(),
             latest: begin(),
+            read_at: begin(),
             told: Vec::new(),
             failed: None,
         };
@@ -163,6 +166,7 @@ impl Story {
             Happening::Restart => {
                 self.tell("the service is stopped and started".to_owned());
                 self.app.restart().await;
+                self.starts().await;
             }
             Happening::Kill { during, after } => self.is_killed(during, after).await,
         }
@@ -338,8 +342,17 @@ impl Story {
         self.answers = answers;
     }
 
+    /// After a stop of two polls nothing is told before SuperOps was asked, for a minute at the most: that is another
+    /// test's.
+    async fn starts(&mut self) {
+        if self.now() - self.read_at > minutes(2) {
+            self.sync().await;
+        }
+    }
+
     async fn sync(&mut self) {
         self.app.sync().await;
+        self.read_at = self.now();
         self.tell(format!("sync{IDLE}"));
         let (desk, now) = (self.desk.clone(), self.now());
         self.each(|world| world.reads(&desk, now));
@@ -453,6 +466,7 @@ impl Story {
         let (synced, evaluated) = tokio::join!(parts.syncs[0].turn(now), parts.evaluate.turn(now));
         synced.unwrap();
         evaluated.unwrap();
+        self.read_at = now;
         self.tell("sync and evaluate at once".to_owned());
         let desk = self.desk.clone();
         let first = |world: &mut Model| {
@@ -537,6 +551,7 @@ impl Story {
             Dies::Evaluate => self.either(|_| {}, |world| world.evaluates(now)),
             Dies::Dispatch => self.hears(Turned::Killed),
         }
+        self.starts().await;
     }
 
     /// All receivers answer, all silences end, and whatever waits for its time gets it.
