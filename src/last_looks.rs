@@ -23,6 +23,8 @@ pub struct LastLooks(Mutex<HashMap<TenantId, Looks>>);
 #[derive(Debug, Default)]
 struct Looks {
     wanted: HashSet<TicketId>,
+    /// Somebody is at it.
+    begun: HashSet<TicketId>,
     /// When each ticket was looked at last, or passed over.
     answered: HashMap<TicketId, DateTime<Utc>>,
     waker: Arc<Notify>,
@@ -37,10 +39,10 @@ impl LastLooks {
         if looks.answered.get(ticket).is_some_and(|at| *at >= breached_from) {
             return false;
         }
-        if looks.wanted.contains(ticket) {
+        if looks.wanted.contains(ticket) || looks.begun.contains(ticket) {
             return true;
         }
-        if looks.wanted.len() >= MOST {
+        if looks.wanted.len() + looks.begun.len() >= MOST {
             return false;
         }
         looks.wanted.insert(ticket.clone());
@@ -48,9 +50,19 @@ impl LastLooks {
         true
     }
 
-    /// The tickets of `tenant` that wait for a look.
-    pub fn wanted(&self, tenant: &TenantId) -> Vec<TicketId> {
-        self.all().get(tenant).map(|looks| looks.wanted.iter().cloned().collect()).unwrap_or_default()
+    /// The tickets of `tenant` that wait for a look and that nobody is at yet: whoever asks is, from now on.
+    pub fn begin(&self, tenant: &TenantId) -> Vec<TicketId> {
+        let mut all = self.all();
+        let Some(looks) = all.get_mut(tenant) else { return Vec::new() };
+        looks.begun.extend(looks.wanted.iter().cloned());
+        looks.wanted.drain().collect()
+    }
+
+    /// Whoever was at a look has stopped: those looks are wanted again.
+    pub fn begin_anew(&self, tenant: &TenantId) {
+        let mut all = self.all();
+        let looks = all.entry(tenant.clone()).or_default();
+        looks.wanted.extend(looks.begun.drain());
     }
 
     /// `ticket` was looked at, or passed over, at `now`: its breach waits no longer.
@@ -58,6 +70,7 @@ impl LastLooks {
         let mut all = self.all();
         let looks = all.entry(tenant.clone()).or_default();
         looks.wanted.remove(ticket);
+        looks.begun.remove(ticket);
         looks.answered.insert(ticket.clone(), now);
     }
 
@@ -65,19 +78,16 @@ impl LastLooks {
     pub fn tidy(&self, tenant: &TenantId, open: impl Fn(&TicketId) -> bool) {
         if let Some(looks) = self.all().get_mut(tenant) {
             looks.wanted.retain(|ticket| open(ticket));
+            looks.begun.retain(|ticket| open(ticket));
             looks.answered.retain(|ticket, _| open(ticket));
         }
     }
 
-    /// Wakes when a look at a ticket of `tenant` is wanted.
-    pub fn waker(&self, tenant: &TenantId) -> Arc<Notify> {
-        self.all().entry(tenant.clone()).or_default().waker.clone()
-    }
-
-    /// Returns once a look at a ticket of `tenant` is wanted.
+    /// Returns once a look at a ticket of `tenant` is wanted that nobody is at.
     pub async fn one_is_wanted(&self, tenant: &TenantId) {
-        let waker = self.waker(tenant);
-        while self.wanted(tenant).is_empty() {
+        let waker = self.all().entry(tenant.clone()).or_default().waker.clone();
+        let is_wanted = || self.all().get(tenant).is_some_and(|looks| !looks.wanted.is_empty());
+        while !is_wanted() {
             waker.notified().await;
         }
     }
@@ -107,6 +117,10 @@ mod tests {
         looks.answer(&acme, &ticket(0), breached_from);
         assert_eq!((waits(0), waits(MOST)), (false, true), "that makes room for another");
         looks.tidy(&acme, |_| false);
-        assert_eq!((looks.wanted(&acme).len(), waits(0)), (0, true));
+        assert_eq!((looks.begin(&acme).len(), waits(0)), (0, true));
+        assert_eq!((looks.begin(&acme), looks.begin(&acme)), (vec![ticket(0)], vec![]));
+        assert!(waits(0), "somebody is at it");
+        looks.begin_anew(&acme);
+        assert_eq!(looks.begin(&acme), [ticket(0)]);
     }
 }

@@ -110,11 +110,6 @@ impl SuperOps {
         self.pacer.budget()
     }
 
-    /// Returns once no call of that urgency has to stand back; the even pace may still hold it up for a moment.
-    pub async fn free_for(&self, urgency: Urgency) {
-        self.pacer.free_for(urgency).await;
-    }
-
     /// One ticket; none if SuperOps does not know it, or hides it: it does not say which.
     pub async fn ticket(&self, id: &TicketId, urgency: Urgency) -> Result<Option<Ticket>, ApiError> {
         Ok(self.single(id, urgency).await?.tickets.pop())

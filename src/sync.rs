@@ -8,6 +8,7 @@
 //! closed and whom to call, then open tickets, then history.
 
 mod changes;
+mod conversations;
 mod gaps;
 mod health;
 mod keep;
@@ -22,19 +23,19 @@ mod sweep;
 mod tests;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
+use self::conversations::ConversationReader;
 use self::gaps::Tried;
 pub use self::health::{Hints, SyncHealth, SyncProblem};
 use self::pass::{PAGES, ReadLimit};
 use self::progress::Progress;
-use self::replies::LastReads;
 use crate::clock::SharedClock;
 use crate::config;
 use crate::last_looks::LastLooks;
@@ -119,8 +120,7 @@ pub struct TenantSync {
     hints: watch::Receiver<u64>,
     health: watch::Sender<SyncHealth>,
     state: SyncState,
-    last_reads: LastReads,
-    last_looks: Arc<LastLooks>,
+    conversations: Arc<ConversationReader>,
     /// What the tenant's tickets are promised, and by which hours: it makes conversations worth reading.
     rules_config: RulesConfig,
     policies: Arc<[Policy]>,
@@ -148,6 +148,15 @@ impl TenantSync {
         let Wiring { client, store, clock, telemetry, nudge, hints, health, last_looks } = wiring;
         store.apply_words(&tenant.id, &tenant.statuses).await?;
         let state = store.sync_state(&tenant.id).await?;
+        let conversations = ConversationReader {
+            tenant: tenant.id.clone(),
+            client: client.clone(),
+            store: store.clone(),
+            nudge: nudge.clone(),
+            last_looks,
+            last_reads: Mutex::default(),
+            automation_answers: bare_rules(tenant).automation_answers,
+        };
         health.send_modify(|health| health.last_good = state.good_at);
         Ok(Self {
             tenant: tenant.id.clone(),
@@ -161,8 +170,7 @@ impl TenantSync {
             hints,
             health,
             state,
-            last_reads: LastReads::new(),
-            last_looks,
+            conversations: Arc::new(conversations),
             rules_config: bare_rules(tenant),
             policies: Arc::default(),
             rules: None,
@@ -180,13 +188,18 @@ impl TenantSync {
 
     /// With what the tenant's tickets are promised, and by which hours.
     pub fn by_rules(self, rules: RulesConfig) -> Self {
-        Self { policies: rules.policies.clone().into(), rules_config: rules, rules: None, ..self }
+        let conversations = self.conversations.by_rules(&rules);
+        Self { policies: rules.policies.clone().into(), rules_config: rules, rules: None, conversations, ..self }
     }
 
     /// Turns until `stop` says true.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let conversations = self.conversations.clone();
+        let clock = self.clock.clone();
         tokio::select! {
             () = self.turn_for_ever() => {}
+            // Beside the turns: a breach that waits for a look waits for no page.
+            () = conversations.look_whenever_wanted(&clock) => {}
             // What is not yet saved is read again by the next run.
             _ = stop.wait_for(|stop| *stop) => {}
         }
@@ -253,24 +266,15 @@ impl TenantSync {
 
     /// Whether a turn is due or asked for.
     fn is_wanted(&self, next: DateTime<Utc>) -> bool {
-        let is_called = self.hints.has_changed().unwrap_or(false) || !self.last_looks.wanted(&self.tenant).is_empty();
-        self.clock.now() >= next || is_called
+        self.clock.now() >= next || self.hints.has_changed().unwrap_or(false)
     }
 
-    /// Waits for `next`, or for a hint. Meanwhile conversations are read that a breach waits for.
+    /// Waits for `next`, or for a hint.
     async fn wait_until(&mut self, next: DateTime<Utc>) {
         let began = self.clock.now();
-        let waker = self.last_looks.waker(&self.tenant);
-        loop {
-            tokio::select! {
-                () = self.clock.sleep_until(next) => return,
-                Ok(()) = self.hints.changed() => break,
-                () = waker.notified() => {}
-            }
-            let now = self.clock.now();
-            if let Err(error) = self.take_last_looks(now).await {
-                debug!(tenant = %self.tenant, %error, "conversations could not be read once more");
-            }
+        tokio::select! {
+            () = self.clock.sleep_until(next) => return,
+            Ok(()) = self.hints.changed() => {}
         }
         self.clock.sleep_until(next.min(began + HINT_GAP)).await;
     }

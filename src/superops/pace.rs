@@ -108,19 +108,6 @@ impl Pacer {
         }
     }
 
-    /// Returns once nothing but the even pace holds up calls of `urgency`.
-    pub async fn free_for(&self, urgency: Urgency) {
-        loop {
-            let changed = self.changed.notified();
-            let turn = self.state().free_for(urgency, Instant::now());
-            match turn {
-                Turn::Now => return,
-                Turn::NotBefore(at) => tokio::select! { () = sleep_until(at) => {}, () = changed => {} },
-                Turn::Behind => changed.await,
-            }
-        }
-    }
-
     /// SuperOps said that it was too much: nobody calls for a minute, and then we ask for less.
     pub fn throttled(&self) {
         let jitter = STANDSTILL_JITTER.mul_f64(fastrand::f64());
@@ -169,7 +156,8 @@ struct State {
     closed_until: Instant,
     /// Urgent calls that went before their time, and that nobody has made up for yet.
     ahead: u32,
-    called_at: Instant,
+    /// When the last call went, or one of those was made up for.
+    counted_at: Instant,
     grows_at: Instant,
     queue: Queue,
 }
@@ -186,7 +174,7 @@ impl State {
             answered: VecDeque::new(),
             closed_until: now,
             ahead: 0,
-            called_at: now,
+            counted_at: now,
             grows_at: now,
             queue: Queue::default(),
         }
@@ -206,16 +194,8 @@ impl State {
         }
         self.queue.serve_head();
         self.in_flight += 1;
-        self.called_at = now;
+        self.counted_at = now;
         Turn::Now
-    }
-
-    /// Whether a call of `urgency` would only be held up by the even pace, if one came now.
-    fn free_for(&mut self, urgency: Urgency, now: Instant) -> Turn {
-        match self.queue.head() {
-            Some((first, _)) if first < urgency => Turn::Behind,
-            _ => self.hindrance(urgency, now),
-        }
     }
 
     /// What keeps calls of `urgency` back, but for the even pace.
@@ -229,7 +209,7 @@ impl State {
             return turn;
         }
         // Where nobody has called for so long, that has made up for it.
-        if self.called_at + (WINDOW / self.budget) * self.ahead <= now {
+        if self.counted_at + (WINDOW / self.budget) * self.ahead <= now {
             self.ahead = 0;
         }
         while self.ahead > 0 {
@@ -238,6 +218,7 @@ impl State {
                 return turn;
             }
             self.ahead -= 1;
+            self.counted_at = now;
         }
         Turn::Now
     }

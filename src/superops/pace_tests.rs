@@ -96,6 +96,28 @@ async fn an_urgent_call_goes_at_once_though_others_want_more_than_there_is() {
     assert!(longest < Duration::from_millis(700), "one waited for {longest:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn urgent_calls_go_before_their_time_and_the_others_make_up_for_it() {
+    // One in 100 ms, and six at once.
+    let (pacer, started) = (Pacer::new(600), Instant::now());
+    for _ in 0..26 {
+        drop(pacer.permit(Urgency::Urgent, "conversations").await);
+    }
+    assert_eq!(started.elapsed(), Duration::ZERO);
+    let made_up = async || {
+        let asked = Instant::now();
+        drop(pacer.permit(Urgency::Routine, "pages").await);
+        asked.elapsed()
+    };
+    let waited = made_up().await;
+    assert!((Duration::from_millis(2_000)..=Duration::from_millis(2_200)).contains(&waited), "{waited:?}");
+    for _ in 0..26 {
+        drop(pacer.permit(Urgency::Urgent, "conversations").await);
+    }
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(made_up().await, Duration::ZERO, "that nobody called has made up for it");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 

@@ -10,15 +10,6 @@ use crate::store::sync::SyncState;
 use crate::superops::{ApiError, Order, TicketAsk, Urgency};
 use crate::ticket::StatusMeaning;
 
-/// How far the reading of the open tickets has come.
-enum Reached {
-    End,
-    /// Something waits for a look at its conversation; it goes on with this page.
-    Pause(TicketAsk),
-    /// The filter does not work, as this word says.
-    Nothing(&'static str),
-}
-
 impl TenantSync {
     /// Reads all open tickets, if it is time to.
     pub(super) async fn sweep_if_due(&mut self, now: DateTime<Utc>, report: &mut TurnReport) -> Result<(), SyncError> {
@@ -50,43 +41,35 @@ impl TenantSync {
         report: &mut TurnReport,
     ) -> Result<bool, SyncError> {
         let order = if self.state.sort_broken_at.is_none() { Order::UpdatedDesc } else { Order::Unsorted };
-        let mut ask = TicketAsk { leave_out_statuses, ..TicketAsk::all(1, order) };
-        loop {
-            let (pages, waiting) = pages();
-            let (read, kept) = tokio::join!(self.read_open(ask, now, pages), self.keep_pages(waiting));
-            self.settle(kept, report)?;
-            match read? {
-                Reached::End => return Ok(true),
-                Reached::Nothing(how) => return self.give_up_filter(how, now).await,
-                Reached::Pause(next) => {
-                    self.take_last_looks(self.clock.now()).await?;
-                    ask = next;
-                }
-            }
+        let ask = TicketAsk { leave_out_statuses, ..TicketAsk::all(1, order) };
+        let (pages, waiting) = pages();
+        let (read, kept) = tokio::join!(self.read_open(ask, now, pages), self.keep_pages(waiting));
+        self.settle(kept, report)?;
+        match read? {
+            Some(how) => self.give_up_filter(how, now).await,
+            None => Ok(true),
         }
     }
 
-    /// Reads page after page, until the end or until a breach waits for a look at a conversation: a large desk has a
-    /// hundred pages, and no breach is to wait for so many.
-    async fn read_open(&self, mut ask: TicketAsk, now: DateTime<Utc>, pages: Pages) -> Result<Reached, ApiError> {
+    /// Reads page after page; says how the filter does not work, if so.
+    async fn read_open(
+        &self,
+        mut ask: TicketAsk,
+        now: DateTime<Utc>,
+        pages: Pages,
+    ) -> Result<Option<&'static str>, ApiError> {
         loop {
-            tokio::select! {
-                // Where a page may go it does: however many looks are wanted, the reading comes to its end.
-                biased;
-                () = self.client.free_for(Urgency::Routine) => {}
-                () = self.last_looks.one_is_wanted(&self.tenant) => return Ok(Reached::Pause(ask)),
-            }
             let answer = match self.ask(&ask, Urgency::Routine).await {
                 // It may have been the order that was refused.
                 Err(ApiError::RefusedQuery { .. }) if ask.order == Order::UpdatedDesc => {
                     ask.order = Order::Unsorted;
                     continue;
                 }
-                Err(ApiError::RefusedQuery { .. }) => return Ok(Reached::Nothing("refused")),
+                Err(ApiError::RefusedQuery { .. }) => return Ok(Some("refused")),
                 Err(ApiError::TooDeep { page, .. }) => {
                     let state = SyncState { sweep_ends_at: Some(page - 1), ..self.swept(now) };
                     drop(pages.send((Answer::nothing(now), Some(state))).await);
-                    return Ok(Reached::End);
+                    return Ok(None);
                 }
                 answer => answer?,
             };
@@ -95,16 +78,10 @@ impl TenantSync {
             let state = (last && !ignored).then(|| self.swept(now));
             // If saving has failed, it says why.
             let failed = pages.send((answer, state)).await.is_err();
-            if ignored {
-                return Ok(Reached::Nothing("ignored"));
-            }
-            if last || failed {
-                return Ok(Reached::End);
+            if ignored || last || failed {
+                return Ok(ignored.then_some("ignored"));
             }
             ask.page += 1;
-            if !self.last_looks.wanted(&self.tenant).is_empty() {
-                return Ok(Reached::Pause(ask));
-            }
         }
     }
 

@@ -4,15 +4,13 @@ mod bad_minutes;
 pub mod desk;
 mod look_alike;
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use desk::{Bench, Desk, Takes, at};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{ReadLimit, TurnReport};
 use crate::store::Place;
-use crate::ticket::TicketId;
 use crate::ticket::watch::ChangeKind;
 
 /// So many open tickets, one updated each minute before the begin.
@@ -47,34 +45,6 @@ async fn a_steady_tenant_costs_one_request_for_changes_and_one_a_page_of_open_ti
         bench.calls(),
         ["getTicketList 1", "getTicketList 1 open", "getTicketList 2 open", "getTicketList 3 open"]
     );
-}
-
-#[tokio::test]
-async fn a_conversation_that_a_breach_waits_for_is_read_between_two_pages_of_open_tickets() {
-    let mut bench = Bench::with(open_tickets(300)).await;
-    bench.turn().await;
-    bench.calls();
-    let (looks, tenant) = (bench.sync.last_looks.clone(), bench.tenant().clone());
-    let id = TicketId::parse("7").unwrap();
-    let wanted = id.clone();
-    bench.desk().twist = Some(Box::new(move |operation, input, answer| {
-        if operation == "getTicketList" && input["condition"] != Value::Null && input["page"] == 1 {
-            assert!(looks.waits(&tenant, &wanted, at(2)));
-        }
-        answer
-    }));
-    assert!(bench.turn_at(2).await.swept);
-    assert_eq!(
-        bench.calls(),
-        [
-            "getTicketList 1",
-            "getTicketList 1 open",
-            "getTicketConversationList",
-            "getTicketList 2 open",
-            "getTicketList 3 open"
-        ]
-    );
-    assert!(!bench.sync.last_looks.waits(bench.tenant(), &id, at(2)), "it waits no longer");
 }
 
 #[tokio::test]
@@ -398,33 +368,28 @@ async fn a_reply_that_superops_did_not_count_is_found() {
 }
 
 #[tokio::test]
-async fn a_conversation_that_is_read_on_the_side_is_left_for_one_that_a_breach_waits_for() {
-    let mut bench = Bench::with(|desk| {
-        for id in [1, 2] {
-            desk.add(id, "Open", at(-30));
-            desk.set(id, "createdTime", "2027-01-15T07:00:00");
-        }
-        desk.set(1, "firstResponseDueTime", "2027-01-15T08:10:00");
-        desk.conversations = vec![json!({ "type": "TECH_REPLY", "time": "2027-01-15T07:20:00" })];
-    })
-    .await;
-    let (looks, tenant) = (bench.sync.last_looks.clone(), bench.tenant().clone());
-    let read = Arc::new(Mutex::new(Vec::new()));
-    let (reads, pressing) = (read.clone(), TicketId::parse("2").unwrap());
-    bench.desk().twist = Some(Box::new(move |operation, input, answer| {
-        if operation == "getTicketConversationList" {
-            let mut reads = reads.lock().unwrap();
-            reads.push(input["ticketId"].as_str().unwrap().to_owned());
-            assert!(reads.len() > 1 || looks.waits(&tenant, &pressing, at(0)));
-        }
-        answer
-    }));
+async fn a_conversation_that_a_breach_waits_for_is_read_beside_the_turns() {
+    let mut bench = Bench::with(open_tickets(3)).await;
     bench.turn().await;
-    assert_eq!(*read.lock().unwrap(), ["1", "2"]);
-    let found = async |id| bench.held(id).await.unwrap().replied_at;
-    assert_eq!((found(1).await, found(2).await), (None, Some(at(-40))));
-    bench.turn_at(1).await;
-    assert_eq!(bench.held(1).await.unwrap().replied_at, Some(at(-40)), "it was not given up");
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let (looks, acme, desk) = (bench.sync.conversations.last_looks.clone(), bench.tenant().clone(), bench.desk.clone());
+    let (mut health, nudge) = (bench.health.clone(), bench.nudge.clone());
+    let running = tokio::spawn(bench.sync.run(stopped));
+    health.wait_for(|health| health.next_try.is_some()).await.unwrap();
+    desk.lock().unwrap().calls.clear();
+    // The clock stands still: no turn will come.
+    let ids = ["1", "2", "3"].map(|id| crate::ticket::TicketId::parse(id).unwrap());
+    let wait = || ids.iter().filter(|id| looks.waits(&acme, id, at(0))).count();
+    assert_eq!(wait(), 3);
+    let looked = async {
+        while wait() > 0 {
+            nudge.notified().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), looked).await.unwrap();
+    assert_eq!(desk.lock().unwrap().calls, ["getTicketConversationList"; 3]);
+    stop.send_replace(true);
+    running.await.unwrap();
 }
 
 #[tokio::test]
