@@ -95,7 +95,7 @@ async fn the_figures_name_all_that_an_operator_watches() {
     let text = get(&format!("{url}/metrics"), &token).await.text().await.unwrap();
     let lines = [
         "superops_sla_superops_requests_total{tenant=\"acme\",operation=\"getTicketList\",outcome=\"ok\"}",
-        "superops_sla_superops_budget_per_minute{tenant=\"acme\"} 800",
+        "superops_sla_superops_budget_per_minute{tenant=\"acme\"} 1000000",
         "superops_sla_sync_age_seconds{tenant=\"acme\"} 0",
         "superops_sla_open_tickets{tenant=\"acme\",clock=\"resolution\",standing=\"at_risk\"} 1",
         "superops_sla_alerts_total{tenant=\"acme\",clock=\"resolution\",stage=\"warning\"} 1",
