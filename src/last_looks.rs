@@ -50,15 +50,28 @@ impl LastLooks {
         true
     }
 
-    /// The tickets of `tenant` that wait for a look and that nobody is at yet: whoever asks is, from now on.
-    pub fn begin(&self, tenant: &TenantId) -> Vec<TicketId> {
-        let mut all = self.all();
-        let Some(looks) = all.get_mut(tenant) else { return Vec::new() };
-        looks.begun.extend(looks.wanted.iter().cloned());
-        looks.wanted.drain().collect()
+    /// Returns a ticket of `tenant` as soon as one waits for a look that nobody has begun; the caller has begun it then.
+    pub async fn begin(&self, tenant: &TenantId) -> TicketId {
+        let waker = self.all().entry(tenant.clone()).or_default().waker.clone();
+        loop {
+            if let Some(ticket) = self.try_begin(tenant) {
+                return ticket;
+            }
+            waker.notified().await;
+        }
     }
 
-    /// Whoever was at a look has stopped: those looks are wanted again.
+    /// The same, if one waits now.
+    pub fn try_begin(&self, tenant: &TenantId) -> Option<TicketId> {
+        let mut all = self.all();
+        let looks = all.get_mut(tenant)?;
+        let ticket = looks.wanted.iter().next()?.clone();
+        looks.wanted.remove(&ticket);
+        looks.begun.insert(ticket.clone());
+        Some(ticket)
+    }
+
+    /// Nobody is at the looks that were begun any more: they are wanted again.
     pub fn begin_anew(&self, tenant: &TenantId) {
         let mut all = self.all();
         let looks = all.entry(tenant.clone()).or_default();
@@ -80,15 +93,6 @@ impl LastLooks {
             looks.wanted.retain(|ticket| open(ticket));
             looks.begun.retain(|ticket| open(ticket));
             looks.answered.retain(|ticket, _| open(ticket));
-        }
-    }
-
-    /// Returns once a look at a ticket of `tenant` is wanted that nobody is at.
-    pub async fn one_is_wanted(&self, tenant: &TenantId) {
-        let waker = self.all().entry(tenant.clone()).or_default().waker.clone();
-        let is_wanted = || self.all().get(tenant).is_some_and(|looks| !looks.wanted.is_empty());
-        while !is_wanted() {
-            waker.notified().await;
         }
     }
 
@@ -117,10 +121,10 @@ mod tests {
         looks.answer(&acme, &ticket(0), breached_from);
         assert_eq!((waits(0), waits(MOST)), (false, true), "that makes room for another");
         looks.tidy(&acme, |_| false);
-        assert_eq!((looks.begin(&acme).len(), waits(0)), (0, true));
-        assert_eq!((looks.begin(&acme), looks.begin(&acme)), (vec![ticket(0)], vec![]));
+        assert_eq!((looks.try_begin(&acme), waits(0)), (None, true));
+        assert_eq!((looks.try_begin(&acme), looks.try_begin(&acme)), (Some(ticket(0)), None));
         assert!(waits(0), "somebody is at it");
         looks.begin_anew(&acme);
-        assert_eq!(looks.begin(&acme), [ticket(0)]);
+        assert_eq!(looks.try_begin(&acme), Some(ticket(0)));
     }
 }

@@ -23,8 +23,8 @@ mod sweep;
 mod tests;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Notify, watch};
@@ -120,7 +120,9 @@ pub struct TenantSync {
     hints: watch::Receiver<u64>,
     health: watch::Sender<SyncHealth>,
     state: SyncState,
-    conversations: Arc<ConversationReader>,
+    /// The pages that the changes filled when they were read last.
+    change_pages: u32,
+    conversations: ConversationReader,
     /// What the tenant's tickets are promised, and by which hours: it makes conversations worth reading.
     rules_config: RulesConfig,
     policies: Arc<[Policy]>,
@@ -148,15 +150,9 @@ impl TenantSync {
         let Wiring { client, store, clock, telemetry, nudge, hints, health, last_looks } = wiring;
         store.apply_words(&tenant.id, &tenant.statuses).await?;
         let state = store.sync_state(&tenant.id).await?;
-        let conversations = ConversationReader {
-            tenant: tenant.id.clone(),
-            client: client.clone(),
-            store: store.clone(),
-            nudge: nudge.clone(),
-            last_looks,
-            last_reads: Mutex::default(),
-            automation_answers: bare_rules(tenant).automation_answers,
-        };
+        let automation_answers = bare_rules(tenant).automation_answers;
+        let (id, asker, kept, rung) = (tenant.id.clone(), client.clone(), store.clone(), nudge.clone());
+        let conversations = ConversationReader::new(id, asker, kept, rung, last_looks, automation_answers);
         health.send_modify(|health| health.last_good = state.good_at);
         Ok(Self {
             tenant: tenant.id.clone(),
@@ -170,7 +166,8 @@ impl TenantSync {
             hints,
             health,
             state,
-            conversations: Arc::new(conversations),
+            change_pages: 1,
+            conversations,
             rules_config: bare_rules(tenant),
             policies: Arc::default(),
             rules: None,
@@ -187,9 +184,9 @@ impl TenantSync {
     }
 
     /// With what the tenant's tickets are promised, and by which hours.
-    pub fn by_rules(self, rules: RulesConfig) -> Self {
-        let conversations = self.conversations.by_rules(&rules);
-        Self { policies: rules.policies.clone().into(), rules_config: rules, rules: None, conversations, ..self }
+    pub fn by_rules(mut self, rules: RulesConfig) -> Self {
+        self.conversations.automation_answers = rules.automation_answers;
+        Self { policies: rules.policies.clone().into(), rules_config: rules, rules: None, ..self }
     }
 
     /// Turns until `stop` says true.
@@ -291,7 +288,7 @@ impl TenantSync {
             return now + pace::backoff(self.poll_interval, self.failures);
         }
         let due = self.next_due(now).await;
-        pace::next_poll(self.poll_interval, self.client.budget(), now, due)
+        pace::next_poll(self.poll_interval, self.client.budget(), self.change_pages, now, due)
     }
 
     /// The next moment at which an open ticket is due.
@@ -383,12 +380,12 @@ impl TenantSync {
         }
         limits.extend(self.state.coverage.as_ref().map(coverage_words));
         if let Some(page) = self.state.sweep_ends_at {
-            limits.push(format!("SuperOps gives no more than {page} pages of open tickets: of the others changes are seen as long as they can be listed by update"));
+            limits.push(format!("SuperOps returns at most {page} pages of open tickets; changes to the others are seen only while sorting by update works"));
         }
         let off = self.client.clock_ahead().filter(|ahead| ahead.abs() > CLOCK_OFF);
         limits.extend(off.map(ahead_words));
         if self.count_disagrees.load(Ordering::Relaxed) {
-            limits.push("SuperOps' count of tickets and its word on further pages disagree: pages are read as long as either says that there are more".to_owned());
+            limits.push("SuperOps' `totalCount` and `hasMore` disagree: pages are read as long as either says that there are more".to_owned());
         }
         for (lookup, state) in &self.state.lookups {
             let because = |why: &String| format!("the list of {} cannot be read: {why}", Lookup::as_str(*lookup));
@@ -467,7 +464,7 @@ impl TenantSync {
                 let winner = choice.winner + 1;
                 let others: Vec<_> = choice.runners_up.iter().map(|index| (index + 1).to_string()).collect();
                 let others = others.join(", ");
-                info!(tenant = %self.tenant, "policy {winner} holds for tickets that policies {others} match as well");
+                info!(tenant = %self.tenant, "policy {winner} applies to tickets that policies {others} also match");
             }
         }
     }

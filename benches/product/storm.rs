@@ -78,6 +78,8 @@ pub async fn measure() -> anyhow::Result<Vec<Figure>> {
 pub fn add(world: &World, nth: usize, due: DateTime<Utc>) {
     world.superops.add(NewTicket {
         technician: Some(texted_technician(nth).to_owned()),
+        // What was updated within the last minutes is read again at each poll: not all of it was.
+        created_in: -TimeDelta::hours(1) - TimeDelta::seconds(i64::try_from(nth).unwrap_or(0)),
         resolution_due_in: Some(due - SystemClock.now()),
         ..NewTicket::default()
     });

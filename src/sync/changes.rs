@@ -78,6 +78,7 @@ impl TenantSync {
         }
         let mut scan = Scan::down_to(begin, now);
         for page in 1.. {
+            self.change_pages = page;
             let ask = TicketAsk::all(page, Order::UpdatedDesc);
             let answer = match self.ask(&ask, Urgency::Routine).await {
                 Err(ApiError::RefusedQuery { .. }) => return self.give_up_sort("refused", now).await,

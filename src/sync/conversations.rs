@@ -1,28 +1,30 @@
 //! Reads the conversations of tickets: in turns of sync, and beside them when a breach waits for a look.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, stream};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::Notify;
 use tracing::debug;
 
 use super::SyncError;
 use crate::clock::SharedClock;
 use crate::last_looks::LastLooks;
-use crate::sla::tenant_rules::RulesConfig;
 use crate::store::Store;
 use crate::superops::{ApiError, Conversation, ConversationKind, SuperOps, Urgency};
 use crate::ticket::conversation::{Answerer, ConversationSummary, Said, Voice};
 use crate::ticket::watch::Watched;
 use crate::ticket::{TenantId, TicketId};
 
-/// One in so many of a minute's requests may be a last look.
-const A_SHARE: u32 = 6;
-/// So many last looks are under way at a time: each waits for an answer.
-const AT_ONCE: usize = 4;
+/// One in this many of a minute's requests may be a last look, and as many again after a quiet minute.
+const A_SHARE: u32 = 4;
+/// The most last looks that are under way at a time: each waits for an answer.
+const AT_ONCE: usize = 8;
 /// A last look takes no longer than this on the wall: a breach waits for it.
 const LONGEST_LOOK: Duration = Duration::from_secs(4);
 
@@ -34,7 +36,8 @@ pub(super) struct LastRead {
     pub at: DateTime<Utc>,
 }
 
-/// Reads the conversations of one tenant's tickets. Shared as an `Arc`.
+/// Reads the conversations of one tenant's tickets. Cheap to clone; the clones share what they know.
+#[derive(Clone)]
 pub(super) struct ConversationReader {
     pub tenant: TenantId,
     pub client: Arc<SuperOps>,
@@ -42,60 +45,61 @@ pub(super) struct ConversationReader {
     /// Rung after each read, for whoever evaluates.
     pub nudge: Arc<Notify>,
     pub last_looks: Arc<LastLooks>,
-    pub last_reads: Mutex<HashMap<TicketId, LastRead>>,
     /// Whether an automatic first response counts.
     pub automation_answers: bool,
+    last_reads: Arc<Mutex<HashMap<TicketId, LastRead>>>,
+    /// The requests that last looks may take.
+    share: Arc<DefaultDirectRateLimiter>,
 }
 
 impl ConversationReader {
-    /// The same, by these rules.
-    pub fn by_rules(&self, rules: &RulesConfig) -> Arc<Self> {
-        Arc::new(Self {
-            tenant: self.tenant.clone(),
-            client: self.client.clone(),
-            store: self.store.clone(),
-            nudge: self.nudge.clone(),
-            last_looks: self.last_looks.clone(),
-            last_reads: Mutex::default(),
-            automation_answers: rules.automation_answers,
-        })
+    pub fn new(
+        tenant: TenantId,
+        client: Arc<SuperOps>,
+        store: Store,
+        nudge: Arc<Notify>,
+        last_looks: Arc<LastLooks>,
+        automation_answers: bool,
+    ) -> Self {
+        let a_minute = NonZeroU32::new(client.budget() / A_SHARE).unwrap_or(NonZeroU32::MIN);
+        let share = Arc::new(RateLimiter::direct(Quota::per_minute(a_minute)));
+        Self { tenant, client, store, nudge, last_looks, automation_answers, last_reads: Arc::default(), share }
     }
 
     /// Reads conversations whenever a breach waits for that. It never ends.
     pub async fn look_whenever_wanted(&self, clock: &SharedClock) {
         self.last_looks.begin_anew(&self.tenant);
+        let mut looks = FuturesUnordered::new();
         loop {
-            self.last_looks.one_is_wanted(&self.tenant).await;
-            if let Err(error) = self.take_last_looks(clock.now()).await {
-                debug!(tenant = %self.tenant, %error, "conversations could not be read once more");
+            tokio::select! {
+                ticket = self.last_looks.begin(&self.tenant), if looks.len() < AT_ONCE => {
+                    looks.push(self.answer(ticket, clock.now()));
+                }
+                Some(()) = looks.next() => {}
             }
         }
     }
 
-    /// Reads the conversations that a breach waits for, as far as the budget allows; the others wait no longer.
-    pub async fn take_last_looks(&self, now: DateTime<Utc>) -> Result<(), SyncError> {
-        let wanted = self.last_looks.begin(&self.tenant);
-        if wanted.is_empty() {
-            return Ok(());
-        }
-        let open = self.store.open_tickets(&self.tenant).await;
-        let most = usize::try_from(self.client.budget() / A_SHARE).unwrap_or(usize::MAX).max(1);
-        let failed = OnceLock::new();
-        let look = async |(index, id): (usize, &TicketId)| {
-            let watched = open.as_ref().ok().and_then(|open| open.get(id));
-            match watched.filter(|_| index < most && failed.get().is_none()) {
-                Some(watched) => {
-                    if let Err(error) = self.take_last_look(watched, now).await {
-                        let _ = failed.set(error);
-                    }
-                }
-                None => self.last_looks.answer(&self.tenant, id, now),
-            }
+    /// Takes the last looks that are wanted now.
+    pub async fn take_last_looks(&self, now: DateTime<Utc>) {
+        let wanted = stream::iter(std::iter::from_fn(|| self.last_looks.try_begin(&self.tenant)));
+        wanted.for_each_concurrent(AT_ONCE, |ticket| self.answer(ticket, now)).await;
+    }
+
+    /// Lets the breach of `ticket` wait no longer: after a look, if the budget has one left.
+    async fn answer(&self, ticket: TicketId, now: DateTime<Utc>) {
+        let looked = match self.store.open_tickets(&self.tenant).await {
+            Ok(open) => match open.get(&ticket).filter(|_| self.share.check().is_ok()) {
+                Some(watched) => self.take_last_look(watched, now).await,
+                None => Ok(()),
+            },
+            Err(error) => Err(error.into()),
         };
-        stream::iter(wanted.iter().enumerate()).for_each_concurrent(AT_ONCE, look).await;
+        if let Err(error) = looked {
+            debug!(tenant = %self.tenant, %ticket, %error, "the conversations of `{ticket}` could not be read once more");
+        }
+        self.last_looks.answer(&self.tenant, &ticket, now);
         self.nudge.notify_one();
-        open?;
-        failed.into_inner().map_or(Ok(()), Err)
     }
 
     /// Reads a conversation once more before a breach is raised. Whatever comes of it, that waits no longer.

@@ -54,7 +54,7 @@ impl SyncProblem {
     /// So many open tickets are missing since then that it is not believed.
     pub fn missing(since: DateTime<Utc>, tickets: usize) -> Self {
         let what = format!("{tickets} open tickets are missing at once: their alerts stay as they were");
-        let advice = "look whether the token's user may still see them; if they were deleted or merged, nothing: they are let go after a day, two after an hour";
+        let advice = "check whether the token's user may still see them; if they were deleted or merged, do nothing: they are dropped after a day, or after an hour if there are at most two";
         Self { since, what, advice, needs_a_person: true }
     }
 

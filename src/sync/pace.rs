@@ -55,16 +55,18 @@ fn pages_in_a_quarter(tickets: usize, budget: u32) -> TimeDelta {
 ///
 /// Every `interval`; four times as often, but not more than once a second,
 /// while a ticket is due within the next two intervals. Never so often that
-/// this alone takes more than half the budget.
+/// this alone takes more than half the budget, where the changes fill `pages`
+/// as they did last.
 pub fn next_poll(
     interval: TimeDelta,
     budget: u32,
+    pages: u32,
     now: DateTime<Utc>,
     next_due: Option<DateTime<Utc>>,
 ) -> DateTime<Utc> {
     let near = next_due.is_some_and(|due| due - now <= interval * 2);
     let wanted = if near { (interval / 4).max(TimeDelta::seconds(1)).min(interval) } else { interval };
-    let affordable = TimeDelta::milliseconds(2 * 60_000 / i64::from(budget.max(1)));
+    let affordable = TimeDelta::milliseconds(2 * 60_000 * i64::from(pages) / i64::from(budget.max(1)));
     now + wanted.max(affordable)
 }
 
@@ -137,16 +139,17 @@ mod tests {
     #[test]
     fn a_due_time_that_is_near_is_watched_more_closely() {
         let cases = [
-            ("nothing due", 60, 60, None, 60_000),
-            ("due in just over two intervals", 60, 60, Some(121), 60_000),
-            ("due in two intervals", 60, 60, Some(120), 15_000),
-            ("due now", 60, 60, Some(0), 15_000),
-            ("half the budget is the limit", 60, 6, Some(60), 20_000),
-            ("also when nothing is due", 1, 60, None, 2_000),
-            ("not more than once a second", 2, 1_000, Some(3), 1_000),
+            ("nothing due", 60, 60, 1, None, 60_000),
+            ("due in just over two intervals", 60, 60, 1, Some(121), 60_000),
+            ("due in two intervals", 60, 60, 1, Some(120), 15_000),
+            ("due now", 60, 60, 1, Some(0), 15_000),
+            ("half the budget is the limit", 60, 6, 1, Some(60), 20_000),
+            ("also when nothing is due", 1, 60, 1, None, 2_000),
+            ("not more than once a second", 2, 1_000, 1, Some(3), 1_000),
+            ("ten thousand changed tickets, which are read again each time", 5, 800, 101, None, 15_150),
         ];
-        for (name, interval, budget, due, expected) in cases {
-            let next = next_poll(TimeDelta::seconds(interval), budget, at(0), due.map(at));
+        for (name, interval, budget, pages, due, expected) in cases {
+            let next = next_poll(TimeDelta::seconds(interval), budget, pages, at(0), due.map(at));
             assert_eq!(next - at(0), TimeDelta::milliseconds(expected), "{name}");
         }
     }

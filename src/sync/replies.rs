@@ -37,7 +37,7 @@ enum ReadPriority {
 impl TenantSync {
     /// Looks for replies on the few tickets where one would matter most.
     pub(super) async fn look_for_replies(&mut self, now: DateTime<Utc>) -> Result<(), SyncError> {
-        self.conversations.take_last_looks(now).await?;
+        self.conversations.take_last_looks(now).await;
         let open = self.store.open_tickets(&self.tenant).await?;
         self.conversations.tidy(|id| open.contains_key(id));
         let rules = self.rules().await?;
