@@ -353,9 +353,8 @@ impl Evaluate {
         quiet.begin(&rules, now);
         let mut found = Findings::default();
         // A forecast that has a say in it may have changed while the ticket did not.
-        for watched in quiet.due(&open, forecasts.calls.keys()) {
-            self.look_at(&context, &watched, &mut quiet, &mut found);
-        }
+        let due = quiet.due(&open, forecasts.calls.keys());
+        self.look_at_all(&context, &due, &mut quiet, &mut found);
         let mut next = quiet.next_change();
         quiet.tidy(&open);
         self.quiet.insert(tenant.id.clone(), quiet);

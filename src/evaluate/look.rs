@@ -10,13 +10,16 @@ use super::{Evaluate, TurnContext, key_of};
 use crate::alert::life::Asked;
 use crate::alert::prediction::refine;
 use crate::alert::{self, AlertKey, Decision, Reason, Stage};
-use crate::sla::clock::ClockState;
+use crate::sla::clock::{ClockState, Clocks};
 use crate::store::alerts::AlertTurn;
 use crate::ticket::ClockKind;
 use crate::ticket::watch::Watched;
 
 /// So long on the wall the breach of a first response waits for one more look at the conversation.
 const FOR_A_LOOK: TimeDelta = TimeDelta::seconds(5);
+
+/// So many histories are walked before what they call for is done.
+const AT_A_TIME: usize = 8192;
 
 /// What the looks at a tenant's tickets have shown.
 #[derive(Default)]
@@ -30,18 +33,35 @@ pub(super) struct Findings<'a> {
 }
 
 impl Evaluate {
-    /// Looks at both clocks of a ticket and does what they call for.
-    pub(super) fn look_at<'a>(
+    /// Looks at these tickets. After a start all of a desk's histories are new: they are walked on all cores, and some at
+    /// a time, so that memory holds few of them twice.
+    pub(super) fn look_at_all<'a>(
+        &mut self,
+        context: &TurnContext<'a>,
+        watched: &[Arc<Watched>],
+        quiet: &mut Quiet,
+        found: &mut Findings<'a>,
+    ) {
+        for some in watched.chunks(AT_A_TIME) {
+            let clocks = quiet.clocks_of_all(some, context.rules);
+            for (watched, clocks) in some.iter().zip(clocks) {
+                self.look_at(context, watched, clocks, quiet, found);
+            }
+        }
+    }
+
+    /// Looks at the clocks of a ticket and does what they call for.
+    fn look_at<'a>(
         &mut self,
         context: &TurnContext<'a>,
         watched: &Arc<Watched>,
+        clocks: Clocks,
         quiet: &mut Quiet,
         found: &mut Findings<'a>,
     ) {
         let before = self.memory.raised(&context.tenant.id, watched);
         let mut next_change = None;
         let mut calm = true;
-        let clocks = quiet.clocks(watched, context.rules);
         for (clock, before) in clocks.at(watched, context.rules, context.now).into_iter().zip(before) {
             next_change = next_change.into_iter().chain(clock.next_change).min();
             let decision = alert::decide(&clock, context.known_by(watched), before.as_ref());

@@ -10,7 +10,10 @@
 //! back, every ticket is looked at.
 
 use std::collections::{BTreeSet, HashMap};
+use std::num::NonZero;
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -30,6 +33,9 @@ const FEW: usize = 100;
 /// Every ticket is looked at this often, so that nothing hangs on a single wake-up. In
 /// seconds; each has a number of its own between the two, so that they do not come all at once.
 const LOOK_AFTER: std::ops::RangeInclusive<i64> = 30..=60;
+
+/// To walk so many histories takes ten times as long as to begin a thread.
+const WORTH_A_THREAD: usize = 256;
 
 struct QuietTicket {
     /// As it was looked at.
@@ -113,6 +119,21 @@ impl Quiet {
     /// What the history of `watched` comes to by `rules`, walked only if the ticket or the rules are new.
     pub fn clocks(&self, watched: &Arc<Watched>, rules: &TenantRules) -> Clocks {
         self.still(watched).map_or_else(|| Clocks::of(watched, rules), |still| still.clocks)
+    }
+
+    /// The same of many: where there are more than a few of them, on all cores.
+    pub fn clocks_of_all(&self, watched: &[Arc<Watched>], rules: &TenantRules) -> Vec<Clocks> {
+        let walk = |some: &[Arc<Watched>]| some.iter().map(|one| self.clocks(one, rules)).collect::<Vec<_>>();
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let share = watched.len().div_ceil(cores).max(WORTH_A_THREAD);
+        thread::scope(|scope| {
+            let mut shares = watched.chunks(share);
+            let own = shares.next_back().unwrap_or_default();
+            let others: Vec<_> = shares.map(|some| scope.spawn(move || walk(some))).collect();
+            let own = walk(own);
+            let walked = others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            walked.flatten().chain(own).collect()
+        })
     }
 
     /// Remembers a look at `watched`, whose standing changes next at `next_change`; `calm`: it called for nothing.
