@@ -15,7 +15,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
@@ -81,9 +81,14 @@ impl SmsNotifier {
     /// The newest message to `to` since `since` whose text carries `reference`.
     ///
     /// One that Twilio has given up on is found as well: that it will not arrive, its receipt says.
-    pub async fn find_sent(&self, to: &str, reference: &str, since: NaiveDate) -> Result<Option<Receipt>, SendError> {
-        let since = since.format("%Y-%m-%d").to_string();
-        let query = [("To", to), ("DateSent>", &since), ("PageSize", PAGE_SIZE)];
+    pub async fn find_sent(
+        &self,
+        to: &str,
+        reference: &str,
+        since: DateTime<Utc>,
+    ) -> Result<Option<Receipt>, SendError> {
+        // Not asked for by its date of sending: a message that is still queued has none.
+        let query = [("To", to), ("PageSize", PAGE_SIZE)];
         let response = self.ask(self.client.get(self.messages.clone()).query(&query)).await?;
         let (status, retry_after) = (response.status(), answer::retry_after(response.headers(), self.clock.now()));
         let body = read(response, MOST_PAGE_BYTES).await;
@@ -93,7 +98,8 @@ impl SmsNotifier {
         match body.as_ref().and_then(|page| page.get("messages")).and_then(Value::as_array) {
             Some(messages) => {
                 let mark = format!("#{reference}");
-                Ok(messages.iter().find(|message| carries(message, &mark)).map(answer::receipt))
+                let is_it = |message: &&Value| carries(message, &mark) && answer::is_since(message, since);
+                Ok(messages.iter().find(is_it).map(answer::receipt))
             }
             None => Err(SendError::unavailable("the list of sent messages could not be read")),
         }
@@ -242,7 +248,7 @@ impl Notifier for SmsNotifier {
     }
 
     async fn already_sent(&self, message: &Message, since: DateTime<Utc>) -> Result<Option<Receipt>, SendError> {
-        self.find_sent(&recipient(message)?, render::reference(&message.key), since.date_naive()).await
+        self.find_sent(&recipient(message)?, render::reference(&message.key), since).await
     }
 }
 

@@ -17,13 +17,13 @@ mod tests;
 use std::fmt;
 
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use reqwest::{RequestBuilder, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::http::{Answer, Peer};
-use super::sms::answer::{error_code, is_sid};
+use super::sms::answer::{error_code, is_sid, is_since};
 use super::sms::e164;
 use super::ways::Ways;
 use super::{Delivery, Message, Notifier, Receipt, SendError, SetupError, render};
@@ -37,8 +37,6 @@ const RINGS_SECONDS: &str = "30";
 const LONGEST_SECONDS: &str = "180";
 /// A number is called far less often than this while an answer is missing, and the newest come first.
 const PAGE_SIZE: &str = "20";
-/// Twilio's clock and ours may differ by as much.
-const SKEW: TimeDelta = TimeDelta::minutes(2);
 
 /// Calls from one number of one Twilio account.
 pub struct VoiceNotifier {
@@ -108,7 +106,7 @@ impl VoiceNotifier {
         let Some(calls) = page["calls"].as_array().filter(|_| answer.status.is_success()) else {
             return Err(SendError::unavailable("Twilio's list of calls could not be read"));
         };
-        for call in calls.iter().filter(|call| is_since(call, since - SKEW)) {
+        for call in calls.iter().filter(|call| is_since(call, since)) {
             let Some(sid) = call["sid"].as_str().filter(|sid| is_sid(sid)) else { continue };
             if !self.ways.is_recorded(sid).await {
                 return Ok(Some(Receipt { id: Some(sid.to_owned()) }));
@@ -116,12 +114,6 @@ impl VoiceNotifier {
         }
         Ok(None)
     }
-}
-
-/// Whether `call` was ordered by then; one that does not say when may have been.
-fn is_since(call: &Value, since: DateTime<Utc>) -> bool {
-    let at = call["date_created"].as_str().and_then(|at| DateTime::parse_from_rfc2822(at).ok());
-    at.is_none_or(|at| at.to_utc() >= since)
 }
 
 fn setup_error(reason: &str) -> SetupError {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
@@ -50,6 +50,15 @@ pub(super) fn failure(status: &str, code: Option<u32>) -> Option<SendError> {
 /// The error in an answer that is not a success, if it names one.
 pub(in crate::notify) fn error_code(body: Option<&Value>) -> Option<u32> {
     code(body?.get("code"))
+}
+
+/// Twilio's clock and ours may differ by as much.
+const SKEW: TimeDelta = TimeDelta::minutes(2);
+
+/// Whether `resource` was created at `since` or later; one that does not say when may have been.
+pub(in crate::notify) fn is_since(resource: &Value, since: DateTime<Utc>) -> bool {
+    let at = resource["date_created"].as_str().and_then(|at| DateTime::parse_from_rfc2822(at).ok());
+    at.is_none_or(|at| at.to_utc() >= since - SKEW)
 }
 
 pub(in crate::notify) fn is_sid(text: &str) -> bool {

@@ -1,3 +1,4 @@
+use chrono::TimeDelta;
 use std::sync::Arc;
 
 use async_trait::async_trait;
