@@ -21,7 +21,7 @@ pub(super) async fn look(ask: &DnsAsk, dialler: &Connector<'_>) -> Result<(), Fa
     dialler.trace.enter(Phase::Waiting);
     let bytes = question.to_vec().map_err(|error| Fault::down(format!("the question cannot be asked: {error}")))?;
     let lost = |error: std::io::Error| Fault::down(format!("no answer from the name server: {error}"));
-    let mut answer = by_datagram(address, &bytes, question.metadata.id).await.map_err(lost)?;
+    let mut answer = by_datagram(address, &bytes, &question).await.map_err(lost)?;
     if answer.metadata.truncation {
         answer = by_stream(address, &bytes).await.map_err(lost)?;
     }
@@ -37,24 +37,28 @@ fn question(ask: &DnsAsk) -> Result<Message, Fault> {
     let unaskable = |what: &str| Fault::down(format!("`{what}` cannot be asked for"));
     let name = Name::from_ascii(&ask.name).map_err(|_| unaskable(&ask.name))?;
     let kind = RecordType::from_str(&ask.record).map_err(|_| unaskable(&ask.record))?;
-    let mut message = Message::new(fastrand::u16(..), MessageType::Query, OpCode::Query);
+    let mut id = [0; 2];
+    getrandom::fill(&mut id).map_err(|_| Fault::down("the system gives no random bytes"))?;
+    let mut message = Message::new(u16::from_ne_bytes(id), MessageType::Query, OpCode::Query);
     message.metadata.recursion_desired = true;
     message.add_query(Query::query(name, kind));
     Ok(message)
 }
 
-async fn by_datagram(address: std::net::SocketAddr, question: &[u8], id: u16) -> std::io::Result<Message> {
+async fn by_datagram(address: std::net::SocketAddr, bytes: &[u8], question: &Message) -> std::io::Result<Message> {
     let any = if address.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind((any, 0)).await?;
     socket.connect(address).await?;
-    socket.send(question).await?;
+    socket.send(bytes).await?;
     loop {
         let mut bytes = vec![0; DATAGRAM];
         let count = socket.recv(&mut bytes).await?;
         // Anybody may send us anything: what is not the answer is passed over until the deadline.
         if let Ok(answer) = Message::from_vec(&bytes[..count])
-            && answer.metadata.id == id
+            && answer.metadata.id == question.metadata.id
             && answer.metadata.message_type == MessageType::Response
+            // Some servers leave the question out of a refusal.
+            && (answer.queries == question.queries || answer.answers.is_empty())
         {
             return Ok(answer);
         }

@@ -52,7 +52,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, ask: &PostgresAs
     match (kind, &ask.password) {
         (b'E', password) => return refused(&body, password.is_none()),
         (b'R', None) => return Ok(()),
-        (b'R', Some(password)) => log_in(&mut stream, &body, password.expose_secret()).await?,
+        (b'R', Some(password)) => log_in(&mut stream, &body, password.expose_secret(), ask.tls).await?,
         _ => return Err(Fault::down("what answers is no PostgreSQL server")),
     }
     until(&mut stream, b'Z').await?;
@@ -106,9 +106,18 @@ fn refused(body: &[u8], as_stranger: bool) -> Result<(), Fault> {
     }
 }
 
-async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, body: &[u8], password: &str) -> Result<(), Fault> {
+async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    body: &[u8],
+    password: &str,
+    is_secure: bool,
+) -> Result<(), Fault> {
     match body.first_chunk().map(|code| u32::from_be_bytes(*code)) {
         Some(0) => Ok(()),
+        // Anybody on the way could ask for it.
+        Some(3) if !is_secure => {
+            Err(Fault::degraded("the server asks for the password itself, which is sent by TLS only"))
+        }
         Some(3) => {
             send(stream, &framed(Some(b'p'), &[password.as_bytes(), b"\0"].concat())).await?;
             until(stream, b'R').await.map(drop)
@@ -124,7 +133,9 @@ async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, body: &[u8], 
 
 /// RFC 5802, with SHA-256 and without channel binding.
 async fn scram<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, password: &str) -> Result<(), Fault> {
-    let nonce = STANDARD.encode(fastrand::u128(..).to_be_bytes());
+    let mut nonce = [0; 16];
+    getrandom::fill(&mut nonce).map_err(|_| Fault::down("the system gives no random bytes"))?;
+    let nonce = STANDARD.encode(nonce);
     let bare = format!("n=,r={nonce}");
     let first = format!("n,,{bare}");
     let length = u32::try_from(first.len()).unwrap_or_default().to_be_bytes();
