@@ -33,6 +33,7 @@ use self::record::Recorder;
 use crate::alert::noise::Rules;
 use crate::clock::SharedClock;
 use crate::config::ChannelKind;
+use crate::descriptors;
 use crate::loop_health::LoopHealth;
 use crate::notify::{Message, Notifier, Receipt, SendError};
 use crate::personal_rules::PersonalRules;
@@ -42,7 +43,7 @@ use crate::telemetry::{LoopName, Telemetry};
 use tokio::sync::Notify;
 
 /// Attempts of one channel at the same time.
-const PLACES: usize = 16;
+const PLACES: usize = descriptors::ATTEMPTS;
 /// Longer on the wall than any attempt may take, so that a lease runs out only if the process died.
 const LEASE: Duration = Duration::from_secs(30);
 /// What could not be recorded is tried again after so long on the wall.
