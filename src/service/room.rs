@@ -146,8 +146,10 @@ impl<'a> Staffed<'a> {
     fn round(snapshot: &'a Snapshot, now: DateTime<Utc>) -> Self {
         let hours = snapshot.rules().msp_hours();
         let calendar = hours.calendar;
-        let lately = calendar.between(now - TimeDelta::days(28), now).num_milliseconds();
         let today = now.with_timezone(&hours.timezone()).date_naive();
+        // From the midnight from which resolutions are counted.
+        let since = midnight(hours.timezone(), today - PACE_OF).unwrap_or(now);
+        let lately = calendar.between(since, now).num_milliseconds();
         let mut days = (1..=LONGEST_CLOSED).filter_map(|ahead| {
             let day = today.checked_add_days(Days::new(ahead))?;
             Some((midnight(hours.timezone(), day)?, midnight(hours.timezone(), day.succ_opt()?)?))

@@ -62,11 +62,15 @@ impl Called {
     /// The id of the client that people mean by `text`.
     pub fn client_id(&self, text: &str) -> Result<String, ServiceError> {
         let clients = || self.names.iter().filter(|((kind, _), _)| kind == "client");
-        let is_meant = |id: &str, name: &str| id == text || name.trim().eq_ignore_ascii_case(text.trim());
+        let wanted = text.trim().to_lowercase();
+        let is_meant = |id: &str, name: &str| id == text || name.trim().to_lowercase() == wanted;
         let found = clients().find(|((_, id), name)| is_meant(id, name)).map(|((_, id), _)| id.clone());
         found.ok_or_else(|| {
             let hint = nearest(text, clients().map(|(_, name)| name.as_str()));
-            ServiceError::BadQuestion(Complaint::of("client", format!("is `{text}`, and no client is called so{hint}")))
+            ServiceError::BadQuestion(Complaint::of(
+                "client",
+                format!("is `{text}`, but no client has that name{hint}"),
+            ))
         })
     }
 

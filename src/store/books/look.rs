@@ -63,7 +63,7 @@ async fn entries(connection: &mut Connection, checked: &mut Checked) -> Result<(
         }
         let day = date_of(day)?;
         if !closed[&tenant].contains(&super::month_of(day)) {
-            let what = format!("{tenant}: an entry of ticket {ticket} was replaced, and counts on {day} all the same");
+            let what = format!("{tenant}: an entry of ticket {ticket} was replaced but still counts on {day}");
             checked.found(Look::Books, what, REBUILD);
         }
     }

@@ -66,7 +66,7 @@ async fn say(
     changes::note(tx, tenant, &months).await?;
     let said = match reason {
         Some(reason) => format!("is called {}", reason.as_str()),
-        None => "is left to what its history tells".to_owned(),
+        None => "takes its reason from the history again".to_owned(),
     };
     let (clock, round) = (missed.clock.as_str(), missed.round);
     let what = format!("ticket {}: the breach of {clock} {round} {said}", missed.ticket);
