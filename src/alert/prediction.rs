@@ -7,7 +7,7 @@
 
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
 
-use super::{Closing, Decision, Raised, Reason, Stage};
+use super::{Closing, Decision, Raised, Reason, Stage, may_come_back};
 use crate::sla::clock::{ClockState, Standing};
 use crate::sla::zone::Tz;
 use crate::ticket::{ClockKind, TicketId};
@@ -125,9 +125,7 @@ pub fn refine(decision: Decision, clock: &ClockState<'_>, raised: Option<&Raised
         (Stage::Predicted, None, Some(Call::TakeBack)) => Decision::Resolve(Closing::Unlikely),
         // To the clock rules an alert on a clock that is on track has come to rest; this one has not.
         (Stage::Predicted, None, _) if decision == Decision::Resolve(Closing::Retargeted) => Decision::Keep,
-        (Stage::Predicted, Some(Closing::Paused | Closing::Vanished | Closing::SlaRemoved), Some(Call::Tell(_))) => {
-            Decision::Reopen
-        }
+        (Stage::Predicted, Some(closing), Some(Call::Tell(_))) if may_come_back(closing) => Decision::Reopen,
         _ => decision,
     }
 }

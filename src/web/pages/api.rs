@@ -136,10 +136,10 @@ fn type_of(schema: &Value) -> Markup {
             words.iter().map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned)).collect();
         return html! { (words.join(" | ")) };
     }
-    for key in ["oneOf", "anyOf", "allOf"] {
+    for (key, between) in [("oneOf", " or "), ("anyOf", " or "), ("allOf", " and ")] {
         if let Some(parts) = schema[key].as_array() {
             let parts = parts.iter().filter(|part| part["type"] != "null");
-            return html! { @for (index, part) in parts.enumerate() { @if index > 0 { " and " } (type_of(part)) } };
+            return html! { @for (index, part) in parts.enumerate() { @if index > 0 { (between) } (type_of(part)) } };
         }
     }
     if schema["items"].is_object() {
