@@ -64,9 +64,7 @@ pub fn backtest(config: &Config, args: &BacktestArgs) -> Result<(), CliError> {
         write_predictions(out, &report, &paths).map_err(|error| anyhow::anyhow!("`{}`: {error}", out.display()))?;
     }
     let text = if args.json { json(&report, started.elapsed())? } else { text(&report, started.elapsed()) };
-    // A closed pipe (`| head`) is no fault of ours.
-    let _ = io::stdout().write_all(text.as_bytes());
-    Ok(())
+    super::print(&text)
 }
 
 fn bar_style() -> ProgressStyle {

@@ -226,14 +226,14 @@ fn week_words(week: Week) -> String {
     )
 }
 
-/// `at most 12 to one of 5 people within a day, 3 in the middle`.
+/// `at most 12 to one of 5 people within a day, median 3`.
 fn said_words(said: Said) -> String {
     let of = if said.people == 1 {
         "the one person who got any".to_owned()
     } else {
         format!("one of {} people", said.people)
     };
-    format!("at most {} to {of} within a day, {} in the middle", said.most_in_a_day, said.median_a_day)
+    format!("at most {} to {of} within a day, median {}", said.most_in_a_day, said.median_a_day)
 }
 
 /// Who stands in for whom, as far as an earlier run has stored it.

@@ -118,7 +118,7 @@ async fn rotate(config: &Config) -> Result<(), CliError> {
     } else {
         store.close().await;
         text += "a service is at work on this store: once it has these keys too, stop it and run this again; then older keys \
-                 may go, and what the file still holds of before is wiped\n";
+                 may go, and old data left in the file is wiped\n";
     }
     super::print(&text)?;
     match turned.left.len() {
@@ -145,7 +145,9 @@ fn turned_words(turned: &Turned, keys: &KeyRing) -> String {
 fn alone_words(place: &Place) -> String {
     let wiped = match place {
         Place::File(_) => "the file was written anew, so nothing of before is left in it",
-        Place::Server(_) => "what the server still holds of before goes with VACUUM FULL, and with its old backups",
+        Place::Server(_) => {
+            "run VACUUM FULL to remove the old data that the server still holds; its old backups keep it"
+        }
     };
     format!("keys other than the first are not needed any more; {wiped}\n")
 }

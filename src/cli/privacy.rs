@@ -69,11 +69,11 @@ async fn export(config: &Config, person: &str, tenant: Option<&str>) -> Result<(
 async fn erase(config: &Config, person: &str, tenant: Option<&str>, yes: bool) -> Result<(), CliError> {
     let tenant = tenant_of(config, tenant)?;
     // What runs would write the name again from what it remembers.
-    let _claim = Store::claim(&config.store)?;
+    let _claim = yes.then(|| Store::claim(&config.store)).transpose()?;
     let store = Store::open(&config.store, Default::default()).await?;
     let person = one(&store, tenant, person).await?;
     let now = SystemClock.now();
-    if store.is_led(now).await? {
+    if yes && store.is_led(now).await? {
         return Err(CliError::usage(
             "a service runs on this database, and would write the name again: stop all replicas",
         ));
@@ -109,12 +109,12 @@ async fn erase(config: &Config, person: &str, tenant: Option<&str>, yes: bool) -
 fn done(pseudonym: &str, erased: &Erased, place: &Place) -> String {
     let wiped = match place {
         Place::File(_) => "The file was written anew, so nothing of before is left in it.",
-        Place::Server(_) => "What the server still holds of before goes with VACUUM FULL.",
+        Place::Server(_) => "Run VACUUM FULL to remove the old data that the server still holds.",
     };
     format!(
         "now called {pseudonym}: {} texts, {} numbers and {} archived files\n\
          The counts, and the hashes of closed months, are as they were. Delete the person at SuperOps too, and from the \
-         configuration: what is told there comes again. {wiped}\n",
+         configuration: whatever is still there will come back. {wiped}\n",
         erased.texts, erased.numbers, erased.files
     )
 }

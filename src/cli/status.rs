@@ -147,7 +147,7 @@ const LONGEST_NUMBER: usize = 40;
 const COLUMNS: [Column; 9] = [
     Column {
         head: "TICKET",
-        cell: |ticket| shortened(&ticket.display_id, LONGEST_NUMBER),
+        cell: |ticket| shortened(&printable(&ticket.display_id), LONGEST_NUMBER),
         roomy: false,
         least: NEVER_CUT,
     },
@@ -283,7 +283,7 @@ fn paint(ticket: &TicketSla, colours: bool) -> (&'static str, &'static str) {
 
 /// One ticket in full.
 pub fn ticket_text(ticket: &TicketSla, messages: &[Said]) -> String {
-    let mut text = format!("{} {}\n", ticket.display_id, shortened(&printable(&ticket.subject), 100));
+    let mut text = format!("{} {}\n", printable(&ticket.display_id), shortened(&printable(&ticket.subject), 100));
     let fields = [
         ("tenant", &Some(ticket.tenant.clone())),
         ("client", &ticket.client),
@@ -312,7 +312,7 @@ pub fn ticket_text(ticket: &TicketSla, messages: &[Said]) -> String {
             text,
             "  {when}  {} to {} by {}: {}",
             what(message),
-            message.recipient,
+            printable(&message.recipient),
             message.channel,
             message.state
         );
