@@ -141,7 +141,7 @@ impl Closing {
             Self::ClosedLate => "done, too late",
             Self::Paused => "clock paused",
             Self::Retargeted => "due time moved",
-            Self::TooEarly => "told too early: our clock was ahead",
+            Self::TooEarly => "alerted too early: our system clock was ahead",
             Self::Vanished => "ticket gone",
             Self::Merged => "ticket merged into another",
             Self::Deleted => "ticket deleted",

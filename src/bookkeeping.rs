@@ -259,7 +259,7 @@ impl Bookkeeping {
             month = next;
         }
         if closed > 0 {
-            info!(tenant = %tenant.id, months = closed, "{closed} months are closed: their figures do not move any more");
+            info!(tenant = %tenant.id, months = closed, "months closed, whose figures do not change any more: {closed}");
         }
         Ok(closed)
     }

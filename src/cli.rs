@@ -108,9 +108,9 @@ enum Command {
     Room(room::RoomArgs),
     /// Report on a period: compliance, breaches with reasons, what was left out
     Report(report::ReportArgs),
-    /// Show services: how they stand, how long they were there, and what is left of what was promised
+    /// Show services: their state, their uptime, and what is left of the promised uptime
     Uptime(uptime::UptimeArgs),
-    /// Look at services from another place, for a watch that stands elsewhere
+    /// Look at services from this place, for a watch that runs elsewhere
     Outpost(outpost::OutpostArgs),
     /// Show incidents of services and announced work; open one, say more of it, announce
     Incidents(incidents::IncidentsArgs),

@@ -183,7 +183,7 @@ pub enum FormatError {
     Font(String),
     #[error("the report cannot be written as PDF: {0}")]
     Pdf(String),
-    #[error("the writing of the report was broken off")]
+    #[error("writing the report was interrupted")]
     Lost,
 }
 

@@ -151,7 +151,7 @@ impl Outpost {
             let batch = self.place.backlog.oldest(now);
             let sent = self.link.send(&OutpostResults { results: batch.results.clone() }).await;
             if let Err(LinkError::Refused { .. }) = sent {
-                warn!("{} results make no sense to the watch, and are dropped", batch.results.len());
+                warn!("{} results were rejected by the watch as invalid, and are dropped", batch.results.len());
                 self.place.backlog.handed_over(&batch);
             }
             let receipt = sent?;

@@ -56,7 +56,10 @@ fn together(rows: &[PersonalRow], file: &People) -> People {
     let set = rows.iter().filter_map(|row| match read(row) {
         Ok((_, personal)) => Some((row.person.clone(), Arc::new(personal))),
         Err(why) => {
-            warn!(why, "what somebody asked for by the page or the API cannot be read, and is left out: set it anew");
+            warn!(
+                why,
+                "a personal rule set on the page or through the API cannot be read and is ignored; set it again"
+            );
             None
         }
     });

@@ -125,7 +125,7 @@ impl RulesCache {
             self.versions.invalidate(&tenant.id);
         }
         if is_new && version > 1 {
-            info!(tenant = %tenant.id, version, moved, "other terms hold from now on: version {version}");
+            info!(tenant = %tenant.id, version, moved, "new terms are in force: version {version}");
         }
         self.kept.insert(tenant.id.clone(), directory);
         Ok(())

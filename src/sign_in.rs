@@ -147,6 +147,6 @@ impl SignIn {
 }
 
 fn parsed(address: &str) -> Result<Url, ProviderError> {
-    let unfit = |_| ProviderError::Unfit("the identity provider names an address that is none".to_owned());
+    let unfit = |_| ProviderError::Unfit("the identity provider names an invalid address".to_owned());
     Url::parse(address).map_err(unfit)
 }

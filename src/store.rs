@@ -96,7 +96,7 @@ const WRITER_CACHE: &str = "-8000";
 /// Why the store could not do as asked, split by what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("the database is locked by another process; what was asked is not done, and can be asked again")]
+    #[error("the database is locked by another process; nothing was changed; try again")]
     Locked(#[source] sqlx::Error),
     #[error("the database cannot be written: {}; check the disk's free space and the file's permissions", in_words(.0))]
     Unwritable(#[source] sqlx::Error),
@@ -105,7 +105,7 @@ pub enum StoreError {
     #[error("cannot open `{}`: {source}", path.display())]
     Unopened { path: PathBuf, source: std::io::Error },
     #[error(
-        "the database server cannot be reached, or takes no writes: {}; what was asked is not done, and can be asked again",
+        "the database server cannot be reached, or takes no writes: {}; nothing was changed; try again",
         in_words(.0)
     )]
     Unreachable(#[source] sqlx::Error),
@@ -123,7 +123,7 @@ pub enum StoreError {
     OlderAtWork(i64),
     #[error("a stored record cannot be read: {0}")]
     Unreadable(String),
-    #[error("somebody acted on an alert meanwhile; what was decided before is void, and to be decided anew")]
+    #[error("somebody acted on an alert in the meantime; the decision is void and has to be made again")]
     Overtaken,
     #[error(
         "the store holds what is encrypted with the key `{0}`, which [store] encryption_keys_env or encryption_keys_file does \

@@ -258,7 +258,7 @@ impl SuperOps {
                 }
             }
         }
-        let why = "ever more of its fields are not known".to_owned();
+        let why = "too many of its fields are unknown".to_owned();
         Err(ApiError::RefusedQuery { operation: call.operation, why })
     }
 

@@ -212,7 +212,7 @@ impl Default for Telemetry {
         let channel_open = family!("channel_open", "1 while a channel is out of order", Family::default());
         let hooks = family!("hooks", "Calls of a provider, by hook and outcome", Family::default());
         let audit_mismatches =
-            family!("audit_mismatches", "What should have happened to alerts and did not", Family::default());
+            family!("audit_mismatches", "Discrepancies that the audit of alerts found", Family::default());
         let outbox_pending = family!("outbox_pending", "Notifications waiting to be sent", Gauge::default());
         let week = family!("alerts_this_week", "Alerts told this week, and what came of them", Family::default());
         let cache_lookups = family!("cache_lookups", "Cache look-ups, by hit or miss", Family::default());
@@ -230,11 +230,7 @@ impl Default for Telemetry {
         );
         let zone_rules = family!("time_zone_rules", "1 for the time zone rules in force", Family::default());
         let zone_rules_age_seconds = Gauge::default();
-        figures.seconds(
-            "time_zone_rules_age",
-            "Since when the time zone rules in force are to be had",
-            zone_rules_age_seconds.clone(),
-        );
+        figures.seconds("time_zone_rules_age", "Age of the time zone rules in force", zone_rules_age_seconds.clone());
         let write_backs =
             family!("write_backs", "Attempts to write on tickets, by kind and outcome", Family::default());
         let uptime_looks = family!("uptime_looks", "Looks at services", Counter::default());

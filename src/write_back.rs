@@ -195,7 +195,7 @@ impl WriteBacks {
             }
             Settled::Failed { why } if self.said.insert(kind) => {
                 error!(tenant = %tenant, ticket.id = %ticket, kind,
-                    "this is not written back to superops, and no more is said of the next ones: {why}");
+                    "not written back to superops; further failures of this kind are not reported: {why}");
             }
             Settled::Failed { why } => {
                 debug!(tenant = %tenant, ticket.id = %ticket, kind, "not written back either: {why}");

@@ -375,7 +375,7 @@ pub fn owner<'a>(subject: Subject<'_>, people: &'a Directory) -> Option<&'a Tech
 fn unowned_words(subject: Subject<'_>) -> String {
     match subject.owner {
         Some(left) => {
-            format!("its owner, {}, is not among the technicians any more and it is in your group", left.name)
+            format!("its owner, {}, is no longer a technician, and it is in your group", left.name)
         }
         None => "nobody owns it yet and it is in your group".to_owned(),
     }

@@ -51,7 +51,7 @@ fn announce(wakers: &Wakers, notification: &str, delivery: &Delivery, reported: 
         let (status, code) = (&delivery.status, delivery.code.unwrap_or_default());
         warn!(
             notification.id = notification,
-            status, code, "`{notification}` was not delivered; it is said another way"
+            status, code, "`{notification}` was not delivered; the person is told another way"
         );
         wakers.dispatch.notify_one();
     }

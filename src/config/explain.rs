@@ -95,7 +95,7 @@ fn service(page: &mut Page, config: &Config) {
     page.row("links to it", public_url.as_deref().unwrap_or("none in messages: server.public_url is not given"));
     if !trusted_proxies.is_empty() {
         let proxies: Vec<_> = trusted_proxies.iter().map(ToString::to_string).collect();
-        page.row("behind", format!("{}: each tells us who asks", proxies.join(", ")));
+        page.row("behind", format!("{}: trusted to say who is asking", proxies.join(", ")));
     }
     if !cors_origins.is_empty() {
         page.row("scripts of", format!("{} may ask with a token", cors_origins.join(", ")));
@@ -120,7 +120,7 @@ fn encryption(keys: &KeyRing) -> Option<String> {
         Some(first) if all.len() == 1 => Some(format!("personal columns, with the key {first}")),
         Some(first) => Some(format!("personal columns, with the key {first}; read with {}", all[1..].join(", "))),
         None if all.is_empty() => None,
-        None => Some(format!("what is new is not encrypted any more; read with {}", all.join(", "))),
+        None => Some(format!("new data is no longer encrypted; read with {}", all.join(", "))),
     }
 }
 

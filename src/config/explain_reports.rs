@@ -20,7 +20,7 @@ pub(super) fn reports(page: &mut Page, config: &Config) {
     match reports.people {
         People::Named => {}
         People::Pseudonyms => page.row("technicians", "by pseudonyms, never beside a ticket".to_owned()),
-        People::Off => page.row("technicians", "nothing is reported about single ones".to_owned()),
+        People::Off => page.row("technicians", "nothing is reported about individual technicians".to_owned()),
     }
     goals(page, &reports.goals);
     for (_, words, terms) in &reports.credits {

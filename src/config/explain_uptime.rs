@@ -59,7 +59,7 @@ fn about(page: &mut Page, uptime: &Uptime, component: &Component) {
     uptime.objectives_of(&component.id).for_each(|(_, objective)| page.row("objective", goal_words(&objective.goal)));
     uptime.promises_of(&component.id).for_each(|promise| about_promise(page, promise));
     if uptime.promise(&component.id).is_none() {
-        page.row("promise", "none: it is watched and shown, and counts for nothing");
+        page.row("promise", "none: it is only watched and shown");
     }
 }
 
@@ -119,7 +119,7 @@ fn about_promise(page: &mut Page, promise: &Promise) {
         UnknownTime::Up => "counts as up",
         UnknownTime::Down => "counts as down",
     };
-    page.row("unknown time", format!("{unknown}; under 95 % measured nothing is owed"));
+    page.row("unknown time", format!("{unknown}; if less than 95 % was measured, nothing is owed"));
     let work = terms.maintenance.map(|most| {
         let notice = duration::show(seconds(terms.notice));
         format!("left out if announced {notice} before, {} a month at the most", duration::show(seconds(most)))
@@ -146,5 +146,5 @@ fn cost(uptime: &Uptime) -> String {
 fn line_words(uptime: &Uptime) -> String {
     let named: Vec<_> = uptime.canaries.iter().map(|(host, port)| format!("{host}:{port}")).collect();
     let whom = if named.is_empty() { "SuperOps".to_owned() } else { named.join(", ") };
-    format!("before anything is called down, {whom} must answer; else nobody knows")
+    format!("nothing is called down unless {whom} answers; otherwise its state is unknown")
 }

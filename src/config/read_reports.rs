@@ -40,7 +40,9 @@ pub(super) fn reports(
     let goals = Goals { all: goal(&section), ..goals };
     let schedules = schedules(&section, names, mail);
     if people == People::Off && schedules.iter().any(|one| one.by == By::Technician) {
-        section.wrong("a schedule reports by technician, but `people` is `off`: nothing is reported about single ones");
+        section.wrong(
+            "a schedule reports by technician, but `people` is `off`: nothing is reported about individual technicians",
+        );
     }
     section.finish();
     Reports { logo, fonts, people, goals, credits, schedules }

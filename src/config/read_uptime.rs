@@ -100,12 +100,12 @@ fn never_counted(section: &Section<'_>, measured: &BTreeSet<&str>, first: &mut B
     let period = section.text("period").and_then(|text| Period::parse(text.value)).unwrap_or(Period::Month);
     match first.get(component.value) {
         Some((same, place)) if *same == period => component.futile(format!(
-            "names `{}`, of which the promise at {place} speaks already, for the same period: only the first is counted. \
+            "names `{}`, which the promise at {place} already covers, for the same period: only the first is counted. \
              Keep one of them",
             component.value
         )),
         Some((_, place)) => component.remark(format!(
-            "names `{}`, of which the promise at {place} speaks already: there are statements of both, and pages show the \
+            "names `{}`, which the promise at {place} already covers: there are statements of both, and pages show the \
              first alone",
             component.value
         )),

@@ -339,7 +339,7 @@ fn the_keys_of_a_store_are_secrets_and_what_is_no_key_is_told_at_once() {
     assert_eq!(config.store.keys.first(), config.store.keys.ids().next());
     assert_eq!(good(LEAST).store.keys.first(), None);
     let wrong = read("hunter2").unwrap_err().to_string();
-    assert!(wrong.contains("a file, which holds in place 1 what is no key") && !wrong.contains("hunter2"), "{wrong}");
+    assert!(wrong.contains("a file, which has an entry 1 that is not a key") && !wrong.contains("hunter2"), "{wrong}");
     let wrong = complaints("[store]\nencryption_keys = \"hunter2\"\n");
     assert!(wrong.contains("must not stand in this file") && !wrong.contains("hunter2"), "{wrong}");
 }

@@ -47,5 +47,5 @@ fn tell(attempts: &[Attempted], error: &StoreError) {
     let Some(first) = attempts.first() else { return };
     let (key, count) = (&first.leased.notification.message.key, attempts.len());
     error!(notification.id = %key, count, error = %error,
-        "how {count} attempts went, of `{key}` and others, cannot be stored now; it is kept and tried again, and none is sent a second time");
+        "the results of {count} attempts, `{key}` among them, cannot be stored now; they are kept and stored later, and nothing is sent twice");
 }

@@ -163,7 +163,7 @@ fn hold_words(hold: &Hold, zone: Tz, since: &str) -> String {
         HoldKind::Acknowledged => {
             format!("{} acknowledged it on {at}, and {since}", hold.by)
         }
-        HoldKind::Snoozed => format!("{} put it off on {at}, and that time is up", hold.by),
+        HoldKind::Snoozed => format!("{} snoozed it on {at}, and the snooze has ended", hold.by),
     }
 }
 

@@ -74,7 +74,7 @@ fn detail(goal: &Goal, value: i64) -> String {
         Measure::Latency(percent) => {
             format!("{percent} % of the answers of the last {window} took up to {}; {limit}", show(value))
         }
-        Measure::Errors => format!("{} of the looks of the last {window} found it not well; {limit}", show(value)),
+        Measure::Errors => format!("{} of the looks of the last {window} failed; {limit}", show(value)),
     }
 }
 
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(standing(&[]), Standing::Unsaid, "nobody has looked yet");
         let (stage, said) = found(&[Some(900), Some(6000)], Condition::Degraded);
         assert_eq!(stage, Standing::At(Stage::Breached));
-        insta::assert_snapshot!(said, @"fails too often: 6.0 % of the looks of the last 1h found it not well; more than 5.0 % is a breach");
+        insta::assert_snapshot!(said, @"fails too often: 6.0 % of the looks of the last 1h failed; more than 5.0 % is a breach");
         let (stage, said) = found(&[Some(900), Some(0)], Condition::Up);
         assert_eq!(stage, Standing::At(Stage::Warning));
         insta::assert_snapshot!(said, @"answers too slowly: 95 % of the answers of the last 1h took up to 900 ms; more than 800 ms is a warning, more than 2.0 s a breach");

@@ -91,7 +91,7 @@ fn told(promise: &Promise, known: &Known, condition: Condition) -> Trouble {
     let said = match budget.spending {
         Some(Spending::Missed) => format!("has missed its promise of {} %", percent(promise.terms.target)),
         Some(Spending::Fast { tenfold_rate }) => {
-            format!("uses up its downtime budget {}.{} times too fast", tenfold_rate / 10, tenfold_rate % 10)
+            format!("is using its downtime budget {}.{} times too fast", tenfold_rate / 10, tenfold_rate % 10)
         }
         Some(Spending::Mostly { percent }) => format!("has used {percent} % of its downtime budget"),
         Some(Spending::WillNotLast) => "will have used up its downtime budget before its period is over".to_owned(),
@@ -132,7 +132,7 @@ pub(super) fn certificate(entry: &ComponentEntry, board: &StatusBoard, now: Mill
     let what = if first.ends_by_chain { "has a certificate whose chain" } else { "has a certificate that" };
     let said = match left {
         ..=0 => format!("{what} ended on {}", ends.format("%-d %b %Y")),
-        left if left > 14 * DAY => "has a certificate whose chain will not hold in two weeks".to_owned(),
+        left if left > 14 * DAY => "has a certificate whose chain will no longer be valid in two weeks".to_owned(),
         left => format!("{what} ends on {}, in {}", ends.format("%-d %b %Y"), days(left)),
     };
     let (kind, flaps, detail) = (AlertKind::Certificate, false, None);
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(said(9 * DAY, true).0, Standing::Over, "another chain lives on");
         let nine = "has a certificate that ends on 24 Jan 2027, in 9 days".to_owned();
         assert_eq!(said(9 * DAY, false), (warning, nine));
-        assert_eq!(said(40 * DAY, false).1, "has a certificate whose chain will not hold in two weeks");
+        assert_eq!(said(40 * DAY, false).1, "has a certificate whose chain will no longer be valid in two weeks");
         assert_eq!(said(2 * DAY, false).0, breached);
         let chain = "has a certificate whose chain ends on 16 Jan 2027, in 1 day".to_owned();
         assert_eq!(said_of(DAY, false, true), (breached, chain));

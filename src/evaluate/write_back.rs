@@ -117,7 +117,7 @@ fn told_words(told: &[NewNotification]) -> String {
         name => format!("{name} by {}", ways.join(" and ")),
     });
     let words: Vec<_> = words.collect();
-    if words.is_empty() { "nobody who does not know already".to_owned() } else { words.join("; ") }
+    if words.is_empty() { "nobody new".to_owned() } else { words.join("; ") }
 }
 
 /// Blank for a channel at whose end a system listens: its name says it all.

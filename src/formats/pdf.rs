@@ -145,7 +145,7 @@ fn share(side: Side) -> f32 {
 fn foot(flow: &mut Flow, report: &Report) {
     let lacking = flow.lacking();
     let lacking = (lacking > 0).then(|| {
-        format!("{lacking} characters could not be shown, since no font here has them, and stand as “?”: name one that has in `reports.fonts`.")
+        format!("No font here has {lacking} of the characters, which are shown as “?”: add a font that has them to `reports.fonts`.")
     });
     for line in report.notes.iter().cloned().chain(lacking).chain(provenance(report)) {
         flow.text(Tag::P, &bounded(&line, 2000), Style::SMALL, WIDTH);

@@ -165,7 +165,7 @@ impl fmt::Debug for KeyRing {
 
 fn complaint(number: usize) -> String {
     format!(
-        "holds in place {number} what is no key: 64 hex digits, or 32 bytes in Base64; `superops-sla keys new` makes one"
+        "has an entry {number} that is not a key: 64 hex digits, or 32 bytes in Base64; `superops-sla keys new` makes one"
     )
 }
 
@@ -299,7 +299,7 @@ mod tests {
         for text in ["hunter2", &ONE[1..], &format!("{ONE} hunter2"), &format!("{ONE}\nplain"), "ü".repeat(32).as_str()]
         {
             let why = refused(text);
-            assert!(why.contains("what is no key") && !why.contains("hunter2"), "{why}");
+            assert!(why.contains("that is not a key") && !why.contains("hunter2"), "{why}");
         }
         assert!(refused(&format!("{ONE},{ONE}")).contains("twice"));
         let ring = KeyRing::parse(ONE).unwrap();

@@ -119,7 +119,7 @@ fn key(component: &Component, began: Millis) -> String {
 const FIRST_WORDS: &str = "We see an outage and are looking into it.";
 
 /// What is said when it works again, unless people say more.
-const LAST_WORDS: &str = "It answers again.";
+const LAST_WORDS: &str = "The service is working again.";
 /// What is said when nobody will see whether it does.
 const UNWATCHED: &str = "It is no longer watched here.";
 

@@ -239,7 +239,9 @@ impl Monitor {
     pub(super) fn announce(&self, read: Result<Announcements, StoreError>, now: Millis) {
         match read {
             Ok(announcements) => self.wiring.monitor_state.announce(announcements, now),
-            Err(error) => warn!("what is told of services is as old as a minute: {error}"),
+            Err(error) => {
+                warn!("announcements about services cannot be read; those shown may be a minute old: {error}")
+            }
         }
     }
 

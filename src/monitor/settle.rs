@@ -29,7 +29,10 @@ pub async fn settle(config: &Config, store: &Store, board: &StatusBoard, announc
     // Terms are not kept by period: whoever has changed them since is to see by which a period was settled.
     for one in &due {
         let (component, period, target) = (&one.whose.component, &one.period, percent(one.agreed.target));
-        info!(component, "the period {period} of `{component}` is settled by the terms of now, a target of {target} %");
+        info!(
+            component,
+            "the period {period} of `{component}` is settled by the current terms, a target of {target} %"
+        );
     }
     if let Err(error) = store.freeze_statements(due, now).await {
         warn!("statements are not frozen yet: {error}");

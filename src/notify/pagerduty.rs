@@ -163,7 +163,7 @@ fn sort(peer: &Peer, answer: &Answer) -> Result<(), SendError> {
     match answer.status.as_u16() {
         200..=299 => Ok(()),
         400 if names_the_key(&answer.json()) => {
-            Err(SendError::misconfigured(format!("{}: the routing key is not one", peer.said(answer.status))))
+            Err(SendError::misconfigured(format!("{}: the routing key is invalid", peer.said(answer.status))))
         }
         400 | 413 | 422 => Err(SendError::refused(peer.said(answer.status))),
         _ => Err(SendError::misconfigured(peer.said(answer.status))),

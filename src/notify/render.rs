@@ -309,7 +309,7 @@ impl TicketFacts {
     }
 
     fn shown_subject(&self) -> String {
-        let nothing = if self.service.is_some() { "stands otherwise" } else { "(no subject)" };
+        let nothing = if self.service.is_some() { "has changed state" } else { "(no subject)" };
         shown(Some(&self.subject), 150).unwrap_or_else(|| nothing.to_owned())
     }
 

@@ -82,7 +82,7 @@ where
     dialler.trace.enter(Phase::Securing);
     let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let name =
-        ServerName::try_from(bare).map_err(|_| Fault::down("the host is no name that a certificate could be for"))?;
+        ServerName::try_from(bare).map_err(|_| Fault::down("no certificate can be issued for that host name"))?;
     let connector = TlsConnector::from(trust.config.clone());
     let stream = connector.connect(name.clone(), stream).await.map_err(|error| Fault::down(refused(&error)))?;
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();

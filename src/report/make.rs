@@ -137,13 +137,13 @@ fn notes(sum: &Summary, material: &Material<'_>) -> Vec<String> {
     ];
     if sum.differing > 0 {
         notes.push(format!(
-            "Of {} clocks SuperOps' verdict is not that of the policy; SuperOps' counts.",
+            "Clocks on which SuperOps and the policy disagree: {}. SuperOps' verdict counts.",
             sum.differing
         ));
     }
     if sum.unobserved > 0 {
         notes.push(format!(
-            "{} clocks were not watched from their beginning: earlier pauses and holders are unknown.",
+            "Clocks not watched from their beginning, whose earlier pauses and holders are unknown: {}.",
             sum.unobserved
         ));
     }
@@ -153,7 +153,7 @@ fn notes(sum: &Summary, material: &Material<'_>) -> Vec<String> {
             true => "these figures are what is known now, not those that it was closed with",
             false => "its figures stay as they were",
         };
-        notes.push(format!("{corrections} decisions changed after their month was closed; {figures}."));
+        notes.push(format!("Decisions that changed after their month was closed: {corrections}; {figures}."));
     }
     notes
 }
@@ -331,7 +331,7 @@ mod tests {
         let (cell, way) = (format!("\"<{person}>\""), format!("\"person\":\"{person}\""));
         let has = |people, anonymous| {
             let text = told(people, anonymous, &entries);
-            (text.contains(&cell), text.contains(&way), text.contains("In whose hands"))
+            (text.contains(&cell), text.contains(&way), text.contains("Held by"))
         };
         assert_eq!(has(People::Named, false), (true, true, true));
         assert_eq!(has(People::Named, true), (true, false, true), "no id of SuperOps behind a pseudonym");

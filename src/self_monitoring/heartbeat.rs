@@ -30,7 +30,7 @@ impl Heartbeat {
         let client = Client::builder().redirect(Policy::none()).timeout(DEADLINE).build();
         let client = client.context("the heartbeat needs TLS, which cannot be set up")?;
         // The parser's own words could hold the address.
-        let url = url.expose_secret().trim().parse().ok().context("the heartbeat's address is none")?;
+        let url = url.expose_secret().trim().parse().ok().context("the heartbeat's address is not a valid URL")?;
         Ok(Self { client, url, last: None, is_failing: false })
     }
 

@@ -243,7 +243,7 @@ impl Service {
         let troubles: Vec<_> = health.problem.iter().chain(health.alarms()).map(ToString::to_string).collect();
         let trouble = (!troubles.is_empty()).then(|| troubles.join(". "));
         let stale = last_good.is_some_and(|at| now - at > longest_silence(tenant));
-        let trouble = trouble.or_else(|| stale.then(|| "SuperOps has not been read lately, and no error says why; look whether the service runs and its log".to_owned()));
+        let trouble = trouble.or_else(|| stale.then(|| "SuperOps has not been read lately, and no error says why; check that the service is running, and read its log".to_owned()));
         let quarantined = self.quarantined(&tenant.id, version).await?;
         Ok(TenantHealth {
             tenant: tenant.id.to_string(),

@@ -111,7 +111,7 @@ impl Service {
                 let known: Vec<_> = known.into_iter().map(|name| format!("`{name}`")).collect();
                 let known = if known.is_empty() { "no client".to_owned() } else { known.join(", ") };
                 let client = &order.client;
-                let rule = format!("no component is of the client `{client}`; there are some of {known}");
+                let rule = format!("no component belongs to the client `{client}`; there are components of {known}");
                 Err(ServiceError::BadQuestion(Complaint::about("client", rule)))
             }
             _ => {

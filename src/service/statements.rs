@@ -146,7 +146,7 @@ impl Service {
         let refused = || {
             let from: Vec<_> = becomes.follows().iter().map(|before| before.as_str()).collect();
             let from = if from.is_empty() {
-                "nobody makes it so".to_owned()
+                "this state cannot be set by hand".to_owned()
             } else {
                 format!("only what is {} can be", from.join(" or "))
             };
@@ -279,9 +279,9 @@ fn sentence(made: &Statement) -> String {
     let target = percent(made.agreed.target);
     match (made.availability, made.kept) {
         (Some(share), Some(true)) => {
-            format!("{} % of the time it was there; {target} % were promised, and kept.", percent(share))
+            format!("It was available {} % of the time; {target} % was promised, and kept.", percent(share))
         }
-        (Some(share), _) => format!("{} % of the time it was there; {target} % were promised.", percent(share)),
+        (Some(share), _) => format!("It was available {} % of the time; {target} % was promised.", percent(share)),
         (None, _) => "Nothing was measured in this period.".to_owned(),
     }
 }
@@ -301,7 +301,7 @@ fn figures(made: &Statement) -> Vec<Figure> {
         figure("uptime", "Uptime", share),
         figure("target", "Promised", Cell::text(format!("{} %", percent(made.agreed.target)))),
         figure("lost", "Lost", Cell::Duration(found.lost)),
-        figure("allowed", "Might be lost", Cell::Duration(made.allowed)),
+        figure("allowed", "Allowed downtime", Cell::Duration(made.allowed)),
         figure("outages", "Outages", Cell::Count(found.outages.into())),
         figure("maintenance", "Maintenance left out", Cell::Duration(found.maintenance)),
         figure("unknown", "Not measured", Cell::Duration(found.unknown)),
@@ -399,7 +399,7 @@ fn daily(made: &Statement) -> Table {
 
 fn notes(made: &Statement) -> Vec<String> {
     let mut notes = vec![
-        "Uptime is the time that counts without the time lost, both in whole milliseconds. It is cut off after three decimals, never rounded up.".to_owned(),
+        "Uptime is the counted time less the time lost, both in whole milliseconds. It is cut off after three decimals, never rounded up.".to_owned(),
     ];
     if !made.conclusive {
         let measured = percent(made.measured);

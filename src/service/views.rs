@@ -122,7 +122,7 @@ impl ViewFilters {
         if filters == Self::default() {
             return Err(ServiceError::BadQuestion(Complaint::of(
                 "filters",
-                "must choose something: this view shows all",
+                "must filter by something: this view would show every ticket",
             )));
         }
         let Self { risk, standing, .. } = filters.clone();

@@ -189,7 +189,7 @@ impl Case<'_> {
         let offset = self.ours.with_timezone(&zone).offset().fix();
         let offset = TimeDelta::seconds(offset.local_minus_utc().into());
         let whole = !offset.is_zero() && (difference.abs() - offset.abs()).abs() <= TOLERANCE;
-        whole.then(|| format!("the difference is just the offset of {zone}: one of the two takes local time for UTC"))
+        whole.then(|| format!("the difference is exactly the UTC offset of {zone}: one side treats local time as UTC"))
     }
 
     fn moved(&self) -> Option<String> {

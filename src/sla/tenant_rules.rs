@@ -17,9 +17,9 @@ use crate::sla::zone::Tz;
 use crate::ticket::{Directory, RefId, Site, StatusMeaning, StatusWords, TenantId, Ticket};
 
 /// Site hours count, and it cannot be known whose.
-const NO_SITE: &str = "the hours of the client's site should count, and the ticket names no site: the MSP's own count";
-const UNKNOWN_SITE: &str =
-    "the hours of the client's site should count, and SuperOps does not list the ticket's site: the MSP's own count";
+const NO_SITE: &str =
+    "the hours of the client's site should count, but the ticket names no site; the MSP's own hours are used";
+const UNKNOWN_SITE: &str = "the hours of the client's site should count, but SuperOps does not list the ticket's site; the MSP's own hours are used";
 
 /// When a running clock is at risk.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -222,13 +222,15 @@ async fn migrations(connection: &mut Connection, checked: &mut Checked) -> Resul
 fn judged(steps: &[Step]) -> Vec<(String, &'static str)> {
     let known: BTreeMap<i64, _> = sqlx::migrate!().iter().map(|step| (step.version, step.checksum.clone())).collect();
     let judge = |(version, finished, checksum): &Step| match known.get(version) {
-        _ if *finished == 0 => Some((format!("step {version} was begun and not finished"), UNFINISHED)),
-        None => Some((format!("step {version} is of a later version of the program"), NEWER)),
-        Some(own) if **own != checksum[..] => Some((format!("step {version} is not the one of this program"), CHANGED)),
+        _ if *finished == 0 => Some((format!("migration {version} was begun and not finished"), UNFINISHED)),
+        None => Some((format!("migration {version} is of a later version of the program"), NEWER)),
+        Some(own) if **own != checksum[..] => {
+            Some((format!("migration {version} differs from the one in this program"), CHANGED))
+        }
         Some(_) => None,
     };
     let missing = known.keys().filter(|version| !steps.iter().any(|(step, ..)| step == *version)).count();
-    let missing = (missing > 0).then(|| (format!("{missing} steps to the form of this program are missing"), OLDER));
+    let missing = (missing > 0).then(|| (format!("migrations of this program that are not applied: {missing}"), OLDER));
     steps.iter().filter_map(judge).chain(missing).collect()
 }
 
@@ -268,12 +270,12 @@ mod tests {
             change(&mut steps);
             judged(&steps).into_iter().map(|(what, _)| what).collect::<Vec<_>>()
         };
-        assert_eq!(after(|steps| drop(steps.pop())), ["1 steps to the form of this program are missing"]);
-        assert_eq!(after(|steps| steps[0].1 = 0), ["step 1 was begun and not finished"]);
-        assert_eq!(after(|steps| steps[0].2[0] ^= 1), ["step 1 is not the one of this program"]);
+        assert_eq!(after(|steps| drop(steps.pop())), ["migrations of this program that are not applied: 1"]);
+        assert_eq!(after(|steps| steps[0].1 = 0), ["migration 1 was begun and not finished"]);
+        assert_eq!(after(|steps| steps[0].2[0] ^= 1), ["migration 1 differs from the one in this program"]);
         assert_eq!(
             after(|steps| steps.push((9_999, 1, Vec::new()))),
-            ["step 9999 is of a later version of the program"]
+            ["migration 9999 is of a later version of the program"]
         );
     }
 }

@@ -342,7 +342,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("sla.db"), std::sync::Arc::default()).await.unwrap();
         let (tenant, component) = ("acme".to_owned(), "shop".to_owned());
-        let over = Outage::Over { tenant, component, at: 70_000, text: "It answers again.".to_owned() };
+        let over = Outage::Over { tenant, component, at: 70_000, text: "The service is working again.".to_owned() };
         // Down again before that was said.
         let outages = vec![began(10_000), over, began(40_000)];
         store.uptime_write(UptimeChange { outages, ..UptimeChange::default() }).await.unwrap();

@@ -142,7 +142,7 @@ impl Election {
                 }
                 Err(error) if !is_cut_off => {
                     is_cut_off = true;
-                    warn!(error = %error, "the lease could not be asked for: who leads is as it was, and its writes are checked");
+                    warn!(error = %error, "the lease could not be requested: the leader stays the same, and its writes are still checked");
                 }
                 Err(_) => {}
             }

@@ -40,7 +40,7 @@ impl Store {
         author: Author,
         now: DateTime<Utc>,
     ) -> Result<Option<Arc<Watched>>, StoreError> {
-        let note = AuditNote { what: format!("{} is left to itself again", clock.words()), author, at: now };
+        let note = AuditNote { what: format!("{} is no longer overridden", clock.words()), author, at: now };
         let change = move |watched: &Watched| {
             let (gone, kept): (Vec<_>, Vec<_>) = watched.overrides.iter().cloned().partition(|one| one.clock == clock);
             let event = gone.first().map(|one| event(Some(one.words()), None, now));

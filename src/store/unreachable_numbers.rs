@@ -79,7 +79,7 @@ impl Store {
                     let gone = sql::query("DELETE FROM unreachable_numbers WHERE id = $1").bind(id);
                     let gone = gone.execute(&mut *tx).await?.rows_affected() > 0;
                     if gone {
-                        audit(tx, None, &format!("has number {id} texted again"), &author, now).await?;
+                        audit(tx, None, &format!("allowed text messages to number {id} again"), &author, now).await?;
                     }
                     Ok(gone)
                 })

@@ -55,8 +55,8 @@ impl Progress {
     fn usual_words(self) -> &'static str {
         match self {
             Self::Investigating => "We are looking into it again.",
-            Self::Identified => "We know what it is and are mending it.",
-            Self::Monitoring => "It is mended, and we are watching it.",
+            Self::Identified => "We have found the cause and are working on a fix.",
+            Self::Monitoring => "A fix is in place, and we are monitoring it.",
             Self::Resolved => "It is over.",
         }
     }

@@ -207,7 +207,8 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         // Behind the gate there is one, on every route that needs a role.
         let caller = parts.extensions.get::<Self>().cloned();
-        caller.ok_or_else(|| Problem::unauthorized("nobody was asked who you are; this is a fault of the service"))
+        caller
+            .ok_or_else(|| Problem::unauthorized("the service did not check who you are; this is a bug in the service"))
     }
 }
 

@@ -176,7 +176,7 @@ fn as_the_form_says(complaint: &str) -> String {
         ("say what it touches: `components`", "tick what it touches: one service at least"),
         (": `title`", ""),
         ("`text`", "“What everybody is told”"),
-        ("`note`", "“Among us”"),
+        ("`note`", "“Internal note”"),
         ("`cause`", "“Root cause”"),
         ("`from`", "“From”"),
         ("`until`", "“Until”"),

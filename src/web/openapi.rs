@@ -38,8 +38,8 @@ pub fn document(routes: &[Route]) -> Value {
     })
 }
 
-const ABOUT: &str = "The SLA watch beside SuperOps. Times are RFC 3339 in UTC, durations are seconds. What belongs to \
-                     another tenant than the token's answers 404.";
+const ABOUT: &str = "The SLA watch beside SuperOps. Times are RFC 3339 in UTC, durations are seconds. Requests for \
+                     another tenant's data answer 404.";
 
 /// What a caller can show.
 fn proofs() -> Value {
@@ -49,7 +49,7 @@ fn proofs() -> Value {
         "token": { "type": "http", "scheme": "bearer", "description": "Made by `superops-sla token create`" },
         "cookie": {
             "type": "apiKey", "in": "cookie", "name": cookie::SECURE_NAME,
-            "description": "Of a browser that is signed in; its requests that change anything say `Origin`",
+            "description": "For a signed-in browser; requests that change anything must send `Origin`",
         },
         "check": { "type": "http", "scheme": "bearer", "description": "The token of a check with `pushed = true`" },
         "outpost": { "type": "http", "scheme": "bearer", "description": "The token of an outpost" },

@@ -99,7 +99,7 @@ fn people() -> Vec<Route> {
             .about("The page of statements on uptime promises, and of credits")
             .query::<StatementQuery>(),
         form("/statements/{id}/credit", Admin, statements::submit)
-            .about("Decides what becomes of a credit, from the page")
+            .about("Decides on a credit, from the page")
             .takes_form::<CreditOrder>(),
         page("/incidents", Viewer, pages::incidents::incidents).about("The page of incidents and announced work"),
         page("/incidents/{id}", Viewer, pages::incidents::incident).about("The page of one incident"),
@@ -127,7 +127,7 @@ fn people() -> Vec<Route> {
         page("/api", Viewer, pages::api::api).of_no_tenant().about("The page of this description"),
         page("/tokens", Admin, pages::tokens::tokens).about("The page of tokens"),
         form("/tokens", Admin, tokens::submit)
-            .about("Makes a token, whose text stands on the page that answers")
+            .about("Creates a token, and shows it once on the page that follows")
             .takes_form::<TokenOrder>()
             .gives_file(&["text/html"], "The page of tokens, with the new one"),
         form("/tokens/{id}/revoke", Admin, tokens::submit_revocation).about("Revokes a token, from its page"),
@@ -164,7 +164,7 @@ fn people() -> Vec<Route> {
             .about("Signs this browser out")
             .gives_file(&["text/html"], "The page leads on to where the browser signs out of the identity provider"),
         open(Method::GET, "/assets/{name}", Audience::Api, pages::asset)
-            .about("What the pages are made of")
+            .about("Scripts, styles and images of the pages")
             .gives_file(&["text/css", "text/javascript", "image/svg+xml"], "The file"),
         proven(Method::GET, "/a/{token}", Audience::Page, link::show)
             .about("The page behind the link in an alert; it changes nothing")
@@ -197,7 +197,7 @@ fn tickets() -> Vec<Route> {
             .gives::<TicketSla>("The ticket as it stands now")
             .refuses(&[409]),
         delete("/api/v1/tickets/{id}/override", Admin, overrides::undecide)
-            .about("Leave a clock to itself again")
+            .about("Remove a manual override of a clock")
             .query::<overrides::Which>()
             .gives::<TicketSla>("The ticket as it stands now")
             .refuses(&[409]),
@@ -264,7 +264,7 @@ fn figures() -> Vec<Route> {
             .query::<RoomQuery>()
             .gives::<RoomPage>("Technicians, those with the most room first"),
         get("/api/v1/clients", Viewer, reports::clients)
-            .about("What was kept of what was promised to each client in a period, by name or as `sort` says")
+            .about("How well the promises to each client were kept in a period, by name or as `sort` says")
             .query::<FigureListQuery>()
             .gives::<ClientPage>("Clients; tickets of none come after those with names"),
         get("/api/v1/reports/honesty", Viewer, reports::honesty)
@@ -354,7 +354,7 @@ fn services() -> Vec<Route> {
             .about("One incident, with all that was said of it")
             .gives::<IncidentView>("The incident"),
         post("/api/v1/incidents/{id}/updates", Responder, incidents::say)
-            .about("Say more of an incident: how far it is, in public and among those who mend it")
+            .about("Add an update to an incident: its state, a public text and an internal note")
             .takes::<SayingOrder>()
             .gives::<IncidentView>("The incident as it stands now"),
         get("/api/v1/uptime/maintenance", Viewer, incidents::works)
@@ -455,7 +455,7 @@ fn acting() -> Vec<Route> {
             .may_take::<By>()
             .gives::<AlertView>("The alert as it stands now"),
         post("/api/v1/alerts/{id}/snooze", Responder, alerts::snooze)
-            .about("To be told again then")
+            .about("Snooze an alert until a given time")
             .takes::<SnoozeOrder>()
             .gives::<AlertView>("The alert as it stands now"),
         post("/api/v1/alerts/{id}/escalate", Responder, alerts::escalate)
@@ -509,12 +509,12 @@ fn on_call_and_quiet() -> Vec<Route> {
             .about("How one person is told")
             .gives::<PersonView>("The person"),
         post("/api/v1/people/{id}/rules", Responder, people::set)
-            .about("Have somebody told as they ask: channels by stage and hour, a daily digest, a time zone")
+            .about("Set one person's preferences: channels by stage and hour, a daily digest, a time zone")
             .takes::<RawPersonalRules>()
             .gives::<PersonView>("The person as it holds now")
             .refuses(&[409]),
         delete("/api/v1/people/{id}/rules", Responder, people::clear)
-            .about("Have somebody told as the steps say again")
+            .about("Remove one person's preferences")
             .gives_nothing("It is done")
             .refuses(&[409]),
         get("/api/v1/no-texts", Viewer, api::no_texts)
@@ -523,7 +523,7 @@ fn on_call_and_quiet() -> Vec<Route> {
         delete("/api/v1/no-texts/{id}", Admin, api::text_again)
             .numbered()
             .about("Text a number again that the SMS provider has refused")
-            .gives_nothing("It is texted again"),
+            .gives_nothing("Text messages to it are allowed again"),
     ]
 }
 
@@ -632,14 +632,14 @@ fn machines() -> Vec<Route> {
             .about("Revoke a token")
             .gives_nothing("It opens nothing now"),
         get("/api/v1/status-pages", Admin, private_pages::list)
-            .about("Links to the status pages of single clients, without what they end in")
+            .about("Links to the status pages of single clients, without their secret parts")
             .gives_list::<PrivatePageView>("The newest first; 1000 at most"),
         post("/api/v1/status-pages", Admin, private_pages::add)
             .about("Make a link to the status page of one client")
             .takes::<PrivatePageOrder>()
             .makes::<PrivatePageMade>("The page with its link, which is shown this once"),
         delete("/api/v1/status-pages/{id}", Admin, private_pages::revoke)
-            .about("Have a link lead nowhere")
+            .about("Revoke a link to a client's status page")
             .gives_nothing("It leads nowhere now"),
         get("/api/v1/demo/messages", Viewer, api::caught)
             .of_no_tenant()

@@ -157,13 +157,13 @@ async fn ask(
         Subscribed::AsBefore => {}
     }
     let body = html! {
-        h1 { "Look into your mail" }
+        h1 { "Check your mail" }
         p role="status" {
             "Unless this address is subscribed already, a mail is on its way to it. Follow the link in it within two \
              days: until then nothing else is sent."
         }
     };
-    Ok(page_of_its_own("Look into your mail", body))
+    Ok(page_of_its_own("Check your mail", body))
 }
 
 /// The page, if people can subscribe to it.
@@ -202,10 +202,10 @@ pub async fn stop(State(web): State<Arc<Web>>, Path(token): Path<String>) -> Res
     let id = whose(&web, SubscriberAction::Stop, &token)?;
     web.store.unsubscribe(&id).await?;
     let body = html! {
-        h1 { "You are not told any more" }
+        h1 { "You are unsubscribed" }
         p role="status" { "Your address is forgotten. A mail that is under way already may still arrive." }
     };
-    Ok(page_of_its_own("You are not told any more", body))
+    Ok(page_of_its_own("You are unsubscribed", body))
 }
 
 fn whose(web: &Web, wish: SubscriberAction, token: &str) -> Result<String, Problem> {

@@ -98,7 +98,7 @@ async fn an_administrator_decides_about_a_clock_and_its_alert_follows() {
     let number = ticket["display_id"].as_str().unwrap();
     let decided = format!("ticket {number}: resolution due ");
     assert!(
-        entries.len() == 2 && entries[0].starts_with(&decided) && entries[1].contains("left to itself"),
+        entries.len() == 2 && entries[0].starts_with(&decided) && entries[1].contains("no longer overridden"),
         "{entries:?}"
     );
     assert!(entries[0].ends_with("(agreed with the client)"), "{entries:?}");

@@ -69,7 +69,7 @@ async fn what_a_clock_far_ahead_has_told_ends_and_is_told_again_in_its_time() {
     app.restart().await;
     app.turn().await;
     let said = app.said();
-    assert!(said.contains("Alert ended: told too early: our clock was ahead"), "{said}");
+    assert!(said.contains("Alert ended: alerted too early: our system clock was ahead"), "{said}");
     app.wait(minutes(38)).await;
     assert_eq!(app.said(), "", "it is not time yet");
     app.wait(minutes(3)).await;

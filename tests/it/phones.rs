@@ -121,7 +121,10 @@ async fn who_is_not_texted_is_shown_and_an_admin_has_the_number_texted_again() {
     let audited = app.database.texts(rows).await;
     assert_eq!(
         audited,
-        ["refuses the number of Mateo Alvarez with error 30006: not texted for 30 days", "has number 1 texted again"]
+        [
+            "refuses the number of Mateo Alvarez with error 30006: not texted for 30 days",
+            "allowed text messages to number 1 again"
+        ]
     );
 }
 

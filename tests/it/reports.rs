@@ -233,7 +233,7 @@ async fn what_is_kept_of_a_closed_month_is_void_once_something_of_it_changes() {
     assert!(said.contains("more was due than could be done"), "{said}");
     call_off(&mut app, &ticket).await;
     let corrected = on_november(&mut app, query()).await;
-    assert!(corrected.contains("decisions changed after their month was closed"), "{corrected}");
+    assert!(corrected.contains("Decisions that changed after their month was closed"), "{corrected}");
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ async fn a_locked_database_is_said_and_what_was_due_is_told_afterwards() {
     let (turn, ready) = tokio::join!(parts.evaluate.turn(now), parts.service.ready());
     assert!(matches!(turn, Err(StoreError::Locked(_))), "{turn:?}");
     insta::assert_snapshot!(ready.unwrap_err().join("\n"), @r"
-    the database is locked by another process; what was asked is not done, and can be asked again
+    the database is locked by another process; nothing was changed; try again
     acme: SuperOps was last read 45 min ago
     ");
 

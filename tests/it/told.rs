@@ -93,7 +93,7 @@ async fn a_ticket_whose_owner_has_left_goes_to_its_group_and_says_so() {
     let mails = app.heard();
     let to: Vec<_> = mails.iter().map(|mail| mail.to.as_str()).collect();
     assert!(to.contains(&"mateo.alvarez@example.com") && to.contains(&"duty@example.com"), "the group, onward: {to:?}");
-    let words = "its owner, Greta Gone, is not among the technicians any more and it is in your group";
+    let words = "its owner, Greta Gone, is no longer a technician, and it is in your group";
     let of_group = mails.iter().filter(|mail| mail.to != "duty@example.com");
     assert!(
         of_group.clone().count() > 0 && of_group.into_iter().all(|mail| mail.text.replace('\n', " ").contains(words))

@@ -30,7 +30,10 @@ pub(super) fn ask(section: &Section<'_>, interval: TimeDelta) -> Option<Ask> {
     }
     match section.text("url") {
         Some(_) if heartbeat || pushed => {
-            section.clash("url", "clashes with `heartbeat` and `pushed`: what is told to us is asked nothing");
+            section.clash(
+                "url",
+                "clashes with `heartbeat` and `pushed`: a service that reports to us is not asked anything",
+            );
             None
         }
         Some(url) => ask_of_url(section, url),

@@ -405,9 +405,7 @@ pub(super) fn report(facts: &ReportFacts, message: &Message) -> Letter {
     ));
     letter.facts.push(("SHA-256", line(&facts.hash, 64)));
     for name in &facts.too_large {
-        letter
-            .closing
-            .push(format!("{} is too large to go along; it is kept in the archive of reports.", line(name, 120)));
+        letter.closing.push(format!("{} is too large to attach; it is in the archive of reports.", line(name, 120)));
     }
     letter.closing.push(format!("You get this because the schedule “{}” names you.", line(&facts.schedule, 80)));
     letter

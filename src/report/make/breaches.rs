@@ -43,7 +43,7 @@ pub(super) fn breaches(material: &Material<'_>, all: &[&Entry], sum: &Summary) -
         Column::new("reason", "Reason", ColumnKind::Text),
     ]);
     if material.people == People::Named {
-        columns.push(Column::new("technician", "In whose hands", ColumnKind::Text));
+        columns.push(Column::new("technician", "Held by", ColumnKind::Text));
     }
     let table = Table {
         key: "breaches".into(),

@@ -43,7 +43,12 @@ pub(super) fn overview(material: &Material<'_>, sum: &Summary, earlier: Rate) ->
     let length = |value: Option<i64>| value.map_or(Cell::Blank, Cell::Duration);
     let between = |spread: &Spread| Some(format!("of {}", spread.n)).filter(|_| spread.n > 0);
     figures.extend([
-        figure("all_kept", "Tickets with all kept", Cell::percent(sum.all_kept.tenths()), note_of(sum.all_kept)),
+        figure(
+            "all_kept",
+            "Tickets with every clock kept",
+            Cell::percent(sum.all_kept.tenths()),
+            note_of(sum.all_kept),
+        ),
         figure("response_median", "Median first response", length(sum.response.median), between(&sum.response)),
         figure("resolution_median", "Median resolution", length(sum.resolution.median), between(&sum.resolution)),
         figure("reopened", "Reopened", Cell::percent(sum.reopened.tenths()), note_of(sum.reopened)),
@@ -82,11 +87,11 @@ fn against_goal(rate: Rate, goal: Goal) -> String {
 
 fn against_before(now: Rate, before: Rate) -> String {
     let Some(Change { points, is_sure }) = change(now, before) else {
-        return "As many days before are no measure: too little was decided to compare the two.".to_owned();
+        return "There is no comparison with the period before: too little was decided.".to_owned();
     };
     let said = if is_sure { "more than chance explains" } else { "which may be noise" };
     format!(
-        "In as many days before it was {} %: a difference of {points:+.1} points, {said}.",
+        "In the period before, of the same length, it was {} %: a difference of {points:+.1} points, {said}.",
         before.percent().unwrap_or_default()
     )
 }

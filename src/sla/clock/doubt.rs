@@ -48,7 +48,7 @@ impl Doubt {
     pub fn words(self) -> &'static str {
         match self {
             Self::Unread => {
-                "SuperOps answers with an error in place of what this clock needs: until it can be read, nothing is known of it"
+                "SuperOps returned an error instead of the data for this clock; its standing is unknown until the data can be read"
             }
             Self::NoDueTime => "SuperOps gives no due time",
             Self::NoCreatedTime => "SuperOps gives no time of creation, so the share elapsed is unknown",

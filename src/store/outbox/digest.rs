@@ -69,7 +69,7 @@ pub(super) async fn tell_one_by_one(
     let told =
         told.bind(json(&alerts)).bind(json(&told_by_others)).bind(millis(now)).execute(tx).await?.rows_affected();
     if told > 0 {
-        error!(alerts = told, "nobody has taken the digest `{digest}`: its {told} alerts are told like any other");
+        error!(alerts = told, "the digest `{digest}` could not be delivered: its {told} alerts are told one by one");
     }
     Ok(told > 0)
 }

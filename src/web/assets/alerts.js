@@ -17,7 +17,7 @@ const OUTAGE_STAGES = { breached: 'Down', warning: 'Degraded' };
 const MARKS = { breached: 'breached', warning: 'at_risk', predicted: 'at_risk' };
 const CLOSINGS = {
   met: 'met in time', closed_late: 'done, too late', paused: 'clock paused', retargeted: 'due time moved', vanished: 'ticket gone',
-  too_early: 'told too early: our clock was ahead', merged: 'ticket merged into another', deleted: 'ticket deleted', sla_removed: 'no due time any more', by_hand: 'resolved by hand',
+  too_early: 'alerted too early: our system clock was ahead', merged: 'ticket merged into another', deleted: 'ticket deleted', sla_removed: 'no due time any more', by_hand: 'resolved by hand',
   unlikely: 'breach no longer likely',
 };
 

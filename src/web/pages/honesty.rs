@@ -96,7 +96,7 @@ fn counted(found: &HonestyView) -> Markup {
 fn verdicts(found: &HonestyView) -> Markup {
     html! {
         section.report {
-            h2 { "Whose word it is" }
+            h2 { "Who decided" }
             div.figures {
                 (figure("Decided by hand", &found.by_hand.to_string(), "a person's word comes first"))
                 (figure("Said by SuperOps", &found.by_superops.to_string(), "its due time or its flag"))

@@ -116,7 +116,7 @@ pub async fn one_page(
             p { (state(&one)) " · impact " (one.impact) " · " (time(&one, web.service.now(), times)) " · " (if one.public { "public" } else { "not public" }) }
             p { @for component in &one.components { a href={ "/services/" (component) } { (name(component, &components)) } " " } }
             @if let Some(cause) = &one.cause { p { b { "Cause: " } (cause) } }
-            @else if one.resolved_at.is_some() { p.muted { "Nobody has said why it came to that." } }
+            @else if one.resolved_at.is_some() { p.muted { "No root cause has been recorded." } }
             @if caller.role >= Role::Responder { (say_form(&one, Typed::of(Form::Saying, refused))) }
             h2 { "What was said" }
             (updates(&one, times))
@@ -173,7 +173,7 @@ fn names(ids: &[String], components: &[ComponentView]) -> String {
 fn updates(one: &IncidentView, times: Times) -> Markup {
     html! {
         div.scroll { table {
-            thead { tr { @for head in ["At", "State", "In public", "Among us", "By"] { th scope="col" { (head) } } } }
+            thead { tr { @for head in ["At", "State", "In public", "Internal note", "By"] { th scope="col" { (head) } } } }
             tbody { @for update in &one.updates { tr {
                 td { (times.at(update.at)) }
                 td { (update.status) }
@@ -241,7 +241,7 @@ fn open_form(components: &[ComponentView], typed: Typed<'_>) -> Markup {
 
 fn say_form(one: &IncidentView, typed: Typed<'_>) -> Markup {
     html! {
-        details.say open[typed.0.is_some() || one.resolved_at.is_none()] { summary { "Say more of it" }
+        details.say open[typed.0.is_some() || one.resolved_at.is_none()] { summary { "Post an update" }
             form method="post" action={ "/incidents/" (one.id) } {
                 (typed.complaint())
                 label { "It is" select name="status" { @for each in Progress::ALL { option value=(each.as_str()) selected[typed.is("status", each.as_str(), each.as_str() == one.status)] { (each.as_str()) } } } }
@@ -286,7 +286,7 @@ fn told_field(typed: Typed<'_>) -> Markup {
 }
 
 fn note_field(typed: Typed<'_>) -> Markup {
-    html! { label { "Among us" textarea name="note" rows="2" maxlength="4000" { (typed.text("note", None).unwrap_or_default()) } } }
+    html! { label { "Internal note" textarea name="note" rows="2" maxlength="4000" { (typed.text("note", None).unwrap_or_default()) } } }
 }
 
 fn public_field(typed: Typed<'_>, public: bool) -> Markup {

@@ -296,7 +296,7 @@ fn list(page: &EntryPage, shown: Shown<'_>, places: Places<'_>) -> Markup {
             h1 { "What the figure counts" }
             p.muted { (page.total) " clocks" @if page.total > page.entries.len() { ", " (part) (page.entries.len()) } ". Times are in " (shown.times.zone()) "." }
             div.scroll { table.plain {
-                thead { tr { @for name in ["Ticket", "Subject", "Clock", "Outcome", "Decided", "Counted", "Target", "In whose hands", "Client", "Reason"] { th scope="col" { (name) } } } }
+                thead { tr { @for name in ["Ticket", "Subject", "Clock", "Outcome", "Decided", "Counted", "Target", "Held by", "Client", "Reason"] { th scope="col" { (name) } } } }
                 tbody { @for one in &page.entries { (entry(one, shown)) } }
             } }
             @if let Some(more) = places.more { p { a.button href=(more) { "More clocks" } } }

@@ -39,7 +39,7 @@ fn table(page: &RoomPage, several: bool) -> Markup {
     html! {
         @if page.technicians.is_empty() { p.empty { "No technician is known yet." } } @else {
             @if page.technicians.iter().all(|one| one.pace.is_none()) {
-                p.empty { "No pace is known yet, so there is no saying how much fits in: too few resolutions of the last four weeks are booked to somebody whom this watch has seen at work." }
+                p.empty { "No pace is known yet, so room cannot be estimated: too few resolutions in the last four weeks are booked to technicians whom this watch has seen at work." }
             }
             div.scroll { table.plain {
                 thead { tr {

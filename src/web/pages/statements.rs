@@ -50,7 +50,7 @@ fn row(one: &StatementView, caller: &Caller) -> Markup {
             td { (one.period) }
             td {
                 (one.uptime_percent.map_or_else(|| "not measured".to_owned(), |share| format!("{share} %")))
-                @if one.differs_now { div.muted { "by what is known now it is another figure" } }
+                @if one.differs_now { div.muted { "would differ by what is known now" } }
                 @if !one.conclusive { div.muted { "not conclusive" } }
             }
             td { (one.target_percent) " %" }

@@ -178,7 +178,7 @@ impl Route {
         let mut responses = self.refusals();
         let is_kept = ["/api/", "/assets/", "/status"].iter().any(|start| self.path.starts_with(start));
         if is_kept && self.method.is_safe() {
-            responses.insert("304".to_owned(), json!({ "description": "As the asker has it already" }));
+            responses.insert("304".to_owned(), json!({ "description": "Not modified: the client has it already" }));
         }
         for Answer { status, what, contents } in self.answered() {
             let mut given = json!({ "description": what });

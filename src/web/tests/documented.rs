@@ -12,9 +12,9 @@ use crate::web::{DESCRIPTION, routes};
 
 const HEAD: &str = "# Every path
 
-Made from the table of routes; a test keeps it true. What each takes and answers, with every parameter, is described at
-`/api/openapi.json`, and on the page `/api`. *Viewer*, *responder* and *admin* are the least role that may ask; whoever is bound to one
-tenant sees and changes only what is that tenant's. *Its own proof* is a signature, a secret or a link that nobody guesses.
+Generated from the table of routes; a test keeps it up to date. Parameters and answers are described at `/api/openapi.json`, and
+on the page `/api`. *Viewer*, *responder* and *admin* are the lowest role that may ask; a token for one tenant sees and changes only
+that tenant's data. *Its own proof* is a signature, a secret or an unguessable link.
 ";
 
 fn who(needs: Needs, tenants: Tenants) -> String {

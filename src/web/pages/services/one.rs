@@ -38,7 +38,7 @@ pub(super) fn page(
             @if let Some(sla) = &one.sla { h2 { "What was promised" } (promise(sla)) }
             @if !one.objectives.is_empty() { h2 { "Objectives" } (objectives(&one.objectives)) }
             @if !incidents.is_empty() { h2 { "Incidents" } (told(incidents, times)) }
-            @if !one.checks.is_empty() { h2 { "How it is looked at" } (checks(&one.checks, times)) }
+            @if !one.checks.is_empty() { h2 { "Checks" } (checks(&one.checks, times)) }
             @if let Some(history) = history { (past(one, history, times)) }
             h2 { "Latest looks" }
             (looks_table(looks, times))
