@@ -1,9 +1,9 @@
-//! Which alerts are due, given what was raised before.
+//! Decides which alerts are due, given what was raised before.
 //!
 //! One alert stands for one clock of one ticket in one cycle. Its stage only
 //! rises; it is resolved when the clock stops, pauses or gets more time, and
-//! each decision names its reason. What was already past when the watch of a
-//! desk began is known, not news: it is told in a digest.
+//! each decision names its reason. What was already missed when the watch of a
+//! desk began is known rather than news: it is told in a digest.
 
 pub mod component;
 pub mod escalation;
@@ -25,7 +25,7 @@ pub use self::subject::{AlertKind, Subject, SubjectId};
 use crate::sla::clock::{ClockState, Doubt, Standing};
 use crate::ticket::{ClockKind, Gone, TenantId, TicketId};
 
-/// How bad it is. Only rises within one episode of an alert.
+/// How bad it is. It only rises within one episode of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
@@ -38,15 +38,15 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// All of them, the worst last.
+    /// All stages, the worst last.
     pub const ALL: [Self; 3] = [Self::Predicted, Self::Warning, Self::Breached];
 
-    /// The reading of [`Stage::as_str`].
+    /// Parses [`Stage::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|stage| stage.as_str() == text)
     }
 
-    /// The name used in keys, in the store and in the API.
+    /// Returns the name used in keys, in the store and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Predicted => "predicted",
@@ -72,37 +72,37 @@ impl fmt::Display for AlertKey {
 }
 
 impl AlertKey {
-    /// The alert of a ticket's clock.
+    /// Returns the key of the alert for a ticket's clock.
     pub fn of_clock(tenant: &TenantId, ticket: &TicketId, clock: ClockKind, cycle: u32) -> Self {
         let subject = SubjectId::Ticket(ticket.clone());
         Self { tenant: tenant.clone(), subject, kind: AlertKind::Clock(clock), cycle }
     }
 
-    /// The ticket; none if it is about a component.
+    /// Returns the ticket; none if it is about a component.
     pub fn ticket(&self) -> Option<&TicketId> {
         self.subject.ticket()
     }
 
-    /// The ticket and its clock; none if it is about a component.
+    /// Returns the ticket and its clock; none if it is about a component.
     pub fn clock(&self) -> Option<(&TicketId, ClockKind)> {
         self.ticket().zip(self.kind.clock())
     }
 }
 
-/// Why an alert came to rest.
+/// Why an alert ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Closing {
     /// Answered or resolved in time after all.
     Met,
-    /// Answered or resolved, too late.
+    /// Answered or resolved, but too late.
     ClosedLate,
     Paused,
-    /// The due time moved away.
+    /// The due time moved.
     Retargeted,
-    /// It was raised by a computer's clock that was far ahead.
+    /// It was raised because our computer's clock was far ahead.
     TooEarly,
-    /// Deleted, merged, or no longer ours to see.
+    /// Deleted, merged, or no longer visible to us.
     Vanished,
     /// Its status says that it was merged into another ticket.
     Merged,
@@ -110,14 +110,14 @@ pub enum Closing {
     Deleted,
     /// There is no due time any more.
     SlaRemoved,
-    /// It was predicted, and has become unlikely.
+    /// It was predicted and has become unlikely.
     Unlikely,
-    /// Somebody said so. It is not raised again for the same due time and stage.
+    /// Somebody resolved it. It is not raised again for the same due time and stage.
     ByHand,
 }
 
 impl Closing {
-    /// The name used in the store and in the API.
+    /// Returns the name used in the store and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Met => "met",
@@ -134,7 +134,7 @@ impl Closing {
         }
     }
 
-    /// As it follows "Alert ended:".
+    /// Returns the words that follow "Alert ended:".
     pub fn words(self) -> &'static str {
         match self {
             Self::Met => "met in time",
@@ -151,7 +151,7 @@ impl Closing {
         }
     }
 
-    /// The same closing, told apart by a status that says more.
+    /// Returns the closing, made more precise by a status that says more.
     pub fn told_by(self, status: Option<&str>) -> Self {
         match (self, Gone::said_by(status)) {
             (Self::Met | Self::ClosedLate | Self::Vanished, Some(Gone::Merged)) => Self::Merged,
@@ -174,21 +174,21 @@ impl Closing {
         Self::Unlikely,
     ];
 
-    /// The reading of [`Closing::as_str`].
+    /// Parses [`Closing::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|closing| closing.as_str() == text)
     }
 }
 
-/// What was raised before for a clock.
+/// The alert that was raised before for a clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Raised {
     pub stage: Stage,
     /// The due time it was raised for.
     pub due: DateTime<Utc>,
-    /// The working time that was allowed then; none: not known.
+    /// The working time that was allowed then; none if that is not known.
     pub target: Option<TimeDelta>,
-    /// Rises when a clock comes back into danger after it was safe.
+    /// Rises when a clock is in danger again after it was safe.
     pub episode: u32,
     /// None while it is open.
     pub resolved_as: Option<Closing>,
@@ -202,7 +202,7 @@ pub enum Reason {
     /// A warning threshold has passed; the share is unknown.
     LittleLeft,
     Missed,
-    /// SuperOps calls it breached, whatever its due time.
+    /// SuperOps flags it as breached, whatever its due time.
     Flagged,
     /// The forecast gives a breach this probability.
     Predicted(f64),
@@ -231,20 +231,20 @@ pub enum Decision {
         episode: u32,
         reason: Reason,
     },
-    /// It was past already when the watch began: remember it, and tell it in the digest.
+    /// It was already missed when the watch began: remember it, and tell it in the digest.
     Known {
         reason: Reason,
     },
-    /// The same danger is back, which people were told of: open it again, quietly.
+    /// The same danger is back and people were told of it before: open it again, quietly.
     Reopen,
     Resolve(Closing),
 }
 
-/// When a pause began and ended is known about as well as this: targets that lie nearer are one.
+/// The precision to which the ends of a pause are known: targets closer than this count as the same.
 const SAME_TARGET: TimeDelta = TimeDelta::minutes(1);
 
-/// What to do about `clock`, given what was `raised` before. What was missed by `known_by`, when the watch of this
-/// desk began, is known and no news; none: whatever has happened since is news.
+/// Decides what to do about `clock`, given what was `raised` before. What was missed by `known_by`, when the watch of
+/// this desk began, is known and not news; with none, everything is news.
 pub fn decide(clock: &ClockState<'_>, known_by: Option<DateTime<Utc>>, raised: Option<&Raised>) -> Decision {
     let Some((stage, reason)) = danger(clock) else {
         return match raised {
@@ -272,20 +272,20 @@ pub fn decide(clock: &ClockState<'_>, known_by: Option<DateTime<Utc>>, raised: O
     }
 }
 
-/// Whether `clock` is due by another promise than the one that it was raised for. A pause moves the due time and leaves
-/// the working time that is allowed as it was: that is the same promise.
+/// Whether `clock` is due by another promise than the one it was raised for. A pause moves the due time but not the
+/// working time allowed, so it leaves the promise the same.
 fn has_moved(clock: &ClockState<'_>, raised: &Raised) -> bool {
     let is_same = |(now, then): (TimeDelta, TimeDelta)| (now - then).abs() <= SAME_TARGET;
     clock.due != Some(raised.due) && !clock.total.zip(raised.target).is_some_and(is_same)
 }
 
-/// Whether the same danger may be back after this, without being news.
+/// Whether the same danger can come back after this closing without being news.
 fn may_come_back(closing: Closing) -> bool {
     use Closing::{Deleted, Merged, Paused, SlaRemoved, Vanished};
     matches!(closing, Paused | Vanished | Merged | Deleted | SlaRemoved)
 }
 
-/// The stage that a running clock calls for.
+/// Returns the stage that a running clock calls for.
 fn danger(clock: &ClockState<'_>) -> Option<(Stage, Reason)> {
     match clock.standing {
         Standing::Breached { .. } if clock.running && clock.doubts.has(Doubt::FlaggedThoughDueAhead) => {

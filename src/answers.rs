@@ -1,9 +1,8 @@
-//! What people answer to an alert, and what providers report of its messages.
+//! Handles people's answers to alerts and providers' reports about the messages.
 //!
-//! An answer comes by the link in a message, by a reply to a text message, by a
-//! key during a call, or by a button in Slack or PagerDuty. It is believed because of a signature: ours on
-//! the link, the provider's on what it passes on. All end in the same act on the
-//! alert, and in the audit log.
+//! An answer comes by the link in a message, by a reply to a text message, by a key pressed during a call, or by a
+//! button in Slack or PagerDuty. It is trusted because it is signed: links by us, everything passed on by the provider.
+//! Each ends in the same act on the alert and in the audit log.
 
 mod calls;
 mod links;
@@ -33,7 +32,7 @@ use crate::telemetry::{HookLabels, Telemetry};
 pub use links::{Followed, LinkRefusal, Linked};
 pub use no_texts::NoMoreTexts;
 
-/// The name under which the store keeps what links are signed with.
+/// The name under which the store keeps the key that signs links.
 const LINK_SECRET: &str = "links";
 
 /// Takes answers and reports. Cheap to clone.
@@ -47,7 +46,7 @@ pub struct Answers {
     links: LinkKey,
 }
 
-/// What wakes the loops that an answer concerns.
+/// Wakes the loops that an answer concerns.
 #[derive(Clone)]
 pub struct Wakers {
     /// Notified when the outbox has something new.
@@ -56,7 +55,7 @@ pub struct Wakers {
     pub evaluate: Arc<Notify>,
 }
 
-/// Which of the provider's calls.
+/// Which of the providers' webhooks was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
     Status,
@@ -89,7 +88,7 @@ impl Hook {
 }
 
 impl Answers {
-    /// With the key that is kept in `store`, or a new one.
+    /// Opens with the link key kept in `store`, or with a new one.
     pub async fn open(
         config: Arc<Config>,
         store: Store,
@@ -103,7 +102,7 @@ impl Answers {
         Ok(Self { config, store, clock, telemetry, wakers, links })
     }
 
-    /// What messages may offer.
+    /// Returns the ways to answer that messages may offer.
     pub fn ways(&self) -> Ways {
         let url = self.config.server.public_url.clone();
         let phones = phones::StoredPhones { store: self.store.clone(), with_codes: self.takes_replies() };
@@ -115,17 +114,17 @@ impl Answers {
         }
     }
 
-    /// Whose `wish` about a status page it is that `token` says, if it was made here.
+    /// Returns the subscriber whose `wish` about a status page `token` states, if we issued that token.
     pub fn subscriber(&self, wish: SubscriberAction, token: &str) -> Option<String> {
         self.links.verify_wish(wish, token)
     }
 
-    /// Whether the provider can call us: without an address of our own, or a token, nothing it says can be believed.
+    /// Whether the provider can call us. Without a public address or a token we could believe nothing it says.
     pub fn hooks_are_on(&self) -> bool {
         self.hook_url(STATUS_HOOK).is_some()
     }
 
-    /// Where the provider passes on the keys that are pressed during a call.
+    /// Returns the URL to which the provider passes on the keys pressed during a call.
     fn keys_url(&self) -> Option<String> {
         self.hook_url(VOICE_HOOK)
     }
@@ -135,7 +134,7 @@ impl Answers {
         Some(format!("{url}{path}"))
     }
 
-    /// Whether a call of `hook` was signed by the provider. `query` is what followed the `?`, as it came.
+    /// Whether the provider signed a call of `hook`. `query` is the raw text after the `?`.
     pub fn is_genuine(&self, hook: Hook, query: Option<&str>, form: &[(String, String)], signature: &str) -> bool {
         let Some(base) = &self.config.server.public_url else { return false };
         let query = query.map(|query| format!("?{query}")).unwrap_or_default();
@@ -147,7 +146,7 @@ impl Answers {
         genuine
     }
 
-    /// What the accounts at Twilio sign with.
+    /// Returns the tokens with which the Twilio accounts sign.
     fn tokens(&self) -> impl Iterator<Item = &SecretString> {
         let notify = &self.config.notify;
         let accounts = notify.sms.iter().map(|sms| &sms.account).chain(notify.voice.iter().map(|voice| &voice.account));

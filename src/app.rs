@@ -47,10 +47,10 @@ use crate::telemetry::Telemetry;
 use crate::web::{self, HttpServer, Web};
 use crate::write_back::WriteBacks;
 
-/// A stop takes no longer than this; what is not done by then is done after the next start.
+/// The longest a stop takes. Work unfinished by then resumes after the next start.
 const STOP_DEADLINE: Duration = Duration::from_secs(9);
 
-/// All parts, built and joined, not yet running. A test turns them by hand.
+/// All parts, built and connected but not yet running. Tests run their loops by hand.
 pub struct Parts {
     pub config: Arc<Config>,
     pub store: Store,
@@ -67,19 +67,19 @@ pub struct Parts {
     pub retention: Retention,
     pub bookkeeping: Bookkeeping,
     pub reporting: Reporting,
-    /// None: no service is watched.
+    /// `None` if no service is watched.
     pub monitor: Option<Monitor>,
-    /// None: there is no public page.
+    /// `None` if there is no public page.
     pub publisher: Option<Publisher>,
-    /// None: nobody can subscribe to a status page.
+    /// `None` if nobody can subscribe to a status page.
     pub subscriptions: Option<Subscriptions>,
-    /// None: people sign in by tokens only.
+    /// `None` if people sign in by tokens only.
     sign_in: Option<Arc<SignIn>>,
     role: Role,
-    /// Rung as well when another replica has written.
+    /// Also woken when another replica has written something.
     wakers: Wakers,
     loop_healths: LoopHealths,
-    /// What keeps a follower up to date; none: it leads.
+    /// Keeps a follower up to date; `None` on the leader.
     following: Option<Following>,
     claim: Claim,
 }
@@ -90,12 +90,13 @@ fn sign_in(config: &Config) -> anyhow::Result<Option<Arc<SignIn>>> {
 }
 
 impl Parts {
-    /// Opens the store and joins the parts. Nothing is asked of SuperOps yet.
+    /// Opens the store and connects the parts. Does not call SuperOps yet.
     pub async fn build(config: impl Into<Arc<Config>>, clock: SharedClock) -> anyhow::Result<Self> {
         Self::build_as(Role::Alone, config, clock).await
     }
 
-    /// The same for one of several replicas. A follower gets no part that works for all of them.
+    /// Like [`Parts::build`], for one of several replicas. A follower gets none of the parts that work for all
+    /// replicas.
     pub async fn build_as(role: Role, config: impl Into<Arc<Config>>, clock: SharedClock) -> anyhow::Result<Self> {
         let (context, claim) = AppContext::open(config.into(), clock, role).await?;
         let AppContext { config, store, clock, telemetry, wakers, .. } = &context;
@@ -178,12 +179,12 @@ impl Parts {
         })
     }
 
-    /// What the web is to serve.
+    /// Builds the web server's state.
     pub fn web(&self, options: web::Options) -> Web {
         Web::new(self.service.clone(), self.store.for_pages(), self.telemetry.clone(), options)
     }
 
-    /// What the configuration says of the web.
+    /// Returns the web options that the configuration sets.
     pub fn web_options(&self) -> web::Options {
         let hooks = self.config.tenants.values();
         web::Options {
@@ -200,7 +201,7 @@ impl Parts {
         }
     }
 
-    /// Starts the loops and the web.
+    /// Starts the loops and the web server.
     pub async fn start(self, options: web::Options) -> anyhow::Result<Running> {
         let listen = self.config.server.listen;
         let listener = TcpListener::bind(listen)
@@ -276,8 +277,8 @@ pub struct Running {
     _claim: Claim,
 }
 
-/// The threads of the loops that read and reckon: what takes one of them for a while, as ten thousand tickets do, keeps no
-/// answer and no message waiting.
+/// Threads of their own for the loops that read and compute: work that keeps one busy for a while, such as ten thousand
+/// tickets, then delays no answer and no message.
 struct WorkThreads {
     handle: runtime::Handle,
     /// None once it is dropped.
@@ -298,13 +299,13 @@ impl WorkThreads {
 
 impl Drop for WorkThreads {
     fn drop(&mut self) {
-        // Whoever drops it may not wait.
+        // An async caller must not block here until the threads end.
         self.runtime.take().into_iter().for_each(Runtime::shutdown_background);
     }
 }
 
 impl Running {
-    /// Stops taking in, lets what is under way end, and closes the store.
+    /// Accepts no new work, lets running work end, and closes the store.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         let orderly = async {
@@ -317,7 +318,7 @@ impl Running {
         info!("stopped");
     }
 
-    /// Returns if a loop ends that should not; none ever does by itself.
+    /// Returns once a loop has ended before the stop, which none does by itself.
     pub async fn failed(&mut self) {
         self.loops.join_next().await;
     }

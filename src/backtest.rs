@@ -1,7 +1,7 @@
-//! Judges the forecast on a real history: walks through time, asks at fixed moments, and compares with what happened.
+//! Tests the forecast on a real history: walks through time, asks at fixed moments, and compares with what happened.
 //!
-//! The judge follows the clocks by itself and knows how they end; the
-//! forecaster is told only what has happened by the moment it is asked.
+//! The judge follows the clocks itself and knows how they end; the forecaster is told only what has happened by the
+//! moment it is asked.
 
 mod budget;
 mod figures;

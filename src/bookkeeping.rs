@@ -1,8 +1,8 @@
-//! The loop that keeps the books: it takes the tickets that were marked, and writes the entries of their clocks.
+//! The loop that keeps the books: it takes the marked tickets and writes the entries of their clocks.
 //!
-//! A ticket is marked by whoever changes it, and by itself for the moment at which its next clock is over: a breach
-//! is in the books when it happens, not when somebody touches the ticket. What was there before the books were is
-//! booked in the background, a few hundred tickets at a time. One turn is [`Bookkeeping::turn`].
+//! A ticket is marked by whatever changes it, and marks itself for the moment its next clock is over: a breach is in
+//! the books when it happens, not when somebody touches the ticket. Tickets older than the books are booked in the
+//! background, a few hundred at a time. One turn is [`Bookkeeping::turn`].
 
 mod rebuild;
 
@@ -31,23 +31,23 @@ use crate::store::{Store, StoreError};
 use crate::ticket::watch::{Change, ChangeKind, Watched};
 use crate::ticket::{RefId, TenantId};
 
-/// Tickets that are booked in one go. Others write between two of them.
+/// The most tickets booked in one turn. Others write between two turns.
 const A_TURN: u32 = 250;
-/// So many of them are written in one transaction: what people are to be told waits for its end.
+/// How many of them go into one transaction: messages to people wait for its end.
 const AT_ONCE: usize = 25;
-/// While people are to be told something, so long is left to that after each of these transactions: the books can wait.
+/// How long to pause after each of these transactions while messages to people are due: the books can wait.
 const WHILE_TELLING: Duration = Duration::from_millis(100);
-/// Days of a tenant that are packed in a turn in which nothing is booked.
+/// The most days of a tenant packed in one turn.
 const DAYS_A_TURN: usize = 10;
-/// Between two turns of many.
+/// The pause between two turns while there is much to do.
 const PAUSE: Duration = Duration::from_millis(20);
-/// While nothing is marked the books are looked into so often.
+/// How often the books are checked while nothing is marked.
 const EVERY: TimeDelta = TimeDelta::seconds(5);
 /// What is overdue is booked again at each multiple of this.
 const OVERDUE_AGAIN: TimeDelta = TimeDelta::minutes(15);
-/// A month is closed so long after its end.
+/// How long after its end a month is closed.
 pub const CLOSE_AFTER: Days = Days::new(CLOSES_AFTER as u64);
-/// For conversations that are not read by then, it waits so much longer: some can never be read.
+/// How much longer closing waits for conversations not read by then: some can never be read.
 const UNHEARD_FOR: Days = Days::new(7);
 
 pub use self::rebuild::{Differing, Progress, Rebuilt};
@@ -58,11 +58,11 @@ pub struct Bookkeeping {
     rules: Arc<RulesCache>,
     store: Store,
     clock: SharedClock,
-    /// Whether tickets that rested are booked again.
+    /// Set once `wake_up` has run.
     awake: OnceCell<()>,
 }
 
-/// What one turn came to.
+/// The result of one turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
     /// Tickets that were booked.
@@ -74,10 +74,10 @@ pub struct Turn {
     pub packed: usize,
 }
 
-/// What is the same for all tickets of a tenant.
+/// What all tickets of a tenant share.
 struct TenantBooks {
     eras: Vec<(Arc<TenantRules>, u32, DateTime<Utc>)>,
-    /// Who is called so; none: more than one.
+    /// People by name; none: more than one person has that name.
     by_name: BTreeMap<String, Option<RefId>>,
     maintenance: Vec<Suppression>,
     zone: Tz,
@@ -88,7 +88,7 @@ impl Bookkeeping {
         Self { config, rules, store, clock, awake: OnceCell::new() }
     }
 
-    /// Books until `stop` says so.
+    /// Books until `stop` is set.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             () = self.turn_for_ever() => {}
@@ -122,7 +122,7 @@ impl Bookkeeping {
         }
     }
 
-    /// Books what is to be booked at `now`, as much as fits in one turn, and closes months whose time has come.
+    /// Books what is due at `now`, as much as fits in one turn, and closes the months whose time has come.
     pub async fn turn(&self, now: DateTime<Utc>) -> Result<Turn, StoreError> {
         self.awake.get_or_try_init(|| self.wake_up(now)).await?;
         let mut turn = Turn::default();
@@ -131,7 +131,7 @@ impl Bookkeeping {
             by_tenant.entry(marked.tenant.clone()).or_default().push(marked);
         }
         for (id, marked) in &by_tenant {
-            // Of a tenant that is configured no longer nothing is known any more: its books rest.
+            // Nothing is known any more about a tenant that is no longer configured: its books rest.
             let tenant = self.config.tenants.get(id);
             turn.tickets += marked.len();
             let written = match tenant {
@@ -140,7 +140,7 @@ impl Bookkeeping {
             };
             turn.written.join(written);
         }
-        // With room left in the turn, all that was to be booked by now has been.
+        // With room left in the turn, everything due by now has been booked.
         if turn.tickets < A_TURN as usize {
             for tenant in self.config.tenants.values() {
                 turn.closed += self.close_months(tenant, now).await?;
@@ -150,9 +150,9 @@ impl Bookkeeping {
         Ok(turn)
     }
 
-    /// What the books missed while nobody kept them, or kept them by a wrong clock, is booked anew.
+    /// Books anew what the books missed while nobody kept them, or while the clock was wrong.
     async fn wake_up(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
-        // A tenant that is configured again has missed what would close its months wrongly.
+        // A tenant that is configured again has missed changes, without which its months would be closed wrongly.
         self.store.end_rest().await?;
         for tenant in self.config.tenants.keys() {
             let tickets = self.store.book_what_lies_ahead(tenant, now).await?;
@@ -169,7 +169,7 @@ impl Bookkeeping {
         self.write(id, marked.iter().map(later).collect(), Tz::UTC).await
     }
 
-    /// Writes them, a few at a time, and lets what people are to be told go first.
+    /// Writes `booked` a few at a time, and lets messages that are due to people go first.
     async fn write(&self, tenant: &TenantId, booked: Vec<Booked>, zone: Tz) -> Result<Written, StoreError> {
         let mut written = Written::default();
         for (nth, some) in booked.chunks(AT_ONCE).enumerate() {
@@ -186,7 +186,7 @@ impl Bookkeeping {
         self.write(&tenant.id, booked, zone).await
     }
 
-    /// The entries of these tickets as they are at `now`, and the zone whose days are meant.
+    /// Returns the entries of these tickets as of `now`, and the zone whose days are meant.
     async fn judge(
         &self,
         tenant: &Tenant,
@@ -225,15 +225,15 @@ impl Bookkeeping {
         Ok(TenantBooks { eras, by_name, maintenance, zone })
     }
 
-    /// Packs days on which nothing is decided any more, for those who read many of them.
+    /// Packs days on which nothing more will be decided, for queries that read many of them.
     async fn pack_days(&self, tenant: &Tenant, now: DateTime<Utc>) -> Result<usize, StoreError> {
         let (_, rules) = self.rules.of(tenant).await?;
         let today = now.with_timezone(&rules.msp_timezone()).date_naive();
         self.store.pack_days(&tenant.id, today, DAYS_A_TURN).await
     }
 
-    /// Closes the months that ended long enough ago: once all tickets were read since, the conversations of those of that
-    /// time too, and nothing waits to be booked.
+    /// Closes the months that ended long enough ago, once all tickets and the conversations of that time have been read
+    /// since, and nothing waits to be booked.
     async fn close_months(&self, tenant: &Tenant, now: DateTime<Utc>) -> Result<usize, StoreError> {
         let Some((first, _)) = self.store.booked_days(&tenant.id).await? else { return Ok(0) };
         let (_, rules) = self.rules.of(tenant).await?;
@@ -265,8 +265,8 @@ impl Bookkeeping {
     }
 }
 
-/// When what is overdue is booked again, so that the books know for how long: all such tickets at once, since each write
-/// makes kept answers void. Days begin at such moments too, in whatever zone.
+/// When overdue clocks are booked again, so that the books know how late they are: all at the same moments, since each
+/// write invalidates kept answers. Days begin at such moments too, in any zone.
 fn next_look(now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let step = OVERDUE_AGAIN.num_milliseconds();
     DateTime::from_timestamp_millis((now.timestamp_millis().div_euclid(step) + 1) * step)
@@ -316,7 +316,7 @@ impl TenantBooks {
         Booked { marked: marked.clone(), entries: Some(entries), next }
     }
 
-    /// Those that were recorded with ids, and earlier ones, of which there is only the name.
+    /// Returns the handovers recorded with ids, and earlier ones, which are known only by name.
     fn all_handovers(&self, mut known: Vec<Handover>, changes: &[Change]) -> Vec<Handover> {
         let holder = |name: &Option<String>| match name {
             None => Holder::Nobody,

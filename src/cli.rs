@@ -1,4 +1,4 @@
-//! The command line: what can be asked, and one file for each command.
+//! The command line: its commands and options, with one file for each command.
 //!
 //! Data goes to standard output, everything else to standard error.
 
@@ -52,7 +52,7 @@ use crate::terminal::{self, AboveBars};
 use crate::ticket::TenantId;
 use crate::zone_rules::ZoneWatch;
 
-/// Where the configuration is looked for.
+/// Where to look for the configuration, in this order.
 const PLACES: [&str; 2] = ["config.toml", "/etc/superops-sla/config.toml"];
 
 /// Knows of an SLA breach at SuperOps before the client does.
@@ -112,9 +112,9 @@ enum Command {
     Uptime(uptime::UptimeArgs),
     /// Look at services from this place, for a watch that runs elsewhere
     Outpost(outpost::OutpostArgs),
-    /// Show incidents of services and announced work; open one, say more of it, announce
+    /// Show incidents of services and announced work; open or update an incident, announce work
     Incidents(incidents::IncidentsArgs),
-    /// Show what came of uptime promises, period by period; approve, issue or waive credits
+    /// Show the outcome of uptime promises, period by period; approve, issue or waive credits
     Credits(statements::CreditsArgs),
     /// Write the public status page into a folder, to serve it from elsewhere; give clients pages of their own
     #[command(args_conflicts_with_subcommands = true)]
@@ -135,17 +135,17 @@ enum Command {
     Backtest(backtest::BacktestArgs),
     /// Delete what is older than [retention] says, as the service does each night
     Retention(retention::RetentionArgs),
-    /// Look at the store as a whole, or copy it from a file to the PostgreSQL server of the configuration
+    /// Check the store as a whole, or copy it from a file to the PostgreSQL server of the configuration
     Store {
         #[command(subcommand)]
         command: store::StoreCommand,
     },
-    /// Tell all that is stored of one person, or take it away
+    /// Export or erase everything that is stored about one person
     Privacy {
         #[command(subcommand)]
         command: privacy::PrivacyCommand,
     },
-    /// Make a key that the store's personal columns are encrypted with, or turn from one to another
+    /// Make a key to encrypt the store's personal columns with, or change from one key to another
     Keys {
         #[command(subcommand)]
         command: keys::KeysCommand,
@@ -157,7 +157,7 @@ enum Command {
     },
 }
 
-/// Why the program ends without having done as told.
+/// Why a command failed, and with which exit code.
 #[derive(Debug)]
 pub enum CliError {
     /// The command or the configuration is wrong: exit 2.
@@ -183,9 +183,9 @@ impl CliError {
 }
 
 impl Cli {
-    /// Does as told.
+    /// Runs the command.
     pub async fn run(self) -> Result<(), CliError> {
-        // Rules of time zones that cannot be read leave those that the program carries; the service logs it.
+        // If the machine's time zone rules cannot be read, the built-in ones stay in force; the service logs it.
         let _ = ZoneWatch::of_this_machine().turn(DateTime::UNIX_EPOCH);
         let config = self.config.as_deref();
         match self.command {
@@ -239,19 +239,19 @@ fn load(given: Option<&Path>) -> Result<Config, CliError> {
     Config::load(&locate(given)?, &ProcessEnvironment).map_err(CliError::usage)
 }
 
-/// For what only reads the store: no secret is needed.
+/// Loads the configuration for a command that only uses the store: no secret is needed.
 fn load_offline(given: Option<&Path>) -> Result<Config, CliError> {
     Config::load_offline(&locate(given)?, &ProcessEnvironment).map_err(CliError::usage)
 }
 
-/// Where log lines go and in which form. `RUST_LOG` says how many.
+/// Starts logging to standard error in this format. `RUST_LOG` sets the level; without it, `usual` does.
 fn log(format: LogFormat, usual: &str) {
-    // The verifier logs what we say ourselves, and louder.
+    // The verifier would log what we report ourselves, only louder.
     let usual = format!("{usual},rustls_platform_verifier=off");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(AboveBars).with_target(false);
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr()) && terminal::wants_colours();
-    // A second subscriber is refused; then the first goes on, as it should.
+    // A second subscriber is refused, and the first one stays, as it should.
     let _ = match format {
         LogFormat::Text => lines.with_ansi(colours).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
@@ -263,13 +263,13 @@ fn time(text: &str) -> Result<Duration, String> {
     length.to_std().map_err(|_| format!("`{text}` is no length of time"))
 }
 
-/// `data` as scripts read it.
+/// Returns `data` as JSON, for scripts.
 fn as_json(data: &impl serde::Serialize) -> Result<String, CliError> {
     let text = serde_json::to_string_pretty(data).map_err(anyhow::Error::from)?;
     Ok(format!("{text}\n"))
 }
 
-/// Data for standard output: all of it, or an error. A closed pipe (`| head`) is no fault of ours.
+/// Writes data to standard output: all of it, or an error. A closed pipe (`| head`) is not an error.
 fn print(text: &str) -> Result<(), CliError> {
     print_bytes(text.as_bytes())
 }
@@ -284,12 +284,12 @@ fn print_bytes(bytes: &[u8]) -> Result<(), CliError> {
     }
 }
 
-/// That there is no ticket called `id`.
+/// Returns the error that no ticket called `id` is known.
 fn no_such_ticket(id: &str) -> CliError {
     anyhow::anyhow!("no ticket `{id}` is known; it may not have been read yet").into()
 }
 
-/// The configured tenant called `name`, or all of them.
+/// Returns the configured tenant called `name`, or all tenants without a name.
 fn scope(config: &Config, name: Option<&str>) -> Result<Reach, CliError> {
     name.map_or(Ok(Reach::All), |name| tenant_named(config, name).map(Reach::One))
 }

@@ -1,8 +1,8 @@
-//! Where the present comes from.
+//! The source of the present time.
 //!
-//! Everything that needs the time takes `now`; a loop asks its [`Clock`] once
-//! per turn and sleeps by it. Tests move a [`ManualClock`] by hand, and the
-//! demo runs its day faster with a [`FastClock`].
+//! Everything that needs the time takes `now`; a loop asks its [`Clock`] once per
+//! turn and sleeps by it. Tests move a [`ManualClock`] by hand, and the demo runs
+//! its day faster with a [`FastClock`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use async_trait::async_trait;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use tokio::sync::watch;
 
-/// Tells the time, and waits for it.
+/// Tells the time and waits for it.
 #[async_trait]
 pub trait Clock: Send + Sync {
-    /// The present moment.
+    /// Returns the present moment.
     fn now(&self) -> DateTime<Utc>;
 
-    /// Returns once [`Clock::now`] has reached `at`; if it is set back meanwhile, after as long as that was to take.
+    /// Returns once [`Clock::now`] has reached `at` or, if it is set back meanwhile, after as long as that should take.
     async fn sleep_until(&self, at: DateTime<Utc>);
 
-    /// How many seconds pass here in a second on the wall.
+    /// Returns how many seconds pass on this clock in one real second.
     fn speed(&self) -> u32 {
         1
     }
@@ -29,13 +29,13 @@ pub trait Clock: Send + Sync {
 /// The clock every loop shares.
 pub type SharedClock = Arc<dyn Clock>;
 
-/// Clocks tell whole milliseconds, as the store keeps them: a moment is the same before it is stored and when it is read.
+/// The precision of clocks, that of the store, so that a moment is the same before it is stored and after it is read.
 const MILLIS: u16 = 3;
 
-/// The longest single sleep: a wall clock that is set forward is noticed this late at the most.
+/// The longest single sleep, and so the longest until it is noticed that the system clock was set forward.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
-/// A wall clock that is adjusted by less than this was not set back.
+/// How far the system clock may be adjusted without counting as set back.
 const ADJUSTED: Duration = Duration::from_millis(200);
 
 /// The computer's own clock.
@@ -59,13 +59,13 @@ impl Clock for SystemClock {
     }
 }
 
-/// How long is still to be slept, by the wall and by what it was to take; none: it is time.
+/// Returns how long still to sleep: the time left by the wall clock, but `at_most` that; none if it is time.
 fn left(by_the_wall: TimeDelta, at_most: Duration) -> Option<Duration> {
     let left = by_the_wall.to_std().ok()?.min(at_most);
     (!left.is_zero()).then_some(left)
 }
 
-/// Whoever waits is not kept waiting longer than this by a clock that is set back.
+/// The setback that [`set_back`] ignores: it makes nobody wait longer than this.
 const SET_BACK: TimeDelta = TimeDelta::seconds(5);
 
 /// Returns once `clock`, of speed 1, has been set back by more than five seconds.
@@ -80,7 +80,7 @@ pub async fn set_back(clock: &dyn Clock) {
     }
 }
 
-/// A clock that runs `speed` times faster than the computer's, from a moment of its own.
+/// A clock that runs `speed` times as fast as the computer's, from a moment of its own.
 #[derive(Clone, Debug)]
 pub struct FastClock {
     started: tokio::time::Instant,
@@ -89,7 +89,7 @@ pub struct FastClock {
 }
 
 impl FastClock {
-    /// Starts at `origin`; every real second counts as `speed` seconds.
+    /// Starts a clock at `origin`; every real second counts as `speed` seconds.
     pub fn start(origin: DateTime<Utc>, speed: u32) -> Self {
         Self { started: tokio::time::Instant::now(), origin, speed: speed.max(1) }
     }
@@ -124,7 +124,7 @@ impl Clock for FastClock {
 pub struct ManualClock(watch::Sender<DateTime<Utc>>);
 
 impl ManualClock {
-    /// Stands at `now`.
+    /// Creates a clock that stands at `now`.
     pub fn at(now: DateTime<Utc>) -> Self {
         Self(watch::Sender::new(now))
     }

@@ -1,8 +1,8 @@
-//! What the configuration file may say, turned into what the program may rely on.
+//! Turns what the configuration file says into settings that the program can rely on.
 //!
-//! The file is read once, at the edge. Every complaint says where, which rule
-//! and why; all of them come out at once, so that a user mends the file in one
-//! go. Secrets are named in the file and read from the environment or a file.
+//! The file is read once, at the edge. Every complaint names the place, the rule and the reason; all of them are
+//! reported at once, so that a user can fix the file in one go. Secrets are named in the file and read from the
+//! environment or from a file of their own.
 
 pub mod complaint;
 pub mod duration;
@@ -104,84 +104,84 @@ pub struct Config {
     pub alerts: Alerts,
     /// Who is on call, by the name of the rotation.
     pub on_call: BTreeMap<String, Rotation>,
-    /// First match wins; the last one, `default`, is what `alerts` says and matches all.
+    /// First match wins; the last one, `default`, is made from `alerts` and matches everything.
     pub escalations: Vec<Escalation>,
     pub notify: Notify,
-    /// By which people sign in; none: by tokens only.
+    /// How people sign in; none: with tokens only.
     pub sign_in: Option<Oidc>,
     pub watch: Watch,
     pub retention: Retention,
     pub reports: Reports,
-    /// Services, beside tickets.
+    /// The services that are watched beside tickets.
     pub uptime: uptime::Uptime,
     pub notes: Notes,
 }
 
-/// What is wrong with single settings and keeps no service from starting: sentences, each with its place in the file.
+/// Problems with single settings that do not keep a service from starting: sentences, each with its place in the file.
 #[derive(Debug, Default)]
 pub struct Notes {
     /// What can never work.
     pub futile: Vec<String>,
-    /// What may not be meant.
+    /// What may not be intended.
     pub remarks: Vec<String>,
 }
 
-/// What of the sender's own goes on a report.
+/// The sender's own settings for reports.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reports {
     /// A picture at the head of HTML and PDF.
     pub logo: Option<PathBuf>,
     /// Fonts for letters that the embedded one does not have, asked before the system's.
     pub fonts: Vec<PathBuf>,
-    /// How far they tell persons apart.
+    /// How far reports tell persons apart.
     pub people: People,
-    /// What share of the clocks is to be kept.
+    /// What share of the clocks should be kept.
     pub goals: Goals,
-    /// What policies give back.
+    /// What policies give back when promises are missed.
     pub credits: Vec<PolicyCredits>,
-    /// Those that go out by themselves.
+    /// The reports that are sent automatically.
     pub schedules: Vec<ReportSchedule>,
 }
 
-/// What a policy gives back, by what it is called in the books; of all tenants where none is named.
+/// What a policy gives back: its tenant (none: all of them), its name in the books, and the terms.
 pub type PolicyCredits = (Option<TenantId>, String, CreditTerms);
 
 impl Reports {
-    /// What the policies of `tenant` give back, by what they are called in the books.
+    /// Returns what the policies of `tenant` give back, by their names in the books.
     pub fn credits_of(&self, tenant: &TenantId) -> PolicyTerms {
         let own = self.credits.iter().filter(|(only, ..)| only.as_ref().is_none_or(|only| only == tenant));
         own.map(|(_, words, terms)| (words.clone(), terms.clone())).collect()
     }
 }
 
-/// What share of the clocks is to be kept, unless a report is asked for with a goal of its own.
+/// What share of the clocks should be kept, unless a report is requested with a goal of its own.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Goals {
     /// None: the usual one.
     pub all: Option<Goal>,
-    /// Instead of that.
+    /// Goals of single tenants, instead of `all`.
     pub tenants: BTreeMap<TenantId, Goal>,
-    /// Of single policies, by what a policy is called in the books; of all tenants where none is named.
+    /// Goals of single policies, each with its tenant (none: all of them) and the policy's name in the books.
     pub policies: Vec<(Option<TenantId>, String, Goal)>,
 }
 
 impl Goals {
-    /// What `tenant` is to reach.
+    /// Returns the goal of `tenant`.
     pub fn of(&self, tenant: &TenantId) -> Goal {
         self.tenants.get(tenant).copied().or(self.all).unwrap_or_default()
     }
 
-    /// The goals of those policies of `tenant` that have their own, by what they are called in the books.
+    /// Returns the goals of those policies of `tenant` that have their own, by their names in the books.
     pub fn of_policies(&self, tenant: &TenantId) -> BTreeMap<String, Goal> {
         let own = self.policies.iter().filter(|(only, ..)| only.as_ref().is_none_or(|only| only == tenant));
         own.map(|(_, words, goal)| (words.clone(), *goal)).collect()
     }
 }
 
-/// A report that goes out by mail, period after period.
+/// A report that is sent by mail, period after period.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReportSchedule {
-    /// Unique among those of its tenant: by it is known which periods were sent.
+    /// Unique within its tenant: it identifies which periods were sent.
     pub name: String,
     pub tenant: TenantId,
     pub rhythm: Rhythm,
@@ -215,7 +215,7 @@ impl Config {
 
     /// Checks `text` for a command that talks to nobody: no secret is read and none is missed.
     ///
-    /// Every channel that needs a secret is then none, since it is of no use without.
+    /// Every channel that needs a secret is then none, since it is of no use without one.
     pub fn parse_offline(path: &Path, text: &str, env: &dyn Environment) -> Result<Self, Complaints> {
         read::config(path, text, env, reader::Purpose::Offline)
     }
@@ -226,7 +226,7 @@ impl Config {
         self.escalations.iter().find(meant).expect("the default escalation matches all")
     }
 
-    /// Whether a step, a rotation or the watch names the phone of this number.
+    /// Whether a step, a rotation or the watch names the phone with this number.
     pub fn names_phone(&self, number: &str) -> bool {
         let steps = self.escalations.iter().flat_map(|escalation| &escalation.steps).flat_map(|step| &step.notify);
         let is_it = |target: &Target| matches!(target, Target::Sms(known) | Target::Call(known) if known == number);
@@ -236,7 +236,7 @@ impl Config {
             || on_call.any(|person| matches!(person, Person::Sms(known) if known == number))
     }
 
-    /// The escalation of that name, if there still is one.
+    /// Returns the escalation called `name`, if there still is one.
     pub fn escalation(&self, name: &str) -> Option<&Escalation> {
         self.escalations.iter().find(|escalation| escalation.name == name)
     }
@@ -246,7 +246,7 @@ impl Config {
         self.watch.stale_after.unwrap_or_else(|| (tenant.poll_interval * STALE_POLLS).max(STALE_AT_LEAST))
     }
 
-    /// Who is told that the data is stale: as configured, else every system, and the addresses of the last step.
+    /// Returns who is told of stale data: as configured, else every system, and the addresses of the last step.
     pub fn watchers(&self) -> Vec<Target> {
         if let Some(named) = &self.watch.notify {
             return named.clone();
@@ -262,14 +262,14 @@ impl Config {
         kinds.iter().filter_map(|kind| Target::of_system(*kind)).chain(fixed.cloned()).collect()
     }
 
-    /// By which channel the people whom SuperOps knows are told that the data is stale; none: others are, or nobody can be.
+    /// Returns the channel that tells people in SuperOps of stale data; none if others are told, or nobody can be.
     pub fn tells_people_of_stale_data(&self) -> Option<ChannelKind> {
         let by_default = self.watch.notify.is_none() && self.watchers().is_empty();
         let persons = [ChannelKind::Email, ChannelKind::Sms].into_iter();
         persons.filter(|_| by_default).find(|kind| self.notify.kinds().contains(kind))
     }
 
-    /// The policies that speak of `tenant`, in order, each with where it stands.
+    /// Returns the policies that apply to `tenant`, in order, each with its place in the file.
     pub fn policies_of(&self, tenant: &TenantId) -> impl Iterator<Item = (&str, &Policy)> {
         let all = self.policy_places.iter().map(String::as_str).zip(&self.policies);
         all.filter(move |(_, policy)| policy.tenant.as_ref().is_none_or(|only| only == tenant))
@@ -280,33 +280,33 @@ fn content(path: &Path, env: &dyn Environment) -> Result<String, Complaints> {
     env.read_file(path).map_err(|error| Complaints::unreadable(path, &error))
 }
 
-/// Data that was not read for this many polls, or this long, is stale unless told otherwise.
+/// By default, data is stale when it was not read for this many polls and for at least this long.
 const STALE_POLLS: i32 = 10;
 const STALE_AT_LEAST: TimeDelta = TimeDelta::minutes(10);
 
-/// Who hears that the data cannot be believed, and who that the watch lives.
+/// Who is told that the data is stale, and what is told that the watch is alive.
 #[derive(Debug, Default)]
 pub struct Watch {
     /// None: ten polls, at least 10 minutes.
     pub stale_after: Option<TimeDelta>,
     /// None: every system that is set up, and the addresses of the last step.
     pub notify: Option<Vec<Target>>,
-    /// Asked for each minute while all is well. Who knows it can feign that, so it is a secret.
+    /// Requested each minute while all is well. It is a secret, since anybody who knows it can fake that.
     pub heartbeat_url: Option<SecretString>,
 }
 
-/// What there is an age for.
+/// The kinds of past data that are kept for a limited time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Past {
-    /// What was said, with all that it said.
+    /// The messages that were sent, with their text.
     Messages,
     /// How each attempt to send something went.
     Attempts,
     /// What the SMS provider reported.
     Receipts,
-    /// What happened to closed tickets, what was forecast of them, and what was written on them.
+    /// What happened to closed tickets, what was forecast for them, and what was written on them.
     Events,
-    /// Who changed what; silences, maintenance windows and stand-ins that have ended; what people asked for who are gone.
+    /// Who changed what; silences, maintenance windows and stand-ins that have ended; wishes of people who are gone.
     Audit,
     /// Reports as they went out.
     Reports,
@@ -329,7 +329,7 @@ impl Past {
     }
 }
 
-/// How old what is past may become.
+/// How long each kind of past data is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     pub messages: TimeDelta,
@@ -348,7 +348,7 @@ impl Default for Retention {
 }
 
 impl Retention {
-    /// How old `past` may become.
+    /// Returns how long `past` is kept.
     pub fn of(&self, past: Past) -> TimeDelta {
         match past {
             Past::Messages => self.messages,
@@ -366,11 +366,11 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Where people reach our page, without a trailing slash; none: no links to it in messages.
     pub public_url: Option<String>,
-    /// Proxies before us, whose word on who asks is believed.
+    /// Proxies in front of us that are trusted to say who is asking.
     pub trusted_proxies: Vec<Network>,
     /// Sites whose scripts may ask with a token.
     pub cors_origins: Vec<String>,
-    /// Of one token, or of one address without a token.
+    /// The limit for one token, or for one address without a token.
     pub requests_per_second: NonZeroU32,
     pub log_format: LogFormat,
 }
@@ -381,18 +381,18 @@ pub enum LogFormat {
     Json,
 }
 
-/// Where everything is remembered, and what it is encrypted with.
+/// Where everything is stored, and what it is encrypted with.
 #[derive(Debug)]
 pub struct Store {
     pub place: StorePlace,
-    /// The first key seals personal columns, all of them open; without any they stand as they are.
+    /// The first key seals personal columns, and all of them open; without a key the columns stay plain.
     pub keys: Arc<KeyRing>,
 }
 
-/// Where everything is remembered.
+/// Where everything is stored.
 #[derive(Debug)]
 pub enum StorePlace {
-    /// A file of SQLite.
+    /// An SQLite file.
     File(PathBuf),
     Postgres(Postgres),
 }
@@ -405,7 +405,7 @@ pub struct Postgres {
     pub password: Option<SecretString>,
     /// Everything lives in this schema.
     pub schema: String,
-    /// Connections for the loops, and as many for pages.
+    /// How many connections the loops have; pages have as many.
     pub connections: u32,
 }
 
@@ -470,12 +470,12 @@ pub struct Alerts {
     pub warn_at: Vec<f64>,
     /// Working time left.
     pub warn_left: Vec<TimeDelta>,
-    /// Which forecasts are told.
+    /// Which forecasts raise alerts.
     pub predict: Rule,
     /// How long an acknowledged breach may rest while nothing happens on its ticket.
     pub ack_expires: TimeDelta,
     /// Who hears of an alert, and when; the default is SuperOps' own people.
     pub steps: Vec<Step>,
-    /// How much is said at once, and when it has to wait.
+    /// How many messages are sent at once, and when they have to wait.
     pub noise: noise::Rules,
 }

@@ -1,7 +1,7 @@
 //! File descriptors: every file and connection takes one, and the system gives a process only so many.
 //!
-//! The page is open to whoever reaches it, so it gets a share of them that is fixed at the start, and the loops keep
-//! the rest.
+//! The page is open to anyone who can reach it, so it gets a fixed share of them at the start, and the loops keep the
+//! rest.
 
 use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -16,16 +16,16 @@ pub const ATTEMPTS: usize = 16;
 const LOOPS_NEED: usize = 32 + 2 * ATTEMPTS * ChannelKind::ALL.len();
 /// Connections to SuperOps, and what is written there.
 const TENANT_NEEDS: usize = 4;
-/// The page has at least so many connections, however few descriptors there are.
+/// The fewest connections the page gets, however few descriptors there are.
 const FEWEST: usize = 16;
-/// More people than that do not look at one page at a time.
+/// The most connections the page gets: more people than that do not look at one page at a time.
 const MOST: usize = 1_024;
 
-/// Asks the system for as many as it gives to this process. Returns how many that are.
+/// Raises this process's limit as far as the system allows. Returns the limit in force.
 pub fn raise() -> usize {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
-        // Refused where the true limit is a lower one (macOS): then it stays as it was.
+        // Refused where the real limit is lower (macOS); it then stays as it was.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     }
     limit_now()
@@ -36,7 +36,7 @@ fn limit_now() -> usize {
     limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
 }
 
-/// How many connections the page may have at a time, beside loops that serve `tenants`.
+/// Returns how many connections the page may have at a time, beside loops that serve `tenants`.
 pub fn for_the_page(tenants: usize) -> usize {
     share(limit_now(), tenants)
 }
@@ -49,7 +49,7 @@ fn reserve(tenants: usize) -> usize {
     LOOPS_NEED + TENANT_NEEDS * tenants
 }
 
-/// What to tell the operator if there are too few for `tenants`.
+/// Returns a warning for the operator if there are too few descriptors for `tenants`.
 pub fn shortage(tenants: usize) -> Option<String> {
     let (limit, needed) = (limit_now(), reserve(tenants) + FEWEST);
     (limit < needed).then(|| {
@@ -57,7 +57,7 @@ pub fn shortage(tenants: usize) -> Option<String> {
     })
 }
 
-/// Whether another one can be had; if not, neither a message nor a question to SuperOps can leave.
+/// Checks that another descriptor can be had; without one, neither a message nor a request to SuperOps can leave.
 pub fn spare() -> io::Result<()> {
     UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map(drop)
 }

@@ -1,12 +1,10 @@
-//! The loop that empties the outbox: it claims what is due, has the channel
-//! make one attempt, and remembers how that went.
+//! The loop that empties the outbox: it claims what is due, has the channel make one attempt, and records how that
+//! went.
 //!
-//! Each channel has places of its own, so one that hangs holds up no other. An
-//! attempt is leased: if the process dies in the middle, the row is due again
-//! under the same identity, and the channel is first asked whether it went out.
-//! A place is free again once the channel has answered. How the attempt went is
-//! then recorded together with whatever else has ended meanwhile. If that
-//! fails, it is kept and recorded later; until then the row is not leased again.
+//! Each channel has its own places, so one that hangs does not hold up the others. An attempt is leased: if the process
+//! dies in the middle, the row is due again under the same identity, and the channel is first asked whether it went
+//! out. A place is free again once the channel has answered. The result is then recorded together with whatever else
+//! has ended meanwhile. If that fails, it is kept and recorded later; until then the row is not leased again.
 
 mod attempt;
 mod breaker;
@@ -46,15 +44,15 @@ use tokio::sync::Notify;
 const PLACES: usize = descriptors::ATTEMPTS;
 /// Longer on the wall than any attempt may take, so that a lease runs out only if the process died.
 const LEASE: Duration = Duration::from_secs(30);
-/// What could not be recorded is tried again after so long on the wall.
+/// The wall-clock pause before results that could not be recorded are tried again.
 const RECORD_AGAIN: Duration = Duration::from_secs(2);
-/// At a stop, what could not be recorded is tried again so often.
+/// How often results that could not be recorded are tried again at a stop.
 const LAST_TRIES: usize = 3;
-/// A channel that is out of order this long has also what is not urgent said by the next.
+/// How long a channel must be out of order before the next channel takes over its non-urgent alerts too.
 const LONG_OUT: TimeDelta = TimeDelta::minutes(1);
-/// The outbox is looked at this often even if nobody rings.
+/// The outbox is read at least this often, even if nobody rings.
 const LONGEST_SLEEP: TimeDelta = TimeDelta::minutes(1);
-/// After an attempt from which nothing follows, the outbox is counted again within this time.
+/// After an attempt that needs no follow-up, the outbox is counted again within this time.
 const SETTLES: TimeDelta = TimeDelta::milliseconds(100);
 
 /// Empties the outbox.
@@ -63,33 +61,33 @@ pub struct Dispatch {
     channels: BTreeMap<ChannelKind, Arc<dyn Notifier>>,
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
-    /// How much is said at once, and when, and what single people have asked for.
+    /// How much is sent at once and when, and what individual people have asked for.
     rules: PersonalRules,
-    /// Tenants whose budget holds something up, and since when: a person is told of each once a day.
+    /// Tenants with messages held up by their budget, and since when: the operator is told of each once a day.
     over_budget: HashMap<String, DateTime<Utc>>,
     /// Rung when the outbox has something new.
     outbox: Arc<Notify>,
     gates: Arc<Gates>,
     under_way: JoinSet<Attempted>,
-    /// Whose place each attempt under way takes, and whether it is a probe.
+    /// The place that each attempt under way takes, and whether it is a probe.
     places: HashMap<Id, Place>,
-    /// Has ended, and is to be recorded with the next batch.
+    /// Attempts that have ended and are to be recorded with the next batch.
     ended: Vec<Attempted>,
     recorder: Recorder,
-    /// One batch at a time. It gives what could not be recorded, and says whether something follows from the rest.
+    /// One batch at a time. Yields what could not be recorded, and whether the rest needs follow-up.
     recording: JoinSet<(Vec<Attempted>, bool)>,
     /// The batch that is being recorded.
     batch: Arc<[Attempted]>,
-    /// A batch could not be recorded: the next is tried in another turn.
+    /// A batch could not be recorded: it is tried again in another turn.
     is_stuck: bool,
-    /// Attempts that ended badly, and when: whether they were taken is not known, so each keeps its lease.
+    /// Attempts that ended badly, and when: nobody knows whether the message was taken, so each keeps its lease.
     lost: Vec<(Instant, String)>,
     /// When this process began to send; none before its first turn.
     began: Option<Instant>,
     health: LoopHealth,
-    /// Something follows from an attempt that is yet to be recorded.
+    /// An attempt that is yet to be recorded needs follow-up.
     follows: bool,
-    /// Channels for which more may wait than could be started: an attempt that ends there makes room.
+    /// Channels that may have more waiting than could be started: an attempt that ends there makes room.
     starved: BTreeSet<ChannelKind>,
 }
 
@@ -129,18 +127,18 @@ impl Dispatch {
         }
     }
 
-    /// Gives no channel more messages a minute than it may have.
+    /// Limits how many messages a minute each channel gets.
     pub fn with_limits(self, per_minute: &BTreeMap<ChannelKind, u32>) -> Self {
         self.gates.limit(per_minute);
         self
     }
 
-    /// Shows by `health` how its turns end.
+    /// Reports in `health` how its turns end.
     pub fn with_health(self, health: LoopHealth) -> Self {
         Self { health, ..self }
     }
 
-    /// Turns until `stop` says so, then waits for the attempts under way.
+    /// Runs turns until `stop` is set, then waits for the attempts under way.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         self.health.turned_well();
         while !*stop.borrow() {
@@ -161,7 +159,7 @@ impl Dispatch {
         self.end().await;
     }
 
-    /// Waits for the attempts under way, and until it is recorded how they went.
+    /// Waits until the attempts under way have ended and their results are recorded.
     async fn end(&mut self) {
         for _ in 0..LAST_TRIES {
             while self.next_end().await.is_some() {}
@@ -174,7 +172,7 @@ impl Dispatch {
         }
     }
 
-    /// Waits until there may be something to do, at `wake` at the latest.
+    /// Waits until there may be something to do, but no longer than until `wake`.
     async fn wait(&mut self, mut wake: DateTime<Utc>, stop: &mut watch::Receiver<bool>) {
         let (clock, outbox) = (self.clock.clone(), self.outbox.clone());
         loop {
@@ -195,8 +193,8 @@ impl Dispatch {
         }
     }
 
-    /// One turn: sends all that is due at `now` and waits until each attempt has ended and is recorded. What cannot be
-    /// recorded is kept for the next turn. Says when to look again.
+    /// Runs one turn: sends everything due at `now` and waits until each attempt has ended and is recorded. Results
+    /// that cannot be recorded are kept for the next turn. Returns when to look again.
     pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
         loop {
             let next = self.start_due(now).await?;
@@ -206,14 +204,14 @@ impl Dispatch {
         }
     }
 
-    /// So long on the wall, by the clock.
+    /// Converts a length on the wall to the clock's time.
     fn on_the_wall(&self, length: Duration) -> TimeDelta {
         let length = TimeDelta::from_std(length).unwrap_or(TimeDelta::MAX);
         length * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX)
     }
 
-    /// Waits for an attempt to end, or for a batch to be recorded. True if there may be something to do now; none if
-    /// nothing is under way.
+    /// Waits for an attempt to end, or for a batch to be recorded. Returns true if there may be something to do now,
+    /// and none if nothing is under way.
     async fn next_end(&mut self) -> Option<bool> {
         let follows = tokio::select! {
             Some(ended) = self.under_way.join_next_with_id() => self.give_back(ended),
@@ -223,8 +221,8 @@ impl Dispatch {
         Some(self.collect() | follows)
     }
 
-    /// Takes in what else has ended, and has it recorded unless the batch before still is: the busier it gets, the more
-    /// share a commit. True if there may be something to do now.
+    /// Takes in what else has ended and starts recording it, unless the previous batch is still being recorded: the
+    /// busier it gets, the more results share a commit. Returns true if there may be something to do now.
     fn collect(&mut self) -> bool {
         let mut room = false;
         while let Some(ended) = self.under_way.try_join_next_with_id() {
@@ -239,7 +237,7 @@ impl Dispatch {
         room
     }
 
-    /// A batch was recorded; what was not is kept. True if there may be something to do now.
+    /// Keeps what could not be recorded of a batch. Returns true if there may be something to do now.
     fn recorded(&mut self, recorded: Result<(Vec<Attempted>, bool), JoinError>) -> bool {
         let batch = std::mem::replace(&mut self.batch, Arc::new([]));
         let (left, follows) = recorded.unwrap_or_else(|error| {
@@ -252,7 +250,7 @@ impl Dispatch {
         follows && !self.is_stuck
     }
 
-    /// What is in our hands: being sent, ended but not recorded yet, or lost not long ago.
+    /// Returns what is in our hands: being sent, ended but not yet recorded, or lost recently.
     fn under_way(&mut self) -> UnderWay {
         self.lost.retain(|(at, _)| at.elapsed() < LEASE);
         let ended = self.ended.iter().chain(self.batch.iter()).map(|ended| &ended.leased.notification.message.key);
@@ -261,7 +259,7 @@ impl Dispatch {
         UnderWay::new(keys, self.began.is_some_and(|began| began.elapsed() >= LEASE))
     }
 
-    /// Starts attempts for what is due, as far as there are places. Says when to look again.
+    /// Starts attempts for what is due, as far as there are places. Returns when to look again.
     async fn start_due(&mut self, now: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
         let started = Instant::now();
         self.begin_life(now).await?;
@@ -277,8 +275,8 @@ impl Dispatch {
         Ok(next.map_or(latest, |next| next.min(latest)))
     }
 
-    /// Before the first turn: nobody has tried anything while no process ran, and the one before, on another machine,
-    /// may have had another time.
+    /// Prepares the first turn: nothing was tried while no process ran, and the previous process may have run on
+    /// another machine with a clock that was ahead.
     async fn begin_life(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
         if self.began.is_none() {
             self.store.hurry_what_is_from_later(now).await?;
@@ -288,17 +286,17 @@ impl Dispatch {
         Ok(())
     }
 
-    /// Leases what is due and begins its attempts. Gives the channels all of whose places are taken.
+    /// Leases what is due and begins its attempts. Returns the channels whose places are all taken.
     async fn begin_due(&mut self, now: DateTime<Utc>) -> Result<Vec<ChannelKind>, StoreError> {
         let lease = self.on_the_wall(LEASE);
         let under_way = &self.under_way();
-        // Most have nothing to say: only for those that have is a write worth its while.
+        // Most channels have nothing to send: a write is worth it only for those that do.
         let due = self.store.due_channels(under_way, now).await?;
         if !due.is_empty() {
             let last_change = self.store.last_change().await?;
             self.rules.keep_up(last_change, now).await?;
         }
-        // The loudest first: a mail need not say at once what a text message tells.
+        // The loudest first: a mail need not repeat at once what a text message tells.
         let rooms: Vec<_> = self.channels.keys().rev().map(|kind| self.room(*kind, now)).collect();
         let round = |room: Capacity| {
             let (store, rules) = (&self.store, self.rules.in_force());
@@ -319,7 +317,7 @@ impl Dispatch {
                     full.extend((round.leased.len() == room.free).then_some(room.kind));
                     self.begin(room.kind, round, now);
                 }
-                // What was leased for the others is begun all the same.
+                // What was leased for the other channels is still begun.
                 Err(error) => failed = Some(error),
             }
         }
@@ -354,9 +352,9 @@ impl Dispatch {
         }
     }
 
-    /// When there is something to do next on a channel that may be used by then.
+    /// Returns when there is next something to do on a channel that may be used by then.
     ///
-    /// With all places of a channel taken, the end of an attempt wakes us, not the clock.
+    /// When all places of a channel are taken, the end of an attempt wakes us, not the clock.
     async fn next_due(
         &mut self,
         full: Vec<ChannelKind>,
@@ -371,7 +369,7 @@ impl Dispatch {
         Ok(next.into_iter().chain(until.into_iter().flatten()).min())
     }
 
-    /// What cannot wait for a channel that is out of order is said by the next.
+    /// Passes what cannot wait for a channel that is out of order to the next channel.
     async fn divert(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         for kind in self.channels.keys() {
             if let Some(out_for) = self.gates.out_for(*kind, now) {
@@ -381,7 +379,7 @@ impl Dispatch {
         Ok(())
     }
 
-    /// Takes the place of an attempt back. True if there may be something to do now.
+    /// Frees the place of an attempt. Returns true if there may be something to do now.
     fn give_back(&mut self, ended: Result<(Id, Attempted), JoinError>) -> bool {
         let (id, attempted) = match ended {
             Ok((id, attempted)) => (id, Some(attempted)),
@@ -407,11 +405,11 @@ impl Dispatch {
 struct Place {
     kind: ChannelKind,
     is_probe: bool,
-    /// Of the notification.
+    /// The key of the notification.
     key: String,
 }
 
-/// The places of a channel that are free, and how many of them may be used now.
+/// The free places of a channel, and how many of them may be used now.
 #[derive(Clone, Copy)]
 struct Capacity {
     kind: ChannelKind,
@@ -419,7 +417,7 @@ struct Capacity {
     may_begin: usize,
 }
 
-/// Stands in for a channel that is not configured any more: what still waits for it moves on to the next.
+/// Stands in for a channel that is no longer configured: what still waits for it moves on to the next.
 struct RemovedChannel(ChannelKind);
 
 #[async_trait]
@@ -433,7 +431,7 @@ impl Notifier for RemovedChannel {
     }
 }
 
-/// Tells a person, once a day for each tenant, that the text messages of the day are used up.
+/// Tells the operator, once a day for each tenant, that its text messages of the day are used up.
 fn warn_of_budget(told: &mut HashMap<String, DateTime<Utc>>, tenants: HashSet<String>, now: DateTime<Utc>) {
     for tenant in tenants {
         if told.get(&tenant).is_none_or(|at| now - at >= TimeDelta::days(1)) {

@@ -2,8 +2,8 @@
 //! stands, puts what is due in the outbox, and sleeps until something can change.
 //!
 //! It wakes when a standing changes by the passing of time, when an escalation
-//! step is due, or when sync has news: an alert is never late by a poll. What is
-//! wrong with services, as the loop that looks shows it, takes the same way.
+//! step is due, or when sync has news, so an alert is never late by a poll. Troubles
+//! of services, which the monitor finds, are handled in the same way.
 
 mod about;
 mod attend;
@@ -64,15 +64,15 @@ use services::Services;
 use start::Start;
 use tokio::sync::Notify;
 
-/// The loop sleeps no longer than this: nothing hangs on a single wake-up.
+/// The longest sleep of the loop, so that nothing depends on a single wake-up.
 const LONGEST_SLEEP: TimeDelta = TimeDelta::minutes(1);
-/// So often it looks whether somebody did something by a command beside the service, which wakes nobody.
+/// How often to check whether somebody ran a command beside the service, which does not wake the loop.
 const OTHERS_EVERY: TimeDelta = TimeDelta::seconds(3);
-/// After a turn that failed, the next is tried this much later.
+/// The time from a failed turn to the next.
 const AFTER_FAILURE: TimeDelta = TimeDelta::seconds(2);
-/// So many times in a row may people act in the middle of a turn; then it waits as after a failure.
+/// How often in a row people may act in the middle of a turn before it counts as failed.
 const OVERTAKEN_TRIES: u32 = 20;
-/// What was past when a tenant had been read waits so long for the other tenants, to be told together.
+/// How long known breaches of a tenant wait for the other tenants, to be told together.
 const FOR_OTHER_TENANTS: TimeDelta = TimeDelta::minutes(5);
 
 /// Watches the clocks of all tenants.
@@ -82,7 +82,7 @@ pub struct Evaluate {
     store: Store,
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
-    /// Rung when sync has news.
+    /// Notified when sync has news.
     news: Arc<Notify>,
     /// Wakes dispatch.
     outbox: Arc<Notify>,
@@ -90,30 +90,30 @@ pub struct Evaluate {
     memory: Memory,
     start: Start,
     stand_ins: StandIns,
-    /// What single people have asked for.
+    /// The personal rules.
     personal_rules: PersonalRules,
     published: Arc<PublishedForecasts>,
     last_looks: Arc<LastLooks>,
-    /// Where services are shown.
+    /// The state of services, as the monitor shows it.
     monitor_state: Arc<MonitorState>,
     budgets: Budgets,
-    /// Told when something is to be written on tickets.
+    /// Notified when something is to be written to tickets.
     written: watch::Sender<()>,
-    /// What people had done last when the last turn began.
+    /// The last act of people when the last turn began.
     last_change: Option<LastChange>,
     quiet: HashMap<TenantId, Quiet>,
-    /// What the turn has raised, to be counted once it is written down.
+    /// What the turn has raised, to be counted once it is written.
     raised: Vec<carry_out::Raising>,
     health: LoopHealth,
 }
 
-/// What a turn came to.
+/// The result of a turn.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Turn {
     pub raised: usize,
     pub resolved: usize,
     pub notifications: usize,
-    /// Tenants whose tickets could not be evaluated; they are tried again soon.
+    /// How many tenants could not be evaluated; they are tried again soon.
     pub failed: usize,
     /// When a standing or an escalation changes next, if nothing else happens.
     pub next: Option<DateTime<Utc>>,
@@ -129,22 +129,22 @@ impl Turn {
     }
 }
 
-/// What is known of one tenant during one turn.
+/// What is known about one tenant during one turn.
 struct TurnContext<'a> {
     tenant: &'a Tenant,
     rules: &'a TenantRules,
     people: &'a Directory,
     /// Who is on call.
     duty: Duty,
-    /// When all open tickets had been read once: until then, what was past is not yet told.
+    /// When all open tickets had been read once; known breaches are not told before.
     settled_at: Option<DateTime<Utc>>,
-    /// Whether what was past then may be told by now: those who work for several tenants hear of all in one message.
+    /// Whether known breaches may be told by now: people who work for several tenants hear of all in one message.
     may_tell_known: bool,
-    /// The silences and maintenance windows of now and later.
+    /// The present and future silences and maintenance windows.
     suppressions: &'a [Suppression],
     forecasts: &'a Forecasts,
     services: &'a Services,
-    /// Where the tenant keeps its hours.
+    /// The time zone of the tenant's hours.
     zone: Tz,
     now: DateTime<Utc>,
 }
@@ -191,32 +191,32 @@ impl Evaluate {
         }
     }
 
-    /// Shows by `health` how its turns end.
+    /// Reports to `health` how turns end.
     pub fn with_health(self, health: LoopHealth) -> Self {
         Self { health, ..self }
     }
 
-    /// Raises what the forecasts on `published` call for as well.
+    /// Makes it raise what the forecasts in `published` call for as well.
     pub fn heeding(self, published: Arc<PublishedForecasts>) -> Self {
         Self { published, ..self }
     }
 
-    /// Has `last_looks` taken before a first response is called breached.
+    /// Asks `last_looks` for a last look before a first response is told as breached.
     pub fn looking_once_more(self, last_looks: Arc<LastLooks>) -> Self {
         Self { last_looks, ..self }
     }
 
-    /// Raises what services call for as well, as they are shown on `monitor_state`.
+    /// Makes it raise what services call for as well, as shown in `monitor_state`.
     pub fn watching(self, monitor_state: Arc<MonitorState>) -> Self {
         Self { monitor_state, ..self }
     }
 
-    /// Changes when something is to be written on tickets.
+    /// Returns a receiver that changes when something is to be written to tickets.
     pub fn writings(&self) -> watch::Receiver<()> {
         self.written.subscribe()
     }
 
-    /// Turns until `stop` says so.
+    /// Runs turns until `stop` is set.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         self.health.turned_well();
         while !*stop.borrow() {
@@ -245,8 +245,8 @@ impl Evaluate {
         }
     }
 
-    /// Ends once people did something that the last turn did not know of. A store that cannot be asked keeps it waiting:
-    /// the next turn says so.
+    /// Returns once people did something that the last turn did not know of. It goes on waiting if the store fails: the
+    /// next turn reports that.
     async fn somebody_acted(&self) {
         loop {
             self.clock.sleep_until(self.clock.now() + OTHERS_EVERY).await;
@@ -257,8 +257,8 @@ impl Evaluate {
         }
     }
 
-    /// One turn over all tenants at `now`. What is wrong with the data of one keeps nobody else waiting: it is an error
-    /// only if no tenant could be evaluated, or the store as a whole is at fault.
+    /// Runs one turn over all tenants at `now`. Bad data of one tenant does not hold up the others: it is an error only
+    /// if no tenant could be evaluated, or the store as a whole is at fault.
     pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<Turn, StoreError> {
         let started = tokio::time::Instant::now();
         let config = self.config.clone();
@@ -294,12 +294,12 @@ impl Evaluate {
         let mut turn = self.turn_of(tenant, meanwhile, all_settled, now).await;
         loop {
             if turn.is_err() {
-                // What memory holds may not have happened: it is read again next time.
+                // What memory holds may not be stored, so it is read again next time.
                 self.memory.forget(&tenant.id);
                 self.quiet.remove(&tenant.id);
             }
             match turn {
-                // Somebody acknowledged while we decided: nothing was written, and it is decided anew.
+                // Somebody acted while we decided: nothing was written, so decide again.
                 Err(StoreError::Overtaken) if tries < OVERTAKEN_TRIES => tries += 1,
                 turn => return turn,
             }
@@ -347,7 +347,7 @@ impl Evaluate {
             zone,
             now,
         };
-        // Of a turn that could not be written down nothing has happened.
+        // A turn that could not be written counts as not having happened.
         self.raised.clear();
         let mut quiet = self.quiet.remove(&tenant.id).unwrap_or_default();
         quiet.begin(&rules, now);
@@ -384,7 +384,7 @@ impl Evaluate {
         Ok(Turn { raised, resolved, notifications, failed: 0, next })
     }
 
-    /// Whether the open tickets of each tenant have been read once. Where that cannot be known, it is not so.
+    /// Whether the open tickets of each tenant have been read once. False if that cannot be found out.
     async fn all_settled(&mut self, now: DateTime<Utc>) -> bool {
         let config = self.config.clone();
         for tenant in config.tenants.values() {
@@ -395,7 +395,7 @@ impl Evaluate {
         true
     }
 
-    /// When the first sync of `tenant` had settled; none while it is under way.
+    /// Returns when the first sync of `tenant` had settled; none while it is under way.
     async fn settled_at(&mut self, tenant: &Tenant, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
         if let Some(at) = self.memory.settled_at(&tenant.id) {
             return Ok(Some(at));
@@ -418,7 +418,7 @@ impl Evaluate {
         }
     }
 
-    /// Where the hours of `tenant` are kept.
+    /// Returns the time zone of the hours of `tenant`.
     fn zone_of_tenant(&self, tenant: &Tenant) -> Option<Tz> {
         let calendar = tenant.calendar.as_ref().and_then(|name| self.config.calendars.get(name));
         calendar.map(|calendar| calendar.timezone)

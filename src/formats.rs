@@ -1,8 +1,8 @@
-//! The forms in which a report leaves the program: JSON, CSV, XLSX, HTML and PDF.
+//! The file formats of a report: JSON, CSV, XLSX, HTML and PDF.
 //!
-//! Each is a pure function of a [`Report`], with no time of making in its bytes: the same report gives
-//! the same file. Text from outside (names, subjects) is hostile until it is written: a spreadsheet
-//! must not run it, a page must not become it, and no control character may turn the reading order.
+//! Each is a pure function of a [`Report`] and writes no creation time: the same report gives the same file. Text from
+//! outside (names, subjects) is hostile until it is written: a spreadsheet must not run it, it must not become markup
+//! of a page, and no control character may change the reading order.
 
 pub mod chart;
 pub mod csv;
@@ -19,7 +19,7 @@ use std::str::FromStr;
 
 use crate::report::Report;
 
-/// A form of file.
+/// A file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     Json,
@@ -30,10 +30,10 @@ pub enum Format {
 }
 
 impl Format {
-    /// All there are.
+    /// All formats.
     pub const ALL: [Self; 5] = [Self::Json, Self::Csv, Self::Html, Self::Xlsx, Self::Pdf];
 
-    /// Its name, which is also how its files end.
+    /// The name, which is also the file extension.
     pub fn name(self) -> &'static str {
         match self {
             Self::Json => "json",
@@ -44,7 +44,7 @@ impl Format {
         }
     }
 
-    /// What a browser is told that it gets.
+    /// The MIME type.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
@@ -55,12 +55,12 @@ impl Format {
         }
     }
 
-    /// Whether a browser shows it by itself; the others are offered to be kept.
+    /// Whether a browser shows it by itself; the others are offered as downloads.
     pub fn is_shown(self) -> bool {
         self == Self::Json
     }
 
-    /// `report` as a file of this form.
+    /// Writes `report` as a file of this format.
     pub fn write(self, report: &Report, letterhead: &Letterhead) -> Result<Vec<u8>, FormatError> {
         match self {
             Self::Json => json::write(report),
@@ -71,7 +71,7 @@ impl Format {
         }
     }
 
-    /// The `Content-Disposition` of such a file; of a CSV, that of the table that was asked for.
+    /// Returns the `Content-Disposition` of such a file; for a CSV, with the table that was asked for.
     pub fn disposition(self, report: &Report, table: Option<&str>) -> String {
         let name = self.file_name(report);
         match (self, table) {
@@ -83,14 +83,14 @@ impl Format {
         }
     }
 
-    /// The same for a file that is called `name`.
+    /// Returns the same for a file named `name`.
     pub fn disposed_as(self, name: &str) -> String {
         let how = if self.is_shown() { "inline" } else { "attachment" };
         format!("{how}; filename=\"{name}\"")
     }
 
-    /// `sla-acme-globex-corporation-2026-10-01-2026-10-31.pdf`, with the client where it is about one: letters, digits and
-    /// hyphens alone, whatever they are called.
+    /// `sla-acme-globex-corporation-2026-10-01-2026-10-31.pdf`, with the client if it is about one; names are reduced
+    /// to letters, digits and hyphens.
     pub fn file_name(self, report: &Report) -> String {
         let name = |name: &String| name.chars().take(40).map(plain).collect::<String>() + "-";
         let (tenant, client) = (name(&report.tenant), report.client.as_ref().map(name).unwrap_or_default());
@@ -98,7 +98,7 @@ impl Format {
     }
 }
 
-/// Letters, digits and hyphens alone.
+/// Replaces everything but letters and digits with a hyphen.
 fn plain(c: char) -> char {
     if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }
 }
@@ -118,21 +118,21 @@ impl FromStr for Format {
     }
 }
 
-/// There is no such form.
+/// No format has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a format; there are {names}", names = Format::ALL.map(Format::name).join(", "))]
 pub struct UnknownFormat(String);
 
-/// What is the sender's own on a report.
+/// The sender's own parts of a report.
 #[derive(Clone, Debug, Default)]
 pub struct Letterhead {
-    /// A picture at its head.
+    /// A picture at the top.
     pub logo: Option<Logo>,
-    /// More letters for the PDF than are embedded, asked in order.
+    /// Fonts for the PDF besides the embedded ones, tried in order.
     pub faces: Vec<pdf::Face>,
 }
 
-/// A picture as it stands in its file.
+/// A picture as it is in its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logo {
     pub kind: LogoKind,
@@ -147,7 +147,7 @@ pub enum LogoKind {
 }
 
 impl Logo {
-    /// By its first bytes: PNG or JPEG, else nothing.
+    /// Recognizes PNG or JPEG by the first bytes; none for anything else.
     pub fn of(bytes: Vec<u8>) -> Option<Self> {
         let kind = match bytes.as_slice() {
             [0x89, b'P', b'N', b'G', ..] => LogoKind::Png,
@@ -157,7 +157,7 @@ impl Logo {
         Some(Self { kind, bytes })
     }
 
-    /// What a browser calls it.
+    /// The MIME type.
     pub fn content_type(&self) -> &'static str {
         match self.kind {
             LogoKind::Png => "image/png",
@@ -166,7 +166,7 @@ impl Logo {
     }
 }
 
-/// Why there is no file.
+/// Why a file could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum FormatError {
     #[error("the report has no table `{asked}`; it has {there}")]

@@ -1,9 +1,8 @@
-//! Reads a ticket history: one JSON object a line, plain, gzipped or zstd-compressed.
+//! Reads a ticket history: one JSON object per line, plain, gzipped or zstd-compressed.
 //!
-//! A record says how a ticket looked when it was opened, then what changed and
-//! when. How it ended is in the file as well, but is not read here: a replay or
-//! a forecast that knew the end would be no good. A line that makes no sense is
-//! reported with its number and the rest is read on.
+//! A record says what a ticket looked like when it was opened, then what changed and when. How it ended is in the file
+//! as well, but is not read here: a replay or a forecast that knew the end would be no good. A line that makes no sense
+//! is reported with its number, and the rest is still read.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -46,7 +45,7 @@ pub enum Reason {
     /// The rest of the file cannot be read.
     #[error("{0}")]
     Unreadable(#[from] io::Error),
-    /// So is this; the packer's own words say nothing to people.
+    /// Likewise; the decompressor's own message tells people nothing.
     #[error("the compressed file is cut off or damaged here")]
     Damaged(#[source] io::Error),
     #[error("not JSON at column {column}")]
@@ -116,7 +115,7 @@ impl Event {
 
 /// A ticket as it was opened, and all that happened to it.
 ///
-/// The two `_at` moments lie ahead of the opening: look at them only once they have passed.
+/// The two `_at` moments lie after the opening: look at them only once they have passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     pub ticket_id: String,
@@ -136,11 +135,11 @@ pub struct Record {
     pub opened_by: Option<Name>,
     pub group: Option<Name>,
     pub assignee: Option<Name>,
-    /// In the order of their times.
+    /// Oldest first.
     pub events: Vec<Event>,
 }
 
-/// Reads the history at `path`; how it is packed shows in its first bytes, not in its name.
+/// Reads the history at `path`; its first bytes tell the compression, not its name.
 pub fn read(path: &Path) -> impl Iterator<Item = Result<Record, LineError>> + Send + use<> {
     let path = path.to_owned();
     let records: Box<dyn Iterator<Item = _> + Send> = match File::open(&path).and_then(unpack) {
@@ -158,7 +157,7 @@ pub fn read(path: &Path) -> impl Iterator<Item = Result<Record, LineError>> + Se
     records
 }
 
-/// What reads `file`, and whether it is compressed.
+/// Returns a reader of `file`, and whether it is compressed.
 fn unpack(file: File) -> io::Result<(Box<dyn BufRead + Send>, bool)> {
     let mut file = BufReader::with_capacity(1 << 16, file);
     let start = file.fill_buf()?;
@@ -204,7 +203,7 @@ impl Iterator for Records {
 }
 
 impl Records {
-    /// `record`, unless its ticket was there before: counted twice, it would weigh twice.
+    /// Returns `record`, unless its ticket was there before: read twice, it would weigh twice.
     fn once(&mut self, record: Record) -> Result<Record, Reason> {
         match self.seen.entry((Arc::clone(&record.source), record.ticket_id.clone())) {
             Entry::Vacant(place) => {
@@ -217,7 +216,7 @@ impl Records {
         }
     }
 
-    /// The next line, whatever its bytes; nothing at the end.
+    /// Reads the next line, whatever its bytes; `None` at the end.
     fn next_line(&mut self) -> Result<Option<Vec<u8>>, Reason> {
         let mut line = Vec::new();
         let mut limited = (&mut self.lines).take(LONGEST_LINE as u64);
@@ -234,7 +233,7 @@ impl Records {
     }
 }
 
-/// One copy of each name, and how a line becomes a record.
+/// Keeps one copy of each name, and turns a line into a record.
 #[derive(Default)]
 struct Names(HashSet<Name>);
 
@@ -248,7 +247,7 @@ impl Names {
         name
     }
 
-    /// Text as it is, numbers by their digits, anything else as blank.
+    /// Takes text as it is, numbers by their digits, and anything else as blank.
     fn value(&mut self, value: &Value) -> Option<Name> {
         match value {
             Value::String(text) => Some(self.name(text)),
@@ -258,7 +257,7 @@ impl Names {
     }
 
     fn record(&mut self, line: &[u8]) -> Result<Record, Reason> {
-        // Some tools begin a file with a mark of its encoding.
+        // Some tools begin a file with a byte order mark.
         let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
         let value = serde_json::from_slice(line).map_err(|error| Reason::NotJson { column: error.column() })?;
         let Value::Object(fields) = value else { return Err(Reason::NotAnObject) };
@@ -308,7 +307,7 @@ impl Names {
     }
 }
 
-/// A local time without a zone, taken as UTC: the histories do not say where they are from.
+/// Reads a local time without a zone as UTC: the histories do not say where they are from.
 fn time(fields: &Map<String, Value>, key: &'static str) -> Result<Option<DateTime<Utc>>, Reason> {
     match fields.get(key) {
         None | Some(Value::Null) => Ok(None),

@@ -1,9 +1,8 @@
-//! Which tickets are to have their conversations read once more before their first response is called breached.
+//! Which tickets need a last look at their conversation before their first response is told as breached.
 //!
-//! SuperOps may not count a reply that stands in the conversation. So when the time to respond is up, `evaluate` asks
-//! here for one more look, and lets the breach wait for it; the sync of the tenant looks, and says so. Neither waits for
-//! the other for long: after a few seconds the breach is raised, looked or not. Nothing of this is stored: after a
-//! restart no breach waits.
+//! SuperOps may not count a reply that is in the conversation. So when the time to respond is up, `evaluate` asks here
+//! for a last look and lets the breach wait for it; the sync of the tenant looks and reports that. The wait is short:
+//! after a few seconds the breach is raised in any case. Nothing of this is stored, so after a restart no breach waits.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,26 +12,26 @@ use tokio::sync::Notify;
 
 use crate::ticket::{TenantId, TicketId};
 
-/// So many breaches of one tenant wait at the same time at the most; in a storm nobody could look at all of them.
+/// The most breaches of one tenant that wait at the same time: in a storm they could not all be looked at.
 const MOST: usize = 20;
 
-/// The looks that are wanted, and those that were taken. Shared as an `Arc`.
+/// The last looks that are wanted, and those that were taken. Shared as an `Arc`.
 #[derive(Debug, Default)]
 pub struct LastLooks(Mutex<HashMap<TenantId, Looks>>);
 
 #[derive(Debug, Default)]
 struct Looks {
     wanted: HashSet<TicketId>,
-    /// Somebody is at it.
+    /// Tickets that are being looked at.
     begun: HashSet<TicketId>,
-    /// When each ticket was looked at last, or passed over.
+    /// When each ticket was last looked at or passed over.
     answered: HashMap<TicketId, DateTime<Utc>>,
     waker: Arc<Notify>,
 }
 
 impl LastLooks {
-    /// Whether the breach of `ticket` at `breached_from` has to wait: nobody has looked since, and somebody may. Asks for
-    /// that look.
+    /// Whether the breach of `ticket` at `breached_from` has to wait, because there was no look since. Asks for that
+    /// look, unless too many are wanted already.
     pub fn waits(&self, tenant: &TenantId, ticket: &TicketId, breached_from: DateTime<Utc>) -> bool {
         let mut all = self.all();
         let looks = all.entry(tenant.clone()).or_default();
@@ -78,7 +77,7 @@ impl LastLooks {
         looks.wanted.extend(looks.begun.drain());
     }
 
-    /// `ticket` was looked at, or passed over, at `now`: its breach waits no longer.
+    /// Records that `ticket` was looked at or passed over at `now`, so that its breach waits no longer.
     pub fn answer(&self, tenant: &TenantId, ticket: &TicketId, now: DateTime<Utc>) {
         let mut all = self.all();
         let looks = all.entry(tenant.clone()).or_default();
@@ -87,7 +86,7 @@ impl LastLooks {
         looks.answered.insert(ticket.clone(), now);
     }
 
-    /// Forgets the tickets that are not `open` any more.
+    /// Forgets the tickets that are no longer `open`.
     pub fn tidy(&self, tenant: &TenantId, open: impl Fn(&TicketId) -> bool) {
         if let Some(looks) = self.all().get_mut(tenant) {
             looks.wanted.retain(|ticket| open(ticket));
@@ -97,7 +96,7 @@ impl LastLooks {
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<TenantId, Looks>> {
-        // A panic under this lock leaves at worst one look too many.
+        // A panic under this lock causes at worst one look too many.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

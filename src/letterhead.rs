@@ -1,5 +1,5 @@
-//! What of the sender's own goes on a report, read from the files that hold it: the logo, and letters
-//! that the embedded font does not have.
+//! Loads the sender's own parts of a report from their files: the logo, and fonts for letters that the embedded font
+//! lacks.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,14 +14,14 @@ use crate::report::Report;
 
 /// Where systems keep their fonts.
 const FOLDERS: [&str; 4] = ["/usr/share/fonts", "/usr/local/share/fonts", "/Library/Fonts", "/System/Library/Fonts"];
-/// Files that are looked into for one report, and the size above which one is passed over.
+/// The most font files read for one report, and the size in bytes above which a file is skipped.
 const MOST_FILES: usize = 300;
 const MOST_BYTES: u64 = 64 << 20;
 const DEEPEST: usize = 6;
-/// Faces that are for emphasis, or do not go with the embedded one.
+/// Name parts of faces that are for emphasis or do not go with the embedded one.
 const UNFIT: [&str; 8] = ["bold", "italic", "oblique", "mono", "condensed", "light", "thin", "serif"];
 
-/// What `settings` name, as far as `report` in this `format` has use for it.
+/// Loads what `settings` name, as far as `report` needs it in this `format`.
 pub fn load(settings: &Reports, report: &Report, format: Format) -> Result<Letterhead, FormatError> {
     let logo = match (&settings.logo, format) {
         (Some(path), Format::Pdf | Format::Html) => Some(logo(path)?),
@@ -37,12 +37,12 @@ fn logo(path: &Path) -> Result<Logo, FormatError> {
     Logo::of(bytes).ok_or_else(|| named("it is neither PNG nor JPEG".to_owned()))
 }
 
-/// The characters of the report that the embedded font lacks.
+/// Returns the characters of the report that the embedded font lacks.
 fn wanted(report: &Report) -> Result<BTreeSet<char>, FormatError> {
     Ok(lacking(&visible(&serde_json::to_string(report)?)))
 }
 
-/// Those that have what is wanted: the configured ones first, then the system's.
+/// Returns faces that cover the `wanted` characters: the configured ones first, then the system's.
 fn faces(settings: &Reports, wanted: &BTreeSet<char>) -> Result<Vec<Face>, FormatError> {
     let mut wanted = wanted.clone();
     let mut faces = Vec::new();
@@ -73,7 +73,7 @@ fn face(path: &Path) -> Option<Face> {
     Some(Face { bytes: Arc::new(bytes), index: 0 })
 }
 
-/// The system's fonts, those without serifs first, always in the same order.
+/// Returns the system's fonts, sans-serif ones first, always in the same order.
 fn system_fonts(wanted: &BTreeSet<char>) -> Vec<PathBuf> {
     if wanted.is_empty() {
         return Vec::new();

@@ -1,18 +1,17 @@
-//! When the loops without which nobody is told last did their work: readiness goes by it.
+//! When the loops that tell people last did their work; readiness depends on it.
 //!
-//! A loop that hangs, or fails turn after turn, leaves the process alive and
-//! the page answering. The time of its last good turn grows old all the same, by a clock that nobody
-//! can set.
+//! A loop that hangs, or fails turn after turn, leaves the process alive and the page answering. The time since its
+//! last good turn still grows, by a clock that nobody can set.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Each of the loops turns at least once a minute; one that did not for so long is out of order.
+/// How long a loop may go without a turn before it is out of order; each turns at least once a minute.
 const LONGEST: Duration = Duration::from_secs(180);
 
-/// How one loop does. Cheap to clone.
+/// The health of one loop. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct LoopHealth(Arc<Mutex<Option<Turns>>>);
 
@@ -23,25 +22,25 @@ struct Turns {
 }
 
 impl LoopHealth {
-    /// A turn has ended well, or the first is about to begin.
+    /// Notes that a turn has ended well, or that the first is about to begin.
     pub fn turned_well(&self) {
         let now = Instant::now();
         *self.turns() = Some(Turns { last_good: now, last: now });
     }
 
-    /// A turn has failed: the loop is no use, but it does not hang.
+    /// Notes that a turn has failed: the loop is of no use, but it does not hang.
     pub fn turned_badly(&self) {
         if let Some(turns) = self.turns().as_mut() {
             turns.last = Instant::now();
         }
     }
 
-    /// How long ago the last good turn was; none while the loop does not run.
+    /// Returns how long ago the last good turn was; none while the loop does not run.
     pub fn age(&self) -> Option<Duration> {
         self.turns().map(|turns| turns.last_good.elapsed())
     }
 
-    /// Whether no turn has ended for too long, not even badly.
+    /// Whether no turn, good or bad, has ended for too long.
     fn hangs(&self) -> bool {
         self.turns().is_some_and(|turns| turns.last.elapsed() > LONGEST)
     }
@@ -51,7 +50,7 @@ impl LoopHealth {
     }
 }
 
-/// How the loops do that decide whom to tell, and tell them.
+/// The health of the loops that decide whom to tell, and tell them.
 #[derive(Clone, Debug, Default)]
 pub struct LoopHealths {
     pub evaluate: LoopHealth,
@@ -59,18 +58,18 @@ pub struct LoopHealths {
 }
 
 impl LoopHealths {
-    /// Each loop with the age of its last good turn, in whole seconds; without those that do not run.
+    /// Returns each running loop with the age of its last good turn, in whole seconds.
     pub fn ages(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let all = [("evaluate", self.evaluate.age()), ("dispatch", self.dispatch.age())];
         all.into_iter().filter_map(|(name, age)| Some((name, age?.as_secs())))
     }
 
-    /// Whether a loop hangs: then only a new start helps. One that fails turn after turn is not helped by it.
+    /// Whether a loop hangs, so that only a restart helps. A restart does not help a loop that fails turn after turn.
     pub fn hang(&self) -> bool {
         self.evaluate.hangs() || self.dispatch.hangs()
     }
 
-    /// What is to be said of loops whose last good turn is too long ago.
+    /// Describes the loops whose last good turn is too long ago.
     pub fn problems(&self) -> Vec<String> {
         let late = self.ages().filter(|(_, age)| *age > LONGEST.as_secs());
         late.map(|(name, age)| format!("{name}: its last good turn was {age} s ago; the log says why")).collect()

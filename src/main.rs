@@ -1,12 +1,12 @@
-//! The program: reads the command line, does as told, and says what went wrong.
+//! The program: runs the command line and reports what went wrong.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use superops_sla::cli::{Cli, CliError};
 
-/// A storm of alerts gets and gives back memory a million times a second: with the allocator of glibc that takes half as
-/// long again (docs/performance.md).
+/// A storm of alerts allocates and frees memory a million times a second, and takes half as long again with glibc's
+/// allocator (docs/performance.md).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

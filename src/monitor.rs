@@ -1,8 +1,8 @@
-//! Looks at services when their time has come, and keeps how they stand.
+//! Looks at services when they are due, and keeps their state.
 //!
-//! Each check has its own second within its interval, so that they neither drift nor come all at once. Looks run side by
-//! side, a few at most at one host. What is seen goes to the book of the core; a change is written down at
-//! once, the rest once a second, and looks go on meanwhile. What is written is what is shown: pages get the same book, as a picture.
+//! Each check has its own moment within its interval, so that checks neither drift nor come all at once. Looks run in
+//! parallel, only a few at one host. What is seen goes into the core's book; a change is stored at once, everything
+//! else once a second, while looks continue. What is stored is what is shown: pages get the same book, as a snapshot.
 
 pub mod board;
 pub(crate) mod connectivity;
@@ -36,18 +36,18 @@ use crate::uptime::book::{Book, CheckEntry, Taken};
 use crate::uptime::observe::{CheckState, Connectivity, Rules};
 use crate::uptime::{Condition, Millis, Outcome, SECOND};
 
-/// Looks under way at once.
+/// How many looks may run at a time.
 pub(crate) const AT_ONCE: usize = 256;
-/// What is seen is written down this often, if nothing has changed.
+/// How often results are stored if nothing has changed.
 const WRITE_EVERY: TimeDelta = TimeDelta::seconds(1);
-/// What was told elsewhere is heard of at once, and looked for this often all the same.
+/// How often reports made to other replicas are looked for; normally they are noticed at once.
 const TAKE_EVERY: TimeDelta = TimeDelta::minutes(1);
-/// A clock that is adjusted by less was not set back.
+/// An adjustment of the clock by less than this does not count as setting it back.
 pub(crate) const SET_BACK: Millis = SECOND;
-/// The loop turns each second: if it did not for so long, the machine was asleep.
+/// If the loop, which turns each second, has not turned for this long, the machine was asleep.
 const ASLEEP: Millis = 30 * SECOND;
 
-/// What the loop is made of.
+/// What the loop depends on.
 pub struct Wiring {
     pub config: Arc<Config>,
     pub store: Store,
@@ -55,41 +55,41 @@ pub struct Wiring {
     pub telemetry: Arc<Telemetry>,
     pub prober: Prober,
     pub monitor_state: Arc<MonitorState>,
-    /// Rung when services stand otherwise than before.
+    /// Notified when the state of services has changed.
     pub news: Arc<Notify>,
 }
 
-/// The loop that looks.
+/// The loop that looks at services.
 pub struct Monitor {
     wiring: Wiring,
     canaries: Arc<Canaries>,
     book: Book,
-    /// What stands for each check where there are many rows.
+    /// The number that stands for each check in tables with many rows.
     numbers: Vec<i64>,
     latest: Vec<Option<Latest>>,
     due: BinaryHeap<Reverse<(Millis, usize)>>,
-    /// When each check is due: what else stands in the heap was planned before something was known. The smallest: it is
-    /// being looked at.
+    /// When each check is due; other entries for it in the heap are outdated. `Millis::MIN` while a look is running.
     planned: Vec<Millis>,
-    /// Due, but its host, or all of us, are busy.
+    /// Checks that are due while their host, or the whole loop, is busy.
     waiting: VecDeque<usize>,
     running: JoinSet<Seen>,
     busy: HashMap<String, usize>,
     keeping: Keeping,
     inbox: mpsc::Receiver<Report>,
-    /// When it last turned.
+    /// When the loop last turned.
     turned_at: Millis,
     is_news: bool,
-    /// Components that are not well, and are told only if that outlasts a doubt, a parent that is down, or announced work.
+    /// Components that are not well, but are announced only if that outlasts a doubt, a parent that is down, or
+    /// announced work.
     postponed: BTreeSet<usize>,
-    /// Somebody has to decide anew what is to be told.
+    /// Whether to decide again what people are told.
     is_to_be_told: bool,
-    /// Works out how objectives stand, beside the looks.
+    /// Computes the figures of objectives, beside the looks.
     measuring: JoinSet<()>,
     measured_at: Millis,
 }
 
-/// What one look came to.
+/// The outcome of one look.
 struct Seen {
     check: usize,
     began: Millis,
@@ -98,7 +98,7 @@ struct Seen {
 }
 
 impl Monitor {
-    /// Takes up what was known when it last ran.
+    /// Resumes with what was known when it last ran.
     pub async fn open(wiring: Wiring, inbox: mpsc::Receiver<Report>) -> Result<Self, StoreError> {
         let now = millis(wiring.clock.now());
         let uptime = &wiring.config.uptime;
@@ -140,13 +140,13 @@ impl Monitor {
         let told = monitor.wiring.store.announcements(now).await;
         monitor.announce(told, now);
         monitor.follow_what_is_known(now);
-        // What is known already stays as it is: this is for what a stop may have kept from being opened.
+        // What is already known stays as it is: this catches incidents that a stop may have kept from being opened.
         monitor.postponed = (0..monitor.book.components.len()).collect();
         monitor.publish(now);
         Ok(monitor)
     }
 
-    /// Looks until it is told to stop.
+    /// Runs until it is told to stop.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut stopped = std::pin::pin!(async move { drop(stop.wait_for(|stop| *stop).await) });
         let clock = self.wiring.clock.clone();
@@ -180,7 +180,7 @@ impl Monitor {
         self.write_out().await;
     }
 
-    /// Makes all looks that are due, waits for them, and writes down what they found: one turn, for tests.
+    /// Makes all looks that are due, waits for them, and stores what they found: one turn, for tests.
     pub async fn turn(&mut self) {
         let now = millis(self.wiring.clock.now());
         self.was_set_back(now);
@@ -199,13 +199,13 @@ impl Monitor {
         while self.measuring.join_next().await.is_some() {}
     }
 
-    /// When the next look is due, as far as it is known.
+    /// Returns when the next look is due, as far as is known.
     pub fn next_due(&self) -> Option<DateTime<Utc>> {
         let Reverse((due, _)) = self.due.peek()?;
         DateTime::from_timestamp_millis(*due)
     }
 
-    /// Forgives what told us nothing while nobody could hear it, as after a stop.
+    /// Forgives missing reports for the time in which nobody could receive them, as after a stop.
     fn was_away(&mut self, now: Millis) {
         if now - self.turned_at > ASLEEP * Millis::from(self.wiring.clock.speed()) {
             warn!(
@@ -217,7 +217,7 @@ impl Monitor {
         }
     }
 
-    /// Plans everything anew if the clock was set back: nobody waits until it is as late as it was.
+    /// Reschedules everything if the clock was set back, so that nothing waits until the old time is reached again.
     fn was_set_back(&mut self, now: Millis) -> bool {
         let last = std::mem::replace(&mut self.turned_at, now);
         if last - now <= SET_BACK {
@@ -227,7 +227,7 @@ impl Monitor {
         self.keeping.forget_times();
         self.hear_as_of(now);
         for check in 0..self.book.checks.len() {
-            // Whoever is being looked at is planned afterwards.
+            // A check that is being looked at is scheduled afterwards.
             if self.planned[check] != Millis::MIN {
                 self.schedule(check, now);
             }
@@ -307,13 +307,13 @@ impl Monitor {
         self.start_waiting(now);
     }
 
-    /// Whether what was last seen of everything was nothing.
+    /// Whether every check seen from here is unknown.
     fn is_blind(&self) -> bool {
         let mut ours = self.book.checks.iter().filter(|check| check.plan.is_seen_from_here());
         ours.all(|check| check.state.condition == Condition::Unknown)
     }
 
-    /// The time to be heard of has passed, unless something has come meanwhile.
+    /// Handles a report that is overdue, unless it has come in the meantime.
     fn miss(&mut self, check: usize, now: Millis) {
         let Some(deadline) = self.silence_deadline(check) else { return };
         if deadline > now {
@@ -336,7 +336,7 @@ impl Monitor {
         }
     }
 
-    /// True if something stands otherwise than before: that is to be written down at once.
+    /// Returns true if a condition has changed: that is stored at once.
     fn take_in(&mut self, check: usize, outcome: &Outcome, micros: Millis, connectivity: Connectivity) -> bool {
         let taken = self.book.observe(check, outcome, connectivity);
         let changed = !taken.rewrites.is_empty();
@@ -352,7 +352,7 @@ impl Monitor {
         changed
     }
 
-    /// Notes what has changed, to be written down.
+    /// Records what has changed, to be stored.
     fn note(&mut self, taken: Taken) {
         for change in &taken.changes {
             let component = &self.book.components[change.component].plan.id;
@@ -364,7 +364,7 @@ impl Monitor {
         self.keeping.unwritten.rewrites.extend(taken.rewrites);
     }
 
-    /// Lets go what no result holds up any more, and takes up what waited for a doubt to end.
+    /// Expires results that no longer hold, and handles what waited for a doubt to end.
     fn let_expire(&mut self, now: Millis) {
         let expired = self.book.expire(now);
         for check in self.book.checks.iter().filter(|_| !expired.rewrites.is_empty()) {
@@ -373,12 +373,12 @@ impl Monitor {
         }
         let changes = expired.changes.clone();
         self.note(expired);
-        // Where one place falls silent, the others decide.
+        // If one place falls silent, the others decide.
         self.follow(&changes);
         self.follow_postponed(now);
     }
 
-    /// Says when `check` is looked at next.
+    /// Schedules the next look at `check`.
     fn schedule(&mut self, check: usize, now: Millis) {
         let entry = &self.book.checks[check];
         let at = match self.check(check).is_ours() {
@@ -390,7 +390,7 @@ impl Monitor {
         }
     }
 
-    /// Says that `check` is due at `at`, and not when it was to be.
+    /// Makes `check` due at `at`, in place of any earlier plan.
     fn plan(&mut self, check: usize, at: Millis) {
         if self.planned[check] != at {
             self.planned[check] = at;
@@ -398,28 +398,28 @@ impl Monitor {
         }
     }
 
-    /// Has those looked at soon on which `check` depends, which fails: it may be told with these.
+    /// Schedules early looks at what `check`, which fails, depends on, so that both may be announced together.
     fn ask_parents(&mut self, check: usize) {
         let state = &self.book.checks[check].state;
         let from = state.doubt.as_ref().map_or(state.since, |doubt| doubt.from);
         let now = millis(self.wiring.clock.now());
         for parent in self.book.unseen_parents(check, from) {
-            // Whoever is due already is looked at as soon as there is room.
+            // A check that is already due is looked at as soon as there is room.
             if self.planned[parent] > now {
                 self.plan(parent, now);
             }
         }
     }
 
-    /// By when something must have been heard of it.
+    /// Returns by when the next report must have come.
     fn silence_deadline(&self, check: usize) -> Option<Millis> {
         let grace = self.check(check).probe.ask.silence()?;
         let CheckEntry { plan, state, .. } = &self.book.checks[check];
         Some(state.forgiven_until.unwrap_or(state.last_at? + plan.rules.interval + grace))
     }
 
-    /// What others told by a clock that was ahead counts as told now: what they tell next is later than that, and their
-    /// silence is noticed as soon as ever.
+    /// Treats reports dated by a clock that was ahead as made now, so that later reports count and silence is noticed
+    /// as soon as usual.
     fn hear_as_of(&mut self, now: Millis) {
         for check in 0..self.book.checks.len() {
             let ask = &self.check(check).probe.ask;
@@ -437,7 +437,7 @@ impl Monitor {
         }
     }
 
-    /// Nobody is missed yet of those who may have called while we were off.
+    /// Forgives checks that may have reported while we were off.
     fn forgive_silence(&mut self, now: Millis) {
         for check in 0..self.book.checks.len() {
             let Some(grace) = self.check(check).probe.ask.silence() else { continue };
@@ -453,32 +453,32 @@ impl Monitor {
     fn check(&self, check: usize) -> &Check {
         let id = &self.book.checks[check].plan.id;
         let at = |check: &&Check| check.id == *id;
-        // The book was made of the same list, in the same order.
+        // The book was built from the same list, in the same order.
         self.wiring.config.uptime.checks.get(check).filter(at).expect("the book is made of the configured checks")
     }
 }
 
-/// When the check called `id` is looked at next.
+/// Returns when the check `id` is looked at next.
 pub(crate) fn next_look(id: &str, state: &CheckState, rules: &Rules, now: Millis) -> Millis {
-    // A clock that was set back has the last look ahead of it.
+    // If the clock was set back, the last look lies in the future.
     match state.last_at.map(|last| last.min(now)) {
         Some(last) if now - last < rules.interval => {
             let next = state.next_look(last, rules);
             let is_steady = next - last >= rules.interval;
             if is_steady { slot(id, rules.interval, last) } else { next.max(now) }
         }
-        // After a pause everybody is looked at soon, but not all at once.
+        // After a pause all checks are looked at soon, but not all at once.
         _ => now + spread(id, rules.interval.min(10 * SECOND)),
     }
 }
 
-/// The first moment after `after` that is `id`'s own within `interval`.
+/// Returns the first moment after `after` that belongs to `id` within `interval`.
 fn slot(id: &str, interval: Millis, after: Millis) -> Millis {
     let offset = spread(id, interval);
     offset + ((after - offset).div_euclid(interval) + 1) * interval
 }
 
-/// The part of `interval` that is `id`'s own.
+/// Returns the offset within `interval` that belongs to `id`.
 fn spread(id: &str, interval: Millis) -> Millis {
     let mut hasher = DefaultHasher::new();
     id.hash(&mut hasher);

@@ -1,8 +1,7 @@
 //! The contract that every channel keeps: one attempt, and an honest answer.
 //!
-//! A channel knows nothing of what was sent before. When to try again, whom to
-//! try next and what was already said belong to `dispatch`. A message carries
-//! facts, not text: each channel words them for its own medium.
+//! A channel does not know what was sent before. When to try again, whom to try next and what was already said are up
+//! to `dispatch`. A message carries facts, not text: each channel words them for its own medium.
 
 pub mod email;
 pub mod link;
@@ -45,19 +44,19 @@ pub use self::ways::Ways;
 /// One way of reaching people.
 #[async_trait]
 pub trait Notifier: Send + Sync {
-    /// Which way this is.
+    /// Returns which channel this is.
     fn channel(&self) -> ChannelKind;
 
     /// Makes one attempt to deliver `message`, within the channel's own deadline.
     async fn send(&self, message: &Message) -> Result<Receipt, SendError>;
 
-    /// As [`Notifier::send`], with `files` beside it where the channel can carry any.
+    /// Sends like [`Notifier::send`], with `files` attached where the channel can carry any.
     async fn send_with(&self, message: &Message, files: &[Attachment]) -> Result<Receipt, SendError> {
         let _ = files;
         self.send(message).await
     }
 
-    /// As [`Notifier::send`], for a message that continues the thread which the provider knows as `first`.
+    /// Sends like [`Notifier::send`], for a message that continues the thread which the provider knows as `first`.
     ///
     /// Most channels work out by themselves what belongs together.
     async fn answer(&self, message: &Message, first: &Receipt) -> Result<Receipt, SendError> {
@@ -65,16 +64,17 @@ pub trait Notifier: Send + Sync {
         self.send(message).await
     }
 
-    /// Whether the provider already has `message` from an attempt since `since` whose answer we never heard.
+    /// Returns the receipt if the provider already has `message` from an attempt since `since` whose answer we never
+    /// heard.
     ///
-    /// To be asked before an attempt is repeated. `None` where the receiver drops a repeat by itself, as mail programs
-    /// do by the Message-ID.
+    /// Called before an attempt is repeated. `None` where the receiver drops a repeat by itself, as mail programs do by
+    /// the Message-ID.
     async fn already_sent(&self, message: &Message, since: DateTime<Utc>) -> Result<Option<Receipt>, SendError> {
         let _ = (message, since);
         Ok(None)
     }
 
-    /// What has become of the message that the provider calls `id`. `None` where providers do not say.
+    /// Returns what became of the message that the provider calls `id`. `None` where providers do not say.
     async fn delivery(&self, id: &str) -> Result<Option<Delivery>, SendError> {
         let _ = id;
         Ok(None)
@@ -89,7 +89,7 @@ pub struct Attachment {
     pub bytes: Vec<u8>,
 }
 
-/// What a provider reports of a message that it took.
+/// What a provider reports about a message that it took.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
     /// The provider's own word.
@@ -106,12 +106,13 @@ pub struct SetupError {
     pub reason: String,
 }
 
-/// Every channel that is configured, with nothing to answer by. `clock` says how long is left when a message leaves.
+/// Connects every configured channel, with no way to answer its messages. `clock` says how long is left when a message
+/// leaves.
 pub fn connect(notify: &settings::Notify, clock: &SharedClock) -> Result<Vec<Arc<dyn Notifier>>, SetupError> {
     connect_offering(notify, clock, &Ways::default())
 }
 
-/// Every channel that is configured, with `ways` to answer what it says.
+/// Connects every configured channel, with `ways` to answer its messages.
 pub fn connect_offering(
     notify: &settings::Notify,
     clock: &SharedClock,
@@ -148,7 +149,7 @@ pub fn connect_offering(
 /// The longest that one attempt may take, from connecting to the last byte of the answer.
 pub const ATTEMPT_DEADLINE: Duration = Duration::from_secs(10);
 
-/// What became of a message that `channel` took: whether it reaches anybody is another question.
+/// Describes what became of a message that `channel` took; whether it reaches anybody is another question.
 pub fn accepted_words(channel: ChannelKind) -> String {
     match channel {
         ChannelKind::Email => "accepted by mail server".to_owned(),
@@ -162,11 +163,11 @@ pub fn accepted_words(channel: ChannelKind) -> String {
 /// The provider took the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// The provider's own name for it, if it gave one.
+    /// The provider's own id for it, if it gave one.
     pub id: Option<String>,
 }
 
-/// Why an attempt failed, split by what to do next. Texts name no address, number or secret.
+/// Why an attempt failed, split by what to do next. The texts contain no address, number or secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     /// Trying again may help.
@@ -174,12 +175,12 @@ pub enum SendError {
     Unavailable {
         reason: String,
         retry_after: Option<Duration>,
-        /// It may have been taken all the same, and only the answer went missing: a repeat may be one too many.
+        /// It may have been taken even so, with only the answer lost: a repeat may be one too many.
         maybe_taken: bool,
-        /// Nobody can be reached there now, not only this recipient: no connection, no answer, or 5xx.
+        /// Nobody can be reached there now, not just this recipient: no connection, no answer, or 5xx.
         outage: bool,
     },
-    /// This recipient cannot be reached on this channel; another channel may do.
+    /// This recipient cannot be reached on this channel; another channel may work.
     #[error("the provider refused the message: {reason}")]
     Refused { reason: String },
     /// Nobody can be reached on this channel until a person changes the configuration.
@@ -209,13 +210,13 @@ impl SendError {
     }
 }
 
-/// Whether `error` came about because the other side could not prove who it is. That does not mend itself.
+/// Whether `error` arose because the other side could not prove who it is. That does not fix itself.
 fn is_bad_certificate(error: &(dyn Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| cause(*error))
         .any(|error| matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))))
 }
 
-/// What is behind `error`. An I/O error hides what it wraps from `source`.
+/// Returns what is behind `error`. An I/O error hides what it wraps from `source`.
 fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(inner) => Some(inner),

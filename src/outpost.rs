@@ -1,8 +1,8 @@
-//! Looks for a watch that stands elsewhere, from a place of its own.
+//! Looks at services from another place, for a watch that runs elsewhere.
 //!
-//! An outpost has neither a store nor a configuration: it asks the watch what it is to look at, and sends what it has
-//! found, the oldest first. While the watch cannot be reached it goes on looking, and keeps what it finds until that can
-//! be handed over. It decides nothing: how often it looks follows from what it sees, and all else is the watch's affair.
+//! An outpost has neither a store nor a configuration: it asks the watch what to look at, and sends what it found,
+//! oldest first. While the watch cannot be reached, it continues to look and keeps the results until it can hand them
+//! over. It decides nothing: how often it looks depends on what it sees, and everything else is up to the watch.
 
 mod backlog;
 pub mod link;
@@ -32,36 +32,36 @@ use crate::probe::{Look, Prober};
 use crate::uptime::observe::CheckState;
 use crate::uptime::{Condition, Millis, Outcome};
 
-/// What was seen is sent this often.
+/// How often results are sent.
 const SEND_EVERY: Duration = Duration::from_secs(1);
-/// Who has nothing to say says so this often: what is to be looked at may have changed.
+/// How often the watch is called when there is nothing to send, because the orders may have changed.
 const CALL_EVERY: TimeDelta = TimeDelta::seconds(10);
-/// The wait after a failed attempt doubles up to this.
+/// The longest wait after a failed attempt; waits double up to this.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// At a stop, what was seen last is handed over within this time, or not at all.
+/// How long handing over the last results at a stop may take.
 const LAST_WORD: Duration = Duration::from_secs(3);
 
-/// What an outpost is made of.
+/// What an outpost depends on.
 pub struct Wiring {
     pub link: Link,
     pub clock: SharedClock,
     pub prober: Prober,
-    /// Where the secrets are that checks name.
+    /// Where the secrets that checks name are found.
     pub env: Arc<dyn Environment>,
-    /// What may be asked from here.
+    /// Which addresses may be asked from here.
     pub addresses: AddressRules,
-    /// Empty: those that the watch names.
+    /// If empty, those that the watch names.
     pub canaries: Vec<(String, u16)>,
 }
 
-/// The loop that looks for somebody else.
+/// The loop that looks for a watch elsewhere.
 pub struct Outpost {
     link: Link,
     env: Arc<dyn Environment>,
     addresses: Arc<AddressRules>,
     own_canaries: bool,
     place: Arc<Place>,
-    /// The orders that are followed; none: they are to be asked for.
+    /// The version of the orders being followed; none if they have to be asked for.
     version: Option<String>,
     looking: HashMap<String, (OrderedCheck, AbortHandle)>,
     hosts: HashMap<String, Arc<Semaphore>>,
@@ -69,7 +69,7 @@ pub struct Outpost {
 }
 
 impl Outpost {
-    /// That follows no orders yet.
+    /// Creates an outpost that follows no orders yet.
     pub fn new(wiring: Wiring) -> Self {
         let Wiring { link, clock, prober, env, addresses, canaries } = wiring;
         let own_canaries = !canaries.is_empty();
@@ -94,7 +94,7 @@ impl Outpost {
         }
     }
 
-    /// Looks and tells until it is told to stop.
+    /// Looks and reports until it is told to stop.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut stopped = std::pin::pin!(async move { drop(stop.wait_for(|stop| *stop).await) });
         let mut wait = SEND_EVERY;
@@ -114,7 +114,8 @@ impl Outpost {
         }
     }
 
-    /// One attempt to hand over all that there is; gives how long to wait before the next, after `waited` before this one.
+    /// Makes one attempt to hand over everything. Returns how long to wait before the next one, given that it `waited`
+    /// before this one.
     async fn turn(&mut self, waited: Duration) -> Duration {
         let failed_before = waited > SEND_EVERY;
         let lost = self.place.backlog.lost();
@@ -137,7 +138,7 @@ impl Outpost {
         }
     }
 
-    /// Asks for orders if they have changed, and hands over all that waits.
+    /// Asks for orders if they have changed, and hands over everything that waits.
     async fn exchange(&mut self) -> Result<(), LinkError> {
         loop {
             if self.version.is_none() {
@@ -163,15 +164,15 @@ impl Outpost {
         }
     }
 
-    /// Takes the watch's time for the true one. It is a little older than that when it arrives, so nothing is ever dated
-    /// into the watch's future.
+    /// Adopts the watch's time. It is slightly in the past by the time it arrives, so nothing is ever dated in the
+    /// watch's future.
     fn heard(&mut self, now: DateTime<Utc>) {
         let behind = self.place.clock.now() - now;
         self.place.behind.store(behind.num_milliseconds(), Ordering::Relaxed);
         self.called_at = now;
     }
 
-    /// Looks at what is ordered from now on. What is ordered as before is looked at as before.
+    /// Follows new orders. Checks that have not changed continue undisturbed.
     fn follow(&mut self, orders: OutpostOrders) {
         self.heard(orders.now);
         if !self.own_canaries {
@@ -225,7 +226,7 @@ struct Place {
 }
 
 impl Place {
-    /// The watch's time.
+    /// Returns the watch's time.
     fn now(&self) -> DateTime<Utc> {
         self.clock.now() - TimeDelta::milliseconds(self.behind.load(Ordering::Relaxed))
     }
@@ -237,7 +238,7 @@ impl Place {
         }
     }
 
-    /// Looks once, and notes in `state` what that comes to.
+    /// Looks once, and updates `state` with the outcome.
     async fn look(&self, check: &Check, state: &mut CheckState) -> SeenThere {
         let began = moment(self.now().timestamp_millis(), state.last_at);
         let turn = state.doubt.as_ref().map_or(0, |doubt| doubt.looks as usize);
@@ -250,8 +251,9 @@ impl Place {
     }
 }
 
-/// When a look begins, at `now`. Each has a moment of its own, also after a clock was adjusted: by it the watch knows which
-/// it has. One that was set back is followed, since the watch takes nothing that lies ahead.
+/// Returns when a look at `now` began. Each look gets a moment of its own, even after a clock was adjusted: by it the
+/// watch knows which looks it has. A clock that was set back is followed, since the watch accepts nothing from the
+/// future.
 fn moment(now: Millis, last: Option<Millis>) -> Millis {
     let last = last.filter(|last| *last - now <= SET_BACK);
     last.map_or(now, |last| now.max(last + 1))
@@ -278,14 +280,14 @@ async fn keep_looking(check: Check, place: Arc<Place>, host: Arc<Semaphore>) {
     loop {
         let due = next_look(&check.id, &state, &check.rules, place.now().timestamp_millis());
         place.sleep_until(due).await;
-        // Neither is ever closed.
+        // Neither semaphore is ever closed.
         let (Ok(_host), Ok(_room)) = (host.acquire().await, place.room.acquire().await) else { return };
         let seen = place.look(&check, &mut state).await;
         place.backlog.add(seen);
     }
 }
 
-/// `host:port`.
+/// Splits `host:port`.
 pub fn host_and_port(text: &str) -> Option<(String, u16)> {
     let (host, port) = text.rsplit_once(':')?;
     Some((host.to_owned(), port.parse().ok()?)).filter(|(host, _)| !host.is_empty())

@@ -1,7 +1,7 @@
-//! What single people have asked for, at hand: by the configuration file, and by the page or the API.
+//! Keeps the personal rules at hand: those in the configuration file, and those set on the page or through the API.
 //!
-//! The file goes first: whom it names hears as it says, whatever was set elsewhere. A wish that cannot be read is left
-//! out, and its person is told as the steps say.
+//! The file goes first: for a person in it, other settings do not count. A rule that cannot be read is left out, and
+//! that person is told as the steps say.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::store::audit::{AsOf, LastChange};
 use crate::store::personal_rules::PersonalRow;
 use crate::store::{Store, StoreError};
 
-/// What is allowed, with what each person has asked for.
+/// The limits on messages, together with the personal rules.
 pub struct PersonalRules {
     store: Store,
-    /// As the file has it.
+    /// The rules of the configuration file.
     file: Arc<Rules>,
     in_force: Arc<Rules>,
     rows: Vec<PersonalRow>,
@@ -25,17 +25,17 @@ pub struct PersonalRules {
 }
 
 impl PersonalRules {
-    /// What `file` says, until what is stored has been read.
+    /// Starts with what `file` says, until the stored rules have been read.
     pub fn new(store: Store, file: Arc<Rules>) -> Self {
         Self { store, in_force: file.clone(), file, rows: Vec::new(), as_of: None }
     }
 
-    /// What holds, as it was read last.
+    /// Returns the rules in force, as last read.
     pub fn in_force(&self) -> &Arc<Rules> {
         &self.in_force
     }
 
-    /// Reads anew what is stored, if people did something since.
+    /// Reads the stored rules again if people did something since.
     pub async fn keep_up(&mut self, last_change: Option<LastChange>, now: DateTime<Utc>) -> Result<(), StoreError> {
         if self.as_of.is_some_and(|as_of| as_of.holds(last_change, now)) {
             return Ok(());
@@ -51,7 +51,7 @@ impl PersonalRules {
     }
 }
 
-/// What was set, and what the file says, which goes first.
+/// Combines the stored rules with those of the file, which go first.
 fn together(rows: &[PersonalRow], file: &People) -> People {
     let set = rows.iter().filter_map(|row| match read(row) {
         Ok((_, personal)) => Some((row.person.clone(), Arc::new(personal))),
@@ -66,7 +66,7 @@ fn together(rows: &[PersonalRow], file: &People) -> People {
     set.chain(file.iter().map(|(address, personal)| (address.clone(), personal.clone()))).collect()
 }
 
-/// What `row` says, as it was set and as it is heeded.
+/// Returns the rules in `row`, as they were set and as they are applied.
 pub fn read(row: &PersonalRow) -> Result<(RawPersonalRules, Personal), String> {
     let wishes: RawPersonalRules = serde_json::from_str(&row.rules).map_err(|error| error.to_string())?;
     let personal = wishes.read_again(&row.person)?;

@@ -1,10 +1,10 @@
-//! The loop that forecasts, one for each tenant: it learns from what sync brings, says how likely each open clock is
-//! to breach, and chooses what of that people are told.
+//! The loop that forecasts, one per tenant: it learns from what sync brings, says how likely each open clock is to
+//! breach, and chooses which of that people are told.
 //!
-//! It stands beside `evaluate`, never in its way: forecasting and fitting run on threads of their own, and what is
-//! said is published ([`PublishedForecasts`]) for all to read. What was learned is not stored. After a start the whole past is read and
-//! walked through again, so that nothing can be learned twice or lost. What was chosen to be told is stored before
-//! anybody is told.
+//! It runs beside `evaluate` and never holds it up: forecasting and fitting run on their own threads, and the results
+//! are published ([`PublishedForecasts`]) for all to read. What was learned is not stored. After a start the whole past
+//! is read and walked through again, so that nothing can be learned twice or lost. What was chosen to be told is stored
+//! before anybody is told.
 
 mod advice;
 mod forecasters;
@@ -50,22 +50,22 @@ use reliability::{Reliability, reliability};
 use training::{Shared, TrainingEvent, What, training_events};
 use walk::Walk;
 
-/// All is said anew this often.
+/// How often all forecasts are renewed.
 const EVERY: TimeDelta = TimeDelta::minutes(1);
-/// So many tickets of the past are walked through, the latest: half a year of a desk with 150 a day. What is older has
-/// no say any more in rates that forget half within three weeks.
+/// How many tickets of the past are walked through, the latest ones: half a year of a desk with 150 a day. Older ones
+/// no longer matter to rates that forget half within three weeks.
 const WALKED: u32 = 30_000;
-/// They are read by so many.
+/// How many of them are read at a time.
 const PAGE: u32 = 250;
-/// More news than this is not told one by one: the past is walked through again.
+/// With more news than this, the news is not told one by one; the past is walked through again instead.
 const MUCH: usize = 500;
-/// A walk through the past that takes longer says how far it is.
+/// How often a long walk through the past logs its progress.
 const SAY_EVERY: Duration = Duration::from_secs(2);
-/// A ticket this old when it is first read belongs among those of its time.
+/// The age from which a ticket that is first read now is too old for its turn: it belongs among those of its time.
 const LATE: TimeDelta = TimeDelta::days(2);
-/// The past is walked through again no sooner than this, unless there is much more of it than before.
+/// The shortest time between two walks through the past, unless there is much more of it than before.
 const AGAIN: TimeDelta = TimeDelta::minutes(10);
-/// How nice, as the system calls it, the thread is that learns: where cores are short it gets a tenth of one.
+/// The niceness of the thread that learns: where cores are short, it gets a tenth of one.
 #[cfg(target_os = "linux")]
 const GIVES_WAY: i32 = 10;
 
@@ -74,15 +74,15 @@ const GIVES_WAY: i32 = 10;
 pub enum PredictError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The next turn begins with the past again.
+    /// The next turn starts again with the past.
     #[error("the forecaster's thread ended before its time")]
     Lost(#[source] oneshot::error::RecvError),
-    /// The system has no room for one more thread.
+    /// The system has no room for another thread.
     #[error("no thread can be started for the forecaster: {0}")]
     NoThread(#[source] std::io::Error),
 }
 
-/// What the loop works with.
+/// What the loop depends on.
 pub struct Wiring {
     pub config: Arc<Config>,
     pub rules_cache: Arc<RulesCache>,
@@ -96,14 +96,14 @@ pub struct Wiring {
     pub synced: watch::Receiver<SyncHealth>,
 }
 
-/// At a start all tenants walk through their past. Those who walk at once leave half of the cores to alerts and pages,
-/// and the others wait: fifty at a time kept everything else from its work for a quarter of a minute.
+/// How many tenants may walk through their past at once. At a start they all do. Half of the cores are left to alerts
+/// and pages, and the other tenants wait: fifty at a time kept everything else from its work for a quarter of a minute.
 static WALKERS: LazyLock<Semaphore> = LazyLock::new(|| {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     Semaphore::new((cores / 2).max(1))
 });
 
-/// What a turn knows and says, at one moment.
+/// What a turn works with, as of one moment.
 struct TurnContext {
     people: Arc<Directory>,
     rules: Arc<TenantRules>,
@@ -118,11 +118,11 @@ pub struct Predict {
     wiring: Wiring,
     forecasters: Option<Forecasters>,
     shared: Shared,
-    /// The number of the last event that was told.
+    /// The number of the last event told to the forecasters.
     told: i64,
-    /// Tickets of the past that were read too late to be told in their order.
+    /// How many tickets of the past were read too late to be told in order.
     late: usize,
-    /// Tickets that were known when the past was last walked through, and when that was.
+    /// How many tickets were known at the last walk through the past, and when that was.
     walked: (usize, DateTime<Utc>),
     record: Option<Record>,
     rehearsed: Option<(usize, Arc<[Reliability; 2]>)>,
@@ -145,8 +145,8 @@ impl Predict {
         }
     }
 
-    /// Turns until `stop` says so: each minute, and when sync has been at work. A turn that walks through the past takes
-    /// seconds, and with many tenants minutes; a stop does not wait for it.
+    /// Runs turns until `stop` is true: each minute, and after each turn of sync. A turn that walks through the past
+    /// takes seconds, or minutes with many tickets; a stop does not wait for it.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             let now = self.wiring.clock.now();
@@ -166,7 +166,7 @@ impl Predict {
         }
     }
 
-    /// Learns what is new and says how likely each open clock is to breach, and leaves no trace but in the published forecasts.
+    /// Learns what is new and forecasts the open clocks, but changes nothing except the published forecasts.
     pub async fn glance(&mut self, now: DateTime<Utc>) -> Result<(), PredictError> {
         if let Some(context) = self.context(now).await? {
             self.publish(context, now).await?;
@@ -190,7 +190,7 @@ impl Predict {
         Ok(())
     }
 
-    /// Learns what is new and looks at all open tickets; none while there is nothing to go by.
+    /// Learns what is new and forecasts all open tickets. `None` while there is nothing to learn from.
     async fn context(&mut self, now: DateTime<Utc>) -> Result<Option<TurnContext>, PredictError> {
         let config = self.wiring.config.clone();
         let Some(tenant) = config.tenants.get(&self.tenant) else { return Ok(None) };
@@ -204,12 +204,13 @@ impl Predict {
         Ok(Some(TurnContext { people, rules, open, current, quality }))
     }
 
-    /// Whether all tickets were read once. A part of them is no fair sample: what is open and new is read first.
+    /// Whether all tickets were read once. A part of them is not a fair sample, because open and new ones are read
+    /// first.
     async fn has_a_past(&self) -> Result<bool, StoreError> {
         Ok(self.wiring.store.sync_state(&self.tenant).await?.passed_at.is_some())
     }
 
-    /// Tells the forecasters what happened since the last turn; or all of it, after a start and when much is new.
+    /// Tells the forecasters what happened since the last turn; everything, after a start or when much is new.
     async fn learn(&mut self, rules: &Arc<TenantRules>, now: DateTime<Utc>) -> Result<(), PredictError> {
         let last = self.wiring.store.last_event().await?;
         let news = match self.forecasters {
@@ -223,7 +224,7 @@ impl Predict {
             return self.walk_again(rules, last, now).await;
         }
         if much {
-            // It is told when the past is walked through again.
+            // It is told at the next walk through the past.
             return Ok(());
         }
         self.tell(&news, rules, now).await?;
@@ -231,7 +232,7 @@ impl Predict {
         Ok(())
     }
 
-    /// Walks through the past: the tickets that were opened last, and of older ones those that are open.
+    /// Walks through the past: the tickets opened last, and the older ones that are still open.
     async fn walk_again(
         &mut self,
         rules: &Arc<TenantRules>,
@@ -244,7 +245,7 @@ impl Predict {
         let mut page = self.open_from_before(from, &store).await?;
         let (mut after, mut known) = ((from, String::new()), 0);
         let mut progress = Progress::of(&self.tenant);
-        // Two minds take twice the room.
+        // Drop the old forecasters first: two sets take twice the memory.
         self.forecasters = None;
         let mut walk = None;
         loop {
@@ -263,7 +264,7 @@ impl Predict {
         Ok(())
     }
 
-    /// Open tickets that were opened before `from`, oldest first, each with what happened to it.
+    /// Returns the open tickets that were opened before `from`, oldest first, each with its changes.
     async fn open_from_before(
         &self,
         from: DateTime<Utc>,
@@ -278,7 +279,7 @@ impl Predict {
         Ok(old)
     }
 
-    /// Walks on through the tickets of `page`, which are in the order of their opening.
+    /// Continues the walk through the tickets of `page`, which are in order of opening.
     async fn walk_on(
         &mut self,
         walk: Option<Walk>,
@@ -308,7 +309,7 @@ impl Predict {
         Ok(walk)
     }
 
-    /// Tells what happened to the tickets that have `news`.
+    /// Tells the forecasters what happened to the tickets in `news`.
     async fn tell(&mut self, news: &[TicketId], rules: &TenantRules, now: DateTime<Utc>) -> Result<(), StoreError> {
         let mut happened = Vec::new();
         for id in news {
@@ -337,7 +338,7 @@ impl Predict {
         open: &Arc<OpenTickets>,
         now: DateTime<Utc>,
     ) -> Result<(OpenForecasts, [ForecastQuality; 2]), PredictError> {
-        // If the thread is lost, so are the forecasters; the next turn makes others.
+        // If the thread is lost, so are the forecasters; the next turn makes new ones.
         let mut forecasters = self.forecasters.take().unwrap_or_else(|| Forecasters::new(now, now));
         let rehearsed = self.rehearsed.take();
         let (rules, open) = (rules.clone(), open.clone());
@@ -358,7 +359,7 @@ impl Predict {
         Ok((current, quality))
     }
 
-    /// Notes what is said now, how clocks ended, and what is to be told.
+    /// Records the forecasts, how clocks ended, and what people should be told.
     async fn judge(&mut self, context: &TurnContext, now: DateTime<Utc>) -> Result<Entries, PredictError> {
         let TurnContext { rules, open, current, quality, .. } = context;
         let store = self.wiring.store.clone();
@@ -379,7 +380,7 @@ impl Predict {
         Ok(entries)
     }
 
-    /// What people are to be told of now.
+    /// Returns what people should be told now.
     async fn chosen(
         &self,
         record: &Record,
@@ -406,7 +407,7 @@ impl Predict {
         Ok(chosen.into_iter().map(|one| prediction(one, now)).collect())
     }
 
-    /// Who is on call for the tenant at `now`.
+    /// Returns who is on call for the tenant at `now`.
     async fn duty(&self, now: DateTime<Utc>) -> Result<Duty, StoreError> {
         let rotations = &self.wiring.config.on_call;
         if rotations.is_empty() {
@@ -434,7 +435,7 @@ impl Predict {
         Ok(())
     }
 
-    /// Says once when a forecast is no longer to be believed, and once when it is again.
+    /// Logs once when a forecast is no longer trusted, and once when it is again.
     fn tell_quality(&mut self, quality: &[ForecastQuality; 2]) {
         for ((clock, quality), before) in ClockKind::REPORTED.into_iter().zip(quality).zip(&mut self.trusted) {
             let (tenant, words, error) = (&self.tenant, clock.words(), quality.error.unwrap_or_default());
@@ -477,14 +478,14 @@ impl Predict {
 }
 
 impl ForecastQuality {
-    /// Whether people are told of breaches by it. Until it has learned this tenant's own ways it knows no more than
-    /// the clock does.
+    /// Whether alerts of breaches go by it. Until it has learned this tenant's own patterns, it knows no more than the
+    /// clock does.
     pub fn speaks(&self) -> bool {
         self.trusted && self.grounds.basis == Basis::Learned
     }
 }
 
-/// Says in the log how far a walk through the past has come, if it takes long.
+/// Logs how far a walk through the past has come, if it takes long.
 struct Progress {
     tenant: TenantId,
     began: Instant,
@@ -496,7 +497,7 @@ impl Progress {
         Self { tenant: tenant.clone(), began: Instant::now(), said: Duration::ZERO }
     }
 
-    /// `tickets` are told, the last of them opened at `opened`.
+    /// Notes that `tickets` have been told, the last of them opened at `opened`.
     fn at(&mut self, tickets: usize, opened: DateTime<Utc>) {
         let took = self.began.elapsed();
         if took >= self.said + SAY_EVERY {
@@ -507,12 +508,12 @@ impl Progress {
     }
 }
 
-/// Does `work` on a thread of its own that gives way to whatever else wants a core: alerts and answers do not wait for what
-/// is learned.
+/// Runs `work` on its own thread, which yields to everything else that wants a core: alerts and answers do not wait for
+/// learning.
 async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, PredictError> {
     let (hand_over, done) = oneshot::channel();
     let work = move || {
-        // Elsewhere it would slow the whole process. One that may not give way works on as it is.
+        // Elsewhere this would slow the whole process. A thread that may not lower its priority works on as it is.
         #[cfg(target_os = "linux")]
         let _ = rustix::process::nice(GIVES_WAY);
         let _ = hand_over.send(work());
@@ -526,7 +527,7 @@ fn prediction(one: Candidate, now: DateTime<Utc>) -> Prediction {
     Prediction { subject, moment: Moment::Alert, at: now, probability: one.probability, left: one.left }
 }
 
-/// When the local day of `now` began.
+/// Returns when the local day of `now` began.
 fn midnight(now: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
     let today = now.with_timezone(&zone).date_naive();
     let begins = today.and_time(NaiveTime::MIN).and_local_timezone(zone).earliest();

@@ -1,9 +1,8 @@
 //! One look at a service: connect, ask, and judge the answer.
 //!
-//! Every way of asking goes through one dialler, which resolves a name, refuses
-//! addresses that are none of our business, and connects to the very address
-//! that it judged. A look ends by its deadline whatever the other side does, and
-//! reads no more of an answer than it needs. It makes one attempt, and remembers nothing.
+//! Every kind of look goes through one dialler, which resolves a name, refuses addresses that must not be asked, and
+//! connects to exactly the address that it judged. A look ends by its deadline whatever the other side does, and reads
+//! no more of an answer than it needs. It makes one attempt, and keeps no state.
 
 pub mod address;
 pub mod certificate;
@@ -36,23 +35,23 @@ pub use dial::{Phase, Phases};
 pub use dns::is_record_type;
 pub use icmp::is_allowed as may_ping;
 
-/// What a look came to.
+/// The outcome of a look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
     pub verdict: Condition,
-    /// What was wrong, for those who mend it.
+    /// What was wrong, for those who fix it.
     pub detail: Option<String>,
     pub phases: Phases,
-    /// What the server showed, where it showed one.
+    /// The certificate that the server showed, if it showed one.
     pub certificate: Option<Certificate>,
 }
 
-/// Why an answer is not what it should be, or why nothing was asked.
+/// Why an answer is not as it should be, or why nothing was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     pub verdict: Condition,
     pub detail: String,
-    /// Why the address was not asked, if that is it.
+    /// Why the address was not asked, if that is the reason.
     pub refusal: Option<Refusal>,
 }
 
@@ -61,22 +60,22 @@ impl Fault {
         Self { verdict, detail: detail.into(), refusal: None }
     }
 
-    /// There is no answer, or none that anybody could use.
+    /// There is no answer, or none that can be used.
     pub fn down(detail: impl Into<String>) -> Self {
         Self::of(Condition::Down, detail)
     }
 
-    /// We could not ask: how the service is, nobody knows.
+    /// We could not ask, so the state of the service is unknown.
     pub fn unasked(detail: impl Into<String>) -> Self {
         Self::of(Condition::Unknown, detail)
     }
 
-    /// We do not ask such an address.
+    /// The rules forbid asking this address.
     pub fn refused(address: IpAddr, refusal: Refusal) -> Self {
         Self { refusal: Some(refusal), ..Self::unasked(format!("not asked: {address} is {refusal}")) }
     }
 
-    /// There is an answer, and it is the wrong one.
+    /// There is an answer, but the wrong one.
     pub fn degraded(detail: impl Into<String>) -> Self {
         Self::of(Condition::Degraded, detail)
     }
@@ -93,18 +92,18 @@ pub struct Prober {
 }
 
 impl Prober {
-    /// That asks the system for names, and trusts whom the system trusts.
+    /// Creates a prober that resolves names and trusts certificates as the system does.
     pub fn new() -> Result<Self, rustls::Error> {
         Ok(Self { resolver: Arc::new(SystemResolver), trusts: Arc::new(tls::Trusts::new()?) })
     }
 
-    /// That asks `resolver` for names.
+    /// Resolves names with `resolver`.
     pub fn resolving_by(self, resolver: Arc<dyn Resolve>) -> Self {
         Self { resolver, ..self }
     }
 
-    /// Looks once, at the wall time `now`. `turn` says how many looks in a row went before this one: each takes the next of
-    /// the addresses that a name has.
+    /// Looks once, at the wall time `now`. `turn` is the number of looks in a row before this one: each takes the next
+    /// address of a name.
     pub async fn look(&self, probe: &Probe, turn: usize, now: Millis) -> Look {
         let trace = Trace::begin();
         let trust = self.trusts.and(&probe.extra_roots);
@@ -136,7 +135,7 @@ async fn ask(ask: &Ask, dialler: &Connector<'_>, trust: &tls::Trust) -> Result<(
 fn late(ask: &Ask, trace: &Trace, deadline: Duration) -> Fault {
     let seconds = deadline.as_secs_f32();
     match (ask, trace.phase()) {
-        // Most who speak line by line stay for the next question, whatever they have answered.
+        // Most servers of line-based protocols keep the connection open for the next question, whatever they answered.
         (Ask::Tcp(_), Phase::Reading) => {
             Fault::degraded(format!("the text looked for is not in what was answered within {seconds} s"))
         }
@@ -160,12 +159,12 @@ fn judge(answer: Result<(), Fault>, phases: Phases, trace: &Trace, slow: Option<
     Look { verdict, detail: fault.map(|fault| one_line(&fault.detail)), phases, certificate }
 }
 
-/// Text from outside, made fit to be shown: one line, and not too much of it.
+/// Makes text from outside fit to be shown: one line, and not too long.
 fn one_line(text: &str) -> String {
     text.chars().take(LONGEST_DETAIL).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// Time since `begun`.
+/// Returns the time since `begun`.
 fn since(begun: Instant) -> Duration {
     begun.elapsed()
 }

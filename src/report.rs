@@ -1,9 +1,9 @@
-//! Reports: compliance, technicians and breaches of a period, as a value that every format is made from.
+//! Reports on compliance, technicians and breaches in a period, as a value that every format is made from.
 //!
-//! A [`Report`] holds all that a page, a PDF, a spreadsheet or another program is to show, with the
-//! type of each figure and nothing of how it looks. It holds no time of making: the same question
-//! about the same books gives the same report, to the byte. What a figure means stands in
-//! `docs/reports.md`; the rules are in the modules here, which read no clock, file or network.
+//! A [`Report`] holds all that a page, a PDF, a spreadsheet or another program shows, with the type of each figure and
+//! nothing of its looks. It has no creation time: the same question about the same books gives the same report, to the
+//! byte. What a figure means is in `docs/reports.md`; the rules are in the modules here, which read no clock, file or
+//! network.
 
 pub mod brief;
 pub mod clients;
@@ -29,13 +29,13 @@ use serde::{Deserialize, Serialize};
 use self::entry::Entry;
 use crate::sla::zone::Tz;
 
-/// How far reports tell persons apart: what comes later tells less.
+/// How far reports tell people apart; each variant tells less than the one before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum People {
     /// By name.
     #[default]
     Named,
-    /// By pseudonyms, which never stand beside a ticket.
+    /// By pseudonyms, which never appear next to a ticket.
     Pseudonyms,
     /// Not at all.
     Off,
@@ -53,16 +53,16 @@ impl People {
         }
     }
 
-    /// The one of that name.
+    /// Returns the one of that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|people| people.as_str() == name)
     }
 }
 
-/// A month is closed so many days after its end: then its figures do not move any more.
+/// How many days after its end a month is closed; its figures do not change after that.
 pub const CLOSES_AFTER: u16 = 7;
 
-/// Rises when a reader of an older report could misread a newer one.
+/// The version of the schema: it rises when a reader of an older report could misread a newer one.
 pub const SCHEMA: u32 = 1;
 
 /// What was asked, and the answer.
@@ -75,35 +75,35 @@ pub struct Report {
     /// The zone whose days are meant.
     pub zone: Tz,
     pub period: Period,
-    /// The only client that it speaks of, by name.
+    /// The only client it is about, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
     /// The closed months of the period, each with the hash of its entries.
     pub months: Vec<ClosedMonth>,
-    /// Some of its figures may still move until then; none: all of its months are closed.
+    /// Until when some of its figures may still change; none: all of its months are closed.
     pub provisional_until: Option<DateTime<Utc>>,
-    /// The versions of the terms that its entries were judged by.
+    /// The versions of the terms by which its entries were judged.
     pub terms: Vec<u32>,
-    /// The version of the program whose rules counted.
+    /// The version of the program whose rules were applied.
     pub program: String,
-    /// Whether persons and clients stand under pseudonyms.
+    /// Whether people and clients appear under pseudonyms.
     pub anonymous: bool,
     pub sections: Vec<Section>,
-    /// What a reader must know of the whole.
+    /// What a reader must know about the whole report.
     pub notes: Vec<String>,
-    /// SHA-256 of the report as JSON with this left blank, hex.
+    /// SHA-256 of the report as JSON with this left blank, in hex.
     #[serde(default)]
     pub hash: String,
 }
 
-/// Whole local days, the last included.
+/// A range of whole local days, the last included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Period {
     pub from: NaiveDate,
     pub to: NaiveDate,
 }
 
-/// The longest period that is answered.
+/// The longest period that can be asked for, in days.
 pub const LONGEST_DAYS: i64 = 366;
 
 /// Why a period cannot be reported on.
@@ -116,7 +116,7 @@ pub enum BadPeriod {
 }
 
 impl Period {
-    /// From the first day to the last, if that makes sense.
+    /// From the first day to the last, if that is a valid period.
     pub fn new(from: NaiveDate, to: NaiveDate) -> Result<Self, BadPeriod> {
         let days = (to - from).num_days() + 1;
         match days {
@@ -142,26 +142,26 @@ impl Period {
         self.from.iter_days().take_while(move |day| *day <= to)
     }
 
-    /// As many days before it.
+    /// The period of the same length just before it.
     pub fn before(&self) -> Self {
         let length = TimeDelta::days(self.day_count());
         Self { from: self.from - length, to: self.to - length }
     }
 }
 
-/// A month whose figures do not move any more.
+/// A month whose figures no longer change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClosedMonth {
     /// `2026-10`
     pub month: String,
-    /// SHA-256 of its entries, hex.
+    /// SHA-256 of its entries, in hex.
     pub sha256: String,
-    /// Revisions of its entries that came after it was closed, and count in no month.
+    /// Revisions of its entries made after it was closed, which count in no month.
     pub corrections: u64,
 }
 
 impl ClosedMonth {
-    /// Its days; none: it is no month.
+    /// Its days; none if it is not a month.
     pub fn days(&self) -> Option<Period> {
         let from: NaiveDate = format!("{}-01", self.month).parse().ok()?;
         let to = from.checked_add_months(chrono::Months::new(1))?.pred_opt()?;
@@ -169,10 +169,10 @@ impl ClosedMonth {
     }
 }
 
-/// A part of a report under a heading of its own.
+/// A part of a report with its own heading.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Section {
-    /// Stays the same whatever the language: `compliance`.
+    /// Does not depend on the language: `compliance`.
     pub key: String,
     pub title: String,
     /// Whole sentences, each a paragraph.
@@ -189,9 +189,9 @@ pub struct Figure {
     pub key: String,
     pub title: String,
     pub value: Cell,
-    /// How sure it is, or what it is out of: `11 of 14 · 52.4 to 92.4 %`.
+    /// How certain it is, or out of how many: `11 of 14 · 52.4 to 92.4 %`.
     pub note: Option<String>,
-    /// Which entries it counts.
+    /// The entries it counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opens: Option<Opens>,
 }
@@ -203,22 +203,22 @@ pub struct Table {
     pub title: String,
     pub columns: Vec<Column>,
     pub rows: Vec<Row>,
-    /// Rows that there are and that it does not hold.
+    /// Rows that exist but are not in it.
     pub left_out: u64,
-    /// How many rows are enough for whoever reads it; files for programs and spreadsheets have all. None: as many as fit.
+    /// How many rows are enough for people; files for programs and spreadsheets have all. None: as many as fit.
     #[serde(skip)]
     pub shown: Option<usize>,
 }
 
 impl Table {
-    /// The rows for a reader, where `most` fit; and how many more there are.
+    /// The rows for a reader where `most` fit, and how many more there are.
     pub fn to_read(&self, most: usize) -> (&[Row], u64) {
         let shown = self.rows.len().min(most).min(self.shown.unwrap_or(usize::MAX));
         (&self.rows[..shown], self.left_out + (self.rows.len() - shown) as u64)
     }
 }
 
-/// What stands in a column.
+/// What a column holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Column {
     pub key: String,
@@ -246,7 +246,7 @@ pub enum ColumnKind {
     Number,
 }
 
-/// One row, with what a click on it opens.
+/// One row, and what a click on it opens.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     pub cells: Vec<Cell>,
@@ -258,7 +258,7 @@ pub struct Row {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cell {
-    /// Nothing to tell: no entries, or too few.
+    /// Nothing to show: no entries, or too few.
     #[default]
     Blank,
     /// Text from outside may be hostile: escape it.
@@ -300,7 +300,7 @@ pub struct Chart {
     /// One for each place, in order.
     pub labels: Vec<String>,
     pub series: Vec<Series>,
-    /// A level that is to be reached, in the chart's unit.
+    /// A level to reach, in the chart's unit.
     pub target: Option<f64>,
 }
 
@@ -311,7 +311,7 @@ pub enum ChartKind {
     Bar,
 }
 
-/// What the points of a chart are.
+/// The unit of a chart's points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
@@ -327,7 +327,7 @@ pub struct Series {
     pub points: Vec<Option<f64>>,
 }
 
-/// The entries behind a figure, as a question that lists them.
+/// The entries behind a figure, as a query that lists them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opens {
     pub from: Option<NaiveDate>,
@@ -340,12 +340,12 @@ pub struct Opens {
     pub priority: Option<String>,
     pub policy: Option<String>,
     pub category: Option<String>,
-    /// Of a breach, or of what was left out.
+    /// Of a breach or an exclusion.
     pub reason: Option<String>,
 }
 
 impl Opens {
-    /// Whether it asks for `entry`, whose day is not looked at.
+    /// Whether it asks for `entry`, leaving its day aside.
     pub fn has(&self, entry: &Entry, with_maintenance: bool) -> bool {
         let same = |wanted: &Option<String>, found: Option<&str>| wanted.is_none() || found == wanted.as_deref();
         let excluded = entry.excluded(with_maintenance);

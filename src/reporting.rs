@@ -1,9 +1,9 @@
-//! The loop that sends the reports which go out by themselves.
+//! The loop that sends scheduled reports.
 //!
-//! A schedule says on which periods, when and to whom; the core says which period is due. What is sent is made, kept and
-//! put into the outbox as one, so that each period is told once however often the process stops. From there it is a
-//! message like any other: tried again, given up, and seen in the list of messages. A new schedule begins with the
-//! period that ends next.
+//! A schedule says on which periods, when and to whom; the core says which period is due. The report is made, kept and
+//! put into the outbox as one, so that each period is sent once however often the process stops. From there it is a
+//! message like any other: retried, given up, and shown in the list of messages. A new schedule begins with the period
+//! that ends next.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,17 +25,17 @@ use crate::store::reports::{ReportFile, Sent};
 use crate::store::{Store, StoreError};
 use crate::ticket::TenantId;
 
-/// Schedules are looked at this often, and at each moment at which one is due.
+/// How often schedules are checked, besides the moments at which one is due.
 const EVERY: TimeDelta = TimeDelta::minutes(5);
-/// Where figures can be final, so long is waited for that: the books may have to catch up.
+/// How long to wait for figures that can still become final: the books may have to catch up.
 const PATIENCE: TimeDelta = TimeDelta::hours(24);
-/// More is not taken by many mail servers, once it is written as text.
+/// The most bytes of files in a mail: many mail servers take no more once they are encoded as text.
 const MOST_BYTES: u64 = 7 << 20;
 
 /// Makes reports.
 #[async_trait]
 pub trait Reporter: Send + Sync {
-    /// What `schedule` sends on `period`, or why there is none.
+    /// Prepares what `schedule` sends on `period`, or says why there is nothing.
     async fn prepare(&self, schedule: &ReportSchedule, period: Period) -> Result<Prepared, String>;
 }
 
@@ -45,7 +45,7 @@ pub struct Prepared {
     pub files: Vec<Written>,
     /// Whether all of its months are closed.
     pub is_closed: bool,
-    /// What its mail says, but for the files.
+    /// What the mail says, apart from the files.
     pub facts: ReportFacts,
 }
 
@@ -64,16 +64,16 @@ pub struct Wiring {
     pub store: Store,
     pub clock: SharedClock,
     pub reporter: Arc<dyn Reporter>,
-    /// Rings dispatch.
+    /// Wakes dispatch.
     pub outbox: Arc<Notify>,
 }
 
 /// Sends reports by their schedules.
 pub struct Reporting {
     wiring: Wiring,
-    /// Schedules by tenant and name whose figures are not final yet, and since when that is waited for.
+    /// Schedules by tenant and name whose figures are not final yet, and since when they have been waiting.
     waiting: BTreeMap<(TenantId, String), DateTime<Utc>>,
-    /// Those that failed last time: it is said once.
+    /// Schedules that failed last time, so that each error is logged once.
     failed: BTreeMap<(TenantId, String), String>,
 }
 
@@ -82,7 +82,7 @@ impl Reporting {
         Self { wiring, waiting: BTreeMap::new(), failed: BTreeMap::new() }
     }
 
-    /// Turns until `stop` says so.
+    /// Runs turns until `stop` is set.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             () = self.turn_for_ever() => {}
@@ -99,7 +99,7 @@ impl Reporting {
         }
     }
 
-    /// Sends what is due at `now`. Says when to look again.
+    /// Sends what is due at `now`; returns when to look again.
     pub async fn turn(&mut self, now: DateTime<Utc>) -> DateTime<Utc> {
         let config = self.wiring.config.clone();
         let mut next = now + EVERY;
@@ -123,7 +123,7 @@ impl Reporting {
         }
     }
 
-    /// Sends the report of one schedule if it is due. Says when the next is.
+    /// Sends the report of one schedule if it is due; returns when the next is.
     async fn one(&mut self, schedule: &ReportSchedule, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, String> {
         let zone = self.zone(schedule).await.map_err(|error| error.to_string())?;
         let Some(zone) = zone else { return Ok(None) };
@@ -143,7 +143,7 @@ impl Reporting {
         Ok(Some(rules.msp_timezone()))
     }
 
-    /// Nobody is sent what was over before the schedule was there, though it may not be due yet.
+    /// Marks what was over before the schedule existed as sent, even if it is not due yet.
     async fn begin(&self, schedule: &ReportSchedule, zone: Tz, now: DateTime<Utc>) -> Result<(), StoreError> {
         let Some(over) = schedule.rhythm.over(zone, now) else { return Ok(()) };
         let (tenant, name) = (schedule.tenant.clone(), schedule.name.clone());
@@ -187,7 +187,7 @@ impl Reporting {
     }
 }
 
-/// What is kept, and what is said of it: as many files go along as a mail can carry.
+/// Splits a report into what is kept and what the mail says: as many files are attached as a mail can carry.
 fn packed(prepared: Prepared) -> (Vec<(ReportFile, Vec<u8>)>, ReportFacts) {
     let mut facts = prepared.facts;
     let mut room = MOST_BYTES;

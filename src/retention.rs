@@ -1,5 +1,5 @@
-//! The loop of the night, in small batches: it lets go what is past and old, and encrypts what is still stored plain or
-//! under an older key.
+//! The nightly loop, which works in small batches: it deletes past records that are old enough, and encrypts what is
+//! still stored plain or under an older key.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use crate::sla::zone::Tz;
 use crate::store::encryption::Turn;
 use crate::store::{At, Store, StoreError};
 
-/// A night that has begun is not the next one.
+/// Added to the present, so that a night that has begun is not taken for the next one.
 const A_MOMENT: TimeDelta = TimeDelta::milliseconds(1);
-/// Between two batches others write.
+/// The pause between two batches, in which others can write.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Lets go what is old.
+/// Deletes what is old.
 pub struct Retention {
     store: Store,
     clock: SharedClock,
@@ -33,11 +33,11 @@ pub struct Retention {
     at: At,
 }
 
-/// How many rows of each kind are gone.
+/// How many rows of each kind were deleted.
 pub type Gone = BTreeMap<Past, u64>;
 
 impl Retention {
-    /// In the nights of the first tenant.
+    /// Runs in the nights of the first tenant.
     pub fn new(config: &Config, store: Store, clock: SharedClock) -> Result<Self, CalendarError> {
         let first = config.tenants.values().next();
         let calendar = first.and_then(|tenant| config.calendars.get(tenant.calendar.as_ref()?));
@@ -46,11 +46,11 @@ impl Retention {
         Ok(Self { store, clock, ages: config.retention, night, at: At::from(&config.store) })
     }
 
-    /// Lets go each night, until `stop` says so.
+    /// Runs each night, until `stop` is set.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             () = self.turn_for_ever() => {}
-            // What is left goes in the next night.
+            // The next night deletes what is left.
             _ = stop.wait_for(|stop| *stop) => {}
         }
     }
@@ -62,7 +62,7 @@ impl Retention {
         }
     }
 
-    /// All that one night has to do.
+    /// Does everything due in one night.
     pub async fn night(&self, now: DateTime<Utc>) {
         if let Err(error) = self.turn(now).await {
             error!(error = %error, "what is old could not be deleted; trying again next night");
@@ -72,8 +72,8 @@ impl Retention {
         }
     }
 
-    /// Brings all that is stored under the first key, unless that is done. Without a key, or
-    /// with `plain` before the keys, nothing changes: only a person makes plain what was encrypted.
+    /// Encrypts all stored data with the first key, unless that is done. Does nothing without a key, or with `plain`
+    /// before the keys: only a person decrypts what was encrypted.
     async fn encrypt(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         let Some(first) = self.at.keys.first() else { return Ok(()) };
         if self.store.turned_to(first).await?.is_some() {
@@ -109,7 +109,7 @@ impl Retention {
         Ok(())
     }
 
-    /// Lets go all that is old at `now`.
+    /// Deletes everything that is old at `now`.
     pub async fn turn(&self, now: DateTime<Utc>) -> Result<Gone, StoreError> {
         let mut gone = Gone::new();
         for past in Past::ALL {

@@ -1,5 +1,5 @@
-//! The rules of every tenant at hand: made from the configuration and
-//! the tenant's directory, and made anew only when one of them changes.
+//! Keeps the rules of every tenant at hand: built from the configuration and the
+//! tenant's directory, and rebuilt only when one of them changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,14 +27,14 @@ pub struct RulesCache {
     calendars: ArcSwap<Calendars>,
     cache: Cache<TenantId, Made>,
     versions: Cache<TenantId, Arc<Vec<Version>>>,
-    /// The rules of versions that hold no longer.
+    /// The rules of versions that no longer hold.
     past: Cache<(TenantId, u32), Made>,
     /// The directory that the last version was made with.
     kept: Cache<TenantId, Arc<Directory>>,
     telemetry: Arc<Telemetry>,
 }
 
-/// Rules with what they were made from.
+/// Rules with what they were built from.
 #[derive(Clone)]
 struct Made {
     directory: Arc<Directory>,
@@ -64,7 +64,7 @@ impl RulesCache {
         })
     }
 
-    /// The rules of `tenant`, with the directory they were made from.
+    /// Returns the rules of `tenant`, with the directory they were built from.
     pub async fn of(&self, tenant: &Tenant) -> Result<(Arc<Directory>, Arc<TenantRules>), StoreError> {
         let directory = self.store.directory(&tenant.id).await?;
         let calendars = self.calendars()?;
@@ -83,7 +83,7 @@ impl RulesCache {
         Ok((directory, rules))
     }
 
-    /// The configured calendars; compiled anew where a country has changed its time.
+    /// Returns the configured calendars, compiled again if zone rules have changed.
     fn calendars(&self) -> Result<Arc<Calendars>, StoreError> {
         let held = self.calendars.load_full();
         if held.generation == zone::generation() {
@@ -95,14 +95,14 @@ impl RulesCache {
         Ok(anew)
     }
 
-    /// The rules of `tenant` by the MSP's own hours, and by those of its clients' sites.
+    /// Returns the rules of `tenant` by the MSP's own hours, and by those of its clients' sites.
     pub async fn by_either_hours(&self, tenant: &Tenant) -> Result<[TenantRules; 2], StoreError> {
         let directory = self.store.directory(&tenant.id).await?;
         Ok([false, true]
             .map(|site_hours| TenantRules::new(RulesConfig { site_hours, ..self.rules_config(tenant) }, &directory)))
     }
 
-    /// Makes what is configured the version in force from `now` on, where it is not yet.
+    /// Makes what is configured the version in force from `now` on, if it is not yet.
     pub async fn adopt(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         for tenant in self.config.tenants.values() {
             self.keep_version(tenant, now).await?;
@@ -111,11 +111,11 @@ impl RulesCache {
         Ok(())
     }
 
-    /// Makes what holds for `tenant` a version, where it is none yet: SuperOps may have other hours for a site.
+    /// Records the terms of `tenant` as a version if they are new: SuperOps may have other hours for a site.
     pub async fn keep_version(&self, tenant: &Tenant, now: DateTime<Utc>) -> Result<(), StoreError> {
         let directory = self.store.directory(&tenant.id).await?;
         let kept = self.kept.get(&tenant.id).is_some_and(|known| Arc::ptr_eq(&known, &directory));
-        // Sites that were not read yet are no version of them.
+        // Sites that have not been read yet do not make a version.
         if kept || (tenant.hours == Hours::Site && directory.sites.is_empty()) {
             return Ok(());
         }
@@ -131,8 +131,8 @@ impl RulesCache {
         Ok(())
     }
 
-    /// The rules by which `watched` is judged, and the number of the version it follows:
-    /// a closed ticket keeps the one that held when it was closed.
+    /// Returns the rules by which `watched` is judged, and the number of the version it
+    /// follows: a closed ticket keeps the one that held when it was closed.
     pub async fn judging(
         &self,
         tenant: &Tenant,
@@ -142,7 +142,8 @@ impl RulesCache {
         let versions = self.versions(&tenant.id).await?;
         let Some(last) = versions.last().map(|last| last.number) else { return Ok((present, None)) };
         let kept = closed_at(watched, &tenant.statuses).and_then(|at| version_at(&versions, at));
-        // By the words of then it may be open still, as one whose status was listed later: its clock would never stop.
+        // By the status words of that version it may still be open, if its status was listed later: its clock would
+        // never stop.
         let is_closed =
             |kept: &&Version| kept.terms.words.as_ref().is_none_or(|words| closed_at(watched, words).is_some());
         match kept.filter(|kept| kept.number != last).filter(is_closed) {
@@ -151,7 +152,7 @@ impl RulesCache {
         }
     }
 
-    /// The rules of `tenant` by a version that holds no longer.
+    /// Returns the rules of `tenant` by a version that no longer holds.
     fn past(
         &self,
         tenant: &Tenant,
@@ -169,8 +170,8 @@ impl RulesCache {
         Ok(rules)
     }
 
-    /// The rules of every version of what `tenant` promised, oldest first, each with its number and from when on it holds.
-    /// What is configured and no version yet has judged nothing, and does not do so here.
+    /// Returns the rules of every version of what `tenant` promised, oldest first, each with its number and its start.
+    /// What is configured but not yet a version has judged nothing, and is left out.
     pub async fn eras(&self, tenant: &Tenant) -> Result<Vec<(Arc<TenantRules>, u32, DateTime<Utc>)>, StoreError> {
         let (directory, present) = self.of(tenant).await?;
         let versions = self.versions(&tenant.id).await?;
@@ -185,7 +186,7 @@ impl RulesCache {
         Ok(eras)
     }
 
-    /// Every version of what `tenant` promised, oldest first. None: the service has not run yet.
+    /// Returns every version of what `tenant` promised, oldest first; empty if the service has not run yet.
     pub async fn versions(&self, tenant: &TenantId) -> Result<Arc<Vec<Version>>, StoreError> {
         if let Some(held) = self.versions.get(tenant) {
             return Ok(held);
@@ -195,7 +196,7 @@ impl RulesCache {
         Ok(versions)
     }
 
-    /// The rules of `tenant` by other terms.
+    /// Returns the rules of `tenant` by other terms.
     pub fn rules_by(&self, tenant: &Tenant, terms: &Terms, directory: &Directory) -> Result<TenantRules, StoreError> {
         let compile = |spec: &CalendarSpec| Calendar::compile(spec.clone()).map(Arc::new);
         let msp = terms.calendar.as_ref().map(compile).transpose();
@@ -213,7 +214,7 @@ impl RulesCache {
         Ok(TenantRules::new(rules, &Directory { sites, ..directory.clone() }))
     }
 
-    /// What is configured of `tenant`'s rules.
+    /// Returns the configured rules of `tenant`.
     pub fn rules_config(&self, tenant: &Tenant) -> RulesConfig {
         let alerts = &self.config.alerts;
         let Terms { policies, site_hours, holiday_lists, .. } = terms(&self.config, tenant, &Directory::default());
@@ -244,7 +245,7 @@ impl Calendars {
     }
 }
 
-/// What `config` promises the tickets of `tenant`, whose sites are those of `directory`.
+/// Returns what `config` promises the tickets of `tenant`, whose sites are those of `directory`.
 pub fn terms(config: &Config, tenant: &Tenant, directory: &Directory) -> Terms {
     Terms {
         policies: config.policies_of(&tenant.id).map(|(_, policy)| policy.clone()).collect(),
@@ -256,7 +257,7 @@ pub fn terms(config: &Config, tenant: &Tenant, directory: &Directory) -> Terms {
     }
 }
 
-/// What the tickets of `tenant` would be promised if `trial` were added to `config`: what it leaves out stays.
+/// Returns what the tickets of `tenant` would be promised if `trial` were added to `config`: what it leaves out stays.
 pub fn trial_terms(config: &Config, trial: &Config, tenant: &Tenant) -> Terms {
     let present = terms(config, tenant, &Directory::default());
     let tried = trial.tenants.get(&tenant.id);

@@ -1,9 +1,8 @@
-//! The loop that watches the watch: whether what we know is fresh, whether outposts
-//! are heard, whether what should have been said was said, and a sign of life to
-//! whoever watches us.
+//! The loop that watches the watch: whether our data is fresh, whether outposts are heard from, and whether everything
+//! that should have been sent was sent. It also sends a heartbeat to whoever watches us.
 //!
-//! It looks each minute. After a start, or when the machine has slept, it first
-//! gives the other loops time to catch up: what they are about to do is no fault.
+//! It runs each minute. After a start, or when the machine has slept, it first gives the other loops time to catch up:
+//! what they are about to do is not a fault.
 
 mod audit;
 mod heartbeat;
@@ -39,17 +38,17 @@ use crate::zone_rules::ZoneWatch;
 const EVERY: TimeDelta = TimeDelta::minutes(1);
 /// How long the other loops get to catch up.
 const SETTLE: TimeDelta = TimeDelta::minutes(2);
-/// Who wakes so much later than meant to was stopped meanwhile.
+/// If the loop wakes this much too late, the machine was stopped in the meantime.
 const LEAP: TimeDelta = TimeDelta::seconds(30);
 
-/// Whether alerts would go out now.
+/// Whether alerts would be sent now.
 #[async_trait]
 pub trait Readiness: Send + Sync {
-    /// As `/readyz` says it.
+    /// As reported by `/readyz`.
     async fn is_ready(&self) -> bool;
 }
 
-/// What the loop works with.
+/// What the loop depends on.
 pub struct Wiring {
     pub config: Arc<Config>,
     pub rules_cache: Arc<RulesCache>,
@@ -61,10 +60,10 @@ pub struct Wiring {
     pub health: BTreeMap<TenantId, watch::Receiver<SyncHealth>>,
     /// Wakes dispatch.
     pub outbox: Arc<Notify>,
-    /// Where the page learns what the audit has found.
+    /// Passes what the audit found on to the page.
     pub found: watch::Sender<Mismatches>,
     pub zones: ZoneWatch,
-    /// Shows whether outposts are heard.
+    /// Shows whether outposts are heard from.
     pub monitor_state: Arc<MonitorState>,
 }
 
@@ -77,7 +76,7 @@ pub struct SelfMonitoring {
     stale: StaleWatch,
     outposts: OutpostWatch,
     audit: Audit,
-    /// None: nobody listens for it.
+    /// None if nobody listens for it.
     heartbeat: Option<Heartbeat>,
     zones: ZoneWatch,
 }
@@ -95,11 +94,11 @@ impl SelfMonitoring {
         Ok(watch)
     }
 
-    /// Turns until `stop` says so.
+    /// Runs turns until `stop` is true.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             () = self.turn_for_ever() => {}
-            // What was not told is told by the next run: it is found anew.
+            // What was not told is found again and told by the next run.
             _ = stop.wait_for(|stop| *stop) => {}
         }
     }
@@ -121,7 +120,7 @@ impl SelfMonitoring {
         }
     }
 
-    /// Goes by newer rules of time zones where the machine has some.
+    /// Switches to newer time zone rules if the machine has some.
     fn renew_zones(&mut self, now: DateTime<Utc>) {
         match self.zones.turn(now) {
             Ok(true) => info!("time zones go by the rules {} from now on", self.zones.held().words(now)),
@@ -131,7 +130,7 @@ impl SelfMonitoring {
         self.zones.show(&self.telemetry, now);
     }
 
-    /// One turn: each part is done, whatever became of the others.
+    /// Runs one turn: each part runs, whatever the outcome of the others.
     pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
         let started = tokio::time::Instant::now();
         if let Err(error) = descriptors::spare() {
@@ -146,7 +145,7 @@ impl SelfMonitoring {
         let took = started.elapsed().as_secs_f64();
         self.telemetry.loop_seconds.get_or_create(&LoopName { name: "vigil" }).observe(took);
         if let Some(heartbeat) = &mut self.heartbeat {
-            // What `/readyz` says: the store takes a write, and each tenant's data is fresh.
+            // As in `/readyz`: the store accepts a write, and each tenant's data is fresh.
             let is_well = told.is_ok() && audited.is_ok() && self.readiness.is_ready().await;
             heartbeat.beat(is_well, now).await;
         }

@@ -1,4 +1,4 @@
-//! The questions people ask, answered at one `now`: used by the web and the command line alike.
+//! Answers the questions people ask, each at one `now`, for the web and the command line alike.
 
 pub mod alerts;
 pub mod audit;
@@ -92,12 +92,12 @@ pub struct TicketQuery {
     pub technician: Option<String>,
     pub client: Option<String>,
     pub priority: Option<String>,
-    /// Words that its number, subject, client, technician, group, status, priority or SLA must all have.
+    /// Words that must all occur in its number, subject, client, technician, group, status, priority or SLA.
     pub text: Option<String>,
-    /// What they are sorted by, the worst first unless told; `-` turns it round.
+    /// What to sort by, the worst first by default; `-` reverses it.
     #[param(inline, value_type = Option<OrderWord>)]
     pub sort: Option<String>,
-    /// 1 to 500, 100 unless told.
+    /// 1 to 500, 100 by default.
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<usize>,
     /// `next_cursor` of the page before, which was asked for in the same words.
@@ -109,7 +109,7 @@ pub struct TicketQuery {
 pub struct TicketPage {
     pub now: DateTime<Utc>,
     pub total: usize,
-    /// How those that are asked for stand, whichever standing is asked for.
+    /// The counts by standing of the tickets asked for, whichever `standing` is asked for.
     pub counts: Counts,
     pub tickets: Vec<TicketSla>,
     pub next_cursor: Option<String>,
@@ -160,7 +160,7 @@ pub struct TicketSla {
 pub struct TicketPolicy {
     /// Among the tenant's policies in their order, from 1.
     pub position: usize,
-    /// Which tickets it speaks of, in words.
+    /// Which tickets it applies to, in words.
     pub name: String,
     /// Seconds.
     pub response_target: Option<i64>,
@@ -188,10 +188,10 @@ pub struct ClockStatus {
     pub due: Option<DateTime<Utc>>,
     /// While it is paused and not late: when it would be due if work went on now.
     pub due_if_resumed_now: Option<DateTime<Utc>>,
-    /// reported | policy | by_hand: whose word the due time is
+    /// reported | policy | by_hand: what the due time is based on
     pub due_by: Option<&'static str>,
     pub met_at: Option<DateTime<Utc>>,
-    /// technician | automation | not_known, of a first response that was given; none of other clocks.
+    /// technician | automation | not_known, for a first response that was given; none for other clocks.
     pub met_by: Option<&'static str>,
     /// Working seconds left, negative once over.
     pub remaining: Option<i64>,
@@ -215,13 +215,13 @@ pub struct ClockStatus {
 }
 
 impl ClockStatus {
-    /// `6 h 28 min over`, `42 min left`: working time, as everything of a clock.
+    /// `6 h 28 min over`, `42 min left`: working time, like everything about a clock.
     pub fn time_words(&self) -> String {
         match (self.standing, self.remaining) {
             ("met_late", _) => format!("met late, {} over", self.words_of(self.over.unwrap_or_default())),
             ("met" | "cancelled" | "unknown", _) | (_, None) => self.standing.to_owned(),
             ("paused", Some(left)) => format!("paused, {} left", self.words_of(left)),
-            // SuperOps may call a clock breached before its due time; then no time is said to be left.
+            // SuperOps may call a clock breached before its due time; then no time left is shown.
             ("breached", Some(left)) if left >= 0 => "breached".to_owned(),
             ("breached", Some(left)) if left > -60 => notify::JUST.to_owned(),
             ("breached", Some(_)) => format!("{} over", self.words_of(self.over.unwrap_or_default())),
@@ -229,7 +229,7 @@ impl ClockStatus {
         }
     }
 
-    /// So many seconds of its time in words: of working time nobody knows how long a day is, so that is said in hours.
+    /// Seconds in words: nobody knows how long a day of working time is, so working time is in hours.
     pub(crate) fn words_of(&self, seconds: i64) -> String {
         let length = TimeDelta::seconds(seconds.abs());
         if self.round_the_clock { notify::words(length) } else { notify::hours(length) }
@@ -242,7 +242,7 @@ pub enum ServiceError {
     /// The question itself is wrong.
     #[error("{0}")]
     BadQuestion(Complaint),
-    /// What is named is there more than once; the text says how to name just one.
+    /// Several things have that name; the text says how to name just one.
     #[error("{0}")]
     Ambiguous(String),
     /// It is decided elsewhere, and cannot be changed here; the text says where.
@@ -253,7 +253,7 @@ pub enum ServiceError {
     /// No secret can be made.
     #[error("the operating system gives no random bytes: {0}")]
     NoRandomness(String),
-    /// A report could not be written in the form that was asked for.
+    /// A report could not be written in the requested format.
     #[error(transparent)]
     Format(FormatError),
 }
@@ -267,9 +267,9 @@ impl From<FormatError> for ServiceError {
     }
 }
 
-/// Most tickets on one page of an answer.
+/// The most tickets on one page.
 const MOST_TICKETS: usize = 500;
-/// Unless told otherwise.
+/// How many there are unless told otherwise.
 const USUAL_TICKETS: usize = 100;
 /// Answers questions. Cheap to share.
 #[derive(Clone)]
@@ -280,7 +280,7 @@ pub struct Service {
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
     sync: Syncs,
-    /// Notified when a person changed something: they wake evaluate and dispatch.
+    /// These wake evaluation and dispatch after a person has changed something.
     news: Arc<Notify>,
     outbox: Arc<Notify>,
     published: Arc<PublishedForecasts>,
@@ -293,7 +293,7 @@ pub struct Service {
     live: Arc<Live>,
     /// What was read and holds until something is written.
     kept: Arc<Kept>,
-    /// Where services are shown; none: nobody looks at any.
+    /// Where services are shown; none: no services are watched.
     monitor_state: Option<Arc<MonitorState>>,
 }
 
@@ -340,23 +340,23 @@ impl Service {
         }
     }
 
-    /// Heeds when the loops last did their work.
+    /// Reports when the loops last did their work.
     pub fn with_loop_healths(self, loop_healths: LoopHealths) -> Self {
         Self { loop_healths, ..self }
     }
 
-    /// Says what it is among the replicas on its store.
+    /// Sets its role among the replicas on its store.
     pub fn in_role(self, role: Role) -> Self {
         self.telemetry.leader.set(i64::from(role.leads()));
         Self { role, ..self }
     }
 
-    /// What it is among the replicas on its store.
+    /// Its role among the replicas on its store.
     pub fn role(&self) -> Role {
         self.role
     }
 
-    /// How well SuperOps is read, as each tenant.
+    /// The sync health of each tenant.
     pub fn sync_healths(&self) -> BTreeMap<TenantId, watch::Receiver<SyncHealth>> {
         self.sync.health.clone()
     }
@@ -366,32 +366,32 @@ impl Service {
         self.loop_healths.ages()
     }
 
-    /// The same, able to wake the loops of the running service.
+    /// Lets it wake the loops of the running service.
     pub fn with_wakers(self, news: Arc<Notify>, outbox: Arc<Notify>) -> Self {
         Self { news, outbox, ..self }
     }
 
-    /// Shows the forecasts on `published` as well.
+    /// Also shows the forecasts in `published`.
     pub fn showing(self, published: Arc<PublishedForecasts>) -> Self {
         Self { published, ..self }
     }
 
-    /// What was configured.
+    /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Shows the services on `monitor_state` as well.
+    /// Also shows the services on `monitor_state`.
     pub fn watching(self, monitor_state: Arc<MonitorState>) -> Self {
         Self { monitor_state: Some(monitor_state), ..self }
     }
 
-    /// Says what the audit has found as well.
+    /// Also shows what the audit has found.
     pub fn audited(self, found: watch::Receiver<Mismatches>) -> Self {
         Self { found, ..self }
     }
 
-    /// The tenants within `scope`, by name.
+    /// The names of the tenants within `scope`.
     pub fn tenant_names(&self, scope: &Reach) -> Vec<String> {
         self.tenants(scope).map(|tenant| tenant.id.to_string()).collect()
     }
@@ -415,7 +415,7 @@ impl Service {
         let is_sorted = snapshots.len() == 1 && snapshots[0].2.ranked_at() == as_of && order.is_usual();
         let (mut tally, mut found) = (Tally::default(), Vec::new());
         for snapshot in &snapshots {
-            // What every page of a desk asks for: nothing but the first rows is looked at.
+            // What every page of a desk asks for: only the first rows are read.
             if wanted.is_all() && is_sorted && after.is_none() {
                 tally.join(&snapshot.2.tally);
                 found.extend(snapshot.2.rows.iter().take(limit + 1).map(|row| (snapshot, &**row)));
@@ -478,13 +478,13 @@ impl Service {
         Ok(Some(TicketLedger { policy_choice: policy.map(|policy| policy.choice), ..ledger }))
     }
 
-    /// The ticket that `id`, an id or a display id, means within `scope`.
-    /// Several tenants may have one of that number: then it must be said whose is meant.
+    /// Returns the ticket that `id`, an id or a display id, means within `scope`.
+    /// Several tenants may have one with that number: then the question must say whose is meant.
     async fn found(&self, scope: &Reach, id: &str) -> Result<Option<(TenantId, Arc<Watched>)>, ServiceError> {
         Ok(self.all_found(scope, id).await?.into_iter().next())
     }
 
-    /// The tickets of one tenant that have this id or number, the likeliest first: SuperOps may give a number again.
+    /// The tickets of one tenant with this id or number, likeliest first: SuperOps may use a number again.
     async fn all_found(&self, scope: &Reach, id: &str) -> Result<Vec<(TenantId, Arc<Watched>)>, ServiceError> {
         let mut found = self.store.find_ticket(scope, id).await?;
         found.retain(|(tenant, _)| self.config.tenants.contains_key(tenant));
@@ -498,7 +498,7 @@ impl Service {
         Ok(found)
     }
 
-    /// A ticket as judged by `rules`, with the version that it follows and where its policy stands.
+    /// Shows a ticket as judged by `rules`, with the version that it follows and the place of its policy.
     fn seen(
         &self,
         tenant: &Tenant,
@@ -511,7 +511,7 @@ impl Service {
         let clocks = Clocks::of(watched, rules).at(watched, rules, now);
         let mut seen = ViewContext { tenant, rules, forecasts, version, now }.show(watched, &clocks);
         let (places, policies): (Vec<_>, Vec<_>) = self.config.policies_of(&tenant.id).unzip();
-        // An older version's policies stand nowhere any more.
+        // An older version's policies have no place in the configuration any more.
         let is_present = rules.policies().iter().eq(policies);
         if let Some((policy, choice)) = seen.policy.as_mut().zip(rules.choice(&watched.ticket)) {
             policy.choice = choice.words(rules.policies(), if is_present { &places } else { &[] });
@@ -519,7 +519,7 @@ impl Service {
         seen
     }
 
-    /// Fills in where the due times of these open tickets differ from ours.
+    /// Fills in where SuperOps' due times of these open tickets differ from ours.
     async fn compare(&self, tickets: &mut [(TenantId, TicketSla)], now: DateTime<Utc>) -> Result<(), StoreError> {
         let tenants: BTreeSet<TenantId> = tickets.iter().map(|(tenant, _)| tenant.clone()).collect();
         for tenant in tenants.iter().filter_map(|id| self.config.tenants.get(id)) {
@@ -561,17 +561,17 @@ impl Service {
         Ok(tally.answer(now))
     }
 
-    /// Has sync look at `tenant` at once. Nothing else is believed of whoever asks.
+    /// Makes sync check `tenant` at once. Nothing else that the caller says is believed.
     pub fn hint(&self, tenant: &TenantId) {
         self.sync.hints.hint(tenant);
     }
 
-    /// The present.
+    /// The current time.
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 
-    /// What the configuration comes to, in words and without secrets.
+    /// The effective configuration, in words and without secrets.
     pub fn settings(&self) -> String {
         configured::details(&self.config, &BTreeMap::new())
     }
@@ -598,12 +598,12 @@ impl Service {
     }
 }
 
-/// The zone that all of these are.
+/// The zone that all of these share.
 fn in_common(zones: &[Tz]) -> Option<Tz> {
     zones.first().copied().filter(|first| zones.iter().all(|zone| zone == first))
 }
 
-/// An open ticket as it is shown at `now`.
+/// Shows an open ticket at `now`.
 fn shown(tenant: &Tenant, version: Option<u32>, snapshot: &Snapshot, row: &Row, now: DateTime<Utc>) -> TicketSla {
     let context = ViewContext { tenant, rules: snapshot.rules(), forecasts: snapshot.forecasts(), version, now };
     context.show(&row.watched, &snapshot.clocks_of(row, now))

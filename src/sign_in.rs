@@ -1,10 +1,11 @@
-//! Signing people in by an identity provider: OpenID Connect, the authorisation code flow with PKCE.
+//! Signs people in through an identity provider: OpenID Connect, the authorisation code flow with PKCE.
 //!
-//! A browser that wants in is sent to the provider with the name of its attempt ([`attempt`]). It comes back with a code,
-//! which [`provider`] redeems for an ID token; [`id_token`] believes that only if one of the provider's [`keys`] signed
-//! it, for us, for now, and for this attempt. What the token says of the person decides by [`access`] what they may do.
+//! A browser that wants in is sent to the provider with the state of its attempt ([`attempt`]). It comes back with a
+//! code, which [`provider`] redeems for an ID token. [`id_token`] accepts the token only if one of the provider's
+//! [`keys`] signed it, for us, for now, and for this attempt. From what the token says of the person, [`access`]
+//! decides what they may do.
 //!
-//! Signatures are checked with ring, which TLS here uses as well; README.md says why no larger library does it.
+//! Signatures are checked with ring, which TLS uses here as well; README.md says why no larger library does it.
 
 pub mod access;
 pub mod attempt;
@@ -21,14 +22,14 @@ use self::attempt::Attempt;
 use self::provider::{Provider, ProviderError, word};
 use self::settings::Oidc;
 
-/// Where the provider sends the browser back to, on our own site.
+/// The path on our own site to which the provider sends the browser back.
 pub const CALLBACK: &str = "/login/oidc/callback";
 
 /// What a browser brings back from the provider.
 #[derive(Clone, Debug, Default)]
 pub struct Returned<'a> {
     pub code: Option<&'a str>,
-    /// Who says so (RFC 9207).
+    /// The issuer that the answer names (RFC 9207).
     pub issuer: Option<&'a str>,
     /// Why there is no code.
     pub error: Option<&'a str>,
@@ -39,52 +40,53 @@ pub struct Returned<'a> {
 pub enum SignInError {
     #[error(transparent)]
     Provider(#[from] ProviderError),
-    /// Another provider's answer (a mix-up attack), or that of one that does not say who it is, although it does so always.
+    /// Another provider's answer (a mix-up attack), or an answer without an issuer from a provider that always names
+    /// it.
     #[error("the answer comes from another identity provider")]
     Elsewhere,
     #[error("the identity provider did not sign you in (`{0}`)")]
     Denied(String),
     #[error("the identity provider sent no code")]
     NoCode,
-    /// The person is who they are, and no rule lets them in.
+    /// The person is genuine, but no rule lets them in.
     #[error("no rule of `sign_in.oidc.access` fits")]
     NoAccess { person: Person, groups_left_out: bool },
 }
 
-/// Signing in by one provider.
+/// Signs people in by one provider.
 pub struct SignIn {
     provider: Provider,
-    /// Where people reach our pages, without a trailing slash.
+    /// The address of our pages, without a trailing slash.
     public_url: String,
 }
 
 impl SignIn {
-    /// By the provider that `oidc` tells of, for pages at `public_url`.
+    /// Creates a sign-in by the provider in `oidc`, for pages at `public_url`.
     pub fn new(oidc: Oidc, public_url: &str) -> Result<Self, ProviderError> {
         Ok(Self { provider: Provider::new(oidc)?, public_url: public_url.to_owned() })
     }
 
-    /// What people call the provider.
+    /// Returns what people call the provider.
     pub fn name(&self) -> &str {
         &self.provider.settings().name
     }
 
-    /// What it was told.
+    /// Returns the provider's settings.
     pub fn settings(&self) -> &Oidc {
         self.provider.settings()
     }
 
-    /// The provider itself.
+    /// Returns the provider itself.
     pub fn provider(&self) -> &Provider {
         &self.provider
     }
 
-    /// Where the provider must be told to send browsers back to.
+    /// Returns the address that must be registered with the provider for sending browsers back.
     pub fn redirect_uri(&self) -> String {
         format!("{}{CALLBACK}", self.public_url)
     }
 
-    /// Where the browser that begins `attempt` is sent.
+    /// Returns the address to which the browser that begins `attempt` is sent.
     pub async fn address(&self, attempt: &Attempt, now: DateTime<Utc>) -> Result<Url, SignInError> {
         let discovery = self.provider.discovery(now).await?;
         let oidc = self.provider.settings();
@@ -101,7 +103,7 @@ impl SignIn {
         Ok(url)
     }
 
-    /// Who the person is that comes back from `attempt`, and what they may do.
+    /// Returns the person who comes back from `attempt`, and what they may do.
     pub async fn finish(
         &self,
         attempt: &Attempt,
@@ -129,13 +131,13 @@ impl SignIn {
         }
     }
 
-    /// What `person`, who signed in before, may do by the rules of now; none: nothing any more.
+    /// Returns what `person`, who signed in earlier, may do by the current rules; `None` if nothing any more.
     pub fn access(&self, person: &Person) -> Option<Access> {
         let oidc = self.provider.settings();
         access_of(&oidc.access, person).filter(|_| person.issuer == oidc.issuer).cloned()
     }
 
-    /// Where the browser signs out of the provider itself; none: nowhere that is known.
+    /// Returns where the browser signs out of the provider itself; `None` if the provider names no such address.
     pub async fn way_out(&self, now: DateTime<Utc>) -> Option<Url> {
         let discovery = self.provider.discovery(now).await.ok()?;
         let mut url = parsed(discovery.end_session_endpoint.as_deref()?).ok()?;

@@ -1,10 +1,9 @@
 //! A SuperOps look-alike: a made-up account behind the real GraphQL schema.
 //!
-//! `demo` and `simulate` run against it, and so do the tests: nobody needs an
-//! account. It is true to what is known of the real service, quirks and faults
-//! included; where the truth is unknown there is a switch. Its desk lives by the
-//! [`Clock`](crate::clock::Clock) it is given, never by itself: before it answers
-//! a request it catches up with the present, so the same seed and the same
+//! `demo`, `simulate` and the tests run against it, so nobody needs an account. It is true to what is known of the real
+//! service, quirks and faults included; where the truth is unknown there is a switch. Its desk goes by the
+//! [`Clock`](crate::clock::Clock) it is given, never by itself: before it answers a request it catches up with the
+//! present, so the same seed and the same moments give the same tickets, however often it was asked in between.
 //! moments give the same tickets, however often it was asked in between.
 
 mod commands;
@@ -58,10 +57,10 @@ pub use world::NewTicket;
 /// What kind of account to play.
 #[derive(Clone)]
 pub struct SimOptions {
-    /// Open tickets at the start; closed ones come on top.
+    /// Open tickets at the start, not counting closed ones.
     pub tickets: usize,
     pub seed: u64,
-    /// 0 is no limit.
+    /// 0 means no limit.
     pub requests_per_minute: u32,
     pub subdomain: String,
     pub token: String,
@@ -72,17 +71,18 @@ pub struct SimOptions {
     pub status_list: bool,
     /// Whether anything happens at the desk.
     pub alive: bool,
-    /// How many times more new tickets arrive than usual.
+    /// How many times as many new tickets arrive as usual.
     pub busy: f64,
-    /// Now and then a subject means harm: scripts, line breaks, ten kilobytes.
+    /// Now and then a subject is malicious: scripts, line breaks, ten kilobytes.
     pub hostile: bool,
-    /// A few of the open tickets are critical, with the wrong people, and due soon: there is something to see at once.
+    /// A few of the open tickets are critical, assigned to the wrong people and due soon, so there is something to see
+    /// at once.
     pub pressing: bool,
-    /// Tickets of the last month that are done, beside those that come with the open ones.
+    /// Resolved tickets of the last month, on top of those that come with the open ones.
     pub past: usize,
-    /// The account has no ticket at all at the start, not even a closed one.
+    /// The account has no tickets at the start, not even closed ones.
     pub empty: bool,
-    /// What tickets lived through before the start is kept for [`Simulator::take_lived`].
+    /// Keeps what tickets went through before the start for [`Simulator::take_lived`].
     pub remembered: bool,
 }
 
@@ -109,7 +109,7 @@ impl Default for SimOptions {
     }
 }
 
-/// Where the tickets' lives come from.
+/// Where the events in the tickets' lives come from.
 enum Life {
     Still,
     Desk(Box<Desk>),
@@ -135,7 +135,7 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// A made-up account with a desk that has been at work for a while.
+    /// Creates a made-up account with a desk that has been at work for a while.
     pub fn new(options: SimOptions, clock: SharedClock) -> Arc<Self> {
         let mut world = World::new(Msp::made_up(), habits(&options));
         let desk = Desk::open(&mut world, &options, clock.now());
@@ -143,7 +143,7 @@ impl Simulator {
         Self::with(options, clock, world, life)
     }
 
-    /// An account that lives through a recorded history.
+    /// Creates an account that replays a recorded history.
     pub fn replaying(mut replay: Replay, options: SimOptions, clock: SharedClock) -> Arc<Self> {
         let mut world = World::new(replay.account(), habits(&options));
         replay.play(&mut world, clock.now());
@@ -168,18 +168,18 @@ impl Simulator {
         })
     }
 
-    /// Answers at `addr` until the result is dropped.
+    /// Serves at `addr` until the result is dropped.
     pub async fn serve(self: &Arc<Self>, addr: SocketAddr) -> io::Result<Served> {
         serve(addr, wire::router(Arc::clone(self))).await
     }
 
-    /// What the tickets lived through before the start: each moment at which something changed, with the ticket as it
-    /// was then. Given once.
+    /// Returns what the tickets went through before the start: each moment at which something changed, with the ticket
+    /// as it was then. A second call returns nothing.
     pub fn take_lived(&self) -> Vec<(DateTime<Utc>, SimTicket)> {
         lock(&self.world).take_lived()
     }
 
-    /// Brings the desk up to the present. Each request does so by itself.
+    /// Brings the desk up to the present, as each request does too.
     pub fn tick(&self) {
         let now = self.clock.now();
         let mut life = lock(&self.life);
@@ -190,14 +190,14 @@ impl Simulator {
         }
     }
 
-    /// Adds a ticket and gives its id.
+    /// Adds a ticket and returns its id.
     pub fn add(&self, spec: NewTicket) -> String {
         let mut world = self.world();
         let index = world.add(spec, self.clock.now());
         world.ticket(index).id.to_string()
     }
 
-    /// Changes a ticket, if there is one of that id. Its updated time moves, unless `change` sets it.
+    /// Changes the ticket with that id, if there is one. Its updated time moves, unless `change` sets it.
     pub fn patch(&self, id: &str, change: impl FnOnce(&mut SimTicket)) {
         let now = self.clock.now();
         let mut world = self.world();
@@ -210,7 +210,7 @@ impl Simulator {
         }
     }
 
-    /// Gives a ticket another status, with all that follows for its clocks.
+    /// Gives a ticket another status, with every consequence for its clocks.
     pub fn change_status(&self, id: &str, status: &str) {
         let now = self.clock.now();
         let mut world = self.world();
@@ -236,18 +236,18 @@ impl Simulator {
         }
     }
 
-    /// A copy of a ticket as it is now.
+    /// Returns a copy of a ticket as it is now.
     pub fn ticket(&self, id: &str) -> Option<SimTicket> {
         let world = self.world();
         world.find(id).map(|index| world.ticket(index).clone())
     }
 
-    /// Copies of all tickets that are not deleted, in the order of their birth.
+    /// Returns copies of all tickets that are not deleted, in order of creation.
     pub fn tickets(&self) -> Vec<SimTicket> {
         self.world().tickets().iter().filter(|ticket| !ticket.deleted).cloned().collect()
     }
 
-    /// Of the clocks that were decided since `since`: how many were met, and how many there are.
+    /// Returns how many of the clocks decided since `since` were met, and how many were decided.
     pub fn met_since(&self, since: DateTime<Utc>) -> (usize, usize) {
         let (world, now) = (self.world(), self.clock.now());
         let rule = world.habits().due_on_pause;
@@ -256,7 +256,7 @@ impl Simulator {
             [response, (ticket.resolution, ticket.resolution_violated(rule, now))]
         });
         let decided = clocks.filter_map(|(clock, late)| {
-            // A clock is lost when it is due, and won when it is met.
+            // A missed clock is decided when it is due, a met one when it is met.
             let decided_at = if late? { clock.due } else { clock.met_at };
             decided_at.filter(|at| *at >= since && *at <= now).map(|_| late == Some(false))
         });
@@ -264,7 +264,7 @@ impl Simulator {
         (decided.iter().filter(|met| **met).count(), decided.len())
     }
 
-    /// Whose address or number this is, as the list of technicians has it.
+    /// Returns whose address or number this is, according to the list of technicians.
     pub fn owner_of(&self, contact: &str) -> Option<String> {
         let world = self.world();
         let is = |row: &JsonMap, key: &str| row.get(key).and_then(JsonValue::as_str) == Some(contact);
@@ -272,12 +272,12 @@ impl Simulator {
         row.get("name").and_then(JsonValue::as_str).map(str::to_owned)
     }
 
-    /// The next `times` sound requests get `fault`, after those already on order.
+    /// Makes the next `times` valid requests get `fault`, after those already on order.
     pub fn fail(&self, fault: Fault, times: u32) {
         self.desk().faults.push_back((fault, Extent::Times(times)));
     }
 
-    /// All sound requests get `fault` for `length`, which begins with the first of them.
+    /// Makes all valid requests get `fault` for `length`, which begins with the first of them.
     pub fn fail_for(&self, fault: Fault, length: TimeDelta) {
         self.desk().faults.push_back((fault, Extent::Lasting(length)));
     }
@@ -293,7 +293,7 @@ impl Simulator {
         }
     }
 
-    /// Does as a command line orders.
+    /// Carries out an order from the command line.
     pub fn order(&self, order: FaultOrder) {
         match order {
             FaultOrder::Fault(fault, extent) => self.desk().faults.push_back((fault, extent)),
@@ -305,7 +305,7 @@ impl Simulator {
         }
     }
 
-    /// Forgets the faults still on order, and takes on the habits it began with.
+    /// Drops the faults still on order and restores the initial habits.
     pub fn recover(&self) {
         self.desk().faults.clear();
         self.habits(|now| *now = habits(&self.options));
@@ -316,7 +316,7 @@ impl Simulator {
         self.desk().token = token.to_owned();
     }
 
-    /// What has been asked so far.
+    /// Returns what has been asked so far.
     pub fn requests(&self) -> Requests {
         self.desk().requests.clone()
     }
@@ -344,12 +344,12 @@ fn habits(options: &SimOptions) -> Habits {
     }
 }
 
-/// A panic elsewhere does not make plain data unreadable.
+/// Ignores poisoning: a panic elsewhere does not make plain data unreadable.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Something that answers at an address until it is dropped.
+/// A server that runs until it is dropped.
 pub struct Served {
     addr: SocketAddr,
     /// Dropping it tells the server and its idle connections to stop.
@@ -357,12 +357,12 @@ pub struct Served {
 }
 
 impl Served {
-    /// Where it answers.
+    /// Returns the address it listens on.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// The address as the start of a URL, without a trailing slash.
+    /// Returns the address as the start of a URL, without a trailing slash.
     pub fn url(&self) -> String {
         format!("http://{}", self.addr)
     }

@@ -1,7 +1,7 @@
-//! The public page: what clients may know of services, as people and programs read it.
+//! The public page: what clients may know of services, for people and for programs.
 //!
-//! All of it is rendered when something changes, and each minute, into one set of documents. A request is answered from
-//! that set: it touches neither the store nor a lock, so the page stands when all else falls. Nothing in it names a host,
+//! All of it is rendered into one set of documents, on each change and once a minute. Requests are answered from that
+//! set, without the store or a lock, so the page stays up when everything else fails. Nothing in it names a host,
 //! an address or an error. A client may have a page of their own, by a link that nobody can guess.
 
 pub mod bars;

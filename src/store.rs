@@ -1,9 +1,8 @@
-//! The one door to remembered things: the database, and the caches in front of it.
+//! The store: the only way to the database and to the caches in front of it.
 //!
-//! All writes go through one writer, which commits what is waiting in one
-//! transaction: a write has happened once its call returns, and not before.
-//! Reads have connections of their own and never wait for a write; those of
-//! pages never keep the loops waiting either.
+//! All writes go through one writer, which commits whatever is waiting in one transaction: a write has happened once
+//! its call returns, and not before. Reads have their own connections and never wait for a write; reads of pages never
+//! keep the loops waiting either.
 
 pub mod acts;
 pub mod alerts;
@@ -82,18 +81,18 @@ use sql::{Connection, Pool};
 pub use writer::Write;
 use writer::{Target, Writer};
 
-/// Rows that are read ahead of whoever takes them: the fewer, the more often two threads wait for each other.
+/// How many rows are read ahead of the consumer: the fewer, the more often the two threads wait for each other.
 const ROWS_AHEAD: usize = 256;
-/// How long a write waits for another process to let go of the file.
+/// How long a write waits for another process to release the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Connections for the loops, and as many for pages.
+/// Connections for the loops; pages get as many again.
 const READERS: u32 = 4;
 
-/// In SQLite's words, 8 MB: with less, a storm's transaction spills to the disk what it touches again a moment later.
+/// 8 MB, in SQLite's notation: with less, a storm's transaction spills pages to disk that it soon touches again.
 const WRITER_CACHE: &str = "-8000";
 
-/// Why the store could not do as asked, split by what to do next.
+/// Why the store could not do what was asked, grouped by what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("the database is locked by another process; nothing was changed; try again")]
@@ -138,7 +137,7 @@ pub enum StoreError {
     Closed,
 }
 
-/// What the database said: an error that several wait for is passed on as its words.
+/// Returns the database's message. An error that several callers wait for is passed on as text only.
 fn in_words(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Protocol(words) => words.trim_start_matches("error returned from database: ").to_owned(),
@@ -156,8 +155,8 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// The key that would have been needed to read a row; none: that is not what failed. What is encrypted with it is whole,
-/// and is read again once the key is at hand.
+/// Returns the id of the key that was missing when a row was read; none if something else failed. What is encrypted
+/// with that key is intact and can be read once the key is available.
 fn missing_key(error: &sqlx::Error) -> Option<String> {
     let sqlx::Error::Decode(source) = error else { return None };
     match source.downcast_ref() {
@@ -167,12 +166,12 @@ fn missing_key(error: &sqlx::Error) -> Option<String> {
 }
 
 impl StoreError {
-    /// Whether the store as a whole is at fault, not what it holds of one tenant.
+    /// Whether the store as a whole failed, and not just the data of one tenant.
     pub fn is_of_all(&self) -> bool {
         matches!(self, Self::Locked(_) | Self::Unwritable(_) | Self::Unreachable(_) | Self::Replaced | Self::Closed)
     }
 
-    /// What kind of failure `error` is: it makes one of `error` itself, or of its words.
+    /// Returns the variant for this kind of failure; it can wrap `error` itself or only its text.
     fn sorter(error: &sqlx::Error) -> fn(sqlx::Error) -> Self {
         let Some(known) = error.as_database_error() else {
             return Self::without_answer(error);
@@ -208,22 +207,22 @@ impl StoreError {
     /// https://www.postgresql.org/docs/current/errcodes-appendix.html
     fn of_server(code: &str) -> fn(sqlx::Error) -> Self {
         match code {
-            // A conflict with another transaction, a lock that was not to be had, a statement that took too long.
+            // A conflict with another transaction, a lock that was not available, a statement that took too long.
             "40001" | "40P01" | "55P03" | "57014" => Self::Locked,
             // Read-only: a standby, or a server whose disk is full.
             "25006" | "25P02" | "25P03" => Self::Unreachable,
-            // Cut off, short of something, shut down, its disk at fault; not let in.
+            // Connection lost, out of resources, shut down, disk failure; or access refused.
             _ if ["08", "28", "3D", "53", "57P", "58"].iter().any(|class| code.starts_with(class)) => Self::Unreachable,
             _ => Self::Broken,
         }
     }
 }
 
-/// What is remembered. Cheap to clone.
+/// The store. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     reads: Pool,
-    /// What [`Store::for_pages`] reads by.
+    /// The connections of [`Store::for_pages`].
     pages: Pool,
     writer: Writer,
     caches: Arc<Caches>,
@@ -231,19 +230,19 @@ pub struct Store {
     left_out: Arc<set_aside::LeftOut>,
     /// Changes when another replica has written something.
     others: Arc<watch::Sender<()>>,
-    /// None: the store is a file.
+    /// None if the store is a file.
     server: Option<Arc<Server>>,
 }
 
-/// Holds the store for one running service; the lock ends with it.
+/// Holds the store for one running service; the lock is released when this is dropped.
 #[derive(Debug)]
 pub struct Claim {
-    /// None: on a server a lease says who leads.
+    /// None on a server, where a lease says who leads.
     lock: Option<File>,
 }
 
 impl Claim {
-    /// Notes in the locked file which keys whoever holds it has, by their ids: whoever would encrypt with another asks.
+    /// Writes the ids of this service's keys into the locked file, for others to read before they encrypt with a key.
     fn note_keys(&self, keys: &KeyRing) -> std::io::Result<()> {
         let Some(mut lock) = self.lock.as_ref() else { return Ok(()) };
         let ids: String = keys.ids().map(|id| format!("{id}\n")).collect();
@@ -252,8 +251,8 @@ impl Claim {
 }
 
 impl Store {
-    /// Opens the store that is at `place`, makes it if need be, and brings its tables up to date.
-    /// Without a key that something in it was sealed with it is not opened.
+    /// Opens the store at `place`, creates it if it does not exist, and brings its tables up to date. Fails if a key is
+    /// missing that something in it was sealed with.
     pub async fn open(at: impl Into<At>, telemetry: Arc<Telemetry>) -> Result<Self, StoreError> {
         let At { place, keys } = at.into();
         encryption::choose(&place, &keys).await?;
@@ -275,7 +274,7 @@ impl Store {
         let mut connection = connection.with_keys(keys.clone());
         alerts::fill_ids(&mut connection).await?;
         let checkpoints = Checkpoints::start(sqlx::ConnectOptions::connect(&options).await?);
-        // A file cannot hang up: there is nothing to be tested before each read.
+        // A file cannot hang up: there is no need to test a connection before each read.
         let few = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);
         let reads = few.clone().connect_lazy_with(options.clone().read_only(true));
         let pages = few.connect_lazy_with(options.read_only(true));
@@ -300,13 +299,13 @@ impl Store {
         Self { reads, pages, writer, caches, telemetry, left_out, others, server: None }
     }
 
-    /// The same store by other connections: however many pages ask for much, the loops read on. What people do holds
-    /// whoever leads.
+    /// Returns the same store over other connections, so that busy pages never keep the loops from reading. What people
+    /// write is valid no matter which replica leads.
     pub fn for_pages(&self) -> Self {
         Self { reads: self.pages.clone(), writer: self.writer.of_anybody(), ..self.clone() }
     }
 
-    /// The same store for the leader of `epoch`: once another leads, its writes are refused.
+    /// Returns the same store for the leader of `epoch`: once another replica leads, its writes are refused.
     #[must_use]
     pub fn of_leader(&self, epoch: i64) -> Self {
         Self { writer: self.writer.of_leader(epoch), ..self.clone() }
@@ -319,7 +318,7 @@ impl Store {
         let unopened = |source| StoreError::Unopened { path: lock_path.clone(), source };
         let lock = File::options().create(true).append(true).open(&lock_path).map_err(unopened)?;
         match lock.try_lock() {
-            // Which keys the one before held says nothing of this one.
+            // The keys of the previous holder say nothing about this one.
             Ok(()) => {
                 lock.set_len(0).map_err(unopened)?;
                 let claim = Claim { lock: Some(lock) };
@@ -331,18 +330,18 @@ impl Store {
         }
     }
 
-    /// How often something was written: as long as it is the same, what was read holds, but for what another process has
-    /// done to the file.
+    /// Counts the writes: while the count stays the same, what was read is still valid, unless another process has
+    /// changed the file.
     pub fn times_written(&self) -> u64 {
         self.writer.written().times()
     }
 
-    /// How often alerts were written: the same of them alone.
+    /// Counts the writes that changed alerts, in the same way.
     pub fn alerts_written(&self) -> u64 {
         self.writer.written().times_alerts()
     }
 
-    /// Proves that a write goes through to the disk.
+    /// Proves that a write reaches the disk.
     pub async fn prove_writable(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         self.writer
             .write(move |tx: &mut Connection| {
@@ -359,7 +358,7 @@ impl Store {
 
     /// Finishes the writes under way and closes the file.
     pub async fn close(&self) {
-        // The writer last: whoever closes a WAL database last also tidies its files away.
+        // The writer last: the last connection to close on a WAL database also removes its extra files.
         self.reads.close().await;
         self.pages.close().await;
         self.writer.close().await;
@@ -376,12 +375,12 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(BUSY_TIMEOUT)
 }
 
-/// The file by which a store in a file is claimed.
+/// The lock file that claims a store in a file.
 fn lock_of(path: &Path) -> PathBuf {
     path.with_added_extension("lock")
 }
 
-/// The file holds people's names, addresses and numbers: only its owner may read it.
+/// Makes the file readable by its owner only: it holds people's names, addresses and numbers.
 fn keep_private(path: &Path) -> std::io::Result<()> {
     let mut options = File::options();
     options.create(true).append(true);
@@ -390,20 +389,19 @@ fn keep_private(path: &Path) -> std::io::Result<()> {
     options.open(path).map(drop)
 }
 
-/// Runs `work` to its end even if the caller stops waiting: a write that
-/// happened must reach the caches too.
+/// Runs `work` to its end even if the caller stops waiting: a write that happened must reach the caches too.
 async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {
     tokio::spawn(work).await.map_err(|_| StoreError::Closed)?
 }
 
-/// How a time stands in the store.
+/// Converts a time to its stored form.
 pub(crate) fn millis(at: DateTime<Utc>) -> i64 {
     at.timestamp_millis()
 }
 
-/// A time as it stood in the store.
+/// Converts a stored time back.
 pub(crate) fn instant(millis: i64) -> Result<DateTime<Utc>, StoreError> {
     DateTime::from_timestamp_millis(millis)
         .ok_or_else(|| StoreError::Unreadable(format!("time `{millis}` is out of range")))
@@ -434,7 +432,7 @@ mod tests {
         let times = || (store.times_written(), store.alerts_written());
         let (all, before) = times();
         store.prove_writable(DateTime::UNIX_EPOCH).await.unwrap();
-        // A server does not say which tables a write has changed, so each may have changed alerts.
+        // A server does not say which tables a write changed, so any write may have changed alerts.
         let alerts = before + u64::from(store.server.is_some());
         assert_eq!(times(), (all + 1, alerts));
         let alert =

@@ -1,8 +1,8 @@
-//! Tells people who have subscribed to a status page what happens: updates of incidents, and announced work.
+//! Tells the subscribers of a status page what happens: updates of incidents, and announced work.
 //!
-//! What there is to tell is what the page shows. Of several updates of one incident that were not told yet, only the last
-//! is, and no more than a few an hour, however often something changes. Mails take the outbox like all others, behind
-//! every alert and spread over time; their keys are made of the update and the subscriber, so nobody is told twice.
+//! Subscribers are told what the page shows. Of several untold updates of one incident, only the last is sent, and only
+//! a few an hour go out, however often something changes. Mails use the same outbox as all others, after every alert
+//! and spread over time; their keys combine the update and the subscriber, so nobody is told twice.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,15 +24,15 @@ use crate::ticket::TenantId;
 use crate::uptime::incident::{Announcements, Incident, Work};
 use crate::uptime::{DAY, Millis};
 
-/// It is looked for news this often.
+/// How often to look for news.
 const EVERY: TimeDelta = TimeDelta::minutes(1);
-/// What was said longer ago is no news.
+/// How recent an update must be to count as news.
 const NEWS: Millis = DAY;
-/// So many updates are mailed in an hour; what comes after that waits, and the last of it is told.
+/// The most updates mailed in an hour; later ones wait, and only the last of them is told.
 const AN_HOUR: usize = 12;
-/// Mails that leave in a second.
+/// The most mails that leave in a second.
 const A_SECOND: usize = 2;
-/// As many subscribers are read at once.
+/// How many subscribers are read at once.
 const PAGE: i64 = 1000;
 
 /// Tells subscribers.
@@ -44,12 +44,12 @@ pub struct Subscriptions {
     outbox: Arc<Notify>,
 }
 
-/// Something that subscribers are to be told.
+/// Something to tell subscribers.
 struct Item {
     id: String,
-    /// Updates of the same that this one stands for.
+    /// Ids of the earlier, untold updates that this one replaces.
     before: Vec<String>,
-    /// Updates of the same that are told already.
+    /// Ids of the updates of the same incident that were told already.
     told: Vec<String>,
     tenant: TenantId,
     components: Vec<String>,
@@ -57,13 +57,13 @@ struct Item {
 }
 
 impl Subscriptions {
-    /// None: nobody can subscribe.
+    /// Returns none if nobody can subscribe.
     pub fn new(config: Arc<Config>, store: Store, clock: SharedClock, outbox: Arc<Notify>) -> Option<Self> {
         config.uptime.status_page.as_ref().filter(|page| page.subscriptions)?;
         Some(Self { config, store, clock, outbox })
     }
 
-    /// Turns until `stop` says so.
+    /// Runs turns until `stop` is set.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let for_ever = async {
             loop {
@@ -81,7 +81,7 @@ impl Subscriptions {
         }
     }
 
-    /// Tells what is to be told at `now`.
+    /// Sends what is to be told at `now`.
     pub async fn turn(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         self.store.forget_subscribers(now).await?;
         let Some(page) = &self.config.uptime.status_page else { return Ok(()) };
@@ -107,7 +107,7 @@ impl Subscriptions {
         Ok(())
     }
 
-    /// A mail for each subscriber of each page that shows what it is about.
+    /// Creates a mail for each subscriber of each page that shows what the item is about.
     async fn mails(
         &self,
         page: &StatusPage,
@@ -134,7 +134,7 @@ impl Subscriptions {
         Ok(mails)
     }
 
-    /// No page shows it any more: those hear of it who were told of it before.
+    /// Adds mails for an item that no page shows any more: they go to those who were told of it before.
     async fn of_unwatched(
         &self,
         page: &StatusPage,
@@ -153,7 +153,7 @@ impl Subscriptions {
     }
 
     fn facts(&self, page: &StatusPage, id: &str, news: News) -> UpdateFacts {
-        // Of a private page only a hash is kept: whoever reads it has the address.
+        // Only a hash of a private page's address is kept; its readers know the address.
         let url = self.config.server.public_url.as_ref().filter(|_| id.is_empty());
         UpdateFacts {
             page: page.title.clone(),
@@ -185,7 +185,7 @@ impl Subscriptions {
         }
     }
 
-    /// Whether it is about what `one` has chosen, a group of that, or a member of it.
+    /// Whether `item` is about what `one` has chosen, a group of that, or a member of it.
     fn wants(&self, one: &Subscriber, item: &Item) -> bool {
         let is_in = |member: &String, group: &String| {
             let group = self.config.uptime.component(group);
@@ -197,21 +197,21 @@ impl Subscriptions {
         one.components.is_empty() || one.components.iter().any(touches)
     }
 
-    /// What people call those components of `item` that a page `shows`.
+    /// Returns the names of those components of `item` that a page `shows`.
     fn shown(&self, item: &Item, shows: impl Fn(&Component) -> bool) -> Vec<String> {
         let of = item.components.iter().filter_map(|id| self.config.uptime.component(id));
         of.filter(|one| shows(one)).map(|one| one.name.clone()).collect()
     }
 }
 
-/// What is asked of somebody who wants to be told.
+/// The confirmation mail for somebody who wants to be told.
 pub struct Question {
     tenant: TenantId,
     facts: UpdateFacts,
 }
 
 impl Question {
-    /// By the public page, or a private one. None: there is nothing to be told of.
+    /// Creates one for the public page or a private one. Returns none if there is nothing to be told of.
     pub fn of(config: &Config, page: &StatusPage, is_public: bool) -> Option<Self> {
         let url = config.server.public_url.as_ref().filter(|_| is_public);
         let facts = UpdateFacts {
@@ -223,7 +223,7 @@ impl Question {
         Some(Self { tenant: config.uptime.components.first()?.tenant.clone(), facts })
     }
 
-    /// The mail that asks `whom` at `now`.
+    /// Creates the mail that asks `whom` at `now`.
     pub fn mail(self, whom: &Subscriber, now: DateTime<Utc>) -> NewNotification {
         mail(&self.tenant, whom, self.facts, &format!("confirm:{}", now.timestamp_millis()), now, now)
     }
@@ -263,7 +263,7 @@ fn mail(
     }
 }
 
-/// What the page shows and is not `told`, the earliest first.
+/// Returns what the page shows that is not in `told`, the earliest first.
 fn items(announcements: &Announcements, told: &BTreeSet<String>, now: Millis) -> Vec<Item> {
     let incidents =
         announcements.incidents.iter().filter(|one| one.public).filter_map(|one| of_incident(one, told, now));

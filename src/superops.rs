@@ -1,8 +1,8 @@
-//! The client: one call per thing we want to know from SuperOps.
+//! The SuperOps client: one call per thing we want to know.
 //!
-//! Each call waits for its permit, is sent with a deadline, and is retried
-//! when that may help; its answer is sorted before it is decoded, and decoded
-//! record by record. A tenant has one client, shared by all that asks.
+//! Each call waits for its permit, is sent with a deadline, and is retried where that may help. Its answer is
+//! classified before it is decoded, and decoded record by record. Each tenant has one client, shared by everything that
+//! queries it.
 
 mod answer;
 mod convert;
@@ -46,13 +46,13 @@ use crate::config::Tenant;
 use crate::telemetry::{RequestLabels, Telemetry, TenantLabels};
 use crate::ticket::{Client, Named, Site, Technician, TenantId, Ticket, TicketId};
 
-/// Attempts after the first that failed in a way that may pass.
+/// Retries after a first attempt that failed in a way that may pass.
 const RETRIES: usize = 3;
 
-/// So many times may one call be refused for fields that it is then made without.
+/// How many times one call may be refused for fields it asks for and then sent again without them.
 const REWORDINGS: usize = 20;
 
-/// How often one call waits out a throttle before it gives up.
+/// How many throttles one call waits out before it gives up.
 const THROTTLE_WAITS: u32 = 2;
 
 /// One tenant's SuperOps.
@@ -67,14 +67,14 @@ pub struct SuperOps {
 }
 
 impl SuperOps {
-    /// A client of `tenant` beside a running service, with the half of its requests that is shared with it.
+    /// Returns a client of `tenant` that runs beside a service and uses only the half of the budget shared with it.
     pub fn beside_service(tenant: &Tenant, telemetry: Arc<Telemetry>) -> Result<Self, ApiError> {
         let client = Self::new(tenant, telemetry)?;
         client.pacer.share_half(true);
         Ok(client)
     }
 
-    /// A client of `tenant`. Nothing is sent and no token is read yet.
+    /// Returns a client of `tenant`. Sends nothing and reads no token yet.
     pub fn new(tenant: &Tenant, telemetry: Arc<Telemetry>) -> Result<Self, ApiError> {
         Self::with_limits(tenant, telemetry, Limits::default())
     }
@@ -89,85 +89,86 @@ impl SuperOps {
             telemetry,
         };
         client.show_budget();
-        // From zero: a first throttle is to be seen as a rise.
+        // Start the series at zero, so that the first throttle shows as a rise.
         drop(client.telemetry.throttles.get_or_create(&TenantLabels { tenant: tenant.id.to_string() }));
         Ok(client)
     }
 
-    /// The same, in a product that runs by `clock`.
+    /// Makes the client use `clock`.
     pub fn by_clock(mut self, clock: SharedClock) -> Self {
         self.link.compare(clock);
         self
     }
 
-    /// The tenant this client belongs to.
+    /// The tenant of this client.
     pub fn tenant(&self) -> &TenantId {
         &self.tenant
     }
 
-    /// Calls a minute that we allow ourselves now.
+    /// Returns how many calls a minute we currently allow ourselves.
     pub fn budget(&self) -> u32 {
         self.pacer.budget()
     }
 
-    /// One ticket; none if SuperOps does not know it, or hides it: it does not say which.
+    /// Reads one ticket. `None` if SuperOps does not know it or hides it; it does not say which.
     pub async fn ticket(&self, id: &TicketId, urgency: Urgency) -> Result<Option<Ticket>, ApiError> {
         Ok(self.single(id, urgency).await?.tickets.pop())
     }
 
-    /// Shares half of the budget with another program with the same token, or takes it back. Gives after how long at the most
-    /// that half is free.
+    /// Shares half of the budget with another program that uses the same token, or takes it back. Returns the longest
+    /// time until that half is free.
     pub fn share_half(&self, shared: bool) -> Duration {
         let free_in = self.pacer.share_half(shared);
         self.show_budget();
         free_in
     }
 
-    /// How far our clock is ahead of SuperOps'; below zero: behind. None before a few answers.
+    /// Returns how far our clock is ahead of SuperOps'; negative if it is behind. `None` until a few answers have come
+    /// in.
     pub fn clock_ahead(&self) -> Option<TimeDelta> {
         self.link.ahead()
     }
 
-    /// Who wrote on a ticket, and when.
+    /// Reads who wrote on a ticket, and when.
     pub async fn conversations(&self, id: &TicketId, urgency: Urgency) -> Result<Vec<Conversation>, ApiError> {
         let data = self.whole(&operations::conversations(id), urgency).await?;
         Ok(convert::conversations(&data))
     }
 
-    /// One page of technicians, from 1.
+    /// Reads one page of technicians, counted from 1.
     pub async fn technicians(&self, page: u32, urgency: Urgency) -> Result<Page<Technician>, ApiError> {
         let answer = self.call(&operations::technicians(page), urgency).await?;
         convert::technicians(&answer.data, &answer.gaps).ok_or_else(no_list)
     }
 
-    /// One page of clients, from 1.
+    /// Reads one page of clients, counted from 1.
     pub async fn clients(&self, page: u32, urgency: Urgency) -> Result<Page<Client>, ApiError> {
         let answer = self.call(&operations::clients(page), urgency).await?;
         convert::clients(&answer.data, &answer.gaps).ok_or_else(no_list)
     }
 
-    /// One page of sites, from 1, of all clients.
+    /// Reads one page of the sites of all clients, counted from 1.
     pub async fn sites(&self, page: u32, urgency: Urgency) -> Result<Page<Site>, ApiError> {
         let answer = self.call(&operations::sites(page), urgency).await?;
         convert::sites(&answer.data, &answer.gaps).ok_or_else(no_list)
     }
 
-    /// All groups of technicians; who is in them, the technicians say.
+    /// Reads all groups of technicians. Their members are listed on the technicians.
     pub async fn groups(&self, urgency: Urgency) -> Result<Vec<Named>, ApiError> {
         Ok(convert::named_list(&self.whole(&operations::groups(), urgency).await?))
     }
 
-    /// All SLAs, by name: SuperOps does not give their targets.
+    /// Reads all SLAs, by name: SuperOps does not give their targets.
     pub async fn slas(&self, urgency: Urgency) -> Result<Vec<Named>, ApiError> {
         Ok(convert::named_list(&self.whole(&operations::slas(), urgency).await?))
     }
 
-    /// The words for priorities.
+    /// Reads the names of the priorities.
     pub async fn priorities(&self, urgency: Urgency) -> Result<Vec<String>, ApiError> {
         Ok(convert::names(&self.whole(&operations::priorities(), urgency).await?))
     }
 
-    /// The words for statuses. Newer tenants may keep them among the fields of a ticket.
+    /// Reads the names of the statuses. Newer tenants may keep them among the fields of a ticket.
     pub async fn statuses(&self, urgency: Urgency) -> Result<Vec<String>, ApiError> {
         match self.whole(&operations::statuses(), urgency).await {
             Err(refused @ (ApiError::RefusedQuery { .. } | ApiError::Internal { .. })) => {
@@ -177,7 +178,8 @@ impl SuperOps {
         }
     }
 
-    /// None where the tenant has no such query: a query it does not know is not sent.
+    /// Reads the statuses from the fields of a ticket. `None` if the tenant has no query for these; one it does not
+    /// know is not sent.
     async fn statuses_of_fields(&self, urgency: Urgency) -> Result<Option<Vec<String>>, ApiError> {
         let known = self.whole(&operations::query_names(), urgency).await?;
         if !schema::has_query(&known, "getAllFields") {
@@ -187,16 +189,15 @@ impl SuperOps {
         Ok(Some(convert::statuses_of_fields(&fields)))
     }
 
-    /// The notes of a ticket.
+    /// Reads the notes of a ticket.
     pub async fn notes(&self, id: &TicketId, urgency: Urgency) -> Result<Vec<Note>, ApiError> {
         Ok(convert::notes(&self.whole(&operations::notes(id), urgency).await?))
     }
 
-    /// Adds a private note that ends with `key`, by which it is found again.
+    /// Adds a private note that ends with `key`, which identifies it later.
     ///
-    /// SuperOps may answer with an error and have added it all the same. So it
-    /// is never sent twice: the notes are read back, and if it is not there
-    /// the error says that nobody knows.
+    /// SuperOps may add the note and still answer with an error, so it is never sent twice. Instead the notes are read
+    /// back, and if it is not among them the error says that the outcome is unknown.
     pub async fn add_note(&self, id: &TicketId, html: &str, key: &str, urgency: Urgency) -> Result<(), ApiError> {
         let call = operations::add_note(id, format!("{html}<p>{key}</p>"));
         match self.call(&call, urgency).await {
@@ -211,8 +212,7 @@ impl SuperOps {
 
     /// Changes one field of a ticket.
     ///
-    /// Like a note it is never sent twice: where nobody knows whether it was
-    /// done, the ticket is read.
+    /// Like a note, the change is never sent twice: if the outcome is unknown, the ticket is read back.
     pub async fn edit_ticket(&self, id: &TicketId, edit: &TicketEdit, urgency: Urgency) -> Result<(), ApiError> {
         match self.call(&operations::edit_ticket(id, edit), urgency).await {
             Err(ApiError::Unconfirmed { operation }) => {
@@ -224,12 +224,12 @@ impl SuperOps {
         }
     }
 
-    /// The schema as this tenant has it.
+    /// Reads this tenant's schema.
     async fn introspect(&self) -> Result<Value, ApiError> {
         self.whole(&operations::introspect(), Urgency::Urgent).await
     }
 
-    /// Makes `call`; an answer with holes is none.
+    /// Makes `call`, and treats an answer with gaps as an error.
     async fn whole(&self, call: &Call, urgency: Urgency) -> Result<Value, ApiError> {
         let answer = self.call(call, urgency).await?;
         if answer.gaps.is_none() { Ok(answer.data) } else { Err(ApiError::Internal { operation: call.operation }) }
@@ -240,7 +240,7 @@ impl SuperOps {
         self.call_without(call, &BTreeSet::new(), urgency).await
     }
 
-    /// Makes `call` without `fields`, nor those that this tenant's schema lacks.
+    /// Makes `call` without `fields` and without those that this tenant's schema lacks.
     async fn call_without(
         &self,
         call: &Call,
@@ -262,7 +262,7 @@ impl SuperOps {
         Err(ApiError::RefusedQuery { operation: call.operation, why })
     }
 
-    /// Has the fields left out that SuperOps complains of, or tells that it is something else.
+    /// Leaves out the fields that SuperOps complains of, or returns an error if the complaint is about something else.
     fn leave_out(&self, call: &Call, complaints: &[String]) -> Result<(), ApiError> {
         let (tenant, operation) = (&self.tenant, call.operation);
         let news = self.wording.learn(call, complaints);
@@ -276,7 +276,7 @@ impl SuperOps {
         Ok(())
     }
 
-    /// Sends `call` with all the retries it may have.
+    /// Sends `call`, with retries.
     async fn repeated(&self, call: &Call, urgency: Urgency) -> Result<Answered, ApiError> {
         let mut internal_errors = 0;
         (|| self.paced(call, urgency))
@@ -288,7 +288,7 @@ impl SuperOps {
             .await
     }
 
-    /// One attempt, again after each throttle that was waited out.
+    /// Makes one attempt, and another after each throttle it waits out.
     async fn paced(&self, call: &Call, urgency: Urgency) -> Result<Answered, ApiError> {
         for _ in 0..THROTTLE_WAITS {
             match self.attempt(call, urgency).await {
@@ -299,7 +299,7 @@ impl SuperOps {
         self.attempt(call, urgency).await
     }
 
-    /// One attempt; one more if the token was refused and its source has a new one.
+    /// Makes one attempt, and one more if the token was refused and its source has a new one.
     async fn attempt(&self, call: &Call, urgency: Urgency) -> Result<Answered, ApiError> {
         let token = self.link.token().await?;
         let result = self.permitted(call, urgency, &token).await;
@@ -355,13 +355,13 @@ impl SuperOps {
 fn may_repeat(kind: Kind, error: &ApiError, internal_errors: u32) -> bool {
     match kind {
         Kind::Plain => error.retryable(),
-        // Once more, in case it was a stumble; then somebody looks what it is.
+        // Once more, in case it was a glitch; after that, the caller diagnoses it.
         Kind::Shaped => error.retryable() && internal_errors <= 1,
         Kind::Once | Kind::Write => false,
     }
 }
 
-/// What `error` means at last, for this kind of call.
+/// Translates the final `error` for this kind of call.
 fn meant(call: &Call, error: ApiError) -> ApiError {
     let operation = call.operation;
     match (call.kind, error) {
@@ -380,7 +380,7 @@ fn no_list() -> ApiError {
     ApiError::transient("the answer holds no list")
 }
 
-/// Reads a list to its end, page by page; gives its records and what of it could not be read.
+/// Reads a list to its end, page by page. Returns its records, and what could not be read.
 pub async fn all_pages<T, F>(page: impl Fn(u32) -> F) -> Result<(Vec<T>, Vec<Reject>), ApiError>
 where
     F: Future<Output = Result<Page<T>, ApiError>>,

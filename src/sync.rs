@@ -1,10 +1,9 @@
-//! Pulls what changed at SuperOps and remembers it: one loop for each tenant.
+//! Reads what changed at SuperOps and stores it: one loop per tenant.
 //!
-//! SuperOps tells nobody when a ticket changes. So each turn asks for what was
-//! updated last; every few minutes all open tickets are swept, because time
-//! changes tickets too; and once a day everything is read, for what neither
-//! shows. What a tenant's API cannot do is noticed, said, and done another way.
-//! The order of a first run is that of need: the lists that tell open from
+//! SuperOps does not announce changes to tickets. So each turn asks for the latest updates; every few minutes all open
+//! tickets are swept, because time changes tickets too; and once a day everything is read, to find what neither of
+//! these shows. What a tenant's API cannot do is noticed, reported, and done another way. A first run reads what is
+//! needed first: the lists that tell open from closed and whom to call, then open tickets, then history.
 //! closed and whom to call, then open tickets, then history.
 
 mod changes;
@@ -49,24 +48,24 @@ use crate::telemetry::{LoopName, Telemetry, TenantLabels};
 use crate::ticket::watch::Bounds;
 use crate::ticket::{ClockKind, Directory, StatusWords, TenantId, TicketId};
 
-/// What does not work now may work in a while; asking costs a handful of calls.
+/// How often to try again what does not work; each try costs a handful of calls.
 const PROBE_EVERY: TimeDelta = TimeDelta::minutes(10);
-/// So far off, our clock is said to be; a `Date` is exact to a second.
+/// From this difference on, our clock is reported as off; a `Date` is exact to a second.
 const CLOCK_OFF: TimeDelta = TimeDelta::seconds(5);
-/// So far off, it is a problem.
+/// From this difference on, it is a problem.
 const CLOCK_WRONG: TimeDelta = TimeDelta::seconds(60);
-/// A hint makes a turn begin at once, but not sooner than this after the last.
+/// A hint starts a turn at once, but not sooner than this after the last one.
 const HINT_GAP: TimeDelta = TimeDelta::seconds(2);
-/// SuperOps counts requests by the minute, also those from before a restart.
+/// SuperOps counts requests by the minute, including those from before a restart.
 const MINUTE: TimeDelta = TimeDelta::minutes(1);
 
-/// Why a turn was not finished. What it saved before stays saved.
+/// Why a turn was not finished. What it had saved stays saved.
 #[derive(Debug, thiserror::Error)]
 pub enum SyncError {
-    /// SuperOps did not answer as it should: the health says what to do.
+    /// SuperOps did not answer as it should; the health says what to do.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// The answer could not be remembered.
+    /// The answer could not be stored.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -80,7 +79,7 @@ pub struct TurnReport {
     pub vanished: usize,
     /// Whether all open tickets were read.
     pub swept: bool,
-    /// Whether pages of the pass over all tickets are left.
+    /// Whether the pass over all tickets has pages left to read.
     pub pass_under_way: bool,
 }
 
@@ -92,18 +91,18 @@ impl TurnReport {
     }
 }
 
-/// What a tenant's sync works with.
+/// What a tenant's sync depends on.
 pub struct Wiring {
     pub client: Arc<SuperOps>,
     pub store: Store,
     pub clock: SharedClock,
     pub telemetry: Arc<Telemetry>,
-    /// Rung after each change, for whoever evaluates.
+    /// Notified after each change, for the evaluation.
     pub nudge: Arc<Notify>,
-    /// Changes when somebody says "look now"; see [`Hints`].
+    /// Changes when somebody asks for a turn at once; see [`Hints`].
     pub hints: watch::Receiver<u64>,
     pub health: watch::Sender<SyncHealth>,
-    /// Which conversations are to be read before a breach is raised.
+    /// Which conversations to read before a breach is raised.
     pub last_looks: Arc<LastLooks>,
 }
 
@@ -126,26 +125,26 @@ pub struct TenantSync {
     /// What the tenant's tickets are promised, and by which hours: it makes conversations worth reading.
     rules_config: RulesConfig,
     policies: Arc<[Policy]>,
-    /// Made of the configured rules, with the directory that it was made for.
+    /// Built from the configured rules, together with the directory it was built for.
     rules: Option<(Arc<Directory>, Arc<TenantRules>)>,
-    /// Conflicts between policies that the log has told of.
+    /// Conflicts between policies that have been logged already.
     told: HashSet<Choice>,
     progress: Option<Progress>,
     failures: u32,
-    /// Whether the last list was counted otherwise than it was long.
+    /// Whether SuperOps' count contradicted the last list.
     count_disagrees: AtomicBool,
     tried: Tried,
-    /// Whether half of the requests are given to a check.
+    /// Whether half of the requests are given to a `check --online`.
     shares_budget: bool,
     /// When each missing ticket was last asked for.
     asked: HashMap<TicketId, DateTime<Utc>>,
     history: TimeDelta,
-    /// When all tickets are read; none: at a quiet hour.
+    /// When all tickets are read; if none, at a quiet hour.
     nightly: Option<u16>,
 }
 
 impl TenantSync {
-    /// Goes on where the last run stopped.
+    /// Resumes where the last run stopped.
     pub async fn open(tenant: &config::Tenant, wiring: Wiring) -> Result<Self, StoreError> {
         let Wiring { client, store, clock, telemetry, nudge, hints, health, last_looks } = wiring;
         store.apply_words(&tenant.id, &tenant.statuses).await?;
@@ -189,20 +188,20 @@ impl TenantSync {
         Self { policies: rules.policies.clone().into(), rules_config: rules, rules: None, ..self }
     }
 
-    /// Turns until `stop` says true.
+    /// Runs turns until `stop` is true.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let conversations = self.conversations.clone();
         let clock = self.clock.clone();
         tokio::select! {
             () = self.turn_for_ever() => {}
-            // Beside the turns: a breach that waits for a look waits for no page.
+            // Runs beside the turns, so that a breach that waits for a last look does not wait for pages.
             () = conversations.look_whenever_wanted(&clock) => {}
-            // What is not yet saved is read again by the next run.
+            // What is not saved by now is read again by the next run.
             _ = stop.wait_for(|stop| *stop) => {}
         }
     }
 
-    /// One turn: lists, changes, open tickets, and some pages of the pass, each if it is time to.
+    /// Runs one turn: lists, changes, open tickets and some pages of the pass, each if it is due.
     pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<TurnReport, SyncError> {
         let began = Instant::now();
         let mut report = TurnReport::default();
@@ -250,7 +249,7 @@ impl TenantSync {
         }
     }
 
-    /// Goes on with the pass over all tickets until the next turn.
+    /// Continues the pass over all tickets until the next turn.
     async fn pass_the_time(&mut self, until: DateTime<Utc>) {
         while self.state.full.is_some() && !self.is_wanted(until) {
             let now = self.clock.now();
@@ -276,8 +275,8 @@ impl TenantSync {
         self.clock.sleep_until(next.min(began + HINT_GAP)).await;
     }
 
-    /// When the first turn may begin: if a long pass was under way, the minute's
-    /// requests may be spent already.
+    /// Returns when the first turn may begin. If a long pass was under way, the minute's requests may already be used
+    /// up.
     fn rested_at(&self) -> DateTime<Utc> {
         let busy_at = self.state.full.as_ref().and(self.state.good_at);
         busy_at.map_or(DateTime::UNIX_EPOCH, |at| at + MINUTE).min(self.clock.now() + MINUTE)
@@ -291,7 +290,7 @@ impl TenantSync {
         pace::next_poll(self.poll_interval, self.client.budget(), self.change_pages, now, due)
     }
 
-    /// The next moment at which an open ticket is due.
+    /// Returns the next moment at which an open ticket is due.
     async fn next_due(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let open = self.store.open_tickets(&self.tenant).await.ok()?;
         let dues = open.values().flat_map(|watched| {
@@ -306,7 +305,7 @@ impl TenantSync {
         dues.filter(|due| *due > now).min()
     }
 
-    /// Tells how the turn went: once when a problem begins, once when it ends.
+    /// Records how the turn went, and logs it once when a problem begins and once when it ends.
     fn note(&mut self, error: Option<&SyncError>, now: DateTime<Utc>) {
         let before = self.health.borrow().problem.clone();
         let since = before.as_ref().map_or(now, |problem| problem.since);
@@ -329,7 +328,7 @@ impl TenantSync {
         self.show_age(now);
     }
 
-    /// That our clock is far off, once it is; told when that is news.
+    /// Returns a problem if our clock is far off, and logs it when that is new.
     fn clock_problem(&self, now: DateTime<Utc>) -> Option<SyncProblem> {
         let ahead = self.client.clock_ahead().filter(|ahead| ahead.abs() > CLOCK_WRONG)?;
         let known = self.health.borrow().clock.as_ref().map(|clock| clock.since);
@@ -339,7 +338,8 @@ impl TenantSync {
         Some(SyncProblem::clock(&ahead_words(ahead), known.unwrap_or(now)))
     }
 
-    /// Whoever wakes by it walks through the tickets: of half a first reading that would be in vain, again and again.
+    /// Changes the health. Wakes the listeners, except during the first reading: they would walk through half-read
+    /// tickets in vain, again and again.
     fn show_health(&self, change: impl FnOnce(&mut SyncHealth)) {
         self.health.send_if_modified(|health| {
             change(health);
@@ -369,7 +369,7 @@ impl TenantSync {
         }
     }
 
-    /// What SuperOps does not let us do, and what we do instead.
+    /// Describes what SuperOps does not let us do, and what we do instead.
     fn limits(&self) -> Vec<String> {
         let mut limits = Vec::new();
         if self.state.sort_broken_at.is_some() {
@@ -402,14 +402,14 @@ impl TenantSync {
         self.state.filter_broken_at.is_none_or(|at| at + PROBE_EVERY <= now)
     }
 
-    /// From now on nothing is asked for in the order of update, but for a try now and then.
+    /// Stops asking for tickets in order of update, apart from a try now and then.
     async fn give_up_sort(&mut self, how: &'static str, now: DateTime<Utc>) -> Result<(), SyncError> {
         if self.state.sort_broken_at.is_none() {
             warn!(tenant = %self.tenant, how, "superops {how} the order by update; it is tried again every ten minutes");
         }
         self.state.sort_broken_at = Some(now);
         if let Some(pass) = self.state.full.as_mut().filter(|pass| pass.sorted) {
-            // Its pages are no longer those that were read.
+            // The pages read so far do not match those of the other order.
             (pass.sorted, pass.next_page) = (false, 1);
         }
         Ok(self.store.save_sync_state(&self.tenant, self.state.clone()).await?)
@@ -439,7 +439,7 @@ impl TenantSync {
         }
     }
 
-    /// Saves an answer, and with it where the sync stands.
+    /// Saves an answer together with the state of the sync.
     async fn save(
         &mut self,
         answer: Answer,
@@ -457,7 +457,7 @@ impl TenantSync {
         report.add(saved);
     }
 
-    /// Tells once, by their places in the list, that several policies match a ticket.
+    /// Logs once that several policies match a ticket, by their positions in the list.
     fn tell_conflicts(&mut self, saved: &Saved) {
         for choice in &saved.choices {
             if self.told.insert(choice.clone()) {
@@ -469,7 +469,7 @@ impl TenantSync {
         }
     }
 
-    /// Saves answers in their order; then the sync stands at `state`.
+    /// Saves answers in their order, with `state` as the new state of the sync.
     async fn write(&self, answers: Vec<Answer>, state: Option<SyncState>) -> Result<Saved, StoreError> {
         let settles = !self.state.is_settled() && state.as_ref().is_some_and(SyncState::is_settled);
         let mut batches = Vec::with_capacity(answers.len());
@@ -489,7 +489,7 @@ impl TenantSync {
     }
 }
 
-/// The rules of a desk that promises nothing of its own.
+/// Returns rules without any policies.
 fn bare_rules(tenant: &config::Tenant) -> RulesConfig {
     RulesConfig {
         words: tenant.statuses.clone(),
@@ -516,14 +516,14 @@ fn coverage_words(coverage: &Coverage) -> String {
 
 /// A page, and when it was read.
 struct Answer {
-    /// Of the page, from 1.
+    /// The number of the page, from 1.
     number: u32,
     page: TicketPage,
     read: Bounds,
 }
 
 impl Answer {
-    /// No page at all: where the sync stands is to be saved all the same.
+    /// Returns an empty answer, for when only the state of the sync has to be saved.
     fn nothing(at: DateTime<Utc>) -> Self {
         Self { number: 1, page: TicketPage::default(), read: Bounds { earliest: at, latest: at } }
     }

@@ -1,7 +1,6 @@
 //! The figures that Prometheus collects, and the only place that names them.
 //!
-//! Labels hold names from the configuration and fixed words, never a ticket, a
-//! person or an address.
+//! Labels hold names from the configuration and fixed words, never a ticket, a person or an address.
 
 pub mod desk;
 mod figures;
@@ -36,7 +35,7 @@ pub struct TenantLabels {
     pub tenant: String,
 }
 
-/// Which rules of time zones hold.
+/// Which time zone rules are in force.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct ZoneRulesLabels {
     pub version: String,
@@ -79,7 +78,7 @@ pub struct DeliveryLabels {
     pub outcome: &'static str,
 }
 
-/// One call of a provider at one of our hooks, and what came of it.
+/// One call of a provider to one of our hooks, and what came of it.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct HookLabels {
     pub hook: &'static str,
@@ -145,11 +144,11 @@ pub struct SetAsideLabels {
 
 type FloatGauge = Gauge<f64, AtomicU64>;
 
-/// All figures. Shared as an `Arc`; each room writes its own.
+/// All figures. Shared as an `Arc`; each module writes its own.
 #[derive(Debug)]
 pub struct Telemetry {
     registry: Registry,
-    /// Of all figures, without what they begin with.
+    /// The names of all figures, without their common prefix.
     names: Vec<String>,
     pub web: WebFigures,
     pub desk: DeskFigures,
@@ -187,7 +186,7 @@ pub struct Telemetry {
     pub web_connections_closed: Family<ConnectionLabels, Counter>,
 }
 
-/// From a quick table look-up to a first sync of a large account.
+/// Returns buckets that range from a quick table look-up to a first sync of a large account.
 fn loop_buckets() -> Histogram {
     Histogram::new([0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0, 600.0])
 }
@@ -297,19 +296,19 @@ impl Default for Telemetry {
 }
 
 impl Telemetry {
-    /// The entries, hits and misses of the cache of that name.
+    /// Returns the entries, hits and misses of the cache of that name.
     pub fn cache_figures(&self, cache: &'static str) -> (&'static str, u64, u64, u64) {
         let looked = |result| self.cache_lookups.get_or_create(&CacheLabels { cache, result }).get();
         let entries = self.cache_entries.get_or_create(&CacheName { cache }).get();
         (cache, u64::try_from(entries).unwrap_or_default(), looked("hit"), looked("miss"))
     }
 
-    /// What all figures are called, without what their names begin with.
+    /// Returns the names of all figures, without their common prefix.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// All figures in Prometheus' text form (OpenMetrics).
+    /// Returns all figures in Prometheus' text form (OpenMetrics).
     pub fn render(&self) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
@@ -322,7 +321,7 @@ impl Telemetry {
 mod tests {
     use super::*;
 
-    /// All names that `text` speaks of, without what they begin with and without what a histogram's parts end in.
+    /// Returns all figure names in `text`, without their common prefix and the suffixes of a histogram's parts.
     fn spoken_of(text: &str) -> Vec<&str> {
         let rest = text.split("superops_sla_").skip(1);
         rest.map(|rest| {

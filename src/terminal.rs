@@ -1,7 +1,7 @@
 //! What is shown on a terminal while the program works: progress bars, and log lines above them.
 //!
-//! Both are written to standard error; a log line that is written while a bar
-//! is drawn has to lift the bar first, or they end up on one line.
+//! Both are written to standard error. A log line written while a bar is drawn has to lift the bar first, or they end
+//! up on one line.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::LazyLock;
@@ -17,20 +17,20 @@ pub fn colours() -> bool {
     io::stdout().is_terminal() && wants_colours()
 }
 
-/// Not where somebody asks for none (<https://no-color.org>), or the terminal has none.
+/// Whether colours are wanted: not if somebody asks for none (<https://no-color.org>), or the terminal has none.
 pub fn wants_colours() -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     !refused && !dumb
 }
 
-/// How many columns standard output shows; none where it is no terminal, and a line may have any length.
+/// Returns how many columns standard output shows; none if it is not a terminal, and a line may have any length.
 pub fn columns() -> Option<usize> {
     let (_, columns) = Term::stdout().size_checked()?;
     io::stdout().is_terminal().then_some(columns.into())
 }
 
-/// A bar called `name` that counts `things`, with its rate and the time that is left.
+/// Creates a bar called `name` that counts `things`, with its rate and the time left.
 pub fn bar(name: &str, things: &str, began_with: u64) -> ProgressBar {
     let bar = BARS.add(ProgressBar::no_length().with_position(began_with));
     let template = format!("{{msg}} {{wide_bar}} {{pos}}/{{len}} {things}, {{rate}}/s, {{eta}} left");

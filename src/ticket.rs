@@ -1,9 +1,9 @@
-//! Tickets and the people round them, as this product understands them.
+//! Tickets and the people around them, as this product understands them.
 //!
 //! A ticket belongs to a client, is worked on by a technician of a group, and
-//! carries the two promises an MSP makes: to answer by one moment and to solve
-//! by another. SuperOps leaves many of these blank; so may we. Nothing here
-//! reads the time, a file or the network.
+//! carries the two promises an MSP makes: to answer by one moment and to resolve
+//! by another. SuperOps leaves many of these blank, so they may be blank here.
+//! Nothing here reads the time, a file or the network.
 
 pub mod conversation;
 pub mod manual_override;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// A text that had to say something was blank.
+/// The error for a blank text where one is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must not be blank")]
 pub struct Blank;
@@ -42,7 +42,7 @@ macro_rules! text_id {
                 if text.is_empty() { Err(Blank) } else { Ok(Self(text.into())) }
             }
 
-            /// The text itself.
+            /// Returns the text itself.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -70,11 +70,11 @@ macro_rules! text_id {
 }
 
 text_id!(
-    /// One SuperOps account that we watch, by its name in the configuration.
+    /// The name in the configuration of one SuperOps account that we watch.
     TenantId
 );
 text_id!(
-    /// The id SuperOps keeps a ticket under. Opaque; people are shown [`Ticket::display_id`].
+    /// SuperOps' id of a ticket. Opaque; people are shown [`Ticket::display_id`].
     TicketId
 );
 text_id!(
@@ -82,15 +82,15 @@ text_id!(
     RefId
 );
 
-/// Something a ticket points at: its id and the name people know it by.
+/// Something a ticket refers to: its id and the name people know it by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Named {
     pub id: RefId,
     pub name: String,
 }
 
-/// Whose data a question reaches, or a person may see: one tenant's, or everybody's. It is never an optional tenant, since
-/// one that was forgotten would then mean all of them.
+/// Whose data a query covers or a person may see: one tenant's, or everybody's. It is not an optional tenant, because a
+/// forgotten one would then mean all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
     All,
@@ -98,7 +98,7 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// The one tenant that is meant; none: all of them.
+    /// Returns the one tenant; none for all of them.
     pub fn tenant(&self) -> Option<&TenantId> {
         match self {
             Self::All => None,
@@ -106,18 +106,18 @@ impl Reach {
         }
     }
 
-    /// Whether `tenant` is among those meant.
+    /// Whether `tenant` is within reach.
     pub fn includes(&self, tenant: &TenantId) -> bool {
         self.tenant().is_none_or(|only| only == tenant)
     }
 
-    /// The name of the one tenant, as a statement of the store takes it.
+    /// Returns the name of the one tenant, as SQL statements of the store take it.
     pub fn as_str(&self) -> Option<&str> {
         self.tenant().map(TenantId::as_str)
     }
 }
 
-/// The promises of an SLA. SuperOps knows of the first two; the third is ours, where a policy asks for it.
+/// The promises of an SLA. SuperOps knows the first two; the third is ours, if a policy asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClockKind {
@@ -131,10 +131,10 @@ impl ClockKind {
     /// All clocks, those that SuperOps reports first.
     pub const ALL: [Self; 3] = [Self::FirstResponse, Self::Resolution, Self::NextResponse];
 
-    /// The clocks that SuperOps reports, in the order a ticket lives through them.
+    /// The clocks that SuperOps reports, in the order of a ticket's life.
     pub const REPORTED: [Self; 2] = [Self::FirstResponse, Self::Resolution];
 
-    /// The name used in keys, in the store and in the API.
+    /// Returns the name used in keys, in the store and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::FirstResponse => "first_response",
@@ -143,7 +143,7 @@ impl ClockKind {
         }
     }
 
-    /// The name as a person would say it.
+    /// Returns the name as a person would say it.
     pub fn words(self) -> &'static str {
         match self {
             Self::FirstResponse => "first response",
@@ -163,14 +163,14 @@ pub struct Reported {
     pub breached: Option<bool>,
 }
 
-/// One ticket as last read from SuperOps. No body, no requester: what we do
-/// not hold cannot leak.
+/// One ticket as last read from SuperOps. It has no body and no requester: what
+/// we do not hold cannot leak.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Ticket {
     pub id: TicketId,
-    /// What people call it: `062822-0005`. Its format is the tenant's own.
+    /// The number people know it by, such as `062822-0005`. Its format is the tenant's own.
     pub display_id: String,
-    /// Hostile text from outside: escape before showing.
+    /// Untrusted text from outside: escape it before showing it.
     pub subject: String,
     pub request_type: Option<String>,
     pub status: Option<String>,
@@ -187,27 +187,27 @@ pub struct Ticket {
     pub resolution: Reported,
     /// Fields that could not be read, with the reason; the ticket is kept all the same.
     pub flaws: Vec<Flaw>,
-    /// What SuperOps has failed to tell ever since the ticket was first read: that it is blank means nothing.
+    /// What SuperOps has failed to deliver ever since the ticket was first read, so that a blank there means nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<Unknown>,
 }
 
-/// What nobody knows of a ticket, as far as its clocks need it.
+/// Something that a ticket's clocks need and that is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unknown {
     /// Whether it is open, paused or closed.
     Status,
-    /// What a policy goes by: SLA, priority, client, category, and when it was created.
+    /// What policies match on (SLA, priority, client, category), and when it was created.
     Terms,
     /// When the first response is due, or was given.
     FirstResponse,
-    /// When the resolution is due, or was found.
+    /// When the resolution is due, or was made.
     Resolution,
 }
 
 impl Ticket {
-    /// What SuperOps reports for `clock`; of the next response it says nothing.
+    /// Returns what SuperOps reports for `clock`; it reports nothing for the next response.
     pub fn reported(&self, clock: ClockKind) -> &Reported {
         const NOTHING: Reported = Reported { due: None, met_at: None, breached: None };
         match clock {
@@ -217,7 +217,7 @@ impl Ticket {
         }
     }
 
-    /// Whether `clock` cannot be told, whatever it is promised: what it needs is not known.
+    /// Whether `clock` cannot be computed, whatever it is promised, because something it needs is not known.
     pub fn is_unknown(&self, clock: ClockKind) -> bool {
         let of_clock = match clock {
             ClockKind::FirstResponse => Some(Unknown::FirstResponse),
@@ -235,13 +235,13 @@ pub struct Flaw {
     pub why: String,
 }
 
-/// A technician: who to tell, and whom to tell next.
+/// A technician: whom to notify, and, as the manager, whom to notify next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Technician {
     pub id: RefId,
     pub name: String,
     pub email: Option<String>,
-    /// As SuperOps has it; not yet known to be a number that can be texted.
+    /// As SuperOps has it; it may not be a number that can receive text messages.
     pub phone: Option<String>,
     pub manager: Option<Named>,
     pub groups: Vec<Named>,
@@ -261,11 +261,11 @@ pub struct Site {
     pub id: RefId,
     pub name: String,
     pub client: Option<Named>,
-    /// IANA name.
+    /// The IANA name.
     pub timezone: Option<String>,
     pub always_open: bool,
     pub hours: Vec<SiteHours>,
-    /// The list's name only: SuperOps does not give its dates.
+    /// Only the name of the list: SuperOps does not give its dates.
     pub holiday_list: Option<Named>,
 }
 
@@ -278,7 +278,7 @@ pub struct SiteHours {
     pub end: String,
 }
 
-/// What a tenant's tickets point at: people, clients, sites and the words they use.
+/// What a tenant's tickets refer to: people, clients, sites, and the names of statuses and priorities.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Directory {
     pub technicians: BTreeMap<RefId, Technician>,
@@ -286,18 +286,18 @@ pub struct Directory {
     pub sites: BTreeMap<RefId, Site>,
     pub groups: BTreeMap<RefId, Named>,
     pub slas: BTreeMap<RefId, Named>,
-    /// Names of the tenant's own; what a status means is configured or guessed.
+    /// The tenant's own names; what a status means is configured or guessed.
     pub statuses: Vec<String>,
     pub priorities: Vec<String>,
 }
 
 impl Directory {
-    /// The technicians that belong to `group`, in the order of their ids.
+    /// Returns the technicians who belong to `group`, in the order of their ids.
     pub fn members<'a>(&'a self, group: &'a RefId) -> impl Iterator<Item = &'a Technician> {
         self.technicians.values().filter(move |person| person.groups.iter().any(|g| g.id == *group))
     }
 
-    /// Whether several technicians have this mailbox, in lower case, or without one this number.
+    /// Whether several technicians have this mailbox, given in lower case, or have no mailbox and this number.
     pub fn is_shared(&self, address: &str) -> bool {
         let has = |person: &&Technician| match (&person.email, &person.phone) {
             (Some(email), _) => email.trim().chars().flat_map(char::to_lowercase).eq(address.chars()),
@@ -313,18 +313,18 @@ impl Directory {
 pub enum StatusMeaning {
     /// Work goes on: all clocks run.
     Open,
-    /// The same, and it is listed so: work goes on whatever time of resolution SuperOps still gives.
+    /// Listed as open: work goes on whatever time of resolution SuperOps still gives.
     ListedOpen,
-    /// Waiting on somebody else: the resolution clock stands still.
+    /// Waiting for somebody else: the resolution clock stands still.
     Paused,
-    /// Nobody can be expected even to answer: all clocks stand still.
+    /// Not even an answer can be expected: all clocks stand still.
     PausedThroughout,
     /// Done: all clocks have stopped.
     Closed,
 }
 
 impl StatusMeaning {
-    /// Whether it makes `clock` stand still: a customer who keeps us waiting has been answered or not all the same.
+    /// Whether it makes `clock` stand still. A plain pause leaves the responses running: the client still needs one.
     pub fn pauses(self, clock: ClockKind) -> bool {
         match self {
             Self::Open | Self::ListedOpen | Self::Closed => false,
@@ -339,8 +339,8 @@ impl StatusMeaning {
     }
 }
 
-/// What the tenant's status names mean. A list that is configured holds as it
-/// is; one that is not is guessed.
+/// What the tenant's status names mean. A configured list holds as it is; without
+/// one, the meaning is guessed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusWords {
     /// Lower case; none: guessed.
@@ -350,34 +350,34 @@ pub struct StatusWords {
     /// Lower case; these pause the response clocks as well. Never guessed.
     #[serde(default)]
     pub pauses_response: Vec<String>,
-    /// Lower case; in these work goes on, whatever else is known. Never guessed.
+    /// Lower case; in these, work goes on whatever else is known. Never guessed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<String>,
 }
 
 impl StatusWords {
-    /// From the configuration's lists; case and surrounding white space do not matter.
+    /// Takes the configured lists; case and surrounding white space do not matter.
     pub fn new(closed: Option<&[String]>, paused: Option<&[String]>) -> Self {
         let (pauses_response, open) = Default::default();
         Self { closed: closed.map(lower), paused: paused.map(lower), pauses_response, open }
     }
 
-    /// The same, with the names that pause the response clocks as well.
+    /// Adds the names that pause the response clocks as well.
     pub fn pausing_response(self, names: &[String]) -> Self {
         Self { pauses_response: lower(names), ..self }
     }
 
-    /// The same, with the names of statuses in which work goes on.
+    /// Adds the names of statuses in which work goes on.
     pub fn staying_open(self, names: &[String]) -> Self {
         Self { open: lower(names), ..self }
     }
 
-    /// With both lists given: nothing is guessed.
+    /// Takes both lists, so that nothing is guessed.
     pub fn configured(closed: &[String], paused: &[String]) -> Self {
         Self::new(Some(closed), Some(paused))
     }
 
-    /// What `status` means. A blank status is taken as open: better a false
+    /// Returns what `status` means. A blank status counts as open: better a false
     /// alert than a silent breach.
     pub fn meaning(&self, status: Option<&str>) -> StatusMeaning {
         let Some(status) = status.map(|text| text.trim().to_lowercase()) else { return StatusMeaning::Open };
@@ -405,16 +405,16 @@ impl StatusWords {
     }
 }
 
-/// What became of a ticket that nobody works on any more, by the name of its status: SuperOps has no other sign.
+/// How a ticket was removed from work, told from the name of its status: SuperOps gives no other sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gone {
-    /// Into another ticket.
+    /// Merged into another ticket.
     Merged,
     Deleted,
 }
 
 impl Gone {
-    /// None: `status` says nothing of the kind.
+    /// Reads `status`; none if it says neither.
     pub fn said_by(status: Option<&str>) -> Option<Self> {
         let status = status.unwrap_or_default().trim().to_lowercase();
         match () {
@@ -434,9 +434,9 @@ pub const GUESSED_CLOSED: [&str; 4] = ["closed", "resolved", "cancelled", "cance
 /// Status names that begin with one of these mean paused, unless configured.
 pub const GUESSED_PAUSED: [&str; 6] = ["waiting", "awaiting", "on hold", "pending", "scheduled", "paused"];
 
-/// A good guess at a common English status name, given in lower case.
+/// Guesses the meaning of a common English status name, given in lower case.
 ///
-/// The names are those seen on real tenants; see the notes in `docs/superops.md`.
+/// The names were seen on real tenants; see the notes in `docs/superops.md`.
 fn guess(status: &str) -> StatusMeaning {
     if GUESSED_CLOSED.iter().any(|word| status.starts_with(word)) {
         StatusMeaning::Closed

@@ -1,11 +1,9 @@
 //! What was promised about services, and how well it was kept.
 //!
-//! A component is what is promised: a shop, a gateway, or a group of them. A
-//! check is how it is looked at. What is true of both is kept as spans of one
-//! condition, never as counts of results, so that looking faster while
-//! something is down weighs no more. Times are milliseconds since 1970 in UTC,
-//! intervals are half-open, and nothing here reads the clock: what is asked
-//! twice is answered the same.
+//! A component is what the promise is about: a shop, a gateway, or a group of them. A check is how it is looked at. The
+//! state of both is kept as spans of one condition, never as counts of results, so that looking more often while
+//! something is down does not weigh more. Times are milliseconds since 1970 in UTC, intervals are half-open, and
+//! nothing here reads the clock: the same question always gets the same answer.
 
 pub mod availability;
 pub mod book;
@@ -36,15 +34,15 @@ pub const MINUTE: Millis = 60 * SECOND;
 pub const HOUR: Millis = 60 * MINUTE;
 pub const DAY: Millis = 24 * HOUR;
 
-/// How long it is kept how something stood, and what was said of it.
+/// How long conditions, and what was said about them, are kept.
 pub const SPANS_KEPT: Millis = 800 * DAY;
 
-/// How a check or a component stands. The order is from good to bad, and says which of several shows.
+/// The condition of a check or a component, ordered from good to bad. The order decides which of several shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Condition {
     Up,
-    /// Nobody could say: we did not look, or could not.
+    /// Nobody knows: we did not look, or could not.
     Unknown,
     /// It answers, but not as it should.
     Degraded,
@@ -64,7 +62,7 @@ impl Condition {
         }
     }
 
-    /// What [`Condition::as_str`] gave.
+    /// Reads what [`Condition::as_str`] gave.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.as_str() == text)
     }
@@ -76,24 +74,24 @@ impl fmt::Display for Condition {
     }
 }
 
-/// What one look at a service came to.
+/// The outcome of one look at a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// When the look began.
     pub at: Millis,
-    /// Unknown: whoever was to look could not ask, or saw nothing at all.
+    /// `Unknown` if the look could not be made, or saw nothing at all.
     pub verdict: Condition,
-    /// What was wrong, for those who mend it; never shown in public.
+    /// What was wrong, for those who fix it; never shown in public.
     pub detail: Option<String>,
 }
 
 impl Outcome {
-    /// It answered as it should.
+    /// The service answered as it should.
     pub fn up(at: Millis) -> Self {
         Self { at, verdict: Condition::Up, detail: None }
     }
 
-    /// It did not.
+    /// The service did not answer as it should.
     pub fn bad(at: Millis, verdict: Condition, detail: impl Into<String>) -> Self {
         Self { at, verdict, detail: Some(detail.into()) }
     }
@@ -103,13 +101,13 @@ impl Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     pub from: Millis,
-    /// None: it still holds.
+    /// None while it still holds.
     pub until: Option<Millis>,
     pub condition: Condition,
 }
 
 impl Span {
-    /// Where it ends, or `now` if it still holds.
+    /// Returns when it ends, or `now` if it still holds.
     pub fn end(&self, now: Millis) -> Millis {
         self.until.unwrap_or(now)
     }

@@ -1,16 +1,16 @@
-//! The web face: the dashboard, the API behind it, hooks and health.
+//! The web server: the dashboard, the API behind it, hooks and health checks.
 //!
-//! [`routes`] is the table of all routes: each row says how it is asked, which role it needs, whose data it shows and what
-//! it takes and gives. One layer, [`gate`], holds every request to its row before the handler is asked, and hands it the
-//! [`auth::Caller`] with a scope that is no wider than the row and the query allow: nothing else here chooses whose
-//! data is shown.
+//! [`routes`] is the table of all routes: each row says how it is called, which role it needs, whose data it shows and
+//! what it takes and returns. One layer, [`gate`], checks every request against its row before the handler runs, and
+//! hands the handler the [`auth::Caller`] with a scope no wider than the row and the query allow: nothing else here
+//! decides whose data is shown.
 //!
 //! To add a route, write its handler, which takes a `Caller` and passes `caller.scope` to the service, and add a row:
-//! `get("/api/v1/things", Viewer, things::list).about("…").query::<ThingQuery>().gives::<ThingPage>("…")`. What the row
-//! says of queries and answers becomes the description of the API, so the types derive `IntoParams` and `ToSchema`.
+//! `get("/api/v1/things", Viewer, things::list).about("…").query::<ThingQuery>().gives::<ThingPage>("…")`. The row's
+//! queries and answers become part of the API description, so their types derive `IntoParams` and `ToSchema`.
 //!
-//! To add a page, write a handler that gives [`pages::frame`] a title and the content of `main`; it puts the head, the
-//! navigation and the banners round it. Add a row with `page("/things", Viewer, pages::things)`, an entry in
+//! To add a page, write a handler that passes a title and the content of `main` to [`pages::frame`], which adds the
+//! head, the navigation and the banners. Add a row with `page("/things", Viewer, pages::things)`, an entry in
 //! [`pages::NAVIGATION`], and each script or style to [`pages::ASSETS`].
 
 mod alerts;
@@ -85,43 +85,43 @@ use problem::Problem;
 
 pub use connections::HttpServer;
 
-/// No answer takes this long unless something hangs.
+/// The most time that an answer may take; only a hanging request takes longer.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
 
-/// What may differ between one service and another.
+/// The options that may differ between services.
 #[derive(Default)]
 pub struct Options {
-    /// The tenants whose hook is on, with its shared secret.
+    /// The tenants whose hook is on, each with its shared secret.
     pub hooks: BTreeMap<TenantId, SecretString>,
-    /// Where people reach the page; with `https` the cookie is sent over nothing else.
+    /// The address at which people reach the page; with `https` the cookie is sent over nothing else.
     pub public_url: Option<String>,
-    /// Proxies before us, whose word on who asks is believed.
+    /// Proxies in front of us that are trusted to say who asks.
     pub trusted_proxies: Vec<Network>,
-    /// Sites whose scripts may ask with a token, as `https://host`.
+    /// Sites whose scripts may send requests with a token, as `https://host`.
     pub cors_origins: Vec<String>,
-    /// Of one caller; none: as many as they like.
+    /// The limit per caller; `None` means no limit.
     pub requests_per_second: Option<NonZeroU32>,
-    /// What somebody without a token may do; none: nothing.
+    /// What somebody without a token may do; `None` means nothing.
     pub anonymous: Option<Role>,
-    /// Signs people in by an identity provider; none: by tokens only.
+    /// Signs people in by an identity provider; `None` if by tokens only.
     pub sign_in: Option<Arc<SignIn>>,
-    /// Takes answers to alerts; none: links and Twilio's hooks are off.
+    /// Takes answers to alerts; `None` if links and Twilio's hooks are off.
     pub answers: Option<Answers>,
-    /// The status pages in all their forms; none: there are none.
+    /// The status pages in all their forms; `None` if there are none.
     pub pages: Option<Arc<PublishedPages>>,
     /// Wakes dispatch.
     pub outbox: Arc<Notify>,
-    /// What the demo's receivers caught.
+    /// The messages that the demo's receivers caught.
     pub caught: Option<Arc<dyn Caught>>,
 }
 
 /// Messages that were caught instead of sent, for the demo to show.
 pub trait Caught: Send + Sync {
-    /// At most `limit`, newest first, as an array of `{at, kind: email | sms, to, subject, text}`.
+    /// Returns at most `limit` messages, newest first, as an array of `{at, kind: email | sms, to, subject, text}`.
     fn newest(&self, limit: usize) -> Value;
 }
 
-/// What the routes work with.
+/// The state that the routes work with.
 pub struct Web {
     pub service: Service,
     pub store: Store,
@@ -138,11 +138,11 @@ impl Web {
     }
 }
 
-/// What the API is, for programs: made from the table of routes, once.
+/// The OpenAPI description, built once from the table of routes.
 static DESCRIPTION: LazyLock<Value> = LazyLock::new(|| openapi::document(&routes::all()));
 static DESCRIPTION_TEXT: LazyLock<String> = LazyLock::new(|| DESCRIPTION.to_string());
 
-/// All routes, ready to serve.
+/// Builds the router of all routes.
 pub fn router(web: Web) -> Router {
     let origins = web.options.cors_origins.clone();
     let web = Arc::new(web);
@@ -152,12 +152,12 @@ pub fn router(web: Web) -> Router {
         .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
         .fallback(async || Problem::not_found("page"))
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "use another method"))
-        // The outermost first. Each layer that is put on by itself costs every answer an allocation for each one within.
+        // Outermost first. Each layer added separately would cost every answer an allocation for each layer inside it.
         .layer((from_fn(delivery::name), delivery::shared_with(&origins), delivery::packed(), from_fn(finish)))
         .with_state(web)
 }
 
-/// Every answer as we give it: in time, refusals explained, unsent if the asker has it already, and kept as it may be.
+/// Finishes every answer: enforces the deadline, explains refusals, saves sending what the asker has, and sets headers.
 async fn finish(request: Request, next: Next) -> Response {
     let asked = delivery::Asked::of(&request);
     let answer = async {
@@ -171,7 +171,7 @@ async fn finish(request: Request, next: Next) -> Response {
     answer
 }
 
-/// No script, style, frame or form but our own, and nothing of it kept in caches.
+/// Allows only our own scripts, styles, frames and forms, and keeps answers out of caches.
 const SECURITY: [(HeaderName, &str); 5] = [
     (
         CONTENT_SECURITY_POLICY,

@@ -1,10 +1,8 @@
 //! The loop that writes on tickets at SuperOps, one for each tenant that wants it.
 //!
-//! It works off what `evaluate` has queued, behind everything else that asks
-//! SuperOps. SuperOps knows no idempotency key, so nothing is ever repeated
-//! blindly: before a note is written again its reference is looked for among
-//! the ticket's notes, and before a ticket is changed it is read. What a person
-//! changed meanwhile stands.
+//! It works through what `evaluate` has queued, after everything else that asks SuperOps. SuperOps has no idempotency
+//! key, so nothing is ever repeated blindly: before a note is written again, its reference is searched for among the
+//! ticket's notes, and before a ticket is changed it is read. Changes that a person made meanwhile stand.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,17 +20,17 @@ use crate::superops::{ApiError, SuperOps, TicketEdit, Urgency};
 use crate::telemetry::{Telemetry, WriteBackLabels};
 use crate::ticket::{TenantId, Ticket};
 
-/// Everything else that asks SuperOps goes first.
+/// The urgency of all requests here: everything else that asks SuperOps goes first.
 const LAST: Urgency = Urgency::Background;
-/// A note that could not be written for so long tells nobody anything new.
+/// How long to keep trying to write a note; after that it tells nobody anything new.
 const GIVE_UP_AFTER: TimeDelta = TimeDelta::hours(6);
 /// The pauses after the first attempts, in seconds; the last one is repeated.
 const PAUSES: [i64; 6] = [30, 60, 120, 300, 900, 1_800];
-/// What was under way when the process died has ended at SuperOps by then, one way or the other.
+/// After this time, whatever was under way when the process died has ended at SuperOps, one way or the other.
 const UNDER_WAY: TimeDelta = TimeDelta::seconds(60);
-/// The loop sleeps no longer than this, so that nothing hangs on a single wake-up.
+/// The longest sleep of the loop, so that nothing depends on a single wake-up.
 const LONGEST_SLEEP: TimeDelta = TimeDelta::minutes(1);
-/// After a turn that failed, the next is tried this much later.
+/// The pause after a failed turn.
 const AFTER_FAILURE: TimeDelta = TimeDelta::seconds(5);
 
 /// What the loop works with.
@@ -41,7 +39,7 @@ pub struct Wiring {
     pub store: Store,
     pub clock: SharedClock,
     pub telemetry: Arc<Telemetry>,
-    /// Changes when something was queued.
+    /// Changes when something is queued.
     pub queued: watch::Receiver<()>,
 }
 
@@ -49,7 +47,7 @@ pub struct Wiring {
 pub struct WriteBacks {
     tenant: TenantId,
     wiring: Wiring,
-    /// What was said to be refused, so that it is said once.
+    /// The kinds whose refusal was already logged, so that each is logged once.
     said: HashSet<&'static str>,
 }
 
@@ -66,7 +64,7 @@ impl WriteBacks {
         Self { tenant: tenant.clone(), wiring, said: HashSet::new() }
     }
 
-    /// Turns until `stop` says so. What is under way then is looked up after the next start.
+    /// Runs turns until `stop` is set. What is under way then is looked up after the next start.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             () = self.turn_for_ever() => {}
@@ -91,7 +89,7 @@ impl WriteBacks {
         }
     }
 
-    /// Works off what is due, one after the other; says when the next is.
+    /// Works through what is due, one after the other; returns when the next is due.
     pub async fn turn(&mut self) -> Result<Option<DateTime<Utc>>, StoreError> {
         let now = self.wiring.clock.now();
         for due in self.wiring.store.due_write_backs(&self.tenant, now).await? {
@@ -116,7 +114,7 @@ impl WriteBacks {
         self.wiring.store.settle_write_back(&self.tenant, job, settled, wrote, now).await
     }
 
-    /// Looks, and writes if need be. Also says whether anything was sent.
+    /// Looks, and writes if needed. Also returns whether anything was sent.
     async fn attempt(&self, job: &WriteBackRow) -> Result<(Settled, bool), StoreError> {
         let plan = match self.plan(job).await? {
             Err(error) => return Ok((self.after(job, &error), false)),
@@ -139,7 +137,7 @@ impl WriteBacks {
         Ok((settled, true))
     }
 
-    /// What is still to be sent, as SuperOps has it now.
+    /// Decides what is still to be sent, given what SuperOps has now.
     async fn plan<'a>(&self, job: &'a WriteBackRow) -> Result<Result<Plan<'a>, ApiError>, StoreError> {
         let client = &self.wiring.client;
         if let WriteBackAction::Note { html } = &job.action {
@@ -165,7 +163,7 @@ impl WriteBacks {
         }))
     }
 
-    /// What follows from a call that brought nothing.
+    /// Decides what follows from a failed call.
     fn after(&self, job: &WriteBackRow, error: &ApiError) -> Settled {
         let why = error.to_string();
         match error {
@@ -204,7 +202,7 @@ impl WriteBacks {
     }
 }
 
-/// What is to be done to make `ticket` as `edit` says, given what it was `from` when that was decided.
+/// Plans how to make `ticket` as `edit` says, given what it was (`from`) when that was decided.
 fn edit(edit: TicketEdit, from: Option<&str>, ticket: &Ticket) -> Plan<'static> {
     if edit.is_made(ticket) {
         return Plan::Settled(Settled::Found);

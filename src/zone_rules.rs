@@ -1,4 +1,4 @@
-//! Which rules of time zones hold: those of the machine where they are newer, else those that the program carries.
+//! Which time zone rules are in force: those of the machine if they are newer, else those built into the program.
 //!
 //! Countries change their clocks at short notice, and the machine's package of zones is kept up to date by its own
 //! means. A running service looks for a newer one each hour.
@@ -16,7 +16,7 @@ use crate::telemetry::{Telemetry, ZoneRulesLabels};
 /// Where systems keep their zones.
 const FOLDERS: [&str; 3] = ["/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/etc/zoneinfo"];
 const EVERY: TimeDelta = TimeDelta::hours(1);
-/// Since when the rules that the program carries are to be had, with their version: jiff's change log says it.
+/// The version of the built-in rules, and since when they have been available: jiff's change log says it.
 const BUNDLED: (&str, (i32, u32, u32)) = ("2026e", (2026, 10, 6));
 
 /// The rules in force.
@@ -24,9 +24,9 @@ const BUNDLED: (&str, (i32, u32, u32)) = ("2026e", (2026, 10, 6));
 pub struct ZoneRules {
     /// Such as `2026b`: the year, and a letter for each change in it.
     pub version: String,
-    /// Where they were found; none: in the program itself.
+    /// Where they were found; none if in the program itself.
     pub folder: Option<PathBuf>,
-    /// Since when they are to be had or, of a machine's, when its file was written.
+    /// Since when they have been available; for a machine's, when its file was written.
     pub since: DateTime<Utc>,
 }
 
@@ -38,7 +38,7 @@ impl ZoneRules {
         Self { version: zone::bundled_version().to_owned(), folder: None, since }
     }
 
-    /// Those in `folder`; none if it does not say which they are.
+    /// Reads those in `folder`; none if it does not say which they are.
     fn found_in(folder: &Path) -> Option<Self> {
         let source = folder.join("tzdata.zi");
         let text = fs::read_to_string(&source).ok()?;
@@ -47,7 +47,7 @@ impl ZoneRules {
         Some(Self { version, folder: Some(folder.to_owned()), since: since.into() })
     }
 
-    /// How they are named to people, with their age.
+    /// Names them for people, with their age.
     pub fn words(&self, now: DateTime<Utc>) -> String {
         let place = self.folder.as_ref().map_or("built in".to_owned(), |folder| folder.display().to_string());
         let days = (now - self.since).num_days().max(0);
@@ -56,19 +56,20 @@ impl ZoneRules {
     }
 }
 
-/// The newest rules there are: the program's, unless one of `folders` has newer ones.
+/// Returns the newest rules there are: the program's, unless one of `folders` has newer ones.
 fn newest(folders: &[PathBuf]) -> ZoneRules {
     let found = folders.iter().filter_map(|folder| ZoneRules::found_in(folder));
-    // Versions are made to be compared as text. Of two alike the program's own holds: nothing can change under it.
+    // Versions are made to be compared as text. If two are equal the program's own wins: nothing can change it
+    // underneath.
     found.fold(ZoneRules::bundled(), |best, other| if other.version > best.version { other } else { best })
 }
 
-/// Where this machine may keep its zones; `named` is what the variable TZDIR says.
+/// Returns where this machine may keep its zones; `named` is what the variable TZDIR says.
 fn folders(named: Option<PathBuf>) -> Vec<PathBuf> {
     named.into_iter().chain(FOLDERS.map(PathBuf::from)).collect()
 }
 
-/// Has all zones go by `rules`.
+/// Makes all zones follow `rules`.
 fn install(rules: &ZoneRules) -> Result<(), jiff::Error> {
     match &rules.folder {
         None => zone::install(TimeZoneDatabase::bundled(), ""),
@@ -85,7 +86,7 @@ pub struct ZoneWatch {
 }
 
 impl ZoneWatch {
-    /// Over the places where this machine may keep its zones.
+    /// Watches the places where this machine may keep its zones.
     pub fn of_this_machine() -> Self {
         Self::new(folders(std::env::var_os("TZDIR").map(PathBuf::from)))
     }
@@ -95,17 +96,17 @@ impl ZoneWatch {
         Self { folders, held: ZoneRules::bundled(), next: DateTime::<Utc>::MIN_UTC }
     }
 
-    /// The newest there are.
+    /// Returns the newest rules there are.
     pub fn newest(&self) -> ZoneRules {
         newest(&self.folders)
     }
 
-    /// Those that hold.
+    /// Returns the rules in force.
     pub fn held(&self) -> &ZoneRules {
         &self.held
     }
 
-    /// Shows in `telemetry` which rules hold.
+    /// Shows in `telemetry` which rules are in force.
     pub fn show(&self, telemetry: &Telemetry, now: DateTime<Utc>) {
         let source = if self.held.folder.is_some() { "machine" } else { "program" };
         telemetry.zone_rules.clear();
@@ -114,7 +115,7 @@ impl ZoneWatch {
         telemetry.zone_rules_age_seconds.set((now - self.held.since).num_seconds().max(0));
     }
 
-    /// Looks for newer rules once an hour. True if others hold from now on.
+    /// Looks for newer rules once an hour. Returns true if others are in force from now on.
     pub fn turn(&mut self, now: DateTime<Utc>) -> Result<bool, jiff::Error> {
         if now < self.next {
             return Ok(false);

@@ -1,24 +1,24 @@
-//! Which alerts a component calls for, given what was raised before.
+//! Decides which alerts a component calls for, given what was raised before.
 //!
 //! One alert stands for one trouble of one component: an outage, a budget that
-//! runs out, a certificate that ends. It is named after the moment at which the
-//! trouble began, so that whoever asks again, even after a restart, finds the
-//! same one. Its stage only rises, and what nobody knows changes nothing.
+//! runs out, a certificate that expires. It is named after the moment at which the
+//! trouble began, so that it is the same alert even after a restart. Its stage only
+//! rises, and a state that is not known changes nothing.
 
 use super::{AlertKey, AlertKind, Closing, Raised, Stage};
 
 /// How a trouble stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// There is none, or no more.
+    /// There is none, or none any more.
     Over,
-    /// Nobody can say, or it is told with another: what was raised stays as it is, and nothing new is.
+    /// It is not known, or told with another: what was raised stays as it is, and nothing new is raised.
     Unsaid,
     /// It calls for an alert at this stage.
     At(Stage),
 }
 
-/// What to do about it.
+/// What to do about a trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     Keep,
@@ -30,7 +30,7 @@ pub enum Decision {
     Resolve,
 }
 
-/// What to do about a trouble that stands like this, given what was `raised` of it before.
+/// Decides what to do about a trouble with this `standing`, given what was `raised` before.
 pub fn decide(standing: Standing, raised: Option<&Raised>) -> Decision {
     match (standing, raised) {
         (Standing::Unsaid, _) | (Standing::Over, None | Some(Raised { resolved_as: Some(_), .. })) => Decision::Keep,
@@ -39,32 +39,32 @@ pub fn decide(standing: Standing, raised: Option<&Raised>) -> Decision {
         (Standing::At(stage), Some(raised)) => match raised.resolved_as {
             None if stage > raised.stage => Decision::Raise { stage, episode: raised.episode },
             Some(Closing::ByHand) if stage > raised.stage => Decision::Raise { stage, episode: raised.episode + 1 },
-            // Who said that it is over is not told of the same again.
+            // After somebody resolved it, the same is not told again.
             None | Some(Closing::ByHand) => Decision::Keep,
             Some(_) => Decision::Raise { stage, episode: raised.episode + 1 },
         },
     }
 }
 
-/// Whether what began at `began` is the trouble that was named after `cycle`, both in seconds: one that turns out to have
+/// Whether a trouble that began at `began` is the one named after `cycle`, both in seconds. One that turns out to have
 /// begun earlier is still the same.
 pub fn is_same(began: u32, cycle: u32) -> bool {
     began <= cycle
 }
 
-/// What the budget alert of a component's promise number `nth` is named after, if it is about the period that began at
-/// `began`. A component may have several promises, and some of their periods begin together. They begin with a minute, so that
-/// its seconds tell the promises apart.
+/// Returns what the budget alert of a component's promise number `nth` is named after, for the period that began at
+/// `began`. A component may have several promises with periods that begin together. They begin on a full minute, so the
+/// seconds can tell the promises apart.
 pub fn promise_cycle(began: u32, nth: u32) -> u32 {
     began - began % 60 + nth
 }
 
-/// Which promise of its component a budget alert is about.
+/// Returns which promise of its component a budget alert is about.
 pub fn promise_of(key: &AlertKey) -> Option<u32> {
     (key.kind == AlertKind::Budget).then_some(key.cycle % 60)
 }
 
-/// Whether both are about the same kind of trouble of one component, or of one promise about it.
+/// Whether both alerts of one component are about the same kind of trouble, and about the same promise.
 pub fn are_of_one_kind(one: &AlertKey, other: &AlertKey) -> bool {
     one.kind == other.kind && promise_of(one) == promise_of(other)
 }

@@ -1,9 +1,9 @@
-//! Whom an alert goes to: the people round a ticket, step by step.
+//! Whom an alert goes to: the people around a ticket, step by step.
 //!
-//! SuperOps already knows the technician, that person's manager, the group and
-//! the client's account manager. A step names some of them; this finds who
-//! they are for one ticket, and how each can be reached. A ticket that nobody
-//! owns, or only somebody who has left, goes to its group.
+//! SuperOps already knows the technician, that person's manager, the group and the
+//! client's account manager. A step names some of them; this module finds out who
+//! they are for one ticket and how each can be reached. A ticket without an owner,
+//! or whose owner has left, goes to its group.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,31 +20,31 @@ use crate::ticket::{Directory, Named, Technician};
 /// One step of the escalation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// Wall time after the alert was raised (or rose to a higher stage).
+    /// Wall time after the alert was raised or rose to a higher stage.
     pub after: TimeDelta,
     pub notify: Vec<Target>,
-    /// Empty: email for a warning; email, push, SMS and a call for a breach.
+    /// Empty means email for a warning; email, push, SMS and a call for a breach.
     pub channels: Vec<ChannelKind>,
-    /// What changes on the ticket, for tenants that allow it.
+    /// What it changes on the ticket, for tenants that allow it.
     pub change: TicketChange,
 }
 
-/// Who is meant by a step.
+/// Somebody or something that a step notifies.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Target {
     Technician,
     Manager,
     Group,
     AccountManager,
-    /// Whoever is on call in the rotation of this name when the step fires.
+    /// The person who is on call in this rotation when the step runs.
     OnCall(String),
     Email(String),
     Sms(String),
-    /// The phone with this number, which rings.
+    /// A call to the phone with this number.
     Call(String),
-    /// Whoever has subscribed to this topic.
+    /// Everybody who has subscribed to this topic.
     Ntfy(String),
-    /// The channel of this name, or the one that the configuration gives.
+    /// The channel with this name, or the configured one.
     Slack(Option<String>),
     Teams,
     PagerDuty,
@@ -52,7 +52,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// The channel that this target itself is, if it is no person.
+    /// Returns the channel that this target is, if it is a system rather than a person.
     pub fn system(&self) -> Option<ChannelKind> {
         match self {
             Self::Slack(_) => Some(ChannelKind::Slack),
@@ -63,7 +63,7 @@ impl Target {
         }
     }
 
-    /// The only channel by which it is told; none of people, who have several.
+    /// Returns the only channel that reaches it; none for people, who have several.
     pub fn channel(&self) -> Option<ChannelKind> {
         match self {
             Self::Email(_) => Some(ChannelKind::Email),
@@ -74,7 +74,7 @@ impl Target {
         }
     }
 
-    /// Who it is whatever the ticket; none if that depends on the ticket or the hour.
+    /// Returns the recipient that this target always means; none if that depends on the ticket or the hour.
     pub fn by_itself(&self) -> Option<Recipient> {
         match self {
             Self::Email(address) => Some(Recipient { email: Some(address.clone()), ..Recipient::fixed(address) }),
@@ -93,12 +93,12 @@ impl Target {
         }
     }
 
-    /// Whether it depends on who owns the ticket, on its group, or on its client.
+    /// Whether it depends on the owner of the ticket, its group or its client.
     pub fn is_of_owner(&self) -> bool {
         matches!(self, Self::Technician | Self::Manager | Self::Group | Self::AccountManager)
     }
 
-    /// The target that stands for all of `channel`, if no person is at its end.
+    /// Returns the target for all of `channel`, if a system listens there.
     pub fn of_system(channel: ChannelKind) -> Option<Self> {
         match channel {
             ChannelKind::Slack => Some(Self::Slack(None)),
@@ -111,7 +111,7 @@ impl Target {
 }
 
 impl fmt::Debug for Target {
-    /// Without the address or number: people's own do not belong in logs.
+    /// Leaves out the address or number: personal data does not belong in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Technician => "Technician",
@@ -147,12 +147,12 @@ pub enum ChannelKind {
 }
 
 impl ChannelKind {
-    /// Every way there is, the quietest first.
+    /// All channels, the quietest first.
     pub const ALL: [Self; 8] =
         [Self::Email, Self::Ntfy, Self::Sms, Self::Voice, Self::Slack, Self::Teams, Self::PagerDuty, Self::Webhook];
 
-    /// Whether a system listens there rather than one person: it follows an alert to its end, and no caps or quiet
-    /// hours of people hold for it.
+    /// Whether a system listens there rather than one person. A system follows an alert to its end, and caps and quiet
+    /// hours of people do not apply to it.
     pub fn is_system(self) -> bool {
         match self {
             Self::Email | Self::Ntfy | Self::Sms | Self::Voice => false,
@@ -160,7 +160,7 @@ impl ChannelKind {
         }
     }
 
-    /// The name used in the configuration, in logs and in metrics.
+    /// Returns the name used in the configuration, in logs and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Email => "email",
@@ -174,7 +174,7 @@ impl ChannelKind {
         }
     }
 
-    /// What people call it.
+    /// Returns the name that people use.
     pub fn words(self) -> &'static str {
         match self {
             Self::Email => "email",
@@ -188,7 +188,7 @@ impl ChannelKind {
         }
     }
 
-    /// Who is told there, where nobody's name is known.
+    /// Returns what to call a recipient there whose name is not known.
     pub fn unnamed(self) -> &'static str {
         match self {
             Self::Ntfy => "a configured topic",
@@ -198,14 +198,14 @@ impl ChannelKind {
         }
     }
 
-    /// The reading of [`ChannelKind::as_str`].
+    /// Parses [`ChannelKind::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
-/// The steps that hold where none are configured: the people whom SuperOps knows, and from the first on each of
-/// `channels` at whose end a system listens.
+/// Returns the steps used if none are configured: the people whom SuperOps knows and, from the first step on, each of
+/// `channels` where a system listens.
 pub fn default_steps(channels: &[ChannelKind]) -> Vec<Step> {
     let step = |minutes, target| Step {
         after: TimeDelta::minutes(minutes),
@@ -219,8 +219,8 @@ pub fn default_steps(channels: &[ChannelKind]) -> Vec<Step> {
 }
 
 impl Step {
-    /// The channels that this step asks for at `stage`. What interrupts people is
-    /// kept for a breach, unless told otherwise.
+    /// Returns the channels that this step asks for at `stage`. Channels that interrupt
+    /// people are kept for a breach, unless configured otherwise.
     pub fn channels_at(&self, stage: Stage) -> &[ChannelKind] {
         match self.channels.as_slice() {
             [] => Self::default_channels(stage),
@@ -228,13 +228,13 @@ impl Step {
         }
     }
 
-    /// Whether `channel` may be used at `stage`, be it in place of another: a phone rings for a breach, and for nothing
-    /// else unless this step names calls.
+    /// Whether `channel` may be used at `stage`, even in place of another: a phone rings only for a breach, unless this
+    /// step names calls.
     pub fn may_use(&self, channel: ChannelKind, stage: Stage) -> bool {
         channel != ChannelKind::Voice || stage == Stage::Breached || self.channels.contains(&channel)
     }
 
-    /// What a step asks for that names no channels, as far as they are set up.
+    /// Returns the channels of a step that names none, as far as they are set up.
     pub fn default_channels(stage: Stage) -> &'static [ChannelKind] {
         match stage {
             Stage::Breached => &[ChannelKind::Email, ChannelKind::Ntfy, ChannelKind::Sms, ChannelKind::Voice],
@@ -243,22 +243,22 @@ impl Step {
     }
 }
 
-/// Somebody to tell, and why them.
+/// Somebody to tell, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
-    /// A SuperOps user's id, or the address itself. Tells two people apart; never logged.
+    /// A SuperOps user's id, or the address itself. It tells people apart and is never logged.
     pub id: String,
     pub name: Option<String>,
     pub email: Option<String>,
-    /// The number that is texted.
+    /// The number for text messages.
     pub phone: Option<String>,
-    /// The number that is called: of people the same, unless a step names one of the two.
+    /// The number to call: for people the same, unless a step names one of the two.
     pub call: Option<String>,
-    /// Where pushes to this person's devices go. SuperOps does not know it; the configuration does.
+    /// The topic for pushes to this person's devices. It comes from the configuration: SuperOps does not know it.
     pub topic: Option<String>,
-    /// The channel that is itself what a step names; `id` is then its address: `slack`, `slack:#sla`, `pagerduty`.
+    /// The channel, if a step names a channel itself; `id` is then its address: `slack`, `slack:#sla`, `pagerduty`.
     pub system: Option<ChannelKind>,
-    /// Why this person hears of it, to be read by them: "you own this ticket".
+    /// Why this person hears of it, in words for them: "you own this ticket".
     pub because: String,
 }
 
@@ -283,7 +283,7 @@ impl Recipient {
         Self { system: Some(kind), because, ..Self::fixed(&id) }
     }
 
-    /// What a step names by its address; how that is reached is yet to be said.
+    /// Returns a recipient named by its address; the caller adds how it is reached.
     fn fixed(id: &str) -> Self {
         Self {
             id: id.to_owned(),
@@ -297,13 +297,13 @@ impl Recipient {
         }
     }
 
-    /// Who it is, whatever the tenant and the channel; none: no person.
+    /// Returns a key for the person across tenants and channels; none if it is not a person.
     pub fn person_key(&self) -> Option<String> {
         let known = self.email.as_ref().map(|email| email.trim().to_lowercase()).or_else(|| self.phone.clone());
         known.filter(|_| self.system.is_none())
     }
 
-    /// Where `channel` reaches this person.
+    /// Returns the address at which `channel` reaches this person.
     pub fn address(&self, channel: ChannelKind) -> Option<&str> {
         match channel {
             ChannelKind::Email => self.email.as_deref(),
@@ -315,15 +315,15 @@ impl Recipient {
     }
 }
 
-/// Who is meant by `targets` for `subject`, each person once, in order. `duty` says who is on call.
+/// Returns whom `targets` mean for `subject`, each person once, in order. `duty` says who is on call.
 pub fn recipients(targets: &[Target], subject: Subject<'_>, people: &Directory, duty: &Duty) -> Vec<Recipient> {
     let mut seen = BTreeSet::new();
     let found = targets.iter().flat_map(|target| of_target(target, subject, people, duty));
     found.filter(|recipient| seen.insert(recipient.id.clone())).collect()
 }
 
-/// Who answers for a desk where no ticket says whom to ask: those who manage somebody; else the account managers; else
-/// everybody.
+/// Returns who is responsible for a desk if no ticket says whom to ask: people who manage somebody, else the account
+/// managers, else everybody.
 pub fn chiefs(people: &Directory) -> Vec<Recipient> {
     let managers = people.technicians.values().filter_map(|person| person.manager.as_ref());
     let managers = known(managers, people, "you manage people of this desk");
@@ -339,7 +339,7 @@ pub fn chiefs(people: &Directory) -> Vec<Recipient> {
     everybody.map(|person| Recipient::person(person, "you work at this desk".to_owned())).collect()
 }
 
-/// Each of `named` once whom SuperOps still has.
+/// Returns each of `named` once, if SuperOps still has them.
 fn known<'a>(named: impl Iterator<Item = &'a Named>, people: &Directory, because: &str) -> Vec<Recipient> {
     let ids: BTreeSet<_> = named.map(|named| &named.id).collect();
     let found = ids.into_iter().filter_map(|id| people.technicians.get(id));
@@ -367,7 +367,7 @@ fn of_target(target: &Target, subject: Subject<'_>, people: &Directory, duty: &D
     }
 }
 
-/// Who owns `subject`; none as well if SuperOps does not have that person any more.
+/// Returns who owns `subject`; none if nobody does, or if SuperOps no longer has that person.
 pub fn owner<'a>(subject: Subject<'_>, people: &'a Directory) -> Option<&'a Technician> {
     subject.owner.and_then(|named| people.technicians.get(&named.id))
 }

@@ -1,10 +1,10 @@
 //! What people do to an alert, and what follows from it.
 //!
-//! An acknowledgement or a snooze holds the escalation still. It ends when its
-//! time is up and nothing happened on the ticket meanwhile, or when the danger
-//! rises to a higher stage; then the escalation goes on. What was resolved by
-//! hand stays resolved for the same due time and stage. Nothing here reads the
-//! time, a file or the network: the same input gives the same answer.
+//! An acknowledgement or a snooze stops the escalation. It ends when its time is
+//! up and nothing happened on the ticket meanwhile, or when the danger rises to a
+//! higher stage; then the escalation goes on. What was resolved by hand stays
+//! resolved for the same due time and stage. Nothing here reads the time, a file
+//! or the network: the same input gives the same answer.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -16,15 +16,15 @@ use super::{AlertKey, Closing, Raised, Stage};
 use crate::ticket::watch::Watched;
 use crate::ticket::{Directory, Named};
 
-/// How long an acknowledged breach may rest where nothing else is configured.
+/// How long an acknowledged breach may rest unless configured otherwise.
 pub const ACK_EXPIRES: TimeDelta = TimeDelta::minutes(30);
-/// An alert all of whose messages were refused is said again after this at the earliest, and after [`REPEATED_EVERY`] at
-/// the latest: the longer it lasts, the more seldom.
+/// The shortest time after which an alert is told again if all its messages were refused. It grows with the age of the
+/// alert, up to [`REPEATED_EVERY`].
 const REFUSED_AGAIN: TimeDelta = TimeDelta::minutes(5);
-/// Once one of its acknowledgements has run out, an alert is told again at most this often.
+/// How often at most an alert is told again once one of its acknowledgements has run out.
 const REPEATED_EVERY: TimeDelta = TimeDelta::hours(1);
 
-/// An alert as it is remembered.
+/// An alert as it is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertRow {
     pub key: AlertKey,
@@ -34,19 +34,19 @@ pub struct AlertRow {
     pub changed_at: DateTime<Utc>,
     /// The next step to run, from 0.
     pub step: u32,
-    /// None: no step is left, or somebody holds the alert.
+    /// None if no step is left or somebody holds the alert.
     pub next_step_at: Option<DateTime<Utc>>,
     /// Rises with each change that makes older notifications void.
     pub generation: u32,
-    /// False: known of when first seen, and told only in the digest.
+    /// False if it was already known when first seen, and so told only in the digest.
     pub told: bool,
     /// The name of the escalation that it follows.
     pub escalation: String,
-    /// How long an acknowledgement lasts once it is breached.
+    /// How long an acknowledgement of a breach lasts.
     pub ack_expires: TimeDelta,
-    /// For whom its steps were run last; none: not known any more.
+    /// Who had it when its steps last ran; none if that is no longer known.
     pub asked: Option<Asked>,
-    /// Nobody is told before then: a silence or a maintenance window lies over it.
+    /// Until when a silence or a maintenance window covers it, so that nobody is told.
     pub covered_until: Option<DateTime<Utc>>,
     /// What people did about it.
     pub life: Life,
@@ -62,21 +62,21 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Who has `subject`; an owner who is not among the `people` is none.
+    /// Returns who has `subject`; an owner who is not among `people` does not count.
     pub fn of(subject: Subject<'_>, people: &Directory) -> Self {
         let technician = subject.owner.cloned().filter(|_| owner(subject, people).is_some());
         Self { technician, group: subject.group.cloned(), client: subject.client.cloned() }
     }
 
-    /// Whether others have `subject` now. That its owner is not listed at this moment changes nothing, since lists come
-    /// in parts; that a new one is listed at last does.
+    /// Whether others have `subject` now. An owner who is not listed at the moment is no change, since lists come in
+    /// parts; a new owner who is listed at last is one.
     pub fn differs(&self, subject: Subject<'_>, people: &Directory) -> bool {
         let now = Self::of(subject, people);
         let is_owners = self.technician.as_ref() == subject.owner || self.technician == now.technician;
         self.group != now.group || self.client != now.client || !is_owners
     }
 
-    /// `subject` as it was when these had it.
+    /// Returns `subject` as it was when these people had it.
     pub fn had<'a>(&'a self, subject: Subject<'a>) -> Subject<'a> {
         let Self { technician, group, client } = self;
         Subject { owner: technician.as_ref(), group: group.as_ref(), client: client.as_ref(), ..subject }
@@ -88,35 +88,35 @@ impl Asked {
 pub struct Life {
     /// The last acknowledgement or snooze at this stage.
     pub hold: Option<Hold>,
-    /// The next step is told even to those who were told before.
+    /// Whether the next step is told even to people who were told before.
     pub again: bool,
-    /// The next step is told now, since a person wants it or the one before reached nobody: what it says waits for no company.
+    /// Whether the next step is told now, without waiting to be bundled: a person wants it, or the last reached nobody.
     pub hurried: bool,
     /// The tenant's number of the last human act on this alert.
     pub acts: i64,
 }
 
-/// Somebody's word that the alert may rest for a while.
+/// Somebody's decision that the alert may rest for a while.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hold {
     pub kind: HoldKind,
     pub by: String,
     pub how: How,
     pub at: DateTime<Utc>,
-    /// None: until the stage rises.
+    /// None means until the stage rises.
     pub until: Option<DateTime<Utc>>,
-    /// It has run out: kept, so that the next to be told hear of it.
+    /// Whether it has run out. It is kept so that the next people told hear of it.
     pub over: bool,
 }
 
-/// Whether somebody works on it, or only wants to hear of it later.
+/// Whether somebody works on it or only wants to hear of it later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HoldKind {
     Acknowledged,
     Snoozed,
 }
 
-/// By which way a person acted.
+/// The way in which a person acted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum How {
@@ -132,11 +132,11 @@ pub enum How {
 }
 
 impl How {
-    /// All there are.
+    /// All the ways.
     pub const ALL: [Self; 8] =
         [Self::Api, Self::Page, Self::Link, Self::Sms, Self::Voice, Self::Slack, Self::PagerDuty, Self::CommandLine];
 
-    /// The name used in the store and in the API.
+    /// Returns the name used in the store and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Api => "api",
@@ -150,12 +150,12 @@ impl How {
         }
     }
 
-    /// The reading of [`How::as_str`].
+    /// Parses [`How::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|how| how.as_str() == text)
     }
 
-    /// As it follows "acknowledged".
+    /// Returns the words that follow "acknowledged".
     pub fn words(self) -> &'static str {
         match self {
             Self::Api => "through the API",
@@ -170,13 +170,13 @@ impl How {
     }
 }
 
-/// Who acts, and by which way.
+/// Who acts, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Actor {
-    /// A person's name, or that of a token. Shown to people.
+    /// The name of a person or a token. Shown to people.
     pub name: String,
     pub how: How,
-    /// From where, for the audit log: an address, or the way itself.
+    /// Where from, for the audit log: an address, or the way itself.
     pub origin: String,
     /// What the person says about it, for the audit log.
     pub note: Option<String>,
@@ -185,18 +185,18 @@ pub struct Actor {
 /// What a person may do to an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Works on it: nobody else need be told, for a while.
+    /// The person works on it: nobody else need be told for a while.
     Acknowledge,
-    /// Wants to be told again then.
+    /// The person wants to be told again then.
     Snooze { until: DateTime<Utc> },
-    /// Says that it is over.
+    /// The person says that it is over.
     Resolve,
-    /// Wants the next step to be told now.
+    /// The person wants the next step to be told now.
     Escalate,
 }
 
 impl Act {
-    /// What was done, in the past: for the audit log.
+    /// Returns the verb in the past tense, for the audit log.
     pub fn words(self) -> &'static str {
         match self {
             Self::Acknowledge => "acknowledged",
@@ -207,7 +207,7 @@ impl Act {
     }
 }
 
-/// Where an alert stands in its life.
+/// The state of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -218,7 +218,7 @@ pub enum State {
 }
 
 impl State {
-    /// The name used in the API.
+    /// Returns the name used in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -230,19 +230,19 @@ impl State {
 }
 
 impl Life {
-    /// The acknowledgement or snooze that holds now.
+    /// Returns the acknowledgement or snooze that holds now.
     pub fn held(&self) -> Option<&Hold> {
         self.hold.as_ref().filter(|hold| !hold.over)
     }
 
-    /// At a new stage everybody starts anew; the count of acts goes on.
+    /// Returns a fresh life for a new stage; only the count of acts goes on.
     pub fn anew(&self) -> Self {
         Self { acts: self.acts, ..Self::default() }
     }
 }
 
 impl AlertRow {
-    /// Where it stands in its life.
+    /// Returns its state.
     pub fn state(&self) -> State {
         match (self.raised.resolved_as, self.life.held()) {
             (Some(_), _) => State::Resolved,
@@ -252,7 +252,7 @@ impl AlertRow {
         }
     }
 
-    /// When it changes next by the passing of time: a step is due, or a hold runs out.
+    /// Returns when it changes next by the passing of time: a step is due, or a hold runs out.
     pub fn wakes_at(&self) -> Option<DateTime<Utc>> {
         match self.life.held() {
             _ if self.raised.resolved_as.is_some() => None,
@@ -261,7 +261,7 @@ impl AlertRow {
         }
     }
 
-    /// What `act` makes of it. None if it changes nothing: a repeat, or the alert is over.
+    /// Returns the alert after `act`. None if that changes nothing: a repeat, or the alert is over.
     pub fn after(&self, act: Act, actor: &Actor, now: DateTime<Utc>) -> Option<Self> {
         let state = self.state();
         match act {
@@ -276,16 +276,16 @@ impl AlertRow {
         }
     }
 
-    /// Closed as `closing`; its waiting steps are void.
+    /// Returns the alert closed as `closing`; its waiting steps are void.
     pub fn closed(&self, closing: Closing, now: DateTime<Utc>) -> Self {
         let raised = Raised { resolved_as: Some(closing), ..self.raised };
         Self { raised, changed_at: now, generation: self.generation + 1, next_step_at: None, ..self.clone() }
     }
 
-    /// What becomes of it when its hold's time is up. None if it is not, or nobody holds it.
+    /// Returns the alert after its hold has run out. None if it has not, or nobody holds it.
     ///
     /// A ticket on which something happened meanwhile is being worked on: its
-    /// acknowledgement lasts as long again, from that moment.
+    /// acknowledgement lasts as long again from that moment.
     pub fn after_hold(&self, moved_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<Self> {
         let hold = self.life.held().filter(|hold| hold.until.is_some_and(|until| until <= now))?;
         let moved = moved_at.filter(|at| hold.kind == HoldKind::Acknowledged && *at > hold.at && *at <= now);
@@ -293,15 +293,15 @@ impl AlertRow {
             let hold = Hold { until: Some(until), ..hold.clone() };
             return Some(Self { life: Life { hold: Some(hold), ..self.life.clone() }, ..self.clone() });
         }
-        // Who snoozed wants to be told again: the step that was told last is the one to run.
+        // A person who snoozed wants to be told again, so the last step runs once more.
         let step = if hold.kind == HoldKind::Snoozed { self.step.saturating_sub(1) } else { self.step };
         let life = Life { hold: Some(Hold { over: true, ..hold.clone() }), again: true, ..self.life };
         let (next_step_at, generation) = (Some(now), self.generation + 1);
         Some(Self { life, step, next_step_at, generation, told: true, changed_at: now, ..self.clone() })
     }
 
-    /// What becomes of it when all that was said of it came to nothing: it starts over with its first step after a while,
-    /// in an episode of its own, so that nobody counts as told. None while a step is left, or somebody holds it.
+    /// Returns the alert after none of its messages got through: it starts over with its first step after a while, in a
+    /// new episode, so that nobody counts as told. None while a step is left or somebody holds it.
     pub fn started_over(&self, now: DateTime<Utc>) -> Option<Self> {
         let is_left = self.state() == State::Open && self.told && self.step > 0 && self.next_step_at.is_none();
         let after = (now - self.changed_at).clamp(REFUSED_AGAIN, REPEATED_EVERY);
@@ -310,9 +310,9 @@ impl AlertRow {
         is_left.then(|| Self { raised, step: 0, next_step_at, generation, ..self.clone() })
     }
 
-    /// An acknowledged warning rests until the breach; a breach must not rest unattended for ever.
+    /// Returns when an acknowledgement runs out. A warning rests until the breach; a breach must not rest forever.
     fn ack_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        // Who let one run out was told again, and is not told so more often than this.
+        // After one has run out, people were told again and are not told more often than this.
         let ran_out = self.life.hold.as_ref().is_some_and(|hold| hold.over && hold.kind == HoldKind::Acknowledged);
         let rests = if ran_out { self.ack_expires.max(REPEATED_EVERY) } else { self.ack_expires };
         (self.raised.stage == Stage::Breached && self.told).then(|| now + rests)
@@ -329,19 +329,19 @@ impl AlertRow {
     }
 
     fn hurried(&self, now: DateTime<Utc>) -> Self {
-        // With a step to wait for it is only brought forward. Else those who were told before are told again.
+        // A waiting step is only brought forward. Without one, people who were told before are told again.
         let again = self.life.again || self.next_step_at.is_none();
         let life = Life { hold: None, again, hurried: true, ..self.life };
-        // What is told again is something new to tell, each time.
+        // Each repeat is a new notification.
         let generation = self.generation + u32::from(again);
         Self { life, generation, next_step_at: Some(now), told: true, changed_at: now, ..self.clone() }
     }
 }
 
-/// When something last happened on a ticket: a reply, a change of status, an edit or a worklog. What we wrote on it
+/// Returns when something last happened on a ticket: a reply, a change of status, an edit or a worklog. What we wrote
 /// ourselves, `own`, is no sign of work.
 pub fn last_moved(watched: &Watched, own: &[OwnTouch]) -> Option<DateTime<Utc>> {
-    // The earliest it can have been: what may have happened before is no sign of work.
+    // The earliest possible moment: a change that may lie before the hold is no sign of work.
     let status = watched.status_since.map(|since| since.earliest);
     let ticket = &watched.ticket;
     [touched_by_others(ticket.updated_at, own), ticket.first_response.met_at, status, watched.replied_at]

@@ -1,10 +1,10 @@
-//! How much is said at once, and what has to wait.
+//! Limits how much people are sent at once, and decides what has to wait.
 //!
-//! Somebody with forty messages in a minute reads none of them. So what waits
-//! for one person on one channel goes out as one message once it is many, only
-//! so many go to one address in a while, and by night most of it waits for the
-//! morning. Nothing is ever dropped: each row is sent by itself, sent together
-//! with others, held until an instant that is named, or said by another channel.
+//! Somebody with forty messages in a minute reads none of them. So several rows
+//! that wait for one person on one channel go out as one message, the messages to
+//! one address are capped, and at night most of them wait for the morning. Nothing
+//! is ever dropped: each row is sent by itself, sent together with others, held
+//! until a given instant, or sent by another channel.
 
 mod caps;
 mod pace;
@@ -24,28 +24,28 @@ pub use self::pace::{Heard, Night, Pace, is_urgent, most_urgent, place};
 pub use self::personal::{ChannelChoice, Daily, People, Personal, Rule as PersonalRule};
 pub use self::quiet::{Hours, QuietHours};
 
-/// What is allowed, for all recipients alike.
+/// The limits, the same for all recipients.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
     /// None: people are told at any hour.
     pub quiet: Option<QuietHours>,
-    /// None: everything is said by itself and at once.
+    /// None: everything is sent by itself and at once.
     pub pace: Option<Pace>,
-    /// When only a breach of the most urgent priorities is said by text message; none: any hour is as good.
+    /// When only breaches of the most urgent priorities go by text message or call; none: never.
     pub night: Option<Night>,
-    /// The most urgent priorities; none named: the first two of each tenant.
+    /// The most urgent priorities; empty: the two most urgent ones of each tenant.
     pub urgent: Vec<String>,
-    /// How many messages one address may get. A channel that is not named has no cap.
+    /// How many messages one address may get. A channel not listed has no cap.
     pub caps: BTreeMap<ChannelKind, Vec<Cap>>,
     /// How many text messages a tenant may send in any 24 hours.
     pub sms_per_day: Option<u32>,
-    /// From so many rows on that wait at once for one person on one channel, they are one message.
+    /// From how many rows on, waiting at once for one person on one channel, they become one message.
     pub bundle_from: usize,
-    /// What single people have asked for.
+    /// The personal rules.
     pub people: People,
 }
 
-/// Two that are said at once are one message; where each is to be said by itself, only a storm is.
+/// The usual `bundle_from`: any two rows sent at once are one message. With [`Rules::singly`], only a storm is.
 pub const TOGETHER_FROM: usize = 2;
 pub const STORM_FROM: usize = 4;
 
@@ -59,7 +59,7 @@ impl Default for Rules {
             urgent: Vec::new(),
             caps: BTreeMap::from([
                 (ChannelKind::Sms, vec![cap(1, 1), cap(5, 15), cap(11, 60), cap(21, 180)]),
-                // A call takes a minute or two, and nobody is to be rung up while on the phone with us.
+                // A call takes a minute or two, and nobody should be called while on the phone with us.
                 (ChannelKind::Voice, vec![cap(1, 3), cap(3, 15), cap(8, 180)]),
             ]),
             sms_per_day: Some(200),
@@ -70,79 +70,79 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// Each message by itself and at once, but for storms.
+    /// Returns rules by which each message goes by itself and at once, except in a storm.
     pub fn singly() -> Self {
         Self { pace: None, bundle_from: STORM_FROM, ..Self::default() }
     }
 
-    /// The caps of one address on `channel`.
+    /// Returns the caps of one address on `channel`.
     pub fn caps_of(&self, channel: ChannelKind) -> &[Cap] {
         self.caps.get(&channel).map_or(&[], Vec::as_slice)
     }
 
-    /// What somebody has asked for, by [`crate::alert::escalation::Recipient::person_key`], or that and a word more, which
-    /// tells those apart who share it.
+    /// Returns a person's rules, by [`crate::alert::escalation::Recipient::person_key`]. The key may be followed by a
+    /// word that tells people apart who share it.
     pub fn personal(&self, person: Option<&str>) -> Option<&Personal> {
         self.people.get(person?.split(' ').next()?).map(|personal| &**personal)
     }
 
-    /// How `recipient` wants to be told of `stage`.
+    /// Returns how `recipient` wants to be told of `stage`.
     pub fn wish(&self, recipient: &Recipient, stage: Stage, now: DateTime<Utc>) -> ChannelChoice<'_> {
         let personal = self.personal(recipient.person_key().as_deref());
         personal.map_or(ChannelChoice::None, |personal| personal.wish(stage, now))
     }
 
-    /// The budget of a tenant's messages on `channel`, counted like a cap.
+    /// Returns the budget of a tenant's messages on `channel`, counted like a cap.
     pub fn budget_of(&self, channel: ChannelKind) -> Option<Cap> {
         let most = self.sms_per_day.filter(|_| channel == ChannelKind::Sms)?;
         Some(Cap { most, within: TimeDelta::days(1) })
     }
 }
 
-/// What a row in the outbox is.
+/// What a row in the outbox is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Alert(Stage),
     Recovery,
-    /// What is many already: it is never put together with others.
+    /// Already many in one message: it is never bundled with others.
     Digest,
-    /// To somebody who has subscribed to a status page: it goes by itself, behind everything else.
+    /// For a subscriber to a status page: it goes by itself, after everything else.
     Update,
-    /// About the watch itself: while it is blind, nothing else can be believed. It never waits.
+    /// About the watch itself. It never waits: while the watch is blind, nothing else can be trusted.
     Watch,
 }
 
-/// A row that waits to be said.
+/// A row that waits to be sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Waiting<'a> {
     pub kind: Kind,
     /// The ticket's priority, as SuperOps names it.
     pub priority: Option<&'a str>,
-    /// Whether it was held before: what waited together is said together.
+    /// Whether it was held before: rows that waited together are sent together.
     pub was_held: bool,
     /// Whether another channel reaches this person.
     pub has_fallback: bool,
-    /// The step that says it, from 0: those after the first speak of what nobody took on.
+    /// The step it belongs to, from 0: steps after the first are about alerts that nobody took on.
     pub step: u32,
-    /// When it came to wait.
+    /// When it began to wait.
     pub since: DateTime<Utc>,
     /// When the clock it is about is due.
     pub due: Option<DateTime<Utc>>,
-    /// Whether something was said of its alert before: to this person, or on a later step to anybody.
+    /// Whether its alert was told before: to this person or, on a later step, to anybody.
     pub is_known: bool,
     /// Whether this person was told of its alert before.
     pub is_repeat: bool,
-    /// Whether it is a mail, and a text message tells this person the same.
+    /// Whether it is an email and a text message tells this person the same.
     pub is_texted: bool,
-    /// Whether another channel tells this person the same by now.
+    /// Whether another channel has begun to tell this person the same.
     pub is_begun: bool,
-    /// Whether its ticket is of one of the most urgent priorities.
+    /// Whether its ticket has one of the most urgent priorities.
     pub is_urgent: bool,
-    /// Whether it changes what this person is doing, or somebody asked for it to be said now.
+    /// Whether it changes what this person is doing, or somebody asked for it to be sent now.
     pub is_timely: bool,
-    /// Where this person is; none: not known.
+    /// The time zone of this person; none if that is not known.
     pub zone: Option<Tz>,
-    /// Who it is; none: no single person.
+    /// The key of the person; none if it is not for a single person.
     pub person: Option<&'a str>,
 }
 
@@ -150,18 +150,18 @@ pub struct Waiting<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HeldBy {
     QuietHours,
-    /// It waits for company.
+    /// It waits to be sent with others.
     Pace,
     /// It would wake somebody.
     Night,
     Cap,
     Budget,
-    /// Its reader has asked for it.
+    /// Its reader asked for that.
     Person,
 }
 
 impl HeldBy {
-    /// The name used in the store and in the API.
+    /// Returns the name used in the store and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::QuietHours => "quiet_hours",
@@ -174,27 +174,27 @@ impl HeldBy {
     }
 }
 
-/// What becomes of a row now.
+/// What happens to a row now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
     /// It goes out by itself.
     Alone,
-    /// It goes out in one message with all others that are told so.
+    /// It goes out in one message with all others marked so.
     Together,
     Hold {
         until: DateTime<Utc>,
         by: HeldBy,
     },
-    /// The budget of this channel is used up, and another reaches this person.
+    /// The budget of this channel is used up, and another channel reaches this person.
     OtherChannel,
 }
 
 /// Decides about all `rows` that wait for one person at one address of `channel`, in their order.
 ///
-/// What a person has asked for and quiet hours go first, then the pace says whether anything is worth a message
-/// by now: then all that waits goes along with it. Storms are put together, then the caps say how
-/// many messages may go. An urgent row waits for a cap like any other: it says
-/// no more than the message before it, that the desk needs looking at.
+/// Personal rules and quiet hours come first. Then the pace says whether anything is worth a message by now;
+/// if so, everything that waits goes along. Storms are bundled, then the caps say how many messages may go. An
+/// urgent row waits for a cap like any other: it would only repeat the last message, that the desk needs
+/// attention.
 pub fn shape(
     rows: &[Waiting<'_>],
     channel: ChannelKind,
@@ -269,7 +269,7 @@ fn no_room(row: &Waiting<'_>, past: &Past<'_>, now: DateTime<Utc>) -> Dispositio
     }
 }
 
-/// What goes first when there is more to send than can be sent at once; the lowest before the others.
+/// Returns the order of sending when there is more to send than can be sent at once; the lowest goes first.
 pub fn rank(kind: Kind, first_of_client: bool) -> u8 {
     match kind {
         Kind::Watch => 0,

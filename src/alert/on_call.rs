@@ -1,11 +1,11 @@
 //! Who is on call: rotations of people, by turns, layers and overrides.
 //!
-//! A layer hands over at the same local hour the whole year: a week from
-//! Monday 09:00 ends on Monday 09:00, however long it was where the clocks
-//! changed. A handover in the hour that a change skips happens at the change;
-//! one in the hour that comes twice, the first time. A later layer wins over
-//! an earlier one while it holds, and an override wins over all layers.
-//! Nothing here reads the time: the same question gets the same answer.
+//! A layer hands over at the same local hour the whole year: a week from Monday
+//! 09:00 ends on Monday 09:00, however long it was if the clocks changed. A
+//! handover in an hour that a change skips happens at the change; one in an hour
+//! that comes twice happens the first time. A later layer wins over an earlier one
+//! while it holds, and an override wins over all layers. Nothing here reads the
+//! time: the same question gets the same answer.
 
 mod person;
 
@@ -19,14 +19,14 @@ use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset, TimeDelta, TimeZo
 
 pub use self::person::Person;
 
-/// Who takes calls, and when each hands over to the next.
+/// The people who take calls, and when each hands over to the next.
 #[derive(Clone, Debug)]
 pub struct Rotation {
     pub name: String,
-    /// The one tenant it is for; none: shared by all.
+    /// The tenant it is for; none if all share it.
     pub tenant: Option<TenantId>,
     pub timezone: Tz,
-    /// A later one wins over an earlier one while it holds.
+    /// A later layer wins over an earlier one while it holds.
     pub layers: Vec<Layer>,
 }
 
@@ -35,15 +35,15 @@ pub struct Rotation {
 pub struct Layer {
     /// At least one.
     pub people: Vec<Person>,
-    /// When the first turn begins, in the rotation's zone; the layer holds from then on.
+    /// When the first turn begins and the layer takes effect, in the rotation's zone.
     pub starts: NaiveDateTime,
-    /// The length of a turn, in hours of the local clock.
+    /// The length of a turn, in hours of local time.
     pub hours_a_turn: u32,
     /// When it holds; none: at all times.
     pub hours: Option<Arc<Calendar>>,
 }
 
-/// Somebody who stands in for whoever would be on call.
+/// A stand-in for the person who would be on call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Override {
     pub id: String,
@@ -53,7 +53,7 @@ pub struct Override {
     pub until: DateTime<Utc>,
 }
 
-/// What makes somebody be on call.
+/// What puts somebody on call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum By {
     /// The layer with this index.
@@ -62,7 +62,7 @@ pub enum By {
     Override(String),
 }
 
-/// One person's time on call without a break, from `from` up to `until`.
+/// One person's unbroken time on call, from `from` up to `until`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shift {
     pub person: Person,
@@ -74,7 +74,7 @@ pub struct Shift {
 /// Who is on call now, by the name of the rotation.
 pub type Duty = BTreeMap<String, Person>;
 
-/// Who is on call at `now` in those of `rotations` that are for `tenant`, or for all.
+/// Returns who is on call at `now` in those of `rotations` that are for `tenant` or for all.
 pub fn duty<'a>(
     rotations: impl IntoIterator<Item = &'a Rotation>,
     tenant: &TenantId,
@@ -85,10 +85,10 @@ pub fn duty<'a>(
     own.filter_map(|rotation| Some((rotation.name.clone(), rotation.who(overrides, now)?.person))).collect()
 }
 
-/// How far ahead a shift is looked for.
+/// How far ahead the next shift is searched for.
 const HORIZON: TimeDelta = TimeDelta::days(366);
 
-/// A turn or an override that holds at some moment; it may be broken by what wins over it.
+/// A turn or an override that holds at some moment; something that wins over it may interrupt it.
 #[derive(PartialEq, Eq)]
 struct Hold<'a> {
     person: &'a Person,
@@ -98,13 +98,13 @@ struct Hold<'a> {
 }
 
 impl Rotation {
-    /// Who is on call at `now`. Of two overrides, the one that comes later in `overrides` wins.
+    /// Returns who is on call at `now`. Of two overrides, the later one in `overrides` wins.
     pub fn who(&self, overrides: &[Override], now: DateTime<Utc>) -> Option<Shift> {
         let hold = self.hold_at(overrides, now)?;
         self.shifts(overrides, hold.from, hold.until).into_iter().find(|shift| shift.from <= now && now < shift.until)
     }
 
-    /// The first shift after the one that holds at `now`.
+    /// Returns the first shift after the one that holds at `now`.
     pub fn next(&self, overrides: &[Override], now: DateTime<Utc>) -> Option<Shift> {
         let mut at = self.who(overrides, now).map_or(now, |shift| shift.until);
         while at < now + HORIZON {
@@ -116,7 +116,7 @@ impl Rotation {
         None
     }
 
-    /// All shifts from `from` up to `until`, those at the ends cut off there.
+    /// Returns all shifts from `from` up to `until`, cut off at both ends.
     pub fn shifts(&self, overrides: &[Override], from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<Shift> {
         let mut shifts: Vec<Shift> = Vec::new();
         let mut before = None;
@@ -134,7 +134,7 @@ impl Rotation {
         shifts
     }
 
-    /// When nobody is on call, from `from` up to `until`.
+    /// Returns the times from `from` up to `until` when nobody is on call.
     pub fn gaps(
         &self,
         overrides: &[Override],
@@ -150,12 +150,12 @@ impl Rotation {
         gaps
     }
 
-    /// The instant that `local` means in the rotation's zone.
+    /// Returns the instant that `local` means in the rotation's zone.
     pub fn instant(&self, local: NaiveDateTime) -> DateTime<Utc> {
         handover(self.timezone, local)
     }
 
-    /// Everybody who can be on call by the layers, each once.
+    /// Returns everybody in the layers, each once.
     pub fn people(&self) -> Vec<&Person> {
         let mut people: Vec<&Person> = Vec::new();
         for person in self.layers.iter().flat_map(|layer| &layer.people) {
@@ -166,7 +166,7 @@ impl Rotation {
         people
     }
 
-    /// Calls `see` with every stretch of time in which nothing changes.
+    /// Calls `see` for every stretch of time in which nothing changes.
     fn walk<'a>(
         &'a self,
         overrides: &'a [Override],
@@ -194,7 +194,7 @@ impl Rotation {
         })
     }
 
-    /// When somebody else may be on call next: a handover, an opening or closing, an end of an override.
+    /// Returns when somebody else may be on call next: at a handover, an opening or closing, or an end of an override.
     fn change_after(&self, overrides: &[Override], at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let own = overrides.iter().filter(|one| one.rotation == self.name);
         let ends = own.flat_map(|one| [one.from, one.until]);
@@ -203,7 +203,7 @@ impl Rotation {
     }
 }
 
-/// One turn of a layer, whatever its hours.
+/// One turn of a layer, without regard to its hours.
 struct Turn {
     number: i64,
     from: DateTime<Utc>,
@@ -220,10 +220,10 @@ impl Layer {
         usize::try_from(number.rem_euclid(people)).ok().and_then(|index| self.people.get(index))
     }
 
-    /// The turn that holds at `at`; none before the first.
+    /// Returns the turn that holds at `at`; none before the first.
     fn turn_at(&self, zone: Tz, at: DateTime<Utc>) -> Option<Turn> {
         let elapsed = at.with_timezone(&zone).naive_local() - self.starts;
-        // Near a change of the clocks the local time alone may be off by some turns.
+        // Near a change of the clocks, local time alone may be off by a few turns.
         let mut number = elapsed.num_seconds().div_euclid(i64::from(self.hours_a_turn.max(1)) * 3600);
         while self.begin_of(zone, number + 1) <= at {
             number += 1;
@@ -250,7 +250,7 @@ impl Layer {
     }
 }
 
-/// The instant of a handover at `local`: the one that a change of the clocks skips happens at the change.
+/// Returns the instant of a handover at `local`; one that a change of the clocks skips happens at the change.
 fn handover(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
     match zone.from_local_datetime(&local) {
         MappedLocalTime::Single(at) | MappedLocalTime::Ambiguous(at, _) => at.to_utc(),

@@ -11,10 +11,10 @@ use super::escalation::{ChannelKind, Step};
 use super::subject::Subject;
 use crate::ticket::TenantId;
 
-/// The name of the escalation that holds where no other does.
+/// The name of the escalation that holds if no other does.
 pub const DEFAULT: &str = "default";
 
-/// Whom alerts go to, and which alerts.
+/// An escalation: which alerts it is for, and whom they go to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Escalation {
     pub name: String,
@@ -24,7 +24,7 @@ pub struct Escalation {
     pub steps: Vec<Step>,
 }
 
-/// Which alerts an escalation is for; what is none matches all. Names are compared without regard to case.
+/// Which alerts an escalation is for; none matches all. Names are compared without regard to case.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Which {
     pub tenant: Option<TenantId>,
@@ -35,8 +35,8 @@ pub struct Which {
 }
 
 impl Escalation {
-    /// Whether `step` may use `channel` at `stage`. A prediction is texted only by an escalation that names the stage: one
-    /// for all stages means its texts for what has happened or is about to.
+    /// Whether `step` may use `channel` at `stage`. Only an escalation that names the stage sends text messages for
+    /// predictions: one for all stages means its text messages for what has happened or is about to.
     pub fn may_use(&self, step: &Step, channel: ChannelKind, stage: Stage) -> bool {
         let quietly = stage == Stage::Predicted && self.which.stage != Some(Stage::Predicted);
         step.may_use(channel, stage) && !(quietly && channel == ChannelKind::Sms)
@@ -44,7 +44,7 @@ impl Escalation {
 }
 
 impl Which {
-    /// Whether an alert of `stage` about `subject` is meant.
+    /// Whether an alert of `stage` about `subject` matches.
     pub fn matches(&self, subject: Subject<'_>, stage: Stage) -> bool {
         let name = |wanted: &Option<String>, found: Option<&str>| {
             wanted.as_ref().is_none_or(|wanted| found.is_some_and(|found| same_name(wanted, found)))
@@ -56,7 +56,7 @@ impl Which {
             && name(&self.sla, subject.sla.map(|sla| sla.name.as_str()))
     }
 
-    /// Whether every alert that `other` means is meant here too.
+    /// Whether this matches every alert that `other` matches.
     pub fn covers(&self, other: &Self) -> bool {
         let wider = |a: &Option<String>, b: &Option<String>| match (a, b) {
             (None, _) => true,
@@ -70,7 +70,7 @@ impl Which {
             && wider(&self.sla, &other.sla)
     }
 
-    /// In words: `breached alerts of client Globex with priority High`.
+    /// Returns it in words: `breached alerts of client Globex with priority High`.
     pub fn words(&self) -> String {
         let stage = self.stage.map_or("all alerts".to_owned(), |stage| format!("{} alerts", stage.as_str()));
         let tenant = self.tenant.as_ref().map(|tenant| format!("of tenant {tenant}"));
@@ -81,7 +81,7 @@ impl Which {
     }
 }
 
-/// The first escalation that takes every alert from the one at `index`, which is then never followed.
+/// Returns the first escalation that takes every alert from the one at `index`, which is then never followed.
 pub fn shadow(escalations: &[Escalation], index: usize) -> Option<&Escalation> {
     let later = escalations.get(index)?;
     escalations[..index].iter().find(|earlier| earlier.which.covers(&later.which))

@@ -1,9 +1,9 @@
-//! Which forecasts are worth an alert, and when such an alert has had its day.
+//! Decides which forecasts are worth an alert, and when to take such an alert back.
 //!
-//! A prediction only ever speaks up before the clock rules do: what is at risk
-//! or breached by the clock is theirs. A clock is predicted to breach at most
-//! once in a cycle, and the alert is taken back only when a breach has become
-//! clearly less likely than it must be to be told, so that it does not flutter.
+//! A prediction only comes before the clock rules: what is at risk or breached by
+//! the clock is left to them. A clock is predicted to breach at most once in a
+//! cycle, and the alert is taken back only when a breach has become clearly less
+//! likely than it must be for an alert, so that it does not flap.
 
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
 
@@ -17,28 +17,28 @@ use crate::ticket::{ClockKind, TicketId};
 pub enum Rule {
     /// Every clock whose breach is at least this likely.
     Threshold(f64),
-    /// The most probable first, as many as a day allows.
+    /// The most probable ones, as many as a day allows.
     Budget(Budget),
 }
 
-/// How much attention a day of predictions may cost.
+/// How much attention predictions may take in a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// At most so many alerts for one tenant in one local day.
+    /// The most alerts for one tenant in one local day.
     pub a_day: usize,
-    /// Only clocks with at least so much working time left: with less, nobody can turn it round.
+    /// The least working time a clock must have left: with less, nobody can prevent the breach.
     pub least_left: TimeDelta,
 }
 
-/// Within a budget, a breach must be more likely than not: a day without danger spends nothing.
+/// The least probability within a budget, so that a day without danger spends nothing.
 const LIKELY: f64 = 0.5;
-/// An alert is taken back when its breach is this much less likely than it must be to be told.
+/// How far below the probability for an alert a breach must fall for the alert to be taken back.
 const SLACK: f64 = 0.15;
 /// The local hours between which the second half of a budget is earned.
 const EARNING: (f64, f64) = (9.0, 17.0);
 
 impl Rule {
-    /// How likely a breach must be to be told.
+    /// Returns how likely a breach must be for an alert.
     pub fn least(self) -> f64 {
         match self {
             Self::Threshold(at) => at,
@@ -46,28 +46,28 @@ impl Rule {
         }
     }
 
-    /// Whether a breach that was told has become unlikely enough to take that back.
+    /// Whether a breach has become unlikely enough to take its alert back.
     pub fn takes_back(self, probability: f64) -> bool {
         probability < (self.least() - SLACK).max(self.least() / 2.0)
     }
 }
 
-/// A running clock that is on track by the rules and has not been predicted to breach in this cycle.
+/// A running clock that is on track and has not been predicted to breach in this cycle.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
     pub ticket: TicketId,
     pub clock: ClockKind,
     pub cycle: u32,
     pub probability: f64,
-    /// Working time.
+    /// The working time left.
     pub left: TimeDelta,
 }
 
-/// Which of `candidates` are to be told at `now`, if `told_today` were already since midnight in `zone`.
+/// Chooses which of `candidates` to tell at `now`, if `told_today` were told since midnight in `zone`.
 ///
-/// Half of a budget may be spent from midnight on: what grew likely overnight is told at once. The other half is
-/// earned evenly from nine to five, so that the morning's doubtful cases do not use up what the afternoon's certain
-/// ones will need.
+/// Half of a budget may be spent from midnight on, so that what became likely overnight is told at once. The other
+/// half is earned evenly from nine to five, so that doubtful cases in the morning do not use up what certain ones in
+/// the afternoon will need.
 pub fn choose(
     rule: Rule,
     mut candidates: Vec<Candidate>,
@@ -90,7 +90,7 @@ pub fn choose(
     candidates
 }
 
-/// How much of a day's budget may have been spent by `now`.
+/// Returns how much of a day's budget may have been spent by `now`.
 fn earned(a_day: usize, now: DateTime<Utc>, zone: Tz) -> usize {
     let local = now.with_timezone(&zone);
     let hour = f64::from(local.num_seconds_from_midnight()) / 3600.0;
@@ -102,13 +102,13 @@ fn earned(a_day: usize, now: DateTime<Utc>, zone: Tz) -> usize {
 /// What the forecast calls for on one clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Call {
-    /// It was chosen to be told, with this probability.
+    /// A breach of this probability is to be told.
     Tell(f64),
-    /// It was told, and is no longer likely.
+    /// A breach was told and is no longer likely.
     TakeBack,
 }
 
-/// `decision`, which goes by the clock alone, with what the forecast calls for.
+/// Adds what the forecast calls for to `decision`, which goes by the clock alone.
 pub fn refine(decision: Decision, clock: &ClockState<'_>, raised: Option<&Raised>, call: Option<Call>) -> Decision {
     if !matches!(clock.standing, Standing::OnTrack { .. }) {
         return decision;
@@ -123,27 +123,27 @@ pub fn refine(decision: Decision, clock: &ClockState<'_>, raised: Option<&Raised
     };
     match (raised.stage, raised.resolved_as, call) {
         (Stage::Predicted, None, Some(Call::TakeBack)) => Decision::Resolve(Closing::Unlikely),
-        // To the clock rules an alert on a clock that is on track has come to rest; this one has not.
+        // By the clock rules an alert on a clock that is on track has ended; this one has not.
         (Stage::Predicted, None, _) if decision == Decision::Resolve(Closing::Retargeted) => Decision::Keep,
         (Stage::Predicted, Some(closing), Some(Call::Tell(_))) if may_come_back(closing) => Decision::Reopen,
         _ => decision,
     }
 }
 
-/// Somebody of a group.
+/// A member of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GroupMember<'a> {
     pub name: &'a str,
-    /// Tickets that are theirs and open.
+    /// How many open tickets they have.
     pub open: usize,
-    /// On call now; false as well where nothing is known of shifts.
+    /// Whether they are on call now; also false if nothing is known about shifts.
     pub on_call: bool,
 }
 
-/// Who could take a ticket on: of a group's people the one with the fewest open tickets, those on call before all others.
+/// Returns who could take a ticket on: the member with the fewest open tickets, those on call before all others.
 ///
-/// `owner` has it already and is passed over. `staffed`: nothing says that the group's hours are over; when they are,
-/// only who is on call is asked. None: nobody has fewer than the owner, or nobody is there.
+/// `owner` already has it and is passed over. `staffed` is false if the group's hours are over; then only people on
+/// call are considered. None if nobody has fewer than the owner, or nobody is there.
 pub fn with_room<'a>(team: &[GroupMember<'a>], owner: Option<&str>, staffed: bool) -> Option<GroupMember<'a>> {
     let owners = team.iter().find(|hand| owner == Some(hand.name)).filter(|hand| staffed || hand.on_call);
     let has_room = |hand: &GroupMember<'_>| owners.is_none_or(|owners| hand.open < owners.open);

@@ -1,7 +1,7 @@
 //! What an alert is about: a ticket, or a component whose uptime is promised.
 //!
 //! Who is told, which escalation holds and which silence covers an alert depend on a few facts that both have. A
-//! [`Subject`] is these facts, borrowed from the one or the other, so that the rules of alerts are written once.
+//! [`Subject`] holds these facts, borrowed from either, so that the rules of alerts are written once.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ impl ComponentId {
         (!id.is_empty() && !id.contains(':')).then(|| Self(id.to_owned()))
     }
 
-    /// As it is written in the configuration.
+    /// Returns the id as written in the configuration.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -40,7 +40,7 @@ pub enum SubjectId {
 }
 
 impl SubjectId {
-    /// The id by itself, without saying of what.
+    /// Returns the bare id.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Ticket(id) => id.as_str(),
@@ -48,7 +48,7 @@ impl SubjectId {
         }
     }
 
-    /// The ticket; none if it is a component.
+    /// Returns the ticket; none if it is a component.
     pub fn ticket(&self) -> Option<&TicketId> {
         match self {
             Self::Ticket(id) => Some(id),
@@ -63,7 +63,7 @@ impl fmt::Display for SubjectId {
     }
 }
 
-/// What of a subject an alert stands for: a clock of a ticket, or something that a component has promised.
+/// What an alert stands for: a clock of a ticket, or something promised about a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AlertKind {
     Clock(ClockKind),
@@ -73,14 +73,14 @@ pub enum AlertKind {
     Budget,
     /// A latency, an error rate or another measure misses its objective.
     Objective,
-    /// A certificate is about to expire, or does not hold.
+    /// A certificate is about to expire or is not valid.
     Certificate,
-    /// A job that should report has stayed silent.
+    /// A job that should report has not reported.
     Heartbeat,
 }
 
 impl AlertKind {
-    /// All there are.
+    /// All kinds.
     pub const ALL: [Self; 8] = [
         Self::Clock(ClockKind::FirstResponse),
         Self::Clock(ClockKind::Resolution),
@@ -92,7 +92,7 @@ impl AlertKind {
         Self::Heartbeat,
     ];
 
-    /// The name used in keys, in the store and in the API.
+    /// Returns the name used in keys, in the store and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Clock(clock) => clock.as_str(),
@@ -104,7 +104,7 @@ impl AlertKind {
         }
     }
 
-    /// As it is called in texts for people.
+    /// Returns the name used in texts for people.
     pub fn words(self) -> &'static str {
         match self {
             Self::Clock(clock) => clock.words(),
@@ -116,12 +116,12 @@ impl AlertKind {
         }
     }
 
-    /// The reading of [`AlertKind::as_str`].
+    /// Parses [`AlertKind::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// The clock of a ticket; none if it is about a component.
+    /// Returns the clock of a ticket; none if it is about a component.
     pub fn clock(self) -> Option<ClockKind> {
         match self {
             Self::Clock(clock) => Some(clock),
@@ -129,7 +129,7 @@ impl AlertKind {
         }
     }
 
-    /// The subject of this `id` that such an alert is about; none if the id is not one.
+    /// Returns the subject with this `id` for such an alert; none if the id is not valid.
     pub fn subject(self, id: &str) -> Option<SubjectId> {
         match self {
             Self::Clock(_) => TicketId::parse(id).ok().map(SubjectId::Ticket),
@@ -157,7 +157,7 @@ impl<'de> Deserialize<'de> for AlertKind {
     }
 }
 
-/// What kind of thing it is.
+/// Whether a subject is a ticket or a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubjectKind {
     Ticket,
@@ -165,7 +165,7 @@ pub enum SubjectKind {
 }
 
 impl SubjectKind {
-    /// As it is called in texts for people.
+    /// Returns the name used in texts for people.
     pub fn words(self) -> &'static str {
         match self {
             Self::Ticket => "ticket",
@@ -174,7 +174,7 @@ impl SubjectKind {
     }
 }
 
-/// What the rules of alerts ask of a ticket or a component.
+/// What the rules of alerts need to know about a ticket or a component.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     pub kind: SubjectKind,
@@ -182,18 +182,18 @@ pub struct Subject<'a> {
     pub id: &'a str,
     /// What people call it: a ticket's number, a component's name.
     pub display_id: &'a str,
-    /// What it is about in a line: a ticket's subject, a component's name. Hostile text: escape before showing.
+    /// What it is, in a line: a ticket's subject, a component's name. Untrusted text: escape it before showing it.
     pub name: &'a str,
     pub client: Option<&'a Named>,
     pub priority: Option<&'a str>,
     pub sla: Option<&'a Named>,
-    /// Whoever is answerable for it: a ticket's technician.
+    /// The person responsible for it: a ticket's technician.
     pub owner: Option<&'a Named>,
     pub group: Option<&'a Named>,
 }
 
 impl<'a> Subject<'a> {
-    /// A ticket of `tenant`.
+    /// Returns a ticket of `tenant` as a subject.
     pub fn of_ticket(tenant: &'a TenantId, ticket: &'a Ticket) -> Self {
         Self {
             kind: SubjectKind::Ticket,

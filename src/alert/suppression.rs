@@ -1,8 +1,8 @@
 //! Silences and maintenance windows: for a while nobody is told of some alerts.
 //!
-//! They lie over an alert and change nothing of it: it is recorded and shown,
-//! and its steps wait. When the last of them ends, the step that then holds is
-//! run once, if the alert is still open.
+//! They cover an alert but do not change it: it is recorded and shown, and its
+//! steps wait. When the last of them ends, the step that is current then runs
+//! once, if the alert is still open.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ impl SuppressionKind {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Silence, Self::Maintenance];
 
-    /// As it is called in texts for people.
+    /// Returns the name used in texts for people.
     pub fn words(self) -> &'static str {
         match self {
             Self::Silence => "silence",
@@ -35,11 +35,11 @@ impl SuppressionKind {
     }
 }
 
-/// Which tickets and components are meant: what is none matches all. Each may be a name or an id, without regard to case.
+/// Which tickets and components are covered. None matches all; each value may be a name or an id, in any case.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Matchers {
     pub client: Option<String>,
-    /// The ticket's id or the one that people are shown.
+    /// The ticket's id or the number that people are shown.
     pub ticket: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
@@ -47,7 +47,7 @@ pub struct Matchers {
     pub technician: Option<String>,
 }
 
-/// `client Globex, priority High`, or `everything`.
+/// Writes `client Globex, priority High`, or `everything`.
 impl fmt::Display for Matchers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { client, ticket, component, priority, technician } = self;
@@ -65,7 +65,7 @@ impl fmt::Display for Matchers {
 }
 
 impl Matchers {
-    /// Whether `subject` is meant.
+    /// Whether `subject` matches.
     pub fn matches(&self, subject: Subject<'_>) -> bool {
         let called = [subject.display_id, subject.id];
         let (ticket, component) = match subject.kind {
@@ -97,24 +97,24 @@ pub struct Suppression {
     pub until: DateTime<Utc>,
     pub author: String,
     pub reason: String,
-    /// When somebody ended it before its time.
+    /// When somebody ended it early.
     pub ended_at: Option<DateTime<Utc>>,
 }
 
 impl Suppression {
-    /// Whether it holds at `now`.
+    /// Whether it is in force at `now`.
     pub fn holds(&self, now: DateTime<Utc>) -> bool {
         self.from <= now && now < self.until && self.ended_at.is_none_or(|ended| now < ended)
     }
 
-    /// Whether nobody is to be told of `subject` at `now`.
+    /// Whether it covers `subject` at `now`, so that nobody is told of it.
     pub fn covers(&self, subject: Subject<'_>, now: DateTime<Utc>) -> bool {
         self.holds(now) && self.matchers.matches(subject)
     }
 }
 
-/// Until when nobody is to be told of `subject`: the end of what lies over it at `now`, and of what follows without a gap.
-/// None if nothing does.
+/// Returns until when nobody is told of `subject`: the end of the suppressions that cover it at `now` and of those that
+/// follow without a gap. None if nothing covers it.
 pub fn covered_until(suppressions: &[Suppression], subject: Subject<'_>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let later = |at| {
         suppressions

@@ -1,4 +1,4 @@
-//! When an alert is raised, kept, and laid to rest.
+//! When an alert is raised, kept and resolved.
 
 use chrono::TimeDelta;
 
@@ -8,7 +8,7 @@ fn at(minutes: i64) -> DateTime<Utc> {
     "2026-11-23T09:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(minutes)
 }
 
-/// A clock that is due at minute 60, standing as told.
+/// Returns a clock that is due at minute 60, with this `standing`.
 fn clock(standing: Standing) -> ClockState<'static> {
     let running = matches!(standing, Standing::OnTrack { .. } | Standing::AtRisk { .. } | Standing::Breached { .. });
     ClockState {

@@ -1,9 +1,9 @@
-//! What is written back on a ticket at SuperOps: private notes, and what a step of the escalation changes.
+//! Write-back to tickets at SuperOps: private notes, and the changes of escalation steps.
 //!
 //! Off unless a tenant asks for it. What we write touches the ticket like any
-//! other edit; that is no sign that a person works on it, so our own touches
-//! are told apart from theirs. Nothing here reads the time, a file or the
-//! network: the same input gives the same answer.
+//! other edit, but is no sign that a person works on it, so our own touches are
+//! told apart from theirs. Nothing here reads the time, a file or the network:
+//! the same input gives the same answer.
 
 use std::fmt;
 
@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use super::on_call::Person;
 
-/// How far SuperOps' clock may be off ours when it says that a ticket was touched.
+/// How far SuperOps' clock may differ from ours when it says when a ticket was touched.
 const CLOCKS_APART: TimeDelta = TimeDelta::seconds(30);
-/// A write whose answer nobody saw was carried out within this, or not at all.
+/// The longest that a write whose answer was lost can take to be carried out.
 const LONGEST_WRITE: TimeDelta = TimeDelta::seconds(90);
 
-/// What a tenant wants written on its tickets.
+/// What a tenant wants written to its tickets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WriteBack {
     /// A note when a target is missed.
@@ -51,32 +51,32 @@ impl TicketChange {
 }
 
 impl fmt::Debug for TicketChange {
-    /// Without the person: names and addresses do not belong in logs.
+    /// Leaves out the person: names and addresses do not belong in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { reassign_to, set_priority } = self;
         f.debug_struct("TicketChange").field("reassign_to", reassign_to).field("set_priority", set_priority).finish()
     }
 }
 
-/// One thing to write on a ticket.
+/// One thing to write to a ticket.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum WriteBackAction {
-    /// A private note; a reference is added by which it is found again.
+    /// A private note; a reference is added so that it can be found again.
     Note { html: String },
-    /// Gives the ticket to somebody, unless a person has given it to somebody else than `from` meanwhile.
+    /// Assigns the ticket, unless a person has assigned it to somebody other than `from` meanwhile.
     Reassign {
         /// A technician by id, email address or name.
         to: String,
-        /// The id of who had it when this was decided.
+        /// The id of the person who had it when this was decided.
         from: Option<String>,
     },
-    /// Sets the priority, unless a person has set another than `from` meanwhile.
+    /// Sets the priority, unless a person has set one other than `from` meanwhile.
     Priority { to: String, from: Option<String> },
 }
 
 impl WriteBackAction {
-    /// The name used in the store, in the API and in metrics.
+    /// Returns the name used in the store, in the API and in metrics.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Note { .. } => "note",
@@ -87,17 +87,17 @@ impl WriteBackAction {
 }
 
 impl fmt::Debug for WriteBackAction {
-    /// Without names, addresses and the note's text.
+    /// Leaves out names, addresses and the note's text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "WriteBackAction({})", self.kind())
     }
 }
 
-/// One touch of a ticket by ourselves.
+/// One touch of a ticket by this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnTouch {
     pub begun_at: DateTime<Utc>,
-    /// None: nobody saw the answer.
+    /// None if the answer was lost.
     pub answered_at: Option<DateTime<Utc>>,
     /// When the ticket was last touched before, as far as was known.
     pub before: Option<DateTime<Utc>>,
@@ -110,13 +110,13 @@ impl OwnTouch {
     }
 }
 
-/// When somebody else last touched a ticket that was last touched at `touched_at`, given our own touches.
+/// Returns when somebody else last touched a ticket that was last touched at `touched_at`, given our own touches.
 ///
-/// What a person did just before we wrote was known then, and counts; what one
+/// What a person did just before we wrote was known then and counts; what a person
 /// does within the same half minute is taken for ours.
 pub fn touched_by_others(touched_at: Option<DateTime<Utc>>, own: &[OwnTouch]) -> Option<DateTime<Utc>> {
     let mut touched_at = touched_at?;
-    // Each of our touches hides at most one moment, and leads to an earlier one.
+    // Each of our touches hides at most one moment and leads to an earlier one.
     for _ in 0..=own.len() {
         let Some(ours) = own.iter().find(|touch| touch.is_at(touched_at)) else { return Some(touched_at) };
         touched_at = ours.before.filter(|before| *before < touched_at)?;

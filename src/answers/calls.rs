@@ -1,19 +1,19 @@
-//! Keys that are pressed during a call: 1 acknowledges, 2 escalates.
+//! Handles keys pressed during a call: 1 acknowledges, 2 escalates.
 //!
-//! Twilio passes a key on twice where the first answer was lost. Each is dealt
-//! with once and answered alike.
+//! Twilio passes a key on again if the first answer was lost. Each key press is handled once, and its repeats get the
+//! same answer.
 
 use super::{Answers, Hook};
 use crate::alert::life::{Act, Actor, How};
 use crate::notify::voice::twiml;
 use crate::store::StoreError;
 
-/// From where, for the audit log.
+/// The origin of these acts in the audit log.
 const ORIGIN: &str = "phone call";
 
 impl Answers {
-    /// Deals with the key that Twilio passes on as `form`, pressed during the call of `notification`. What the call says
-    /// next, in Twilio's markup.
+    /// Handles the key that Twilio passes on as `form`, pressed during the call of `notification`. Returns what the
+    /// call says next, in Twilio's markup.
     pub async fn key(&self, notification: &str, form: &[(String, String)]) -> Result<String, StoreError> {
         let language = self.config.notify.voice.as_ref().map_or("en-US", |voice| voice.language.as_str());
         let field = |name: &str| form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());

@@ -1,8 +1,7 @@
-//! Links: what they show, and what a click on their button does.
+//! Handles links: what they show, and what a click on their button does.
 //!
-//! Whoever opens a link only sees how its alerts stand: mail scanners open every
-//! link. Acting takes the button, and a link acts once. The link of a message
-//! that bundles several alerts acts on all of them.
+//! Opening a link only shows how its alerts stand, because mail scanners open every link. Acting takes a press of the
+//! button, and a link acts once. The link of a message that bundles several alerts acts on all of them.
 
 use chrono::{DateTime, Utc};
 
@@ -17,7 +16,7 @@ use crate::store::alerts::AlertRow;
 /// What a link leads to.
 #[derive(Clone, Debug)]
 pub struct Linked {
-    /// What the message told of: at least one.
+    /// The alerts that the message told of: at least one.
     pub alerts: Vec<AlertRow>,
     /// The message that carried the link.
     pub message: Message,
@@ -26,7 +25,7 @@ pub struct Linked {
     pub now: DateTime<Utc>,
 }
 
-/// What a click on the button came to.
+/// The result of a click on the button.
 #[derive(Clone, Debug)]
 pub enum Followed {
     Acknowledged(Linked),
@@ -39,7 +38,7 @@ pub enum Followed {
 pub enum LinkRefusal {
     #[error(transparent)]
     Bad(#[from] LinkError),
-    /// It is genuine, but what it was about is not kept any more.
+    /// The link is genuine, but its alert is no longer kept.
     #[error("the alert is not known any more")]
     Gone,
     #[error(transparent)]
@@ -47,14 +46,14 @@ pub enum LinkRefusal {
 }
 
 impl Answers {
-    /// What the link with `token` leads to. Changes nothing.
+    /// Returns what the link with `token` leads to. Changes nothing.
     pub async fn look(&self, token: &str) -> Result<Linked, LinkRefusal> {
         let now = self.clock.now();
         let claim = self.links.verify(token, now)?;
         self.linked(&claim, now).await
     }
 
-    /// Acknowledges the alert of the link with `token`, in the name of whoever got it. A link does that once.
+    /// Acknowledges the alerts of the link with `token`, in the name of its recipient. A link does that once.
     pub async fn follow(&self, token: &str) -> Result<Followed, LinkRefusal> {
         let now = self.clock.now();
         let claim = self.links.verify(token, now)?;
@@ -72,7 +71,7 @@ impl Answers {
         }
     }
 
-    /// The alerts as they stand after it, and whether any of them changed.
+    /// Returns the alerts as they stand afterwards, and whether any of them changed.
     async fn acknowledge_all(&self, linked: &Linked, now: DateTime<Utc>) -> Result<(Vec<AlertRow>, bool), StoreError> {
         let actor =
             Actor { name: linked.who.clone(), how: How::Link, origin: "link in a message".to_owned(), note: None };
@@ -112,7 +111,7 @@ impl Answers {
         }
     }
 
-    /// Does `act` to the alert of that key, and wakes whom it concerns. None if there is no such alert.
+    /// Performs `act` on the alert with that key and wakes the loops concerned. `None` if there is no such alert.
     pub(super) async fn carry_out(
         &self,
         key: &str,

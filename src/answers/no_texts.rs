@@ -1,4 +1,4 @@
-//! Who is sent no text messages, and why: the owner said STOP, or the provider found that none arrives.
+//! Lists the people who get no text messages, and why: they said STOP, or the provider found that none arrives.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -35,7 +35,7 @@ impl NoMoreTexts {
 }
 
 impl Answers {
-    /// Who is sent no text messages, among those who are known within `reach`.
+    /// Returns the people who get no text messages, among those known within `reach`.
     pub async fn no_more_texts(&self, reach: &Reach) -> Result<Vec<NoMoreTexts>, StoreError> {
         let mut list = Vec::new();
         for stopped in self.store.stopped_phones().await? {
@@ -49,7 +49,7 @@ impl Answers {
         Ok(list)
     }
 
-    /// Has the number of that id texted again, if its owner is known within `reach`. False if there is none.
+    /// Lets the number with that id be texted again if its owner is known within `reach`. False if there is none.
     pub async fn text_again(&self, reach: &Reach, id: i64, author: Author) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let dead = self.store.unreachable_numbers(now).await?.into_iter().find(|dead| dead.id == id);
@@ -60,7 +60,7 @@ impl Answers {
         }
     }
 
-    /// Whose phone that is, now or when it was marked; none: nobody's who is known within `reach`.
+    /// Returns the owner of that phone, now or when it was marked; `None` if it is nobody known within `reach`.
     async fn known_as(&self, reach: &Reach, phone: &str, before: String) -> Result<Option<String>, StoreError> {
         match reach.tenant() {
             Some(tenant) => self.technician(tenant, phone).await,

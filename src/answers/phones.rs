@@ -1,8 +1,7 @@
-//! Replies to text messages.
+//! Handles replies to text messages.
 //!
-//! Only a phone that we know is answered, and it can act on no alert but those
-//! that it was told of. A reply that the provider passes on twice is dealt with
-//! once and answered twice alike.
+//! Only a phone that we know gets an answer, and it can act only on alerts that it was told of. A reply that the
+//! provider passes on twice is acted on once and gets the same answer twice.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -19,13 +18,13 @@ use crate::store::tokens::Author;
 use crate::store::{Store, StoreError};
 use crate::ticket::TenantId;
 
-/// From where, for the audit log.
+/// The origin of these acts in the audit log.
 const ORIGIN: &str = "text message";
 
-/// The store's knowledge of phones, as the SMS channel asks for it.
+/// Answers the SMS channel's questions about phones from the store.
 pub(super) struct StoredPhones {
     pub store: Store,
-    /// Whether replies reach us, so that a code is of use.
+    /// Whether replies reach us, so that a code is useful.
     pub with_codes: bool,
 }
 
@@ -34,7 +33,7 @@ impl StoredPhones {
         if self.store.phone_stopped(number).await? {
             return Ok(Line::Stopped);
         }
-        // One that nothing reached of late is tried all the same where there is no other way to tell.
+        // An unreachable number is still tried if there is no other way to tell the person.
         if let Some(dead) = self.store.unreachable_number(number, now).await?
             && !self.store.is_only_way(&message.key).await?
         {
@@ -57,19 +56,19 @@ impl StoredPhones {
 impl Phones for StoredPhones {
     async fn line(&self, number: &str, message: &Message, now: DateTime<Utc>) -> Line {
         self.look_up(number, message, now).await.unwrap_or_else(|error| {
-            // Better a message that cannot be answered than none. The provider, too, keeps to a STOP.
+            // A message without a code is better than none. The provider honours a STOP as well.
             warn!(error = %error, "a text message leaves without its code");
             Line::Open(Offer::default())
         })
     }
 
     async fn reported(&self, message: &Message) -> Option<String> {
-        // What cannot be read is asked of the provider.
+        // If the store cannot be read, the channel asks the provider.
         self.store.receipt_of(&message.key).await.ok().flatten()
     }
 
     async fn is_recorded(&self, id: &str) -> bool {
-        // Better called twice than a call of something else taken for this one.
+        // A second call is better than mistaking another message's call for this one.
         self.store.has_receipt(id).await.unwrap_or(true)
     }
 
@@ -91,7 +90,7 @@ impl Phones for StoredPhones {
 }
 
 impl Answers {
-    /// Deals with a reply that the provider passes on as `form`. None: it is not to be answered.
+    /// Handles a reply that the provider passes on as `form`. `None` if it gets no answer.
     pub async fn reply(&self, form: &[(String, String)]) -> Result<Option<String>, StoreError> {
         let field = |name: &str| form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let (sid, from) = (field("MessageSid").unwrap_or_default(), field("From").and_then(e164));
@@ -101,7 +100,7 @@ impl Answers {
             self.count(Hook::Reply, "repeated");
             return Ok(Some(answer).filter(|answer| !answer.is_empty()));
         }
-        // The provider has answered these itself.
+        // The provider has already answered these itself.
         let answered = field("OptOutType").is_some();
         let reply = Reply::read(field("OptOutType").or(field("Body")).unwrap_or_default());
         let answer = self.answer(&from, reply, now).await;
@@ -121,7 +120,7 @@ impl Answers {
         self.store.heard_from(from).await?;
         let author = Author { who: who.clone(), origin: ORIGIN.to_owned() };
         match reply {
-            // The provider confirms both by itself, and after a STOP nothing more may be sent.
+            // The provider confirms both itself, and after a STOP we may send nothing more.
             Reply::Stop => self.store.stop_phone(from, author, now).await.map(|_| None),
             Reply::Start => self.store.start_phone(from, author, now).await.map(|_| None),
             Reply::Help => Ok(Some(texts::help())),
@@ -131,7 +130,7 @@ impl Answers {
         .map(|answer| answer.map(|answer| render::plain(&answer)))
     }
 
-    /// Acts on the alert that goes by `code` on the phone `from`; in words, what came of it.
+    /// Acts on the alert that has `code` on the phone `from`, and returns the outcome in words.
     async fn act(
         &self,
         from: &str,
@@ -142,7 +141,7 @@ impl Answers {
     ) -> Result<String, StoreError> {
         let Some(coded) = self.store.coded(from, code).await? else { return Ok(texts::no_such_code(code)) };
         let Some(row) = self.store.notification(&coded.notification).await? else { return Ok(texts::unknown_alert()) };
-        // Of two with one phone it is whom the message went to.
+        // If two people share a phone, this is the one the message went to.
         let name = row.leased.notification.message.to_name.clone().unwrap_or(who);
         let actor = Actor { name, how: How::Sms, origin: ORIGIN.to_owned(), note: None };
         if row.leased.notification.kind == "bundle" {
@@ -156,7 +155,7 @@ impl Answers {
         })
     }
 
-    /// Acts on every alert that the bundle of `key` told of.
+    /// Acts on every alert in the bundle of `key`.
     async fn act_on_all(&self, key: &str, act: Act, actor: &Actor, now: DateTime<Utc>) -> Result<String, StoreError> {
         let mut changed = 0;
         for alert in self.store.alerts_of_bundle(key).await? {
@@ -166,7 +165,7 @@ impl Answers {
         Ok(texts::all_done(act, changed))
     }
 
-    /// Whose phone `number` is: a technician's, a configured one, or one that we have told of an alert.
+    /// Returns whose phone `number` is: a technician's, a configured one, or one that we have told of an alert.
     pub(super) async fn owner(&self, number: &str) -> Result<Option<String>, StoreError> {
         for tenant in self.config.tenants.keys() {
             if let Some(name) = self.technician(tenant, number).await? {

@@ -1,8 +1,7 @@
-//! What became of a text message or a call after the provider took it.
+//! Learns what became of a text message or a call after the provider accepted it.
 //!
-//! The provider reports by itself where it can reach us. Of a message that stays
-//! silent it is asked, some minutes later and a few times at most: a report can
-//! get lost, and without one nobody would learn that a text never arrived.
+//! The provider reports by itself if it can reach us. About a message that stays silent we ask it, some minutes later
+//! and only a few times: a report can get lost, and then nobody would learn that a text never arrived.
 
 use std::sync::Arc;
 
@@ -18,13 +17,13 @@ use crate::notify::{Delivery, Notifier, voice};
 use crate::store::receipts::{Reported, Silent};
 use crate::store::{Store, StoreError};
 
-/// So many are asked about at the same time.
+/// The most messages to ask about at the same time.
 const AT_ONCE: i64 = 8;
-/// Looked at this often; a message is silent for longer before it is asked about.
+/// The longest time between two looks. A message must stay silent for longer before we ask about it.
 const LONGEST_SLEEP: TimeDelta = TimeDelta::minutes(1);
 
 impl Answers {
-    /// Takes a report of the provider, as `form`, on the message that carried `notification`.
+    /// Takes the provider's report `form` about the message that carried `notification`.
     pub async fn report(&self, notification: &str, form: &[(String, String)]) -> Result<(), StoreError> {
         let field = |names: [&str; 2]| {
             let found = form.iter().find(|(name, _)| names.contains(&name.as_str()));
@@ -45,7 +44,7 @@ impl Answers {
     }
 }
 
-/// Wakes whom a report concerns, and says so if the message is lost.
+/// Wakes the loops that a report concerns, and logs a message that was lost.
 fn announce(wakers: &Wakers, notification: &str, delivery: &Delivery, reported: Reported) {
     if reported.failed {
         let (status, code) = (&delivery.status, delivery.code.unwrap_or_default());
@@ -60,23 +59,23 @@ fn announce(wakers: &Wakers, notification: &str, delivery: &Delivery, reported: 
     }
 }
 
-/// Asks about messages that stay silent.
+/// Asks the provider about messages that stay silent.
 pub struct ReceiptWatch {
     store: Store,
-    /// Those that can say.
+    /// The channels whose provider can be asked.
     channels: Vec<Arc<dyn Notifier>>,
     clock: SharedClock,
     wakers: Wakers,
 }
 
 impl ReceiptWatch {
-    /// Asks those of `channels` that can say.
+    /// Creates a watch over those of `channels` whose provider can be asked.
     pub fn new(store: Store, channels: &[Arc<dyn Notifier>], clock: SharedClock, wakers: Wakers) -> Self {
         let can_say = |channel: &&Arc<dyn Notifier>| matches!(channel.channel(), ChannelKind::Sms | ChannelKind::Voice);
         Self { store, channels: channels.iter().filter(can_say).cloned().collect(), clock, wakers }
     }
 
-    /// Turns until `stop` says so.
+    /// Runs until told to `stop`.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             let now = self.clock.now();
@@ -91,7 +90,7 @@ impl ReceiptWatch {
         }
     }
 
-    /// Asks about each message that has been silent for too long at `now`. Says when to look again.
+    /// Asks about each message that has been silent for too long at `now`. Returns when to look again.
     pub async fn turn(&self, now: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
         if self.channels.is_empty() {
             return Ok(now + LONGEST_SLEEP);

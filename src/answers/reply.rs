@@ -1,20 +1,20 @@
-//! What somebody means who replies to a text message.
+//! Reads what a reply to a text message means.
 //!
-//! People type with a thumb and phones correct them: case, spaces and marks at
-//! the ends do not count. What is not understood is never guessed at.
+//! People type with a thumb and phones autocorrect: case, spaces and punctuation at the ends are ignored. A reply that
+//! is not understood is never guessed at.
 
-/// What a reply asks for. Without a code the latest alert is meant.
+/// What a reply asks for. Without a code it means the latest alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
     Acknowledge(Option<u8>),
     Close(u8),
     Stop,
     Start,
-    /// Also what is not understood.
+    /// Also any reply that is not understood.
     Help,
 }
 
-/// The words that the provider, too, takes for an end of messages and for their return.
+/// The words that the provider, too, reads as stopping text messages, and below as resuming them.
 const STOP: [&str; 8] = ["stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"];
 const START: [&str; 3] = ["start", "unstop", "yes"];
 
@@ -42,7 +42,7 @@ fn is_ack(word: &str) -> bool {
     matches!(word, "ack" | "ok" | "okay" | "acknowledge" | "acknowledged")
 }
 
-/// `1a`, `12c`.
+/// Reads `1a` or `12c`.
 fn coded(word: &str) -> Reply {
     let letters = word.trim_start_matches(|c: char| c.is_ascii_digit());
     of_verb(letters, number(&word[..word.len() - letters.len()]))

@@ -1,4 +1,4 @@
-//! How PagerDuty and Slack sign what they send us: an HMAC-SHA256 in hex under a secret that only they and we know.
+//! Checks how PagerDuty and Slack sign what they send us: an HMAC-SHA256 in hex, under a secret only they and we know.
 //!
 //! <https://developer.pagerduty.com/docs/verifying-signatures>,
 //! <https://docs.slack.dev/authentication/verifying-requests-from-slack>
@@ -12,18 +12,18 @@ pub const PAGERDUTY_HEADER: &str = "X-PagerDuty-Signature";
 pub const SLACK_HEADER: &str = "X-Slack-Signature";
 pub const SLACK_TIME_HEADER: &str = "X-Slack-Request-Timestamp";
 
-/// A request of Slack's that is older than this, or comes from the future by as much, may be a recorded one.
+/// How far the time of a request from Slack may be from now, either way; beyond that it may be a replay.
 const FRESH: TimeDelta = TimeDelta::minutes(5);
-/// While PagerDuty's secret is being changed there are two; more are not looked at.
+/// The most signatures to check. PagerDuty sends two while its secret is being changed.
 const MOST: usize = 4;
 
-/// Whether one of the signatures in `given`, as `v1=HEX,v1=HEX`, is of `body`.
+/// Whether one of the signatures in `given`, as `v1=HEX,v1=HEX`, matches `body`.
 pub fn is_of_pagerduty(secret: &SecretString, given: &str, body: &[u8]) -> bool {
     let signatures = given.split(',').filter_map(|one| hex(one.trim().strip_prefix("v1=")?));
     signatures.take(MOST).any(|signature| mac(secret, &[body]).verify_slice(&signature).is_ok())
 }
 
-/// Whether `given`, as `v0=HEX`, is the signature of `body` sent at `sent`, in seconds since 1970, and that is now.
+/// Whether `given`, as `v0=HEX`, is the signature of `body` sent at `sent` (seconds since 1970), and `sent` is recent.
 pub fn is_of_slack(secret: &SecretString, given: &str, sent: &str, body: &[u8], now: DateTime<Utc>) -> bool {
     let at = sent.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
     let is_fresh = at.is_some_and(|at| (now - at).abs() <= FRESH);
@@ -31,14 +31,14 @@ pub fn is_of_slack(secret: &SecretString, given: &str, sent: &str, body: &[u8], 
     mac(secret, &[b"v0:", sent.as_bytes(), b":", body]).verify_slice(&signature).is_ok()
 }
 
-/// Compares in the same time whatever differs.
+/// The returned MAC compares in constant time.
 fn mac(secret: &SecretString, parts: &[&[u8]]) -> Hmac<Sha256> {
     let key = secret.expose_secret().as_bytes();
     let mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     parts.iter().fold(mac, |mac, part| mac.chain_update(part))
 }
 
-/// The bytes of an HMAC-SHA256 in hex; none if it is no such thing.
+/// Decodes an HMAC-SHA256 from hex; `None` if the text is not one.
 fn hex(text: &str) -> Option<[u8; 32]> {
     let digits: &[u8; 64] = text.as_bytes().try_into().ok()?;
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
@@ -49,7 +49,7 @@ fn hex(text: &str) -> Option<[u8; 32]> {
     Some(bytes)
 }
 
-/// A signature as the two write it, for the tests' own providers.
+/// Signs as the two providers do, for the fake providers of the tests.
 pub fn sign(secret: &SecretString, version: &str, parts: &[&[u8]]) -> String {
     format!("{version}={}", crate::keys::hex(&mac(secret, parts).finalize().into_bytes()))
 }
@@ -62,7 +62,7 @@ mod tests {
         text.to_owned().into()
     }
 
-    /// The example of Slack's documentation.
+    /// The example in Slack's documentation.
     const SLACK_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
     const SLACK_SENT: &str = "1531420618";
     const SLACK_BODY: &[u8] = b"token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c";

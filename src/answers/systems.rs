@@ -1,7 +1,7 @@
-//! Acknowledgements made in PagerDuty and in Slack.
+//! Handles acknowledgements made in PagerDuty and in Slack.
 //!
-//! A call is believed for its signature. Each is dealt with once: what comes again, or was recorded and is sent anew,
-//! changes nothing. Only what a person did counts; what PagerDuty did because we told it to is no news.
+//! A call is trusted because it is signed, and each is acted on once: a repeat or a replay changes nothing. Only acts
+//! of people count; what PagerDuty did on our own request is ignored.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
@@ -13,14 +13,14 @@ use crate::notify::slack::ACKNOWLEDGE;
 use crate::store::StoreError;
 use crate::store::alerts::AlertRow;
 
-/// PagerDuty tries for hours to hand over an event; what is older than this is no news any more. Shorter than the store
-/// remembers which it has seen.
+/// PagerDuty retries an event for hours; anything older than this is ignored. Must be shorter than the store remembers
+/// which events it has seen.
 const OLDEST_EVENT: TimeDelta = TimeDelta::days(1);
-/// PagerDuty's clock and ours may differ by as much.
+/// The most by which PagerDuty's clock and ours may differ.
 const SKEW: TimeDelta = TimeDelta::minutes(1);
-/// A name that is longer is no name.
+/// Longer names are cut.
 const LONGEST_NAME: usize = 60;
-/// Names of events and clicks; a longer one is none.
+/// The longest id of an event or a click that is kept.
 const LONGEST_ID: usize = 200;
 
 #[derive(Deserialize)]
@@ -48,7 +48,7 @@ struct Agent {
 
 #[derive(Default, Deserialize)]
 struct Incident {
-    /// What we called it: the alert's key.
+    /// Our own key for it: the alert's.
     incident_key: Option<String>,
 }
 
@@ -75,7 +75,7 @@ struct Action {
 }
 
 impl Answers {
-    /// Whether `hook` can be believed: it has a secret. False for those of Twilio.
+    /// Whether `hook` has a secret, so that its calls can be trusted. False for those of Twilio.
     pub fn hook_is_on(&self, hook: Hook) -> bool {
         let notify = &self.config.notify;
         match hook {
@@ -85,7 +85,7 @@ impl Answers {
         }
     }
 
-    /// Takes an event of PagerDuty's. False if it is not signed by PagerDuty; then nothing was done.
+    /// Takes an event from PagerDuty. Returns false, and does nothing, if PagerDuty did not sign it.
     pub async fn pagerduty(&self, signature: &str, body: &[u8]) -> Result<bool, StoreError> {
         let secret = self.config.notify.pagerduty.as_ref().and_then(|pagerduty| pagerduty.webhook_secret.as_ref());
         if !secret.is_some_and(|secret| signatures::is_of_pagerduty(secret, signature, body)) {
@@ -116,8 +116,8 @@ impl Answers {
             .await
     }
 
-    /// Takes the press of a button in Slack: `body` is the form as it came, `sent` what its header says of when. False if
-    /// it is not signed by Slack, or long ago; then nothing was done.
+    /// Takes a button press in Slack: `body` is the raw form, `sent` the time in its header. Returns false, and does
+    /// nothing, if Slack did not sign it or it is too old.
     pub async fn slack(&self, signature: &str, sent: &str, body: &[u8]) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let secret = self.config.notify.slack.as_ref().and_then(|slack| slack.signing_secret.as_ref());
@@ -157,8 +157,8 @@ impl Answers {
         self.once(&click, &notification, &alerts, Act::Acknowledge, &actor, now).await
     }
 
-    /// Does `act` to `alerts` unless the call `id`, which is about `what`, was dealt with before. In a word, what came of
-    /// it.
+    /// Performs `act` on `alerts` unless the call `id`, which is about `what`, was handled before. Returns the outcome
+    /// as one word.
     pub(super) async fn once(
         &self,
         id: &str,
@@ -187,14 +187,14 @@ impl Answers {
     }
 }
 
-/// When the alert was raised, or was told again since somebody's hold on it ran out: whoever acknowledged it before has not
-/// seen that.
+/// Returns when the alert was raised, or when it was told again because a hold on it ran out: an acknowledgement from
+/// before then came from somebody who had not seen that.
 fn last_said(alert: &AlertRow) -> DateTime<Utc> {
     let told_again = alert.life.hold.as_ref().filter(|hold| hold.over).and_then(|hold| hold.until);
     told_again.map_or(alert.raised_at, |again| again.max(alert.raised_at))
 }
 
-/// A person's name as others wrote it, on one line and of a bearable length.
+/// Returns a person's name as others wrote it, on one line and cut to a sensible length.
 fn name(text: &str) -> String {
     render::line(text, LONGEST_NAME)
 }

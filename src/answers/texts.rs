@@ -1,4 +1,4 @@
-//! What a reply is answered with: one text message, one segment.
+//! The texts that answer a reply: each is one text message of one segment.
 
 use chrono::{DateTime, Utc};
 
@@ -6,14 +6,14 @@ use crate::alert::life::{Act, HoldKind, State};
 use crate::notify::{Message, counted, render};
 use crate::store::alerts::AlertRow;
 
-/// What can be replied.
+/// Explains what can be replied.
 pub fn help() -> String {
     "Reply ACK for your latest alert, or the code in a message: 1a to ack, 1c to stop alerts. STOP ends text \
      messages, START resumes them."
         .to_owned()
 }
 
-/// No alert goes by that code on this phone.
+/// Says that no alert has that code on this phone.
 pub fn no_such_code(code: Option<u8>) -> String {
     match code {
         Some(code) => format!("No alert has the code {code} on this phone. Reply with a code from a message, like 1a."),
@@ -21,12 +21,12 @@ pub fn no_such_code(code: Option<u8>) -> String {
     }
 }
 
-/// The alert is gone.
+/// Says that the alert no longer exists.
 pub fn unknown_alert() -> String {
     "That alert is not known any more.".to_owned()
 }
 
-/// What has just been done to `alert`, of which `message` told.
+/// Says what has just been done to `alert`, the alert of `message`.
 pub fn done(alert: &AlertRow, message: &Message, now: DateTime<Utc>) -> String {
     let about = about(message);
     match alert.state() {
@@ -35,7 +35,7 @@ pub fn done(alert: &AlertRow, message: &Message, now: DateTime<Utc>) -> String {
     }
 }
 
-/// `Escalation paused until 15:02 London`: until when `alerts`, just acknowledged, rest.
+/// Says until when `alerts`, just acknowledged, rest: `Escalation paused until 15:02 London`.
 pub fn paused(alerts: &[AlertRow], message: &Message, now: DateTime<Utc>) -> String {
     match alerts.iter().filter_map(|alert| alert.life.held()?.until).min() {
         Some(until) => format!("Escalation paused until {}", render::time(message, until, now)),
@@ -43,7 +43,7 @@ pub fn paused(alerts: &[AlertRow], message: &Message, now: DateTime<Utc>) -> Str
     }
 }
 
-/// What has just been done to `changed` alerts that one message told of.
+/// Says what has just been done to the `changed` alerts of one message.
 pub fn all_done(act: Act, changed: usize) -> String {
     match (act, changed) {
         (_, 0) => "Nothing was changed: they were acknowledged before, or have ended.".to_owned(),
@@ -52,7 +52,7 @@ pub fn all_done(act: Act, changed: usize) -> String {
     }
 }
 
-/// How `alert` stood before: nothing was changed.
+/// Says how `alert` stood already; nothing was changed.
 pub fn was_so(alert: &AlertRow, message: &Message, now: DateTime<Utc>) -> String {
     let about = about(message);
     match alert.life.held() {

@@ -1,4 +1,4 @@
-//! What the parts stand on, and how each is built with what it needs of it.
+//! What the parts share, and how each part is built from it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use crate::ticket::TenantId;
 use crate::write_back::{self, WriteBacks};
 use crate::zone_rules::ZoneWatch;
 
-/// How long a store that is in use is asked for again.
+/// How many times to try again while the store is in use.
 const CLAIM_TRIES: u32 = 10;
 const CLAIM_PAUSE: Duration = Duration::from_millis(100);
 
@@ -192,7 +192,7 @@ impl AppContext {
     }
 }
 
-/// Claims the store, with some patience: the service before this one may be about to end.
+/// Claims the store, and tries again for a moment while it is in use: the service that holds it may be about to end.
 async fn claim(place: &config::Store) -> Result<Claim, StoreError> {
     for _ in 0..CLAIM_TRIES {
         match Store::claim(place) {

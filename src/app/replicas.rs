@@ -1,8 +1,8 @@
 //! Several of these services on one PostgreSQL database: one leads, the others serve and wait.
 //!
-//! The leader runs the loops. A follower serves pages, the API and hooks; what people do there is stored like anywhere,
-//! and the leader hears of it at once. When the lease says something else, the parts are built anew in the other role,
-//! from what is stored: nothing that an earlier role held in memory is taken over.
+//! The leader runs the loops. A follower serves pages, the API and hooks; what people do there is stored as usual, and
+//! the leader hears of it at once. When the lease changes hands, the parts are rebuilt in their new role from what is
+//! stored: nothing that the earlier role held in memory is kept.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -29,17 +29,17 @@ use crate::store::{Place, Store, millis};
 use crate::sync::SyncHealth;
 use crate::ticket::TenantId;
 
-/// How often a leader says how fresh its picture is, and a follower looks.
+/// How often the leader stores how fresh its data is, and how often a follower reads that: the length of one turn.
 const FRESHNESS_EVERY: Duration = Duration::from_secs(5);
-/// A follower makes its own forecasts, of what is stored, so often.
+/// A follower forecasts from the stored data once in this many turns.
 const FORECASTS_EVERY: u32 = 12;
-/// What people tell of services elsewhere is read at once, but no more often than this.
+/// The shortest time between two reads of announcements after other replicas have written something.
 const TOLD_EVERY: Duration = Duration::from_millis(500);
-/// And reads how services stand, so often.
+/// A follower reads how services stand once in this many turns.
 const SERVICES_EVERY: u32 = 3;
-/// How often it is asked whether every service at work holds the first key.
+/// How often to ask whether every running service holds the first key.
 const FIRST_KEY_EVERY: Duration = Duration::from_secs(30);
-/// After a change of roles that could not be carried out.
+/// How long to wait before another try when a change of roles has failed.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Runs the service until it is told to stop; on PostgreSQL as one of the replicas there.
@@ -96,7 +96,7 @@ fn wait_for_older(replicas: i64) {
 enum Ended {
     Told,
     RoleChanged,
-    /// The loops wait for moments that are further off than they were meant to be.
+    /// The loops would wait too long, for moments that are now further off.
     ClockSetBack,
 }
 
@@ -129,7 +129,7 @@ pub(super) async fn pass_on(mut others: watch::Receiver<()>, wakers: Wakers, mut
         tokio::select! {
             heard = others.changed() => {
                 if heard.is_err() {
-                    // The store was closed: nothing comes any more.
+                    // The store was closed: no more news will come.
                     break;
                 }
                 wakers.evaluate.notify_one();
@@ -141,7 +141,7 @@ pub(super) async fn pass_on(mut others: watch::Receiver<()>, wakers: Wakers, mut
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Has the first key of the store encrypt as soon as every service at work holds it.
+/// Lets the store encrypt with its first key as soon as every running service holds that key.
 pub(super) async fn take_up_first_key(store: Store, place: Place, mut stop: watch::Receiver<bool>) {
     let taken_up = async {
         loop {
@@ -162,7 +162,7 @@ pub(super) async fn take_up_first_key(store: Store, place: Place, mut stop: watc
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Has the leader's followers know how fresh the picture of each tenant is.
+/// Stores how fresh each tenant's data is, for the followers to read.
 pub(super) async fn tell_freshness(
     store: Store,
     health: BTreeMap<TenantId, watch::Receiver<SyncHealth>>,
@@ -182,14 +182,14 @@ pub(super) async fn tell_freshness(
     }
 }
 
-/// What a follower learns of the leader's work.
+/// Keeps a follower up to date with the leader's work.
 pub struct Following {
     store: Store,
     clock: SharedClock,
     reports: BTreeMap<TenantId, watch::Sender<SyncHealth>>,
     predicts: Vec<Predict>,
     config: Arc<Config>,
-    /// Where services are shown, as the leader has stored that they stand.
+    /// The board that shows services as the leader stored them.
     services: Option<Arc<MonitorState>>,
 }
 
@@ -207,7 +207,7 @@ impl Following {
         made
     }
 
-    /// How well the leader reads SuperOps as `tenant`.
+    /// Returns how well the leader reads `tenant` from SuperOps.
     pub(super) fn of(&self, tenant: &TenantId) -> watch::Receiver<SyncHealth> {
         self.reports
             .get(tenant)
@@ -215,7 +215,7 @@ impl Following {
             .unwrap_or_else(|| watch::channel(SyncHealth::default()).1)
     }
 
-    /// Shows services on `monitor_state`, from now on.
+    /// Shows services on `monitor_state` from now on.
     pub(super) async fn show_services(&mut self, monitor_state: Arc<MonitorState>) {
         self.services = Some(monitor_state);
         self.look_at_services().await;
@@ -247,7 +247,7 @@ impl Following {
         }
     }
 
-    /// Reads what people tell of services whenever another replica has written something.
+    /// Reads announcements about services again whenever another replica has written something.
     async fn hear_what_is_told(&self, others: &mut watch::Receiver<()>) {
         while others.changed().await.is_ok() {
             if let Some(monitor_state) = self.monitor_state() {
@@ -259,11 +259,11 @@ impl Following {
             }
             tokio::time::sleep(TOLD_EVERY).await;
         }
-        // The store was closed: nothing comes any more.
+        // The store was closed: no more news will come.
         std::future::pending().await
     }
 
-    /// Where services are shown; none: none is watched.
+    /// Returns the board that shows services; `None` if no service is watched.
     fn monitor_state(&self) -> Option<&Arc<MonitorState>> {
         self.services.as_ref().filter(|_| !self.config.uptime.components.is_empty())
     }

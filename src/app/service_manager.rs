@@ -1,5 +1,5 @@
-//! What systemd is told of a service that it started: that it is ready, that it lives, that it stops. Where nobody asked
-//! to be told, nothing happens.
+//! Tells systemd about the service it started: that it is ready, alive or stopping. Does nothing where no service
+//! manager asks for it.
 
 use std::time::Duration;
 
@@ -9,26 +9,27 @@ use tracing::{debug, error};
 
 use crate::loop_health::LoopHealths;
 
-/// How much longer a start may take that waits for others.
+/// How much more time to ask for when a start waits for others.
 const LONGER: Duration = Duration::from_secs(60);
 
-/// The page is served, and the loops run.
+/// Reports that pages are served and the loops run.
 pub fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// It was told to stop, and what is under way ends.
+/// Reports that the service was told to stop and is finishing running work.
 pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// The start waits for something, `status`; it is not stuck.
+/// Reports that the start waits for something, described by `status`, and is not stuck.
 pub fn waiting(status: &str) {
     let longer = u32::try_from(LONGER.as_micros()).unwrap_or(u32::MAX);
     tell(&[NotifyState::ExtendTimeoutUsec(longer), NotifyState::Status(status)]);
 }
 
-/// Shows that the loops turn, twice in the time after which systemd would start the service anew, until `stop` says so.
+/// Reports that the loops turn, twice within the time after which systemd would restart the service, until told to
+/// `stop`.
 pub async fn show_life(loop_healths: LoopHealths, mut stop: watch::Receiver<bool>) {
     let Some(patience) = sd_notify::watchdog_enabled() else {
         drop(stop.wait_for(|stop| *stop).await);

@@ -1,4 +1,4 @@
-//! At most K alerts a day: how many come true, and how long before.
+//! Alerts under a budget of K a day: how many come true, and how long in advance.
 
 use std::collections::HashSet;
 
@@ -11,16 +11,16 @@ use super::path::Path;
 /// Only tickets with at least this much working time left are worth an early alert.
 pub const HOURS_LEFT: TimeDelta = TimeDelta::hours(8);
 
-/// The figures of one way of choosing.
+/// The figures of one way of choosing alerts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BudgetLine {
     pub rule: String,
     pub alerts: usize,
     /// The share of alerts that came true.
     pub precision: Option<f64>,
-    /// Of the breaches in the file, the share that was alerted.
+    /// The share of the breaches in the file that was alerted.
     pub recall: Option<f64>,
-    /// From alert to breach, round the clock, of those that came true.
+    /// Hours from alert to breach, round the clock, over the alerts that came true.
     pub median_lead_hours: Option<f64>,
 }
 
@@ -44,7 +44,7 @@ impl BudgetLine {
     }
 }
 
-/// Alerts chosen day by day, so many at most.
+/// Alerts chosen day by day, with a limit per day.
 #[derive(Debug)]
 pub(super) struct Budget {
     a_day: usize,
@@ -61,7 +61,7 @@ impl Budget {
         self.a_day
     }
 
-    /// Spends a day's alerts on the first of `ranked` that have none yet.
+    /// Spends a day's alerts on the first tickets of `ranked` that have none yet.
     pub(super) fn spend(&mut self, ranked: &[usize], now: DateTime<Utc>) {
         let fresh = ranked.iter().copied().filter(|path| !self.alerted.contains(path));
         let chosen: Vec<usize> = fresh.take(self.a_day).collect();

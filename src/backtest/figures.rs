@@ -1,4 +1,4 @@
-//! How good a set of probabilities was.
+//! Measures how good a set of probabilities was.
 
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -9,21 +9,21 @@ use crate::sla::forecast::{Finish, expected_calibration_error};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Figures {
     pub tickets: usize,
-    /// The share of them that breached.
+    /// The share of the tickets that breached.
     pub breached: f64,
-    /// The chance that a breach was given a higher probability than a ticket that met its target.
+    /// The probability that a breach was given a higher probability than a ticket that met its target.
     pub auc: Option<f64>,
     pub average_precision: Option<f64>,
     pub brier: f64,
     /// Over ten bins of equal count.
     pub ece: f64,
-    /// Of the tickets that were resolved, the share resolved within the interval of which 80 % was promised.
+    /// Of the resolved tickets, the share that was resolved within its 80 % interval.
     pub covered: Option<f64>,
     /// The mean distance in working hours between the expected and the true time of resolution.
     pub finish_off_hours: Option<f64>,
 }
 
-/// Judges pairs of what was said and what happened.
+/// Judges pairs of a forecast probability and what happened.
 pub fn figures(said_and_happened: &[(f64, bool)]) -> Figures {
     let tickets = said_and_happened.len();
     let breaches = said_and_happened.iter().filter(|(_, happened)| *happened).count();
@@ -49,7 +49,7 @@ pub struct Awaited {
 }
 
 impl Figures {
-    /// With how well the times held that were said of the tickets that were resolved.
+    /// Adds how well the forecast times of the resolved tickets held.
     pub fn with_times(self, awaited: &[Awaited]) -> Self {
         let mean = |of: &dyn Fn(&Awaited) -> f64| {
             (!awaited.is_empty()).then(|| awaited.iter().map(of).sum::<f64>() / awaited.len() as f64)
@@ -63,7 +63,7 @@ impl Figures {
     }
 }
 
-/// By ranks; equals share theirs. None unless both kinds occur.
+/// Computes the area by ranks; equal values share theirs. `None` unless both outcomes occur.
 fn auc(pairs: &[(f64, bool)], breaches: usize) -> Option<f64> {
     let others = pairs.len() - breaches;
     if breaches == 0 || others == 0 {
@@ -81,7 +81,7 @@ fn auc(pairs: &[(f64, bool)], breaches: usize) -> Option<f64> {
     Some((rank_sum - breaches * (breaches + 1.0) / 2.0) / (breaches * others as f64))
 }
 
-/// The mean over breaches of the precision down to each; equals are taken together.
+/// Returns the mean over breaches of the precision down to each; equal values are taken together.
 fn average_precision(pairs: &[(f64, bool)], breaches: usize) -> Option<f64> {
     let mut sorted = pairs.to_vec();
     sorted.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -95,7 +95,7 @@ fn average_precision(pairs: &[(f64, bool)], breaches: usize) -> Option<f64> {
     (breaches > 0).then(|| sum / breaches as f64)
 }
 
-/// The middle value; none of nothing.
+/// Returns the median. `None` if there are no values.
 pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let upper = *values.get(values.len() / 2)?;

@@ -1,4 +1,4 @@
-//! One ticket's clock from its opening to its end, pauses and all, as only a judge may know it.
+//! One ticket's clock from its opening to its end, including pauses, as only the judge may know it.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use crate::sla::forecast::Terms;
 /// The shares of a clock at which the forecast is asked.
 pub const CHECKPOINTS: [f64; 3] = [0.25, 0.5, 0.75];
 
-/// What the judge must know of the desk.
+/// What the judge must know about the desk.
 pub trait Promises {
-    /// What was promised for a ticket, going by how it looked when it was opened.
+    /// Returns what was promised for a ticket, judging by how it looked when it was opened.
     fn terms(&self, record: &Record) -> Option<Terms>;
-    /// Whether a clock stands still in `state`.
+    /// Whether a clock is paused in `state`.
     fn pauses(&self, state: &str) -> bool;
     /// Whether a ticket in `state` is resolved.
     fn resolves(&self, state: &str) -> bool;
@@ -27,14 +27,14 @@ pub struct Path {
     pub record: Arc<Record>,
     pub terms: Terms,
     pub resolved_at: Option<DateTime<Utc>>,
-    /// When it breached; none: it never did.
+    /// When it breached; none if it never did.
     pub breached_at: Option<DateTime<Utc>>,
     /// When each of [`CHECKPOINTS`] was reached with the ticket still open.
     pub checkpoints: [Option<DateTime<Utc>>; 3],
 }
 
 impl Path {
-    /// Follows the clock of `record`; none if nothing was promised.
+    /// Follows the clock of `record`. `None` if nothing was promised.
     pub fn of(record: Arc<Record>, promises: &dyn Promises) -> Option<Self> {
         let terms = promises.terms(&record)?;
         let resolved_at = resolution(&record, promises);
@@ -47,14 +47,14 @@ impl Path {
         Some(Self { record, resolved_at, breached_at, checkpoints, terms })
     }
 
-    /// The working time left at `now`.
+    /// Returns the working time left at `now`.
     pub fn left(&self, now: DateTime<Utc>, promises: &dyn Promises) -> TimeDelta {
         let runs = Runs::of(&self.record, &self.terms.calendar, self.resolved_at, promises);
         self.terms.allowed - runs.elapsed(now)
     }
 }
 
-/// The first resolution.
+/// Returns the time of the first resolution.
 fn resolution(record: &Record, promises: &dyn Promises) -> Option<DateTime<Utc>> {
     let resolves = |event: &&Event| event.change(Field::State).flatten().is_some_and(|state| promises.resolves(state));
     let first = record.events.iter().find(resolves).map(|event| event.at);
@@ -89,7 +89,7 @@ impl<'a> Runs<'a> {
         Self { calendar, stretches }
     }
 
-    /// When `wanted` working time had run.
+    /// Returns when `wanted` of working time had run.
     fn reach(&self, wanted: TimeDelta) -> Option<DateTime<Utc>> {
         let mut wanted = wanted;
         for (from, to) in &self.stretches {

@@ -1,4 +1,4 @@
-//! The walk through time: tells the forecaster what happens, and asks it when the judge would know.
+//! The walk through time: tells the forecaster what happens, and asks it at the moments that are judged.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::sla::forecast::{Attribute, Change, Finish, Forecaster};
 const MORNING: NaiveTime = NaiveTime::from_hms_opt(9, 0, 0).expect("nine is an hour");
 const BUDGETS: [usize; 3] = [10, 25, 50];
 
-/// What was said at one checkpoint.
+/// A forecast at one checkpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Said {
     pub ticket: usize,
@@ -23,7 +23,7 @@ pub struct Said {
     pub checkpoint: usize,
     pub at: DateTime<Utc>,
     pub probability: f64,
-    /// When it was expected to be resolved; none if that lay beyond all experience.
+    /// When it was expected to be resolved; none if that was beyond all experience.
     pub finish: Option<Finish>,
 }
 
@@ -34,13 +34,13 @@ pub struct Report {
     pub tickets: usize,
     /// At each of [`CHECKPOINTS`].
     pub checkpoints: Vec<Figures>,
-    /// Budgets first, then what they are compared with.
+    /// The budgets first, then what they are compared with.
     pub budgets: Vec<BudgetLine>,
     #[serde(skip)]
     pub said: Vec<Said>,
 }
 
-/// Something on the way. What happens comes before what is asked at the same moment.
+/// A stop on the way. Events come before questions at the same moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Stop {
     Opened,
@@ -50,8 +50,8 @@ enum Stop {
     Morning,
 }
 
-/// Walks through `paths`; those from `judged` on are judged, the ones before only learned from.
-/// `progress` hears the share of the way after each step.
+/// Walks through `paths`. Those from `judged` on are judged; the ones before are only learned from. `progress` is told
+/// the steps done and all steps, after each step.
 pub fn walk(paths: &[Path], judged: usize, promises: &dyn Promises, mut progress: impl FnMut(usize, usize)) -> Report {
     let stops = itinerary(paths, judged);
     let start = stops.first().map_or(DateTime::UNIX_EPOCH, |(at, ..)| *at);
@@ -88,13 +88,13 @@ fn itinerary(paths: &[Path], judged: usize) -> Vec<(DateTime<Utc>, Stop, usize)>
     stops.extend(mornings(&paths[judged.min(paths.len())..]).map(|at| (at, Stop::Morning, 0)));
     // Within one moment a ticket's own order is kept: opened, then its events one by one, then resolved.
     stops.sort_by_key(|(at, stop, ticket)| (*at, matches!(stop, Stop::Checkpoint(_) | Stop::Morning), *ticket, *stop));
-    // What happens after the last question changes nothing.
+    // What happens after the last question makes no difference.
     let last = stops.iter().rposition(|(_, stop, _)| matches!(stop, Stop::Checkpoint(_) | Stop::Morning));
     stops.truncate(last.map_or(0, |last| last + 1));
     stops
 }
 
-/// Every morning on which the desk still gets tickets: later ones would spend their alerts on what was left over.
+/// Returns every morning on which the desk still gets tickets; later ones would spend their alerts on leftovers.
 fn mornings(paths: &[Path]) -> impl Iterator<Item = DateTime<Utc>> + use<> {
     let opened = || paths.iter().map(|path| path.record.opened_at);
     let span = opened().min().zip(opened().max());
@@ -139,7 +139,8 @@ impl Walk<'_> {
         }
     }
 
-    /// What event `number` tells. The first one also tells what the record says of the ticket "as of the first event".
+    /// Returns the changes of event `number`. The first also brings what the record says of the ticket "as of the first
+    /// event".
     fn changes<'r>(&self, record: &'r Record, number: usize) -> Vec<Change<'r>> {
         let event = &record.events[number];
         let mut changes = if number == 0 { first_look(record) } else { Vec::new() };
@@ -168,7 +169,7 @@ impl Walk<'_> {
         self.soonest.spend(&ranked, now);
     }
 
-    /// What was expected of a ticket that was resolved.
+    /// Returns what was expected of a ticket that was resolved, and how long it took.
     fn awaited(&self, said: &Said) -> Option<Awaited> {
         let path = &self.paths[said.ticket];
         let left = |at| path.left(at, self.promises);
@@ -202,7 +203,7 @@ impl Walk<'_> {
     }
 }
 
-/// What was known of a ticket as of its first event.
+/// Returns what was known of a ticket as of its first event.
 fn first_look(record: &Record) -> Vec<Change<'_>> {
     let known = [
         (Attribute::Impact, &record.impact),
@@ -220,7 +221,7 @@ fn first_look(record: &Record) -> Vec<Change<'_>> {
     known.into_iter().map(|(attribute, name)| Change::Became(attribute, name.as_deref())).collect()
 }
 
-/// What one event tells by itself.
+/// Returns the changes of one event alone.
 fn told(event: &Event) -> impl Iterator<Item = Change<'_>> {
     let became = event.changes.iter().map(|(field, name)| Change::Became(attribute(*field), name.as_deref()));
     let reassigned = event.reassignments.map(Change::Reassigned);

@@ -1,7 +1,7 @@
-//! The books made anew from the histories that are stored, and what would come out otherwise.
+//! Rebuilds the books from the stored histories, and finds where they differ from what is booked.
 //!
-//! A ticket that began before what `[retention]` keeps is left as it is booked: its history, or the maintenance windows of
-//! then, may be gone, and half of a history tells something else.
+//! A ticket that began before what `[retention]` keeps stays as it is booked: its history, or the maintenance windows
+//! of that time, may be gone, and half a history tells a different story.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -13,49 +13,49 @@ use crate::store::StoreError;
 use crate::store::books::{Booked, Marked, Written, agree};
 use crate::ticket::{Reach, TicketId};
 
-/// Tickets that are made anew in one go.
+/// How many tickets are rebuilt in one go.
 const A_PAGE: u32 = 250;
 
-/// How far it is.
+/// How far the work has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     pub done: u64,
     pub of: u64,
 }
 
-/// What came of making the books anew.
+/// The result of a rebuild.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Rebuilt {
-    /// Tickets that were looked at.
+    /// Tickets that were examined.
     pub tickets: u64,
-    /// Those of them that are older than the histories that are kept: their entries stay as they are.
+    /// Those of them older than the kept histories: their entries stay as they are.
     pub left: u64,
     /// Decisions that were not in the books.
     pub new: usize,
-    /// Decisions that came out otherwise.
+    /// Decisions that came out differently.
     pub revised: usize,
-    /// Of these two, those of closed months: they count in no month.
+    /// Those of the two above that belong to closed months: they count in no month.
     pub corrections: usize,
-    /// Decisions that stand, and of which something else was known.
+    /// Decisions that stand, with other details filled in.
     pub filled_in: usize,
-    /// Days whose sums were made.
+    /// Days whose sums were computed.
     pub days: usize,
     /// Rows that belonged to no entry.
     pub dropped: u64,
 }
 
-/// A ticket whose entries are not what its history says.
+/// A ticket whose entries differ from what its history says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Differing {
     pub tenant: String,
     pub ticket: String,
 }
 
-/// The next tickets by their ids.
+/// The next tickets, by id.
 struct Page {
-    /// Those whose histories are whole.
+    /// Tickets with a whole history.
     whole: Vec<TicketId>,
-    /// Those whose histories may be cut.
+    /// Tickets whose history may be cut off.
     cut: Vec<TicketId>,
 }
 
@@ -79,7 +79,7 @@ impl Rebuilt {
 }
 
 impl Bookkeeping {
-    /// Makes the books of the tenants within `reach` anew, as they are at `now`; `told` hears how far it is.
+    /// Rebuilds the books of the tenants within `reach` as of `now`, and reports progress to `told`.
     pub async fn rebuild(
         &self,
         reach: &Reach,
@@ -105,8 +105,8 @@ impl Bookkeeping {
         Ok(rebuilt)
     }
 
-    /// The tickets within `reach` whose entries are not what their histories say at `now`, without those that wait to be
-    /// booked; `told` hears how far it is.
+    /// Lists the tickets within `reach` whose entries differ from what their histories say at `now`, except those that
+    /// wait to be booked. Reports progress to `told`.
     pub async fn differing(
         &self,
         reach: &Reach,
@@ -150,7 +150,7 @@ impl Bookkeeping {
         Ok(differing)
     }
 
-    /// The next tickets of `tenant`; none: there are no more.
+    /// Returns the next tickets of `tenant`; none if there are no more.
     async fn page(
         &self,
         tenant: &Tenant,

@@ -1,8 +1,7 @@
 //! `ack`, `snooze`, `resolve` and `escalate`: what a person does to an alert, beside the running service.
 //!
-//! It is the same act as on the page, in one transaction with its row in the
-//! audit log. The service goes by it from its next turn on. Who knows a ticket's
-//! number only may name that.
+//! It does the same as the page, in one transaction with its row in the audit log. The service follows it from its next
+//! turn on. A ticket's number may stand in for an alert's id.
 
 use clap::Args;
 
@@ -30,13 +29,13 @@ pub(super) struct ActArgs {
     json: bool,
 }
 
-/// What is to be done; a snooze has its length.
+/// The action to take; a snooze has its length.
 pub enum Requested {
     Do(Act),
     SnoozeFor(String),
 }
 
-/// Does it, and shows the alert as it then stands.
+/// Takes the action, and prints the alert as it stands afterwards.
 pub async fn act(config: Config, requested: Requested, args: ActArgs) -> Result<(), CliError> {
     let scope = super::scope(&config, args.tenant.as_deref())?;
     let (service, store) = super::offline_service(config).await?;
@@ -59,7 +58,7 @@ pub async fn act(config: Config, requested: Requested, args: ActArgs) -> Result<
     Ok(())
 }
 
-/// The alert of that id; or else the open alerts of the ticket of that number, if only one tenant has such a ticket.
+/// Returns the alert with this id, else the open alerts of the ticket with this number, if only one tenant has it.
 async fn meant(service: &Service, scope: &Reach, text: &str) -> Result<Vec<String>, CliError> {
     if service.alert(scope, text).await?.is_some() {
         return Ok(vec![text.to_owned()]);
@@ -88,7 +87,7 @@ fn snooze(service: &Service, length: String) -> Result<Act, CliError> {
     service.snooze(&order).map_err(CliError::usage)
 }
 
-/// Whoever is named; else the login name.
+/// Returns who acts: the person named, else the login name.
 fn actor(args: &ActArgs) -> Actor {
     let author = token::at_the_command_line();
     let name = args.by.as_deref().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned);

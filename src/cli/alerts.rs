@@ -1,4 +1,4 @@
-//! `alerts`: what is wrong and who takes it on, or one alert with all that was said about it.
+//! `alerts`: lists what is wrong and who is dealing with it, or shows one alert with every message about it.
 
 use std::fmt::Write;
 
@@ -33,7 +33,7 @@ pub(super) struct AlertsArgs {
     tenant: Option<String>,
 }
 
-/// Answers and ends.
+/// Runs the command.
 pub(super) async fn alerts(config: Config, args: AlertsArgs) -> Result<(), CliError> {
     let scope = super::scope(&config, args.tenant.as_deref())?;
     let (service, store) = super::offline_service(config).await?;
@@ -91,7 +91,7 @@ pub fn page_text(page: &AlertPage) -> String {
     text
 }
 
-/// Who holds it, or which step comes when.
+/// Says who holds the alert, or which step comes when.
 fn what_next(alert: &AlertView, page: &AlertPage) -> String {
     let held = alert.hold.as_ref().filter(|hold| !hold.expired);
     match (alert.state, held, alert.next_step_at) {
@@ -112,7 +112,7 @@ fn what_next(alert: &AlertView, page: &AlertPage) -> String {
     }
 }
 
-/// `silenced until 15:02 UTC`: the last to end.
+/// `silenced until 15:02 UTC`: names the suppression that ends last.
 fn quiet_words(suppressions: &[SuppressionView]) -> String {
     let last = suppressions.iter().max_by_key(|suppression| suppression.until);
     last.map(|one| format!("{} until {}", one.kind.words(), one.until.format("%H:%M UTC"))).unwrap_or_default()
@@ -152,7 +152,7 @@ pub(super) fn alert_text(alert: &AlertView) -> String {
     text
 }
 
-/// What an attempt came to, as a person would say it.
+/// Describes the outcome of an attempt in plain words.
 fn outcome_words(channel: &str, outcome: &str) -> String {
     match (outcome, ChannelKind::parse(channel)) {
         ("taken", Some(channel)) => accepted_words(channel),

@@ -48,7 +48,7 @@ pub struct AuditArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
-    /// Look whether the log is as it was written: each row holds a hash of the one before
+    /// Check that nobody altered the log: each row holds a hash of the one before
     Verify {
         /// Print JSON, for other programs
         #[arg(long)]
@@ -56,7 +56,7 @@ pub enum AuditCommand {
     },
 }
 
-/// Answers and ends.
+/// Runs the command.
 pub async fn audit(config: Config, args: AuditArgs) -> Result<(), CliError> {
     if let Some(AuditCommand::Verify { json }) = args.command {
         return verify(config, json).await;
@@ -75,7 +75,7 @@ pub async fn audit(config: Config, args: AuditArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Looks whether the log is as it was written.
+/// Checks that nobody altered the log.
 async fn verify(config: Config, json: bool) -> Result<(), CliError> {
     let store = Store::open(&config.store, Arc::default()).await?;
     let found = store.verify_audit().await?;

@@ -1,7 +1,7 @@
 //! `backtest`: how good the breach forecast is on a real history.
 //!
-//! The first tenant of the configuration says how tickets are promised: its
-//! policies, its calendar and which of its statuses pause or resolve.
+//! The promises come from the first tenant of the configuration: its policies, its calendar and which of its statuses
+//! pause or resolve.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -41,7 +41,7 @@ pub(super) struct BacktestArgs {
     json: bool,
 }
 
-/// How many complaints about a history are shown.
+/// The most complaints about a history that are shown.
 const COMPLAINTS: usize = 20;
 
 /// Walks through the history and prints how good the forecast was.
@@ -72,7 +72,7 @@ fn bar_style() -> ProgressStyle {
     style.unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// The clocks of the tickets at `path`; a history with bad lines is refused.
+/// Reads the clocks of the tickets at `path`; refuses a history with bad lines.
 fn follow(path: &Path, promised: &Promised<'_>) -> Result<Vec<backtest::Path>, CliError> {
     let (good, bad): (Vec<_>, Vec<_>) = history::read(path).partition(Result::is_ok);
     if !bad.is_empty() {
@@ -161,7 +161,7 @@ fn write_predictions(out: &Path, report: &Report, paths: &[backtest::Path]) -> i
     file.flush()
 }
 
-/// Quoted where CSV asks for it.
+/// Quotes `text` where CSV requires it.
 fn csv(text: &str) -> String {
     if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! `breaches`: what was promised and not kept, or is about to be, and who was told.
+//! `breaches`: promises that were missed or are about to be, and who was told.
 
 use std::fmt::Write;
 
@@ -25,7 +25,7 @@ pub struct BreachesArgs {
     tenant: Option<String>,
 }
 
-/// Answers and ends.
+/// Runs the command.
 pub async fn breaches(config: Config, args: BreachesArgs) -> Result<(), CliError> {
     let scope = super::scope(&config, args.tenant.as_deref())?;
     let query = BreachQuery { state: state(&args)?, limit: Some(args.limit), ..BreachQuery::default() };

@@ -1,4 +1,4 @@
-//! `check`: what is wrong with the configuration, what it says, what SuperOps lets us do, and whether messages get through.
+//! `check`: faults in the configuration, what it means, what SuperOps lets us do, and whether messages get through.
 
 pub mod last_week;
 mod local;
@@ -37,12 +37,12 @@ pub(super) struct CheckArgs {
     /// Send one test message on each channel that fits this address, number, or one of: call:+NUMBER, ntfy:TOPIC, slack, teams, pagerduty, webhook
     #[arg(long, value_name = "ADDRESS")]
     send_test: Option<String>,
-    /// Play the last week of the store through this configuration: how many messages it would have sent, as people answered and had nobody
+    /// Play the last week of the store through this configuration: how many messages it would have sent, as people answered and if nobody had
     #[arg(long)]
     last_week: bool,
 }
 
-/// Explains the file at `path`; tries what it says, if asked to.
+/// Explains the file at `path`, and tries out what it says if asked to.
 pub(super) async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> {
     let config = Arc::new(Config::load(path, &ProcessEnvironment).map_err(CliError::usage)?);
     super::log(config.server.log_format, "off");
@@ -110,7 +110,7 @@ pub(super) async fn check(path: &Path, args: CheckArgs) -> Result<(), CliError> 
     if sound { Ok(()) } else { Err(anyhow::anyhow!("not everything works; see above").into()) }
 }
 
-/// What is allowed, and may not be meant.
+/// Lists what is allowed but may not be intended.
 async fn worth_a_look(config: &Config, directories: &BTreeMap<TenantId, Arc<Directory>>) -> Vec<String> {
     let mut lines = remarks::remarks(config);
     lines.extend(unknown_names(config, directories));
@@ -122,7 +122,7 @@ async fn worth_a_look(config: &Config, directories: &BTreeMap<TenantId, Arc<Dire
     lines
 }
 
-/// `lines` as a list under `title`; nothing where there are none.
+/// Prints `lines` as a list under `title`; nothing if there are none.
 fn headed(title: &str, lines: &[String]) -> Result<(), CliError> {
     if lines.is_empty() {
         return Ok(());
@@ -130,13 +130,13 @@ fn headed(title: &str, lines: &[String]) -> Result<(), CliError> {
     super::print(&lines.iter().fold(format!("{title}\n"), |text, line| text + "  - " + line + "\n"))
 }
 
-/// The status names of each tenant; none where the list was not read.
+/// Returns the status names of each tenant whose list was read.
 fn statuses(directories: &BTreeMap<TenantId, Arc<Directory>>) -> BTreeMap<TenantId, Vec<String>> {
     let of = |(tenant, directory): (&TenantId, &Arc<Directory>)| (tenant.clone(), directory.statuses.clone());
     directories.iter().filter(|(_, directory)| !directory.statuses.is_empty()).map(of).collect()
 }
 
-/// What an earlier run has read of each tenant, if there was one.
+/// Returns what an earlier run has read of each tenant, if there was one.
 async fn directories_on_record(config: &Config) -> BTreeMap<TenantId, Arc<Directory>> {
     let mut known = BTreeMap::new();
     if !Place::from(&config.store).is_there() {
@@ -152,8 +152,8 @@ async fn directories_on_record(config: &Config) -> BTreeMap<TenantId, Arc<Direct
     known
 }
 
-/// Statuses that look closed or paused and are not listed, a line each, with how many tickets carried them when an
-/// earlier run last read them.
+/// Lists statuses that look closed or paused but are not configured, one line each, with how many tickets had them when
+/// an earlier run last read them.
 async fn unlisted_statuses(config: &Config, directories: &BTreeMap<TenantId, Arc<Directory>>) -> Vec<String> {
     let store = if Place::from(&config.store).is_there() {
         Store::open(&config.store, Arc::default()).await.ok()
@@ -176,7 +176,7 @@ async fn unlisted_statuses(config: &Config, directories: &BTreeMap<TenantId, Arc
     lines
 }
 
-/// Who gets no text messages since an earlier run, a line each.
+/// Lists who gets no text messages any more, as an earlier run found, one line each.
 async fn no_texts(config: &Config) -> Vec<String> {
     if !Place::from(&config.store).is_there() {
         return Vec::new();
@@ -201,7 +201,7 @@ async fn said_lately(config: &Config) -> Option<String> {
 /// How many messages this configuration would have sent in the last week.
 async fn last_week_words(config: &Arc<Config>) -> anyhow::Result<String> {
     eprintln!("playing the last week through this configuration …");
-    // Nothing of it happens: whoever reads the log is not to take it for messages that were sent.
+    // None of this really happens, so the log must not show it as messages that were sent.
     let played = last_week::play(config, SystemClock.now()).with_subscriber(NoSubscriber::new());
     Ok(match played.await? {
         Some(week) => week_words(week),
@@ -247,13 +247,13 @@ async fn overrides_on_record(config: &Config) -> Vec<Override> {
     overrides
 }
 
-/// What the configuration names and SuperOps does not have.
+/// Lists what the configuration names but SuperOps does not have.
 fn unknown_names(config: &Config, directories: &BTreeMap<TenantId, Arc<Directory>>) -> Vec<String> {
     let known = config.tenants.values().filter_map(|tenant| Some((tenant, directories.get(&tenant.id)?)));
     known.flat_map(|(tenant, directory)| names::unknown(config, tenant, directory)).collect()
 }
 
-/// Sends one message on each channel that fits `address`. False if one was not taken.
+/// Sends one message on each channel that fits `address`. Returns false if one was not accepted.
 async fn send_test(config: &Config, address: &str) -> Result<bool, CliError> {
     let (fits, to) = fitting_channel(address).ok_or_else(|| {
         CliError::usage(format!(
@@ -283,7 +283,7 @@ async fn send_test(config: &Config, address: &str) -> Result<bool, CliError> {
     Ok(sound)
 }
 
-/// The channel that is meant, and what it calls the recipient: as in a step, or by the address alone.
+/// Returns the channel that is meant and its recipient: written as in a step, or as the address alone.
 fn fitting_channel(address: &str) -> Option<(ChannelKind, &str)> {
     let named = |kind: ChannelKind, to| Some((kind, to));
     match address.split_once(':') {

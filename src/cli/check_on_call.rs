@@ -1,5 +1,5 @@
-//! What `check` says of on-call rotations and personal rules: when nobody is on call soon, and people whom SuperOps does
-//! not know.
+//! What `check` says about on-call rotations and personal rules: times soon at which nobody is on call, and people whom
+//! SuperOps does not know.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use crate::config::{Config, nearest};
 use crate::service::on_call::{GAPS_AHEAD, foreign_addresses, namesakes, people_of, unknown_people};
 use crate::ticket::{Directory, TenantId};
 
-/// Gaps beyond these are a number: they repeat.
+/// The most gaps that are listed; the rest are only counted, since they repeat.
 const GAPS_SHOWN: usize = 5;
 
-/// A sentence for each thing worth knowing. `overrides` are those on record.
+/// Returns a sentence for each thing worth knowing. `overrides` are those on record.
 pub fn remarks(
     config: &Config,
     directories: &BTreeMap<TenantId, Arc<Directory>>,
@@ -25,7 +25,7 @@ pub fn remarks(
     rotations.chain(about_people(config, directories)).collect()
 }
 
-/// Rules for an address that nobody has would be kept by nobody.
+/// Remarks on rules for an address that nobody has: they would apply to nobody.
 fn about_people(config: &Config, directories: &BTreeMap<TenantId, Arc<Directory>>) -> Vec<String> {
     let technicians = directories.values().flat_map(|directory| directory.technicians.values());
     let known: BTreeSet<_> = technicians.filter_map(|one| Some(one.email.as_ref()?.trim().to_lowercase())).collect();

@@ -1,4 +1,4 @@
-//! What `check` says of write-back: people and priorities that SuperOps does not know, and what cannot be tried.
+//! What `check` says about write-back: people and priorities that SuperOps does not know, and what cannot be tried.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::{Config, Step, WriteBack};
 use crate::ticket::{Directory, TenantId};
 
-/// A sentence for each thing worth knowing, by what an earlier run has read of each tenant.
+/// Returns a sentence for each thing worth knowing, based on what an earlier run has read of each tenant.
 pub fn remarks(config: &Config, directories: &BTreeMap<TenantId, Arc<Directory>>) -> Vec<String> {
     let changing =
         directories.iter().filter(|(id, _)| config.tenants.get(*id).is_some_and(|one| one.write_back.changes));
@@ -24,7 +24,7 @@ fn about(config: &Config, tenant: &TenantId, directory: &Directory) -> Vec<Strin
 
 fn unknown(step: &Step, directory: &Directory) -> Vec<String> {
     let change = &step.change;
-    // A list that is empty could not be read.
+    // An empty list is one that could not be read.
     let (people, priorities) = (&directory.technicians, &directory.priorities);
     let nobody = change.reassign_to.as_ref().filter(|_| !people.is_empty());
     let nobody = nobody.filter(|person| person.technician(directory).is_none());
@@ -36,7 +36,7 @@ fn unknown(step: &Step, directory: &Directory) -> Vec<String> {
     nobody.into_iter().chain(no_such).collect()
 }
 
-/// What is said beside what was tried online: writing is the one thing that is not. Blank where nothing is written.
+/// Returns what to add to what was tried online: writing is the one thing that is not. Blank if nothing is written.
 pub fn untried(write_back: WriteBack) -> &'static str {
     if !write_back.is_on() {
         return "";

@@ -1,7 +1,7 @@
 //! `demo`: the whole product against the look-alike, with every message caught and shown.
 //!
-//! The service is the real one, and so is the sending: only SuperOps, the mail
-//! server and the SMS gateway are ours. The desk's day runs faster than the wall's.
+//! The service is the real one, and so is the sending: only SuperOps, the mail server and the SMS gateway are our own.
+//! The desk's clock runs faster than the wall clock.
 
 mod at_once;
 mod desk;
@@ -74,12 +74,12 @@ pub(super) struct DemoArgs {
     store: Option<String>,
 }
 
-/// A minute of the desk in a second: within a minute, warnings, breaches, escalations and recoveries are seen.
+/// A minute of the desk per second: one minute is enough to see warnings, breaches, escalations and recoveries.
 const USUAL_SPEED: u32 = 60;
 const USUAL_PORT: u16 = 8080;
-/// As many caught messages as the page can hold.
+/// The most caught messages that the page can hold.
 const CAUGHT_ROOM: usize = 2_000;
-/// People look at their phones this often.
+/// How often people look at their phones.
 const ANSWER_EVERY: Duration = Duration::from_secs(4);
 /// The auth token of the account at the SMS gateway.
 const SMS_TOKEN: &str = "demo";
@@ -119,14 +119,14 @@ fn tell(figures: &Figures, json: bool) -> Result<(), CliError> {
     super::print(&format!("{}\n", if json { serde_json::to_string_pretty(figures)? } else { figures.in_words() }))
 }
 
-/// SuperOps, and all that catches messages.
+/// Starts SuperOps, and everything that catches messages.
 async fn world(args: &DemoArgs, clock: &SharedClock) -> Result<World, CliError> {
     let options = SimOptions { tickets: args.tickets, remembered: true, ..desk_options() };
     let look_alike = simulate::look_alike(args.replay.as_deref(), options.clone(), clock.clone())?;
     Ok(World::round(look_alike, options, clock.clone(), CAUGHT_ROOM).await?.on_server(args.store.clone()))
 }
 
-/// How the desk is watched, in the words of the configuration; and who made the certificates of its services, in PEM. A
+/// Returns the desk's part of the configuration, and the authority that signed its services' certificates, in PEM. A
 /// history has no services.
 async fn settings(args: &DemoArgs, clock: &SharedClock) -> Result<(String, String), CliError> {
     if args.replay.is_some() {
@@ -136,7 +136,7 @@ async fn settings(args: &DemoArgs, clock: &SharedClock) -> Result<(String, Strin
     Ok((format!("allow_networks = [\"127.0.0.1\"]\n{DESK}{DESK_ALERTS}{}{watched}", policies()), authority))
 }
 
-/// Gives the services a past, and one client a page; with the secret of that page. None: there are no services.
+/// Gives the services a past and one client a page; returns the secret of that page, or none if there are no services.
 async fn remember_services(config: &Config, clock: &SharedClock) -> Result<Option<String>, CliError> {
     if config.uptime.components.is_empty() {
         return Ok(None);
@@ -181,7 +181,7 @@ async fn watch_desk(
     figures
 }
 
-/// After the time that was asked for, or never.
+/// Waits for the time that was asked for, or for ever.
 async fn ended(lasts: Option<Duration>) {
     match lasts {
         Some(length) => tokio::time::sleep(length).await,
@@ -189,7 +189,7 @@ async fn ended(lasts: Option<Duration>) {
     }
 }
 
-/// Has the desk's people answer some of what they are told, for ever.
+/// Lets the desk's people answer some of what they are told, for ever.
 async fn answer(world: &World, address: SocketAddr) {
     let url = format!("http://{address}");
     world.sms.calls(Caller { auth_token: SMS_TOKEN.to_owned().into(), public_url: url.clone(), reach: url });
@@ -202,7 +202,7 @@ async fn answer(world: &World, address: SocketAddr) {
     }
 }
 
-/// The address asked for; or the usual one, or any other if that is taken. Links name it, so a port must be found for 0.
+/// Returns the address asked for, else the usual one, or any if that is taken. Links name it, so port 0 is resolved.
 async fn free_address(asked: Option<SocketAddr>) -> anyhow::Result<SocketAddr> {
     match asked {
         Some(address) if address.port() != 0 => return Ok(address),
@@ -237,7 +237,7 @@ fn welcome(args: &DemoArgs, clock: &SharedClock, address: SocketAddr, own_page: 
     eprintln!("{}\n", if args.lasts.is_some() { "It ends by itself." } else { "Ctrl-C ends it." });
 }
 
-/// The zone of the head office, by which days are counted.
+/// Returns the zone of the head office, in which days are counted.
 fn zone_of(parts: &Parts) -> Tz {
     parts.config.calendars.values().next().map_or(Tz::UTC, |calendar| calendar.timezone)
 }

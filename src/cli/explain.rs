@@ -17,7 +17,7 @@ use crate::sla::zone::Tz;
 pub(super) struct ExplainArgs {
     /// An id or what people call it, like 062822-0005
     ticket: String,
-    /// Whose, where several tenants have one of that number
+    /// Only this tenant's, if several have a ticket of that number
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
     /// Print JSON, for other programs
@@ -25,7 +25,7 @@ pub(super) struct ExplainArgs {
     json: bool,
 }
 
-/// Answers and ends.
+/// Runs the command.
 pub async fn explain(config: Config, args: ExplainArgs) -> Result<(), CliError> {
     let scope = super::scope(&config, args.tenant.as_deref())?;
     let scope = tenant_of(&config, &scope, &args.ticket).await?;
@@ -43,7 +43,7 @@ pub async fn explain(config: Config, args: ExplainArgs) -> Result<(), CliError> 
     Ok(())
 }
 
-/// What counts now: of each clock when it is due, and how much time that leaves.
+/// Says what counts now: when each clock is due, and how much time that leaves.
 fn in_force(ledger: &TicketLedger, clocks: &[ClockStatus]) -> String {
     let mut text = format!("{}\n", printable(&ledger.display_id));
     for clock in clocks {
@@ -64,7 +64,7 @@ fn in_force(ledger: &TicketLedger, clocks: &[ClockStatus]) -> String {
     text
 }
 
-/// What the forecast says of the clocks that are not decided.
+/// Says what the forecast expects of the clocks that are not decided.
 fn foreseen(clocks: &[ClockStatus]) -> String {
     let mut text = String::new();
     for clock in clocks.iter().filter(|clock| clock.forecast.is_some()) {

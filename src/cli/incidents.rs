@@ -1,4 +1,4 @@
-//! `incidents`: what happened to services and what work is announced; opening one, saying more of it, announcing.
+//! `incidents`: lists incidents of services and announced work, opens and updates incidents, and announces work.
 
 use std::fmt::Write;
 
@@ -35,14 +35,14 @@ enum IncidentsCommand {
         /// What everybody is told
         #[arg(long, value_name = "TEXT")]
         text: Option<String>,
-        /// What only those are told who may sign in
+        /// What only people who may sign in are told
         #[arg(long, value_name = "TEXT")]
         note: Option<String>,
         /// Keep it off the public page
         #[arg(long)]
         private: bool,
     },
-    /// Say more of an incident
+    /// Update an incident
     Say {
         id: String,
         #[arg(long, value_name = "investigating|identified|monitoring|resolved")]
@@ -51,7 +51,7 @@ enum IncidentsCommand {
         text: Option<String>,
         #[arg(long, value_name = "TEXT")]
         note: Option<String>,
-        /// Why it came to that
+        /// What caused it
         #[arg(long, value_name = "TEXT")]
         cause: Option<String>,
         #[arg(long, value_name = "none|minor|major|critical")]
@@ -81,7 +81,7 @@ enum IncidentsCommand {
     CallOff { id: String },
 }
 
-/// Does it, or answers, and ends.
+/// Runs the command.
 pub async fn incidents(config: Config, args: IncidentsArgs) -> Result<(), CliError> {
     let scope = super::scope(&config, args.tenant.as_deref())?;
     let (service, store) = uptime::watching(config).await?;

@@ -26,24 +26,24 @@ pub enum KeysCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Encrypt everything with the first key, or make it plain if `plain` comes first; may be broken off and begun again
+    /// Encrypt everything with the first key, or make it plain if `plain` comes first; can be interrupted and run again
     Rotate,
 }
 
 /// How the columns stand.
 #[derive(Serialize)]
 struct Answer {
-    /// None: what is new stays plain.
+    /// None: new data stays plain.
     seals: Option<String>,
     opens: Vec<String>,
-    /// A service at work does not hold the key that is to encrypt: until it does, another one encrypts.
+    /// Whether a running service lacks the key that should encrypt: until it has it, another one encrypts.
     held_back: bool,
-    /// Since when everything has stood under the first key; none: some of it may not.
+    /// Since when everything has been under the first key; none if some of it may not be.
     done_at: Option<DateTime<Utc>>,
     columns: BTreeMap<&'static str, Standing>,
 }
 
-/// Does as asked and ends.
+/// Runs the command.
 pub async fn keys(config: impl FnOnce() -> Result<Config, CliError>, command: KeysCommand) -> Result<(), CliError> {
     match command {
         KeysCommand::New => {
@@ -76,7 +76,7 @@ async fn status(config: &Config, json: bool) -> Result<(), CliError> {
     }
 }
 
-/// Refuses to encrypt with a key that a service at work does not hold: it could read none of it.
+/// Refuses to encrypt with a key that a running service does not hold: it could read none of it.
 async fn check_services(place: &Place, keys: &KeyRing, is_claimed: bool) -> Result<(), CliError> {
     let is_nobody_else = is_claimed && matches!(place, Place::File(_));
     let Some(first) = keys.first().filter(|_| !is_nobody_else) else { return Ok(()) };
@@ -90,8 +90,8 @@ async fn check_services(place: &Place, keys: &KeyRing, is_claimed: bool) -> Resu
     }
 }
 
-/// Brings everything under the first key. What only nobody else may do meanwhile is done if nobody else is there: keys
-/// that seal nothing any more are forgotten, and what stood plain is wiped from the file.
+/// Brings everything under the first key. If nobody else uses the store, also forgets keys that seal nothing any more,
+/// and wipes what used to be plain from the file.
 async fn rotate(config: &Config) -> Result<(), CliError> {
     let (place, keys) = (Place::from(&config.store), &config.store.keys);
     let claim = match Store::claim(&config.store) {
@@ -178,7 +178,7 @@ fn words(answer: &Answer) -> String {
     text
 }
 
-/// Shows on a terminal how far it is.
+/// Shows the progress on a terminal.
 fn bar() -> impl FnMut(&str, u64) {
     let is_seen = std::io::stderr().is_terminal();
     move |table, rows| {

@@ -1,4 +1,4 @@
-//! The service's questions, asked of the store beside the service that fills it.
+//! Opens the service's queries on its store, beside the service that fills it.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::store::Store;
 use crate::sync::SyncHealth;
 use crate::telemetry::Telemetry;
 
-/// The questions, asked of the store beside the service that fills it.
+/// Opens the queries on the store, beside the service that fills it.
 pub(super) async fn offline_service(config: Config) -> Result<(Service, Store), CliError> {
     let telemetry = Arc::new(Telemetry::default());
     let config = Arc::new(config);
@@ -22,7 +22,7 @@ pub(super) async fn offline_service(config: Config) -> Result<(Service, Store), 
     Ok((service, store))
 }
 
-/// The same, with forecasts: they are worked out anew, since the service's own are in its memory.
+/// Does the same, with forecasts: they are computed anew, since the service keeps its own in memory.
 pub(super) async fn foreseeing_service(config: Config, reach: &Reach) -> Result<(Service, Store), CliError> {
     let telemetry = Arc::new(Telemetry::default());
     let config = Arc::new(config);

@@ -16,7 +16,7 @@ use crate::outpost::{Outpost, Wiring, host_and_port};
 use crate::probe::Prober;
 use crate::probe::address::AddressRules;
 
-/// Where the token is, unless a file is named.
+/// The environment variable that holds the token, unless a file is named.
 const TOKEN: &str = "SUPEROPS_SLA_OUTPOST_TOKEN";
 
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub struct OutpostArgs {
     /// A private network that may be asked from here, such as 10.20.0.0/16; may be repeated
     #[arg(long, value_name = "NETWORK", value_parser = Network::parse)]
     allow_network: Vec<Network>,
-    /// What is always there, as host:port: if none answers, our own line is cut; else those of the watch. May be repeated
+    /// A host:port that is always there: if none answers, our own line is cut; else those of the watch. May be repeated
     #[arg(long, value_name = "HOST:PORT", value_parser = canary)]
     canary: Vec<(String, u16)>,
     /// Log lines as JSON
@@ -42,7 +42,7 @@ fn canary(text: &str) -> Result<(String, u16), String> {
     host_and_port(text).ok_or_else(|| "must be a host with its port, such as one.one.one.one:443".to_owned())
 }
 
-/// Looks until it is told to stop.
+/// Looks at services until it is told to stop.
 pub async fn outpost(args: OutpostArgs) -> Result<(), CliError> {
     super::log(if args.log_json { LogFormat::Json } else { LogFormat::Text }, "info");
     descriptors::raise();

@@ -1,5 +1,4 @@
-//! `policies`: the promises in force, those that SuperOps' due times speak for,
-//! and how others would have done.
+//! `policies`: the promises in force, those that SuperOps' due times suggest, and how others would have done.
 
 mod tryout;
 
@@ -48,7 +47,7 @@ pub(super) enum PolicyCommand {
     },
 }
 
-/// Answers and ends.
+/// Runs the command.
 pub async fn policies(config: Config, asked: PolicyScope, command: Option<PolicyCommand>) -> Result<(), CliError> {
     let PolicyScope { tenant, json } = match &command {
         Some(PolicyCommand::Infer { scope } | PolicyCommand::Try { scope, .. }) => scope.clone(),
@@ -76,7 +75,7 @@ pub async fn policies(config: Config, asked: PolicyScope, command: Option<Policy
     Ok(())
 }
 
-/// The file that is tried, with every fault in it told before anything is asked of the store.
+/// Reads the file to try, so that every fault in it is reported before the store is asked anything.
 fn trial(command: &Option<PolicyCommand>) -> Result<Option<Config>, CliError> {
     let Some(PolicyCommand::Try { file, from, to, .. }) = command else { return Ok(None) };
     if from > to {

@@ -1,4 +1,4 @@
-//! `privacy`: all that is stored of one person, told or taken away.
+//! `privacy`: exports or erases everything that is stored about one person.
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use crate::ticket::TenantId;
 
 #[derive(Debug, Subcommand)]
 pub enum PrivacyCommand {
-    /// Print as JSON all that is stored of one person: texts, and shares of decided clocks
+    /// Print as JSON everything that is stored about one person: texts, and shares of decided clocks
     Export {
         /// A technician's name, mail address, number, or id at SuperOps
         person: String,
@@ -23,7 +23,7 @@ pub enum PrivacyCommand {
         #[arg(long, value_name = "NAME")]
         tenant: Option<String>,
     },
-    /// Put a pseudonym in the place of a person's name, address and number everywhere; the service must be stopped
+    /// Replace a person's name, address and number with a pseudonym everywhere; the service must be stopped
     Erase {
         /// A technician's name, mail address, number, or id at SuperOps
         person: String,
@@ -36,19 +36,19 @@ pub enum PrivacyCommand {
     },
 }
 
-/// All that is stored.
+/// Everything that is stored about one person.
 #[derive(Serialize)]
 struct Export {
     person: Person,
     /// Texts that name the person, as they stand.
     texts: Vec<Mention>,
-    /// So many more name the person or somebody called the same: they do not say which.
+    /// How many more texts name the person or somebody with the same name: they do not say which.
     unclear: usize,
-    /// What the books count of the person.
+    /// What the books count for the person.
     shares: Vec<Held>,
 }
 
-/// Answers and ends.
+/// Runs the command.
 pub async fn privacy(config: Config, command: PrivacyCommand) -> Result<(), CliError> {
     match command {
         PrivacyCommand::Export { person, tenant } => export(&config, &person, tenant.as_deref()).await,

@@ -1,5 +1,5 @@
-//! Writes inferred targets as configuration, ready to paste: each with the
-//! tickets that speak for it, and what is doubtful as a comment.
+//! Writes inferred targets as configuration, ready to paste: each with the tickets that support it, and with anything
+//! doubtful as a comment.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use toml::Value;
 
 use crate::service::policies::{Inferred, InferredPolicy, InferredTarget};
 
-/// `inferred` as `[[policies]]` tables. Several tenants are told apart if `several`.
+/// Returns `inferred` as `[[policies]]` tables. They name their tenant if there are several.
 pub fn as_toml(inferred: &[Inferred]) -> String {
     let mut text = String::from(
         "# Targets inferred from the due times that SuperOps gives, for tickets never seen to wait.\n\
@@ -43,7 +43,7 @@ fn head(text: &mut String, inferred: &Inferred) {
     }
 }
 
-/// One policy; commented out where too few tickets agree.
+/// Writes one policy; commented out if too few tickets agree.
 fn table(policy: &InferredPolicy, tenant: Option<&str>) -> String {
     let mut lines = vec!["[[policies]]".to_owned()];
     let mut text = |key: &str, value: &str| lines.push(format!("{key} = {}", Value::String(value.to_owned())));

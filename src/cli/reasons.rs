@@ -1,7 +1,6 @@
-//! `breaches reasons` and `breaches reason`: why the clocks of a ticket were missed, and a person's word on it.
+//! `breaches reasons` and `breaches reason`: why the clocks of a ticket were missed, and what a person says about it.
 //!
-//! It is the same act as on the page of a figure's entries, in one transaction
-//! with its row in the audit log.
+//! It does the same as the page of a figure's entries, in one transaction with its row in the audit log.
 
 use std::fmt::Write;
 
@@ -56,7 +55,7 @@ pub(super) struct Of {
     json: bool,
 }
 
-/// Answers, or takes the word, and ends.
+/// Runs the command.
 pub(super) async fn reasons(config: Config, command: ReasonCommand) -> Result<(), CliError> {
     let (ReasonCommand::Reasons { of } | ReasonCommand::Reason { of, .. }) = &command;
     let scope = super::scope(&config, of.tenant.as_deref())?;
@@ -96,7 +95,7 @@ fn unknown(ticket: &str) -> CliError {
         .into()
 }
 
-/// The reasons of a ticket, and all that can be given.
+/// Lists the reasons of a ticket, and all that can be given.
 fn all_text(views: &[ReasonView]) -> String {
     let mut text = if views.is_empty() { "no clock of it was missed\n".to_owned() } else { rows_text(views) };
     text.push_str("\nReasons that can be given:\n");

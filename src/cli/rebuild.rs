@@ -1,4 +1,4 @@
-//! `report rebuild`: the books made anew from what is stored, or what would come out otherwise.
+//! `report rebuild`: rebuilds the books from what is stored, or lists what would come out differently.
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use crate::config::Config;
 use crate::rules_cache::RulesCache;
 use crate::store::Store;
 
-/// So many tickets are named.
+/// The most tickets that are named.
 const NAMED: usize = 20;
 
-/// Does as asked and ends.
+/// Runs the command.
 pub async fn rebuild(config: Config, tenant: Option<&str>, dry_run: bool, json: bool) -> Result<(), CliError> {
     let scope = super::scope(&config, tenant)?;
     let store = Store::open(&config.store, Arc::default()).await?;
@@ -32,13 +32,13 @@ pub async fn rebuild(config: Config, tenant: Option<&str>, dry_run: bool, json: 
     Ok(())
 }
 
-/// Who judges tickets by the rules of `config`.
+/// Returns the bookkeeping, which judges tickets by the rules of `config`.
 pub(super) fn bookkeeping(config: Arc<Config>, store: &Store) -> Result<Bookkeeping, CliError> {
     let rules = Arc::new(RulesCache::new(config.clone(), store.clone(), Arc::default())?);
     Ok(Bookkeeping::new(config, rules, store.clone(), Arc::new(SystemClock)))
 }
 
-/// Shows on a terminal how far it is.
+/// Shows the progress on a terminal.
 pub(super) fn bar() -> impl FnMut(Progress) {
     let is_seen = std::io::stderr().is_terminal();
     move |Progress { done, of }| {
@@ -48,7 +48,7 @@ pub(super) fn bar() -> impl FnMut(Progress) {
     }
 }
 
-/// Takes the last line of [`bar`] away.
+/// Clears the last line of [`bar`].
 pub(super) fn wipe() {
     if std::io::stderr().is_terminal() {
         eprint!("\r\x1b[K");

@@ -70,13 +70,13 @@ pub struct ReportArgs {
     /// Pseudonyms instead of names
     #[arg(long)]
     anonymize: bool,
-    /// latest: closed months as is known now
+    /// latest: closed months with what is known now
     #[arg(long, value_name = "latest")]
     as_of: Option<String>,
-    /// Count what met a maintenance window like all else
+    /// Count what overlapped a maintenance window like everything else
     #[arg(long)]
     with_maintenance: bool,
-    /// What is to be reached, in percent; as configured unless told, else 95
+    /// The goal in percent; unless given, as configured, else 95
     #[arg(long, value_name = "PERCENT")]
     target: Option<f64>,
     /// Of this tenant: needed where there are several
@@ -95,7 +95,7 @@ pub struct TechniciansArgs {
     /// Only this tenant's
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
-    /// latest: closed months as is known now
+    /// latest: closed months with what is known now
     #[arg(long, value_name = "latest")]
     as_of: Option<String>,
     /// Pseudonyms instead of names
@@ -106,10 +106,10 @@ pub struct TechniciansArgs {
     json: bool,
 }
 
-/// For whom a report is kept that is made here.
+/// The recipient under which a report made here is archived.
 const AT_THE_COMMAND_LINE: &str = "command line";
 
-/// Answers and ends.
+/// Runs the command.
 pub async fn report(config: Config, args: ReportArgs) -> Result<(), CliError> {
     match &args.command {
         Some(ReportCommand::Archive { id, json, tenant }) => {
@@ -186,7 +186,7 @@ fn archive_text(page: &ArchivePage) -> String {
     table(["MADE (UTC)", "FILE", "FIGURES", "FOR", "BYTES", "ID"], &rows, |_| ("", ""))
 }
 
-/// The file that is meant; none: a table for the terminal. What no terminal can show must go elsewhere.
+/// Reads the file format; none: a table for the terminal. Refuses to send to a terminal what it cannot show.
 fn format(name: &str) -> Result<Option<Format>, CliError> {
     if name == "table" {
         return Ok(None);
@@ -200,7 +200,7 @@ fn format(name: &str) -> Result<Option<Format>, CliError> {
     Ok(Some(format))
 }
 
-/// Answers and ends.
+/// Runs the command.
 pub async fn technicians(config: Config, args: TechniciansArgs) -> Result<(), CliError> {
     let scope = super::scope(&config, args.tenant.as_deref())?;
     let query = TechnicianQuery {
@@ -312,7 +312,7 @@ fn table_text(one: &Table, zone: Tz) -> String {
     text
 }
 
-/// As people read it, times by the clocks of the days that are reported on, which the head of the report names.
+/// Returns `cell` in words, with times in the zone of the report's days, which the head of the report names.
 fn words(cell: &Cell, zone: Tz) -> String {
     match cell {
         Cell::Text(text) => printable(text),

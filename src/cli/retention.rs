@@ -1,4 +1,4 @@
-//! `retention`: lets go what is past and old, or says what would go.
+//! `retention`: deletes past data that is too old, or says what would be deleted.
 
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -22,7 +22,7 @@ pub struct RetentionArgs {
     json: bool,
 }
 
-/// What goes of one kind.
+/// What is deleted of one kind.
 #[derive(Serialize)]
 struct Line {
     what: &'static str,
@@ -36,7 +36,7 @@ struct Answer {
     past: Vec<Line>,
 }
 
-/// Answers and ends.
+/// Runs the command.
 pub async fn retention(config: Config, args: RetentionArgs) -> Result<(), CliError> {
     let store = Store::open(&config.store, Default::default()).await?;
     let now = SystemClock.now();

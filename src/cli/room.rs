@@ -19,7 +19,7 @@ pub struct RoomArgs {
     json: bool,
 }
 
-/// Answers and ends.
+/// Runs the command.
 pub async fn room(config: Config, args: RoomArgs) -> Result<(), CliError> {
     let scope = super::scope(&config, args.tenant.as_deref())?;
     let (service, store) = super::offline_service(config).await?;

@@ -67,7 +67,7 @@ pub async fn simulate(args: SimulateArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-/// What a service with a real clock makes of a desk whose time passes faster.
+/// Says how a desk whose time passes faster looks to a service with a real clock.
 fn speed_words(speed: u32) -> Option<String> {
     (speed > 1).then(|| {
         format!(
@@ -79,7 +79,7 @@ fn speed_words(speed: u32) -> Option<String> {
     })
 }
 
-/// Does as the lines of the standard input say, until it ends.
+/// Follows the orders on standard input, line by line, until it ends.
 fn take_orders(look_alike: &Simulator) {
     for line in std::io::stdin().lines().map_while(Result::ok) {
         match line.trim() {
@@ -98,7 +98,7 @@ pub fn clock(speed: u32) -> SharedClock {
     if speed == 1 { Arc::new(SystemClock) } else { Arc::new(FastClock::start(SystemClock.now(), speed)) }
 }
 
-/// A made-up desk, or a recorded one at a moment when much comes due.
+/// Opens a made-up desk, or a recorded one at a moment when much comes due.
 pub fn look_alike(
     history: Option<&Path>,
     options: SimOptions,

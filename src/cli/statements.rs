@@ -1,4 +1,4 @@
-//! `credits`: what came of uptime promises, period by period, and deciding what becomes of the credits.
+//! `credits`: shows the outcome of uptime promises, period by period, and decides what becomes of the credits.
 
 use clap::{Args, Subcommand};
 
@@ -45,7 +45,7 @@ struct DecideArgs {
     note: Option<String>,
 }
 
-/// Answers, or decides, and ends.
+/// Runs the command.
 pub async fn credits(config: Config, args: CreditsArgs) -> Result<(), CliError> {
     let scope = super::scope(&config, args.tenant.as_deref())?;
     let (service, store) = uptime::watching(config).await?;

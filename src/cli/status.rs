@@ -33,12 +33,12 @@ pub(super) struct StatusArgs {
 
 /// The longest subject in a table.
 const SUBJECT_WIDTH: usize = 36;
-/// Of a ticket that nobody has.
+/// Shown instead of a technician for a ticket that nobody has.
 pub(super) const UNASSIGNED: &str = "unassigned";
-/// Under a table in which it is not the same as wall time.
+/// Shown under a table in which working time differs from wall time.
 pub(super) const WORKING_TIME: &str = "Times left and over are working time.\n";
 
-/// Answers and ends.
+/// Runs the command.
 pub(super) async fn status(config: Config, args: StatusArgs) -> Result<(), CliError> {
     let scope = super::scope(&config, args.tenant.as_deref())?;
     let scope = match &args.ticket {
@@ -55,7 +55,7 @@ pub(super) async fn status(config: Config, args: StatusArgs) -> Result<(), CliEr
     Ok(())
 }
 
-/// Whose ticket `id` is: only that tenant's forecasts have to be worked out.
+/// Returns the tenant whose ticket `id` is, so that only its forecasts have to be computed.
 pub(super) async fn tenant_of(config: &Config, scope: &Reach, id: &str) -> Result<Reach, CliError> {
     let store = Store::open(&config.store, Arc::default()).await?;
     let found = store.find_ticket(scope, id).await?;
@@ -89,7 +89,7 @@ async fn all(service: &Service, store: &Store, scope: &Reach, args: &StatusArgs)
     Ok(page_text(&overview, &no_texts, &page, terminal::colours(), terminal::columns()))
 }
 
-/// `page` as a table of at most `columns` characters a line, under how the desk stands as a whole.
+/// Returns `page` as a table of at most `columns` characters a line, below a summary of the whole desk.
 pub fn page_text(
     overview: &Overview,
     no_texts: &[String],
@@ -132,16 +132,16 @@ fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
 struct Column {
     head: &'static str,
     cell: fn(&TicketSla) -> String,
-    /// Left out of a narrow terminal.
+    /// Left out on a narrow terminal.
     roomy: bool,
-    /// How short its cells may be cut.
+    /// The shortest that its cells may be cut to.
     least: usize,
 }
 
 /// A terminal with fewer columns is narrow.
 const ROOMY: usize = 110;
 const NEVER_CUT: usize = usize::MAX;
-/// A ticket's number that is longer is none that people say.
+/// The longest ticket number that is shown whole; nobody says a longer one.
 const LONGEST_NUMBER: usize = 40;
 
 const COLUMNS: [Column; 9] = [
@@ -173,7 +173,7 @@ fn subject(ticket: &TicketSla) -> String {
     shortened(&printable(&ticket.subject), SUBJECT_WIDTH)
 }
 
-/// That a ticket is at risk is said in words, and the colour only repeats it.
+/// Says in words that a ticket is at risk; the colour only repeats it.
 fn ticket_table(page: &TicketPage, several: bool, colours: bool, columns: Option<usize>) -> String {
     let narrow = columns.is_some_and(|columns| columns < ROOMY);
     let shown = |column: &&Column| (several || column.head != "TENANT") && !(narrow && column.roomy);
@@ -188,7 +188,7 @@ fn ticket_table(page: &TicketPage, several: bool, colours: bool, columns: Option
     lines(&head, &rows, |row| paint(&page.tickets[row], colours))
 }
 
-/// Cuts the cells of the widest columns that may be cut until a line has at most `columns` characters, if that can be.
+/// Cuts the cells of the widest columns that may be cut until a line has at most `columns` characters, if possible.
 fn fit(head: &[&str], rows: &mut [Vec<String>], least: &[usize], columns: usize) {
     let mut widths = widths(head, rows);
     let total = |widths: &[usize]| widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1);
@@ -320,7 +320,7 @@ pub fn ticket_text(ticket: &TicketSla, messages: &[Said]) -> String {
     text
 }
 
-/// What its times are of, where that is not the same as wall time.
+/// Says what its times are of, if that differs from wall time.
 pub(super) fn unit(clock: &ClockStatus) -> &'static str {
     if clock.round_the_clock || (clock.remaining.is_none() && clock.over.is_none()) { "" } else { " (working time)" }
 }
@@ -348,7 +348,7 @@ fn clock_text(text: &mut String, clock: &ClockStatus) {
     }
 }
 
-/// How likely a clock is to breach, when it is likely to be done, and why.
+/// Says how likely a clock is to breach, when it is likely to be done, and why.
 pub(super) fn forecast_text(text: &mut String, clock: &ClockStatus) {
     let Some(said) = &clock.forecast else { return };
     let time = |at: DateTime<Utc>| at.format("%a %d %b %Y %H:%M UTC").to_string();

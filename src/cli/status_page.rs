@@ -1,5 +1,5 @@
-//! `status-page`: the public page as files, to be served from anywhere; and pages for one client each, by links that nobody
-//! can guess.
+//! `status-page`: writes the public page as files, to be served from anywhere; and manages pages for one client each,
+//! behind links that nobody can guess.
 
 use std::path::{Path, PathBuf};
 
@@ -47,14 +47,14 @@ enum StatusPageCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Have a link lead nowhere from now on
+    /// Make a link lead nowhere from now on
     Revoke {
         /// The link, by its id
         id: String,
     },
 }
 
-/// Does as told, and ends.
+/// Runs the command.
 pub async fn status_page(config: Config, args: StatusPageArgs) -> Result<(), CliError> {
     if config.uptime.status_page.is_none() {
         return Err(CliError::usage("there is no status page: add [status_page] to the configuration"));

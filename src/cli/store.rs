@@ -1,4 +1,4 @@
-//! `store`: the database as a whole, looked at, or moved from one kind to the other.
+//! `store`: checks the database as a whole, or copies it from one kind to the other.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
@@ -20,7 +20,7 @@ use crate::store::sql::postgres::Server;
 
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
-    /// Look at the whole store: whether it is sound, and what in it does not fit together; nothing is changed
+    /// Check the whole store: whether it is sound, and what in it does not fit together; nothing is changed
     Check {
         /// Print JSON, for other programs
         #[arg(long)]
@@ -34,7 +34,7 @@ pub enum StoreCommand {
     },
 }
 
-/// Does as asked and ends.
+/// Runs the command.
 pub async fn store(config: Config, command: StoreCommand) -> Result<(), CliError> {
     match command {
         StoreCommand::Check { json } => check(config, json).await,
@@ -66,7 +66,7 @@ fn copied_words(copied: &[Copied]) -> String {
     format!("{}{all} rows were copied; read again, both stores hold the same\n", lines.collect::<String>())
 }
 
-/// Looks at the store; what is found ends in exit 1.
+/// Checks the store; the exit code is 1 if anything is found.
 async fn check(config: Config, json: bool) -> Result<(), CliError> {
     let mut checked = check::look(&config.store).await?;
     if checked.is_sound() && checked.looks.contains(&Look::Rows) {
@@ -80,7 +80,7 @@ async fn check(config: Config, json: bool) -> Result<(), CliError> {
     }
 }
 
-/// The entries against the histories that they were made from.
+/// Compares the entries with the histories that they were made from.
 async fn histories(config: Config, checked: &mut Checked) -> Result<(), CliError> {
     let store = Store::open(&config.store, Arc::default()).await?;
     let bookkeeping = bookkeeping(Arc::new(config), &store)?;
@@ -131,7 +131,7 @@ fn finding_words(finding: &Finding) -> String {
     format!("  {}\n    {}\n", printable(&finding.what), finding.remedy)
 }
 
-/// The tables that hold something.
+/// Lists the tables that hold something.
 fn sizes(tables: &[TableSize]) -> String {
     let row = |one: &TableSize| {
         [

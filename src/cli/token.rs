@@ -1,6 +1,6 @@
 //! `token create`, `token list`, `token revoke`: who may use the API and the page.
 //!
-//! Each returns what belongs on stdout. A new token stands there alone, so that
+//! Each returns what belongs on stdout. A new token is printed there alone, so that
 //! `TOKEN=$(superops-sla token create --role viewer)` works.
 
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub(super) enum TokenCommand {
         /// Who or what it is for, as the audit log names it
         #[arg(long, value_name = "WORDS", default_value = "")]
         name: String,
-        /// After so long it is worthless, such as 90d; else it lasts until it is revoked
+        /// How long it is valid, such as 90d; else it lasts until it is revoked
         #[arg(long, value_name = "LENGTH", value_parser = duration::parse)]
         expires: Option<TimeDelta>,
         /// Print JSON, for other programs
@@ -70,7 +70,7 @@ fn listed(tenants: &[TenantId]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-/// Does as told.
+/// Runs the command.
 pub(super) async fn token(config: Config, command: TokenCommand) -> Result<(), CliError> {
     let store = Store::open(&config.store, Arc::default()).await?;
     let now = SystemClock.now();
@@ -91,10 +91,10 @@ pub(super) async fn token(config: Config, command: TokenCommand) -> Result<(), C
     super::print(&format!("{}\n", answer.trim_end()))
 }
 
-/// What is asked for of a new token.
+/// The properties of a new token.
 pub struct Asked {
     pub role: Role,
-    /// None: for all of them.
+    /// None: for all tenants.
     pub tenant: Option<String>,
     pub name: String,
     pub expires_at: Option<DateTime<Utc>>,
@@ -181,21 +181,21 @@ fn pretty(value: &serde_json::Value) -> String {
     format!("{value:#}\n")
 }
 
-/// The login name is the best that is known of who sits there.
+/// Returns the author of a command; the login name is the best we know about who that is.
 pub(super) fn at_the_command_line() -> Author {
     let who = ["SUDO_USER", "USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     let who = who.filter(|name| !name.trim().is_empty()).or_else(login_name);
     Author { who: who.unwrap_or_else(|| "unknown".to_owned()), origin: "command line".to_owned() }
 }
 
-/// What the system calls who runs this, where the environment does not say, as in a container or under a scheduler.
+/// Returns the system's name for the user if the environment gives none, as in a container or under a scheduler.
 fn login_name() -> Option<String> {
     let id = rustix::process::getuid().as_raw();
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     Some(name_of(id, &users).unwrap_or_else(|| format!("user {id}")))
 }
 
-/// The name of the user `id` in the lines of a passwd file.
+/// Returns the name of the user `id` from the lines of a passwd file.
 fn name_of(id: u32, users: &str) -> Option<String> {
     let fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
     let mut fields = fields.filter(|fields| fields.get(2).is_some_and(|uid| *uid == id.to_string()));

@@ -25,7 +25,7 @@ pub struct UptimeArgs {
     tenant: Option<String>,
 }
 
-/// Answers and ends.
+/// Runs the command.
 pub async fn uptime(config: Config, args: UptimeArgs) -> Result<(), CliError> {
     let scope = super::scope(&config, args.tenant.as_deref())?;
     let (service, store) = watching(config).await?;
@@ -36,7 +36,7 @@ pub async fn uptime(config: Config, args: UptimeArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The questions about services, asked of the store beside the service that fills it.
+/// Opens the queries about services on the store, beside the service that fills it.
 pub async fn watching(config: Config) -> Result<(Service, Store), CliError> {
     let (service, store) = super::offline_service(config).await?;
     let (monitor_state, _) = MonitorState::open();

@@ -32,7 +32,7 @@ pub fn public_url(text: &str) -> Result<String, String> {
     Ok(text.trim().trim_end_matches('/').to_owned())
 }
 
-/// Where this program is to be found: its pages and links stand right behind the host.
+/// The address of this program itself: its pages and links come right after the host.
 pub fn own_url(text: &str) -> Result<String, String> {
     let url = web_url(text)?;
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
@@ -44,7 +44,7 @@ pub fn own_url(text: &str) -> Result<String, String> {
     public_url(text)
 }
 
-/// An address that messages are posted to, as it stands: a slash at its end can matter.
+/// An address that messages are posted to, unchanged: a slash at its end can matter.
 pub fn posting_url(text: &str) -> Result<String, String> {
     let url = web_url(text)?;
     if url.scheme() == "http" && !url.host_str().is_some_and(is_loopback) {
@@ -69,7 +69,7 @@ fn web_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// What may be meant by an address that names no way there.
+/// Suggests what an address without a scheme may mean.
 fn whole(text: &str) -> String {
     match Url::parse(&format!("https://{text}")) {
         Ok(_) if !text.starts_with(['/', '.']) && text.contains('.') => {
@@ -97,7 +97,7 @@ pub fn email_address(text: &str) -> Result<String, String> {
     parsed.map(|address| address.to_string()).map_err(|_| "must name an email address after `email:`".to_owned())
 }
 
-/// A phone number as the world writes it (E.164): `+15005550006`.
+/// A phone number in international form (E.164): `+15005550006`.
 pub fn phone_number(text: &str) -> Result<String, String> {
     let digits = text.strip_prefix('+').unwrap_or_default();
     let plausible = (7..=15).contains(&digits.len()) && !digits.starts_with('0');
@@ -134,13 +134,13 @@ pub fn ntfy_topic(text: &str) -> Result<String, String> {
     plausible.then(|| text.to_owned()).ok_or_else(rule)
 }
 
-/// Text that says something; surrounding white space is dropped.
+/// Text that is not blank; surrounding white space is dropped.
 pub fn not_blank(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() { Err("must not be blank".to_owned()) } else { Ok(text.to_owned()) }
 }
 
-/// `99.95` in thousandths of a percent. Written as a text, so that nothing is lost on the way.
+/// Reads `99.95` as thousandths of a percent. It is given as text, so that no digit is lost.
 pub fn percent(text: &str) -> Result<u32, String> {
     let form = || format!("must be a percentage with at most three decimals, such as \"99.95\", not `{text}`");
     let (whole, part) = text

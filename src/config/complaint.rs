@@ -1,4 +1,4 @@
-//! What is wrong with a configuration file: all of it, and where.
+//! Everything that is wrong with a configuration file, and where.
 
 use std::fmt;
 use std::io;
@@ -28,13 +28,13 @@ impl fmt::Display for Complaints {
 }
 
 impl Complaints {
-    /// The file could not be read at all.
+    /// Reports that the file could not be read at all.
     pub(super) fn unreadable(path: &Path, error: &io::Error) -> Self {
         let text = format!("the configuration cannot be read: {}", why_unreadable(error.kind()));
         Self { path: path.to_owned(), list: vec![Complaint { place: None, text }] }
     }
 
-    /// From byte offsets into `text`, the content of the file at `path`.
+    /// Makes complaints from byte offsets into `text`, the content of the file at `path`.
     pub(super) fn locate(path: &Path, text: &str, mut found: Vec<(usize, String)>) -> Self {
         found.sort_by_key(|(offset, _)| *offset);
         found.dedup();
@@ -57,7 +57,7 @@ impl Complaints {
     }
 }
 
-/// The usual reasons in a user's words.
+/// Returns the usual reasons in a user's words.
 pub(super) fn why_unreadable(kind: io::ErrorKind) -> String {
     match kind {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),

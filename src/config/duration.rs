@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-/// Ten years: more is a slip of the finger, and far more would overflow.
+/// Ten years: more is a typo, and far more would overflow.
 const LONGEST: TimeDelta = TimeDelta::days(3650);
 
 const FORM: &str = "must be a length of time such as \"90s\", \"15m\", \"8h\", \"2d\" or \"1h30m\"";

@@ -1,14 +1,14 @@
-//! What the configuration needs from the world round it: environment variables and small files.
+//! What the configuration needs from its surroundings: environment variables and small files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// That every user may read it, in the mode of a file.
+/// The bit of a file's mode that lets every user read it.
 #[cfg(unix)]
 const FOR_ALL: u32 = 0o004;
 
-/// Environment variables and files, so that a test needs neither.
+/// Environment variables and files, behind a trait so that a test needs neither.
 pub trait Environment: Send + Sync {
     /// The environment variable `name`, if it is set.
     fn var(&self, name: &str) -> Option<String>;

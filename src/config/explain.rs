@@ -27,7 +27,7 @@ use super::read_tenant::{DEFAULT_HISTORY, DEFAULT_POLL_INTERVAL, DEFAULT_REQUEST
 use super::remarks::remarks;
 use super::{Config, Hours, LogFormat, Server, StorePlace, Tenant, TokenSource, duration};
 
-/// As [`details`], with what may not be meant.
+/// Returns [`details`], followed by remarks on what may not be intended.
 pub fn explain(config: &Config, statuses: &BTreeMap<TenantId, Vec<String>>) -> String {
     let mut page = Page { text: details(config, statuses) };
     let remarks = remarks(config);
@@ -38,7 +38,7 @@ pub fn explain(config: &Config, statuses: &BTreeMap<TenantId, Vec<String>>) -> S
     page.text
 }
 
-/// What `config` comes to, in a few lines.
+/// Sums up `config` in a few lines.
 pub fn summary(config: &Config) -> String {
     let mut page = Page::default();
     for tenant in config.tenants.values() {
@@ -67,7 +67,7 @@ pub fn summary(config: &Config) -> String {
     page.text
 }
 
-/// Explains `config`. `statuses` are the names each tenant uses, where SuperOps was asked for them.
+/// Explains `config`. `statuses` are the names each tenant uses, if SuperOps was asked for them.
 pub fn details(config: &Config, statuses: &BTreeMap<TenantId, Vec<String>>) -> String {
     let mut page = Page::default();
     service(&mut page, config);
@@ -113,7 +113,7 @@ fn service(page: &mut Page, config: &Config) {
     page.row("log", or_default(format, *log_format == LogFormat::Text));
 }
 
-/// None: nothing is encrypted, and nothing ever was.
+/// Describes the encryption; none if nothing is encrypted and nothing ever was.
 fn encryption(keys: &KeyRing) -> Option<String> {
     let all: Vec<&str> = keys.ids().collect();
     match keys.first() {
@@ -163,7 +163,7 @@ fn source_words(source: &TokenSource) -> String {
     }
 }
 
-/// When what is heavy is done: all tickets are read, and what is old is deleted.
+/// Says when the heavy work is done: reading all tickets, and deleting old data.
 fn night_words(tenant: &Tenant) -> String {
     let time = |minute: u16| format!("at {:02}:{:02}", minute / 60, minute % 60);
     match tenant.nightly {
@@ -180,7 +180,7 @@ fn hours_words(tenant: &Tenant) -> String {
     }
 }
 
-/// The names that mean `meaning`: as SuperOps has them if it was asked, else as configured or guessed.
+/// Lists the names that mean `meaning`: as SuperOps has them if it was asked, else as configured or guessed.
 fn status_words(tenant: &Tenant, meaning: StatusMeaning, known: Option<&[String]>) -> String {
     let (configured, guessed) = lists(tenant, meaning);
     let origin = if configured.is_some() { "configured" } else { "guessed" };
@@ -207,7 +207,7 @@ fn lists(tenant: &Tenant, meaning: StatusMeaning) -> (Option<&[String]>, &'stati
     }
 }
 
-/// A misspelt status would never pause or close anything.
+/// Points out statuses that SuperOps does not have: a misspelt one would never pause or close anything.
 fn unknown_statuses(page: &mut Page, tenant: &Tenant, known: Option<&[String]>) {
     let Some(known) = known else { return };
     let is_known = |name: &String| known.iter().any(|status| status.trim().to_lowercase() == *name);

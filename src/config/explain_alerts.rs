@@ -16,7 +16,7 @@ use crate::alert::Stage;
 use crate::alert::prediction::{Budget, Rule};
 use crate::notify::ways::{PAGERDUTY_HOOK, REPLY_HOOK, SLACK_HOOK, STATUS_HOOK, VOICE_HOOK};
 
-/// When an alert is raised, and the escalation in words.
+/// Explains when an alert is raised, and the escalation.
 pub(super) fn alerts(page: &mut Page, config: &Config) {
     let Alerts { warn_at, warn_left, predict, ack_expires, steps, noise } = &config.alerts;
     page.heading("Alerts");
@@ -131,7 +131,7 @@ fn way_words(channels: &[ChannelKind], notify: &Notify) -> String {
     }
 }
 
-/// How messages leave, without secrets.
+/// Explains how messages are sent, without secrets.
 pub(super) fn channels(page: &mut Page, notify: &Notify) {
     page.heading("Channels");
     for kind in ChannelKind::ALL {
@@ -183,13 +183,13 @@ fn pagerduty_words(pagerduty: &PagerDuty) -> String {
     format!("events with a routing key, by {}", or_default(place, place == DEFAULT_PAGERDUTY))
 }
 
-/// Only the host: some put a token into the rest.
+/// Names only the host, since some people put a token into the rest.
 fn webhook_words(webhook: &Webhook) -> String {
     let host = url::Url::parse(&webhook.url).ok().and_then(|url| url.host_str().map(str::to_owned));
     format!("to {}, signed", host.unwrap_or_default())
 }
 
-/// How people can answer, and how we hear what became of a message.
+/// Explains how people can answer, and how we hear what became of a message.
 pub(super) fn answers(page: &mut Page, config: &Config) {
     let public_url = config.server.public_url.as_deref();
     page.heading("Answers");
@@ -217,7 +217,7 @@ pub(super) fn answers(page: &mut Page, config: &Config) {
     }
 }
 
-/// Where a system sends the acknowledgements that are made there.
+/// Says where a system must send the acknowledgements that are made in it.
 fn hook_words(public_url: Option<&str>, has_secret: bool, path: &str, off: &str) -> String {
     match public_url {
         _ if !has_secret => or_default(off, true),

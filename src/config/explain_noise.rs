@@ -1,11 +1,11 @@
-//! The part of [`super::explain`] that is about too much: caps, the SMS budget, storms and quiet hours.
+//! The part of [`super::explain`] that is about too many messages: caps, the SMS budget, storms and quiet hours.
 
 use super::explain_page::{Page, or_default};
 use super::read_calendar::DAYS;
 use super::{ChannelKind, duration};
 use crate::alert::noise::{Hours, Pace, Personal, PersonalRule, QuietHours, Rules};
 
-/// How much is said at once, and when it waits.
+/// Explains how many messages are sent at once, and when they wait.
 pub(super) fn rules(page: &mut Page, rules: &Rules) {
     let usual = Rules::default();
     page.heading("Not too much");

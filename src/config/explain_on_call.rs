@@ -7,7 +7,7 @@ use super::explain_page::{Page, hours_rows};
 
 const WEEK_HOURS: u32 = 7 * 24;
 
-/// Who takes turns, from when and for how long.
+/// Explains who takes turns, from when and for how long.
 pub(super) fn on_call(page: &mut Page, rotation: &Rotation) {
     page.heading(format!("On call: {}", rotation.name));
     page.row("timezone", rotation.timezone.name());

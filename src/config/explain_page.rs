@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::read_calendar::DAYS;
 
-/// Headings, and under them rows of a label and what it stands for, in two columns.
+/// Headings with rows under them, each a label and its value, in two columns.
 #[derive(Default)]
 pub(super) struct Page {
     pub text: String,
@@ -25,7 +25,7 @@ impl Page {
     }
 }
 
-/// Marks what the program does by itself.
+/// Marks `text` if it is what the program does by default.
 pub(super) fn or_default(text: impl Display, is_default: bool) -> String {
     let mark = if is_default { " (default)" } else { "" };
     format!("{text}{mark}")
@@ -36,7 +36,7 @@ pub(super) fn hours_rows(page: &mut Page, week: &[Vec<(u16, u16)>; 7]) {
     day_runs(week).into_iter().for_each(|(days, hours)| page.row(days, hours));
 }
 
-/// Days that follow each other and have the same hours are told together: `mon to thu`.
+/// Groups days in a row that have the same hours: `mon to thu`.
 fn day_runs(week: &[Vec<(u16, u16)>; 7]) -> Vec<(String, String)> {
     let mut runs: Vec<(usize, usize)> = Vec::new();
     for day in 0..week.len() {

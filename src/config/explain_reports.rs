@@ -1,4 +1,4 @@
-//! The part of [`super::explain`] that is about what of the sender's own goes on a report.
+//! The part of [`super::explain`] that is about the sender's own settings for reports.
 
 use super::explain_page::Page;
 use super::{Config, Goals, ReportSchedule, Reports};

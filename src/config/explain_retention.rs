@@ -1,4 +1,4 @@
-//! The part of [`super::explain`] that is about how long what is past is kept.
+//! The part of [`super::explain`] that is about how long past data is kept.
 
 use super::Past;
 use super::explain_page::{Page, or_default};

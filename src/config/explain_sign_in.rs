@@ -1,4 +1,4 @@
-//! How people sign in, and as what, in plain words.
+//! The part of [`super::explain`] that is about how people sign in, and with which role.
 
 use super::duration;
 use super::explain_page::{Page, or_default};

@@ -4,7 +4,7 @@ use super::explain_alerts::direct_words;
 use super::explain_page::{Page, or_default};
 use super::{Config, duration};
 
-/// Who hears that the data is stale, and whether somebody hears that the watch lives.
+/// Explains who is told that the data is stale, and whether a heartbeat is sent.
 pub(super) fn watch(page: &mut Page, config: &Config) {
     page.heading("Watching the watch");
     let after = config.watch.stale_after.map(duration::show).unwrap_or_else(|| "10 polls, at least 10m,".to_owned());

@@ -3,7 +3,7 @@
 use super::explain_page::or_default;
 use super::{TicketChange, WriteBack};
 
-/// What a tenant has written on its tickets, in words.
+/// Says what is written on a tenant's tickets.
 pub(super) fn words(write_back: WriteBack) -> String {
     let WriteBack { note_breach, note_escalation, changes } = write_back;
     let note = match (note_breach, note_escalation) {
@@ -17,7 +17,7 @@ pub(super) fn words(write_back: WriteBack) -> String {
     or_default(if parts.is_empty() { "nothing".to_owned() } else { parts.join("; ") }, parts.is_empty())
 }
 
-/// What a step changes, in words.
+/// Says what a step changes on a ticket.
 pub(super) fn change_words(change: &TicketChange) -> Vec<String> {
     let reassign = change.reassign_to.as_ref().map(|person| format!("the ticket goes to {}", person.text()));
     let priority = change.set_priority.as_ref().map(|name| format!("its priority becomes {name}"));

@@ -1,7 +1,7 @@
 //! Holidays from an iCalendar file (`.ics`): which local dates it closes.
 //!
 //! A holiday is a whole local date, so only dates count and no zone is needed:
-//! - An all-day event closes its dates; one that says no end, or ends where it
+//! - An all-day event closes its dates; one without an end, or that ends where it
 //!   starts, closes one date.
 //! - A timed event closes the dates that it covers from midnight to midnight,
 //!   read off its own clock, whatever its zone. One that covers none is refused:
@@ -11,7 +11,7 @@
 //! - Cancelled events close nothing. Whether an event shows as busy or free does not
 //!   matter: public lists of holidays mark them as free.
 //!
-//! Anything else that would be guesswork is refused with its reason.
+//! Anything else that would be guesswork is refused with a reason.
 
 mod lines;
 #[cfg(test)]
@@ -29,18 +29,18 @@ use calcard::icalendar::{
 use calcard::{Entry, Parser};
 use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
-/// Recurring holidays are known up to here: calendars are compiled no further either.
+/// The last year of recurring holidays: calendars are compiled no further either.
 pub const LAST_YEAR: u16 = 2079;
-/// A list of holidays is a few kilobytes.
+/// The largest file, in bytes; a list of holidays is a few kilobytes.
 const LARGEST: usize = 1 << 20;
-/// Thirty holidays a year for as long as we look ahead; more is no list of holidays.
+/// The most dates: thirty holidays a year for as long as we look ahead; more is not a list of holidays.
 const MOST_DATES: usize = 3_000;
-/// Longer than any holiday.
+/// The longest event, in days: longer than any holiday.
 const MOST_DAYS: i64 = 366;
-/// The first few faults tell what is wrong with the file.
+/// How many faults are shown: the first few tell what is wrong with the file.
 const FAULTS_SHOWN: usize = 3;
 
-/// The dates that `text`, the content of an iCalendar file, closes; or what is wrong with it.
+/// Returns the dates that `text`, the content of an iCalendar file, closes; or what is wrong with it.
 pub fn dates(text: &str) -> Result<BTreeSet<NaiveDate>, String> {
     if text.len() > LARGEST {
         return Err("it is over 1 MB, which no list of holidays is".to_owned());
@@ -92,7 +92,7 @@ fn is_event(component: &ICalendarComponent) -> bool {
 
 /// The events that belong together: a recurring one and its moved occurrences.
 ///
-/// They are told apart by their UID; an event without one, against the standard, stands alone.
+/// They share a UID; an event without one, which breaks the standard, stands alone.
 fn series(events: Vec<ICalendarComponent>) -> BTreeMap<String, Vec<ICalendarComponent>> {
     let mut series: BTreeMap<String, Vec<ICalendarComponent>> = BTreeMap::new();
     for (nth, event) in events.into_iter().enumerate() {
@@ -102,7 +102,7 @@ fn series(events: Vec<ICalendarComponent>) -> BTreeMap<String, Vec<ICalendarComp
     series
 }
 
-/// How a person finds the event in the file.
+/// Names the event so that a person finds it in the file.
 fn name(key: &str, series: &[ICalendarComponent]) -> String {
     let summary = series.iter().find_map(|event| event.property(&ICalendarProperty::Summary));
     let text = summary.and_then(|entry| entry.values.first()).and_then(ICalendarValue::as_text);
@@ -165,7 +165,7 @@ fn covered(start: NaiveDateTime, end: NaiveDateTime) -> Result<impl Iterator<Ite
     Ok(first.ok_or(rule)?.iter_days().take_while(move |date| *date < end.date()))
 }
 
-/// Refuses what the parser could not read and would pass over.
+/// Refuses what the parser could not read and would skip.
 fn check(event: &ICalendarComponent) -> Result<(), String> {
     use ICalendarProperty as P;
     let mut rules = 0;
@@ -209,7 +209,7 @@ fn time_of(event: &ICalendarComponent, property: &ICalendarProperty) -> Option<N
     value.as_partial_date_time()?.to_date_time().map(|time| time.date_time)
 }
 
-/// The event by its own clock: zones are taken away, and it recurs no further than we look.
+/// Returns the event by its own clock: without zones, and recurring no further than we look.
 fn floating(event: &ICalendarComponent) -> ICalendarComponent {
     let mut event = event.clone();
     // Occurrences are matched by their series, which a SEQUENCE number would split.

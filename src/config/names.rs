@@ -1,7 +1,6 @@
-//! Names in the configuration that SuperOps does not have: what they say is about nothing.
+//! Finds names in the configuration that SuperOps does not have: what is set for them applies to nothing.
 //!
-//! A list that was never read is not held against anybody. What is close to a
-//! name that SuperOps has is taken for a slip of the pen.
+//! Names are not checked against a list that was never read. A name close to one that SuperOps has is taken for a typo.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +9,7 @@ use super::{Config, Hours, Tenant};
 use crate::sla::policy::{Policy, Unknown};
 use crate::ticket::{Directory, Site};
 
-/// The names in `policy` that `directory` does not know, in words.
+/// Lists the names in `policy` that `directory` does not know, in words.
 pub fn unknown_in(policy: &Policy, directory: &Directory) -> Vec<String> {
     let line = |unknown: &Unknown<'_>| {
         let hint = meant(unknown.name, &unknown.known);
@@ -19,7 +18,7 @@ pub fn unknown_in(policy: &Policy, directory: &Directory) -> Vec<String> {
     policy.unknown_names(directory).iter().map(line).collect()
 }
 
-/// The name that was misspelt, or of which only the beginning was given.
+/// Suggests the name that was misspelt, or of which only the beginning was given.
 fn meant(name: &str, known: &[&str]) -> String {
     let close = nearest(name, known.iter().copied());
     let begins = |known: &&&str| known.to_lowercase().starts_with(&name.to_lowercase());
@@ -29,7 +28,7 @@ fn meant(name: &str, known: &[&str]) -> String {
     }
 }
 
-/// All that the configuration of `tenant` names and SuperOps does not have, a line each.
+/// Lists what the configuration of `tenant` names but SuperOps does not have, one line each.
 pub fn unknown(config: &Config, tenant: &Tenant, directory: &Directory) -> Vec<String> {
     let mut lines = Vec::new();
     for (place, policy) in config.policies_of(&tenant.id) {
@@ -42,7 +41,7 @@ pub fn unknown(config: &Config, tenant: &Tenant, directory: &Directory) -> Vec<S
     lines
 }
 
-/// Holiday lists of sites of which nobody gave us the dates: SuperOps does not tell them.
+/// Lists the sites' holiday lists whose dates are not configured; SuperOps does not give them.
 fn holiday_lists(config: &Config, tenant: &Tenant, directory: &Directory) -> Vec<String> {
     let list = |site: &Site| site.holiday_list.as_ref().map(|list| list.name.clone());
     let used: BTreeSet<String> = directory.sites.values().filter_map(list).collect();

@@ -1,5 +1,5 @@
-//! What a person asks for by the page or the API: said in the words of `[people."ada@example.com"]`, and read by the same
-//! reader.
+//! A person's rules as set on the page or by the API: in the terms of `[people."ada@example.com"]`, and read by the
+//! same reader.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use super::reader::{Inspection, Purpose, Section};
 use super::{ChannelKind, read_people};
 use crate::alert::noise::{Personal, PersonalRule};
 
-/// More is no wish any more, but a program.
+/// The most rules of one person: more would not be a wish any more, but a program.
 pub const MOST_RULES: usize = 20;
 
 /// What one person has asked for.
@@ -26,18 +26,18 @@ pub struct RawPersonalRules {
     /// The zone of the times in messages and of the hours below, from the IANA time zone database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
-    /// email | ntfy | sms | voice: by what to be told, instead of what a step asks for; empty: as the step does.
+    /// email | ntfy | sms | voice: the channels to use instead of those of a step; empty: those of the step.
     #[serde(default)]
     pub channels: Vec<String>,
     /// `08:30`: warnings and predictions once a day, in one message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest_at: Option<String>,
-    /// The first that matches holds, before `channels`; 20 at most.
+    /// The first that matches applies, before `channels`; 20 at most.
     #[serde(default)]
     pub rules: Vec<RawPersonalRule>,
 }
 
-/// What holds for some stages, or at some hours.
+/// What applies to some stages, or at some hours.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PersonalRule)]
 #[serde(deny_unknown_fields)]
@@ -54,7 +54,7 @@ pub struct RawPersonalRule {
     /// mon | tue | …: the days on which these hours begin; none: all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days: Option<Vec<String>>,
-    /// Empty: nothing is told then, and waits for the end of these hours.
+    /// Empty: nothing is sent then; messages wait for the end of these hours.
     pub channels: Vec<String>,
 }
 
@@ -64,7 +64,7 @@ struct Document<'w> {
 }
 
 impl RawPersonalRules {
-    /// What the person at `address` asks for, where messages go by these `channels`; or all that is wrong with it.
+    /// Reads what the person at `address` asks for, with these `channels` set up; or returns all that is wrong with it.
     pub fn read(&self, address: &str, channels: &[ChannelKind]) -> Result<Personal, String> {
         if self.rules.len() > MOST_RULES {
             return Err(format!("`rules` may be {MOST_RULES} at most"));
@@ -72,7 +72,7 @@ impl RawPersonalRules {
         self.read_for(Purpose::Service, address, channels)
     }
 
-    /// The same, of what was read before: a channel that is gone meanwhile is no fault of the person's.
+    /// Reads again what was accepted before: a channel that is gone by now is not the person's fault.
     pub fn read_again(&self, address: &str) -> Result<Personal, String> {
         self.read_for(Purpose::Offline, address, &[])
     }
@@ -91,7 +91,7 @@ impl RawPersonalRules {
         personal.filter(|_| faults.is_empty()).map(|personal| (*personal).clone()).ok_or_else(|| faults.join("; "))
     }
 
-    /// The same that `personal` says.
+    /// Writes `personal` in this form.
     pub fn of(personal: &Personal) -> Self {
         Self {
             timezone: personal.zone.map(|zone| zone.name().to_owned()),
@@ -117,7 +117,7 @@ impl RawPersonalRule {
     }
 }
 
-/// Each once.
+/// Names each channel once.
 fn names(channels: &[ChannelKind]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for channel in channels {
@@ -128,7 +128,7 @@ fn names(channels: &[ChannelKind]) -> Vec<String> {
     names
 }
 
-/// What one person has asked for, in words.
+/// Says what one person has asked for.
 pub fn words(personal: &Personal) -> String {
     explain_noise::personal(personal)
 }

@@ -1,4 +1,4 @@
-//! Reads the whole file: each section by its own reader, then what they must have together.
+//! Reads the whole file: each section by its own reader, then checks what they must have together.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ use super::{
     read_uptime, read_watch, read_write_back,
 };
 
-/// So many forgotten brackets are told one by one.
+/// The most forgotten brackets that are reported one by one.
 const MOST_CLOSED: usize = 20;
 
 pub(super) fn config(path: &Path, text: &str, env: &dyn Environment, purpose: Purpose) -> Result<Config, Complaints> {
@@ -35,8 +35,8 @@ pub(super) fn config(path: &Path, text: &str, env: &dyn Environment, purpose: Pu
     if faults.is_empty() { Ok(config) } else { Err(Complaints::locate(path, &text, faults)) }
 }
 
-/// The text with each array closed in which a header or a key stands, and where that was done: read on to its end, a single
-/// forgotten bracket would be told of every line below it. No place on another line moves.
+/// Closes each array that a header or a key has got into, and returns where. Otherwise the array would be read on to
+/// its end, and one forgotten bracket be reported for every line below it. No place on another line moves.
 fn close_arrays(text: &str) -> (Cow<'_, str>, Vec<usize>) {
     let (mut text, mut closed) = (Cow::Borrowed(text), Vec::new());
     while closed.len() < MOST_CLOSED
@@ -48,7 +48,7 @@ fn close_arrays(text: &str) -> (Cow<'_, str>, Vec<usize>) {
     (text, closed)
 }
 
-/// Where the first array ends in which a header or a key stands.
+/// Returns where to close the first array that a header or a key has got into.
 fn end_of_unclosed_array(text: &str) -> Option<usize> {
     let (_, errors) = DeTable::parse_recoverable(text);
     let missing = errors.iter().filter(|error| error.message().starts_with("missing comma between array elements"));
@@ -61,7 +61,7 @@ fn end_of_unclosed_array(text: &str) -> Option<usize> {
     Some(line + last.split(" #").next().unwrap_or(last).trim_end().len())
 }
 
-/// Whether a line is a header, or gives a key its value: what no array holds.
+/// Whether a line is a header or gives a key its value, neither of which an array can hold.
 fn begins_anew(line: &str) -> bool {
     let is_name = |name: &str| {
         let name = name.trim();
@@ -75,8 +75,8 @@ fn begins_anew(line: &str) -> bool {
 
 /// Reads `text` and notes its faults, as far as it can be read.
 ///
-/// What a fault of syntax hides is not complained of as well: the line itself, a
-/// key that its table lacks, and all under a header that cannot be read.
+/// A syntax error hides other complaints: about its own line, about keys that its table lacks, and about everything
+/// under a header that cannot be read.
 pub(super) fn inspect(text: &str, inspection: &Inspection<'_>) -> Config {
     let (document, errors) = DeTable::parse_recoverable(text);
     let config = everything(Section::root(inspection, document.get_ref()));
@@ -90,7 +90,7 @@ pub(super) fn inspect(text: &str, inspection: &Inspection<'_>) -> Config {
     config
 }
 
-/// What cannot be judged, since faults of syntax stand before it.
+/// What cannot be judged because of syntax errors.
 struct Hidden<'t> {
     text: &'t str,
     /// The lines that cannot be read, from 0.
@@ -110,7 +110,7 @@ impl<'t> Hidden<'t> {
         let table = self.table_of(line);
         let unread_header = |line: &usize| self.is_header(*line);
         let refers = complaint.contains("there is no") || complaint.contains("is not configured");
-        // Without a header its keys fall to the table before it.
+        // Keys under an unreadable header end up in the table before it.
         let headless = |line: &usize| unread_header(line) && self.table_of(*line) == table;
         self.lines.contains(&line)
             || self.lines.iter().any(headless)
@@ -122,7 +122,7 @@ impl<'t> Hidden<'t> {
         self.text.lines().nth(line).is_some_and(|text| text.trim_start().starts_with('['))
     }
 
-    /// The line of the header that `line` stands under.
+    /// Returns the line of the header that `line` is under.
     fn table_of(&self, line: usize) -> usize {
         (0..=line).rev().find(|line| self.is_header(*line)).unwrap_or_default()
     }
@@ -140,7 +140,7 @@ fn is_duplicate(error: &Error) -> bool {
     error.message() == "duplicate key"
 }
 
-/// The parser's words, without the excerpt of the file that its own display adds: it could be a secret.
+/// Returns the parser's message, without the excerpt of the file that its own display adds: it could be a secret.
 fn syntax_rule(error: &Error) -> String {
     if is_duplicate(error) {
         return "this key or table stands twice: only one of the two could hold".to_owned();
@@ -216,7 +216,7 @@ fn everything(root: Section<'_>) -> Config {
     }
 }
 
-/// A service needs somebody to watch and a way to speak up.
+/// Checks that a service has a tenant to watch and a channel to tell people by.
 fn check_least(root: &Section<'_>, notify: &Section<'_>, names: &Names<'_>) {
     if root.inspection.purpose == Purpose::Offline {
         return;

@@ -9,9 +9,9 @@ use crate::alert::life::ACK_EXPIRES;
 use crate::alert::prediction::{Budget, Rule};
 
 pub(super) const DEFAULT_WARN_AT: [f64; 1] = [0.75];
-/// Ten alerts a day are what one person will look into; with less than two working hours left nobody can turn it round.
+/// One person will look into ten alerts a day; with less than two working hours left nobody can turn it round.
 pub(super) const DEFAULT_BUDGET: Budget = Budget { a_day: 10, least_left: TimeDelta::hours(2) };
-/// More predictions than this in a day are not a choice.
+/// The most predictions in a day: more than this would not be a choice any more.
 const MOST_A_DAY: i64 = 1_000;
 
 const TARGETS: [&str; 8] =
@@ -20,7 +20,7 @@ const TARGETS: [&str; 8] =
 /// The channels that have a table in the file, right or wrong.
 pub(super) struct Channels {
     there: Vec<ChannelKind>,
-    /// Slack is reached by an incoming webhook, which stands for one channel.
+    /// Whether Slack is reached by an incoming webhook, which posts to one channel only.
     one_slack_channel: bool,
     /// The on-call rotations by name, right or wrong.
     rotations: Vec<String>,
@@ -29,7 +29,7 @@ pub(super) struct Channels {
 }
 
 impl Channels {
-    /// These alone, for what is no part of a file.
+    /// Returns these channels alone, for rules that are not part of a file.
     pub fn only(there: &[ChannelKind]) -> Self {
         Self { there: there.to_vec(), one_slack_channel: false, rotations: Vec::new(), may_change: false }
     }
@@ -60,7 +60,7 @@ pub(super) fn alerts(section: Section<'_>, channels: &Channels) -> Alerts {
     alerts
 }
 
-/// The budget, unless `predict_at` asks for a threshold in its place.
+/// Reads the budget, unless `predict_at` asks for a threshold instead.
 fn predict(section: &Section<'_>) -> Rule {
     let at = section.number("predict_at").and_then(|number| number.read(checks::share));
     let a_day = section.integer("predict_per_day").and_then(|number| number.read(|number| a_day(*number)));
@@ -107,7 +107,7 @@ fn time_left(text: &str) -> Result<TimeDelta, String> {
     }
 }
 
-/// How long an acknowledged breach may rest.
+/// Reads how long an acknowledged breach may rest.
 pub(super) fn ack_expires(section: &Section<'_>) -> Option<TimeDelta> {
     section.text("ack_expires")?.read(|text| match duration::parse(text)? {
         none if none.is_zero() => Err("must be over 0s: an acknowledgement would hold nothing".to_owned()),
@@ -142,7 +142,7 @@ fn step(section: Section<'_>, above: &[Step], channels: &Channels) -> Step {
     step
 }
 
-/// What one step says to the same people at the same moment as another.
+/// Remarks on a step that tells the same people at the same moment as another.
 fn told_twice(section: &Section<'_>, step: &Step, above: &[Step]) {
     let same = |other: &&Step| {
         other.after == step.after
@@ -257,7 +257,7 @@ fn channel(text: &str) -> Result<ChannelKind, String> {
     }
 }
 
-/// A step over a channel that is not set up would reach nobody.
+/// Refuses a channel that is not set up: a step that uses it would reach nobody.
 fn check_channel(found: &Found<'_, &str>, kind: ChannelKind, channels: &Channels, inspection: &Inspection<'_>) {
     if !channels.there.contains(&kind) && inspection.purpose == Purpose::Service {
         let name = kind.as_str();

@@ -53,7 +53,7 @@ pub(super) fn zone(text: &str) -> Result<Tz, String> {
     })
 }
 
-/// A calendar that never opens would let every ticket wait for ever.
+/// Refuses a calendar that never opens: every ticket would wait for ever.
 fn check_openness(section: &Section<'_>, name: &str, always: bool, written: usize) {
     if always {
         for day in DAYS {
@@ -72,7 +72,7 @@ fn no_open_hours(name: &str) -> String {
 }
 
 /// Reads all seven days, then looks for windows that overlap, also over midnight and from Sunday to Monday.
-/// Also says how many windows were written, right or wrong.
+/// Also returns how many windows were written, right or wrong.
 pub(super) fn week(section: &Section<'_>) -> ([Vec<Window>; 7], usize) {
     let mut week: [Vec<Window>; 7] = Default::default();
     let mut written = 0;
@@ -131,7 +131,7 @@ pub(super) fn minute_of_day(text: &str) -> Option<u16> {
     (minute < 60 && total <= DAY).then_some(total)
 }
 
-/// Dates of its own, those of the files and lists it names, and days that return every year.
+/// Reads a calendar's own dates, those of the files and lists it names, and days that return every year.
 fn holidays(section: &Section<'_>, lists: &HolidayLists) -> (BTreeSet<NaiveDate>, BTreeSet<(u32, u32)>) {
     let (mut dates, mut yearly) = (BTreeSet::new(), BTreeSet::new());
     for found in section.dates("holidays").unwrap_or_default() {
@@ -148,7 +148,7 @@ fn holidays(section: &Section<'_>, lists: &HolidayLists) -> (BTreeSet<NaiveDate>
     (dates, yearly)
 }
 
-/// The dates that the `.ics` files under `key` close.
+/// Reads the dates that the `.ics` files under `key` close.
 fn dates_of_files(section: &Section<'_>, key: &'static str) -> BTreeSet<NaiveDate> {
     let read = |found: Found<'_, &str>| {
         let inspection = found.inspection();
@@ -177,7 +177,7 @@ fn holiday(text: &str) -> Result<Holiday, String> {
     if let Ok(date) = full_date(text) {
         return Ok(Holiday::Once(date));
     }
-    // A leap year, so that 29 February may be a holiday where there is one.
+    // A leap year, so that 29 February may be a holiday in years that have one.
     let rule = "must hold dates such as \"2026-12-25\", or \"12-25\" for every year";
     let date = full_date(&format!("2024-{text}")).map_err(|_| format!("{rule}, not `{text}`"))?;
     Ok(Holiday::Yearly(date.month(), date.day()))

@@ -31,13 +31,13 @@ const INTERVAL: TimeDelta = TimeDelta::seconds(60);
 const LEAST_INTERVAL: TimeDelta = TimeDelta::seconds(1);
 const DEADLINE: Duration = Duration::from_secs(10);
 const LONGEST_DEADLINE: TimeDelta = TimeDelta::seconds(60);
-/// More in a row prove nothing more.
+/// The most looks in a row that may be required: more prove nothing more.
 const IN_A_ROW_MOST: i64 = 20;
-/// What an outpost has seen may be under way for so long, if its line is bad.
+/// How long an outpost's results may be under way if its line is bad.
 const UNDER_WAY: Millis = 30 * SECOND;
 /// How `places` names the watch itself.
 const HERE: &str = "here";
-/// More places prove nothing more.
+/// The most places for one check: more prove nothing more.
 const PLACES_MOST: usize = 10;
 
 const TOKEN: SecretKeys = SecretKeys { plain: "token", env: "token_env", file: "token_file" };
@@ -63,7 +63,7 @@ pub(super) fn checks(
     all
 }
 
-/// Where all that is looked at on one host hangs, a look waits for the others: results hold for that long as well.
+/// Lets results hold longer, since a look has to wait for the others if everything on one host hangs.
 fn hold_for_a_round(all: &mut [Check]) {
     let host = |check: &Check| (check.place().map(str::to_owned), check.probe.ask.host().to_owned());
     let mut deadlines: BTreeMap<_, Millis> = BTreeMap::new();
@@ -82,7 +82,7 @@ fn millis(length: Duration) -> Millis {
     Millis::try_from(length.as_millis()).unwrap_or(Millis::MAX)
 }
 
-/// A check as the watch has sent it to an outpost: `text` is the table, `allowed` what may be asked from there.
+/// Reads a check that the watch has sent to an outpost: `text` is the table, `allowed` what may be asked from there.
 pub fn sent_check(
     text: &str,
     component: &str,
@@ -101,7 +101,7 @@ pub fn sent_check(
     }
 }
 
-/// A check for each place that looks at it.
+/// Reads a check, once for each place that looks.
 fn from_places(
     section: Section<'_>,
     components: &[&str],
@@ -135,7 +135,7 @@ fn from_places(
     places.into_iter().map(from).collect()
 }
 
-/// An address that is refused would be looked at for ever, and never known.
+/// Notes an address that is refused: it would be looked at for ever, and never known.
 fn never_asked(section: &Section<'_>, probe: &Probe) {
     let Ok(address) = probe.ask.host().trim_matches(['[', ']']).parse() else { return };
     let (Err(refusal), Some(url)) =
@@ -150,7 +150,7 @@ fn never_asked(section: &Section<'_>, probe: &Probe) {
     url.futile(format!("is never asked: {address} is {refusal}; {remedy}"));
 }
 
-/// An answer that takes as long as a look may take is a failure.
+/// Notes a limit that is never reached: an answer that takes as long as a look may take is a failure.
 fn never_slow(section: &Section<'_>, slow: Option<Duration>, deadline: Duration) {
     if slow.is_some_and(|slow| slow >= deadline)
         && let Some(key) = section.key("slow")
@@ -218,7 +218,7 @@ fn check(section: &Section<'_>, components: &[&str], rules: impl Fn(&str) -> Arc
     let is_quick = interval < TimeDelta::seconds(5);
     let ask = ask(section, interval);
     let passive = ask.as_ref().is_some_and(|ask| !ask.is_active());
-    // What tells us of itself is believed at its word.
+    // A service that reports on itself is believed the first time.
     let failures = in_a_row(
         "failures",
         if passive {
@@ -232,7 +232,7 @@ fn check(section: &Section<'_>, components: &[&str], rules: impl Fn(&str) -> Arc
     let successes = in_a_row("successes", if passive { 1 } else { 2 });
     let mut rules_of_time = Rules::every(interval.num_milliseconds(), millis(deadline), failures, successes);
     if let Some(Ask::Pushed(PushedAsk { grace, .. }) | Ask::Heartbeat(HeartbeatAsk { grace, .. })) = &ask {
-        // It holds until the next one is missed.
+        // A result holds until the next one is missed.
         rules_of_time.holds = rules_of_time.interval + grace;
         rules_of_time.silence_is_down = ask.as_ref().is_some_and(|ask| ask.silence().is_some());
     }
@@ -268,12 +268,12 @@ fn length(section: &Section<'_>, key: &'static str, least: TimeDelta, most: Time
     })
 }
 
-/// By which tokens is known who calls, of each way of calling. Of two with one token, only the first is ever heard.
+/// Which token identifies which caller, for each way of calling. Of two with one token, only the first is ever heard.
 #[derive(Default)]
 pub(super) struct Tokens(BTreeMap<(&'static str, String), String>);
 
 impl Tokens {
-    /// Notes that `whose` is known by the token that `section` names: `value`, or where that was not read, by its name.
+    /// Notes that `whose` is identified by the token that `section` names: by its `value`, or if unread, by its name.
     pub fn note(&mut self, section: &Section<'_>, way: &'static str, value: &SecretString, whose: &str) {
         let keys = [TOKEN.env, TOKEN.file].into_iter();
         let Some(named) = keys.filter_map(|key| section.text(key)).next() else { return };
@@ -300,7 +300,7 @@ pub(super) fn token(section: &Section<'_>, why: &str) -> Option<SecretString> {
     }
 }
 
-/// The certificates in the file that `ca_file` names.
+/// Reads the certificates in the file that `ca_file` names.
 fn authorities(section: &Section<'_>) -> Vec<CertificateDer<'static>> {
     let Some(found) = section.text("ca_file") else { return Vec::new() };
     let inspection = found.inspection();
@@ -315,7 +315,7 @@ fn authorities(section: &Section<'_>) -> Vec<CertificateDer<'static>> {
     read.unwrap_or_default()
 }
 
-/// The rule that `name` breaks unless it is one of `ids`.
+/// Returns `name` if it is one of `ids`, else the rule that it breaks.
 pub(super) fn known_component(name: &str, ids: &[&str]) -> Result<String, String> {
     if ids.contains(&name) {
         return Ok(name.to_owned());
@@ -324,7 +324,7 @@ pub(super) fn known_component(name: &str, ids: &[&str]) -> Result<String, String
     Err(format!("names the component `{name}`, but there is no [components.{name}]{hint}"))
 }
 
-/// `allow_networks` of a tenant.
+/// Reads `allow_networks` of a tenant.
 pub(super) fn networks(section: &Section<'_>) -> Vec<Network> {
     let found = section.texts("allow_networks").unwrap_or_default();
     found.into_iter().filter_map(|found| found.read(|text| Network::parse(text))).collect()

@@ -1,12 +1,12 @@
-//! `credits = { "99.9" = "0", "99" = "10", "0" = "50" }`: what is owed for what was not kept, of uptime promises and of
-//! policies alike.
+//! `credits = { "99.9" = "0", "99" = "10", "0" = "50" }`: what is owed for promises that were not kept, both of uptime
+//! and of policies.
 
 use super::checks;
 use super::reader::{Found, Section};
 use crate::report::credit::{CreditTerms, MIN};
 use crate::uptime::credit::Tier;
 
-/// From each share on, so much of the fee; none: nothing is said.
+/// Reads the tiers: from which share on, how much of the fee is owed; none if the file does not say.
 pub(super) fn tiers(section: &Section<'_>) -> Option<Vec<Tier>> {
     let found = section.entries("credits");
     if found.is_empty() {
@@ -28,7 +28,7 @@ pub(super) fn tiers(section: &Section<'_>) -> Option<Vec<Tier>> {
     Some(tiers)
 }
 
-/// Those of a policy, with `credits_min`: how many clocks a month must have.
+/// Reads the credits of a policy, with `credits_min`: how many clocks a month must have.
 pub(super) fn of_policy(section: &Section<'_>) -> Option<CreditTerms> {
     let min = section.integer("credits_min").and_then(|number| number.read(least));
     match tiers(section) {

@@ -7,7 +7,7 @@ use super::reader::Section;
 use super::{Alerts, Escalation, Which, checks};
 use crate::alert::policy::DEFAULT;
 
-/// What is configured, in order, and last what `[alerts]` says for all the rest.
+/// Reads the configured escalations, in order; the last one is made from `[alerts]`, for all other alerts.
 pub(super) fn escalations(
     sections: Vec<Section<'_>>,
     names: &Names<'_>,

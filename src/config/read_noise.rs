@@ -1,4 +1,4 @@
-//! `[alerts.limits]` and `[alerts.quiet_hours]`: how much is said at once, and when people are left in peace.
+//! `[alerts.limits]` and `[alerts.quiet_hours]`: how many messages are sent at once, and when people are left in peace.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::reader::{Section, nearest};
 use super::{ChannelKind, duration};
 use crate::alert::noise::{Cap, Hours, Night, Pace, QuietHours, Rules, STORM_FROM, TOGETHER_FROM};
 
-/// Longer than this no cap looks back: it would be a silence.
+/// The longest time that a cap looks back: a longer one would be a silence.
 const LONGEST_CAP: TimeDelta = TimeDelta::days(7);
 /// Midnight at the end of a day, in minutes.
 const END_OF_DAY: u16 = 24 * 60;
@@ -44,7 +44,7 @@ pub(super) fn rules(alerts: &Section<'_>) -> Rules {
     rules
 }
 
-/// How far apart messages to one person lie, the hours without texts, and the priorities that are urgent.
+/// Reads how far apart messages to one person are, the hours without texts, and the priorities that are urgent.
 fn pace(section: Section<'_>) -> (Option<Pace>, Option<Night>, Vec<String>) {
     let usual = Pace::default();
     let length = |key| section.text(key).and_then(|text| text.read(|text| within_a_day(text)));
@@ -72,7 +72,7 @@ fn share(number: i64) -> Result<u32, String> {
     u32::try_from(number).map_err(|_| "must be a number of messages, or 0 for no limit".to_owned())
 }
 
-/// `22:00-07:00`; `none`: any hour is as good as another.
+/// `22:00-07:00`, or `none` if any hour will do.
 fn night(text: &str) -> Result<Option<Night>, String> {
     if text.trim() == "none" {
         return Ok(None);
@@ -144,7 +144,7 @@ fn quiet_hours(section: Section<'_>) -> Option<QuietHours> {
     quiet
 }
 
-/// A value without which there are no quiet hours; where there is no such table, none is missed.
+/// Reads a value that quiet hours need; if there is no such table, nothing is missing.
 fn needed<T>(
     section: &Section<'_>,
     key: &'static str,
@@ -160,7 +160,7 @@ fn each<T>(section: &Section<'_>, key: &'static str, parse: impl Fn(&str) -> Res
     Some(found.into_iter().filter_map(|text| text.read(|text| parse(text))).collect())
 }
 
-/// Quiet hours that never end would hide every breach.
+/// Refuses quiet hours that never end: they would hide every breach.
 fn check_an_end(section: &Section<'_>, quiet: &Hours) {
     if quiet.from == quiet.until {
         section.clash("until", "must not be the time at which the quiet begins; a whole day is \"00:00\" to \"24:00\"");
@@ -169,7 +169,7 @@ fn check_an_end(section: &Section<'_>, quiet: &Hours) {
     }
 }
 
-/// Hours of no day never begin.
+/// Notes hours that are on no day: they never begin.
 pub(super) fn on_some_day(section: &Section<'_>, hours: &Hours) {
     if let Some(key) = section.key("days").filter(|_| !hours.days.contains(&true)) {
         key.futile("names no day, so that these hours never begin: name some, or leave it out for every day");

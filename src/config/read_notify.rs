@@ -16,7 +16,7 @@ use super::{ChannelKind, Email, Notify, SmtpTls, checks};
 pub(super) use push::DEFAULT_NTFY;
 pub(super) use services::{DEFAULT_PAGERDUTY, DEFAULT_SLACK};
 pub(super) use twilio::{DEFAULT_TWILIO, LANGUAGES};
-/// More is no limit worth the name; one every minute is the least that can be said of an alarm.
+/// The highest limit: more would not be worth the name. The lowest is one a minute, the least an alarm can do with.
 const MOST_PER_MINUTE: i64 = 60_000;
 
 const PASSWORD: SecretKeys = SecretKeys { plain: "password", env: "password_env", file: "password_file" };
@@ -41,13 +41,13 @@ pub(super) fn notify(section: Section<'_>) -> Notify {
     }
 }
 
-/// How many messages a minute the channel of `table` may be given.
+/// Returns how many messages a minute the channel of `table` may be given.
 fn limit(kind: ChannelKind, table: &Section<'_>) -> Option<u32> {
     let limit = table.integer("per_minute").and_then(|number| number.read(|number| per_minute(*number)));
     limit.or_else(|| usual_limit(kind))
 }
 
-/// Slack allows a channel about one message a second. A workflow takes more, but nobody reads more in one channel.
+/// The default limit. Slack allows a channel about one message a second; a workflow takes more, but nobody reads more.
 pub(super) fn usual_limit(kind: ChannelKind) -> Option<u32> {
     matches!(kind, ChannelKind::Slack | ChannelKind::Teams).then_some(60)
 }
@@ -102,7 +102,7 @@ fn smtp_server(text: &str) -> Result<SmtpServer, String> {
     Ok(SmtpServer { host: host.trim_matches(['[', ']']).to_owned(), port, tls, user: smtp_user(&url)? })
 }
 
-/// Messages name clients and their troubles: in the clear they stay on this machine.
+/// Decides on TLS: messages name clients and their troubles, so in the clear they must stay on this machine.
 fn smtp_tls(url: &Url, host: &str, form: &str) -> Result<SmtpTls, String> {
     let wish = tls_wish(url)?;
     match (url.scheme(), wish.as_deref()) {

@@ -1,4 +1,4 @@
-//! `[[objectives]]`: how well components are to answer.
+//! `[[objectives]]`: how well components should answer.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use super::uptime::{Check, Objective};
 use super::{checks, duration};
 
 const WINDOW: TimeDelta = TimeDelta::hours(1);
-/// What looks sum up to by five minutes is kept for some days more.
+/// The longest window: the five-minute sums of looks are kept for some days more.
 const LONGEST_WINDOW: TimeDelta = TimeDelta::days(7);
 
 pub(super) fn objectives(root: &Section<'_>, components: &[&str], watched: &[Check]) -> Vec<Objective> {
@@ -56,7 +56,7 @@ fn objective(section: Section<'_>, components: &[&str], watched: &[Check]) -> Op
     Some(Objective { component: component?, goal: goal? })
 }
 
-/// A figure of fewer looks is never given.
+/// Refuses a window that holds too few looks: no figure would ever be given.
 fn enough_looks(section: &Section<'_>, component: &str, goal: &Goal, watched: &[Check]) {
     let own = watched.iter().filter(|check| check.component == component);
     let Some(often) = own.clone().map(|check| check.rules.interval).min() else {
@@ -71,7 +71,7 @@ fn enough_looks(section: &Section<'_>, component: &str, goal: &Goal, watched: &[
     }
 }
 
-/// A look that takes longer than the `timeout` of its check has failed, and has no latency.
+/// Notes a limit that is never passed: a look longer than its check's `timeout` has failed, and has no latency.
 fn never_missed<'a>(section: &Section<'_>, goal: &Goal, own: impl Iterator<Item = &'a Check>) {
     let longest = |check: &Check| check.probe.ask.is_active().then_some(check.probe.deadline);
     let Some(Some(longest)) = own.map(longest).reduce(|a, b| a.zip(b).map(|(a, b)| a.max(b))) else { return };

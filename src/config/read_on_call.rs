@@ -15,7 +15,7 @@ use super::read_tenant::Names;
 use super::reader::{Found, Section, nearest};
 use super::{checks, duration};
 
-/// Longer turns are a slip of the finger: nobody is on call for half a year.
+/// The longest turn: longer ones are typos, since nobody is on call for half a year.
 const LONGEST_TURN_HOURS: i64 = 26 * 7 * 24;
 
 pub(super) fn rotations(
@@ -99,7 +99,7 @@ fn local_time(text: &str) -> Result<NaiveDateTime, String> {
     NaiveDateTime::parse_from_str(text.trim(), "%Y-%m-%dT%H:%M").map_err(|_| rule.to_owned())
 }
 
-/// The length of a turn in whole hours; `1w` is seven days.
+/// Reads the length of a turn in whole hours; `1w` is seven days.
 fn turn(text: &str) -> Result<u32, String> {
     let rule = "must be whole hours, days or weeks, such as \"12h\", \"1d\" or \"1w\"";
     let weeks = text.trim().strip_suffix('w').and_then(|count| count.parse::<i64>().ok());

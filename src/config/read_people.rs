@@ -26,7 +26,7 @@ pub(super) fn people(sections: Vec<(Found<'_, &str>, Section<'_>)>, channels: &C
     people
 }
 
-/// As [`crate::alert::escalation::Recipient::person_key`] has it.
+/// Reads an address into the form of [`crate::alert::escalation::Recipient::person_key`].
 fn address(text: &str) -> Result<String, String> {
     let rule = |_| format!("must be somebody's email address in SuperOps: [people.\"{text}@example.com\"]");
     checks::email_address(text).map(|address| address.to_lowercase()).map_err(rule)
@@ -66,7 +66,7 @@ fn rule(section: Section<'_>, timezone: Option<Tz>, channels: &Channels) -> Pers
     rule
 }
 
-/// Whoever hears of no breach at any hour would only hold up the escalation.
+/// Refuses a rule that keeps breaches from a person at every hour: they would only hold up the escalation.
 fn check_breaches(section: &Section<'_>, rule: &PersonalRule) {
     let at_any_hour = !section.has("from") && !section.has("until");
     if is_of_breaches(rule) && at_any_hour && section.has("channels") && rule.channels.is_empty() {
@@ -78,9 +78,9 @@ fn is_of_breaches(rule: &PersonalRule) -> bool {
     rule.stages.is_empty() || rule.stages.contains(&Stage::Breached)
 }
 
-/// The same said by hours: rules that leave no hour of the week at which a breach is told.
+/// Refuses rules that do the same by their hours: together they leave no hour of the week at which a breach is told.
 fn check_some_hour(section: &Section<'_>, personal: &Personal) {
-    // What has no hours, or wrong ones, is said of the rule itself.
+    // Missing or wrong hours are complained of at the rule itself.
     let mut of_breaches = personal.rules.iter().filter(|rule| is_of_breaches(rule));
     let by_hours = of_breaches.all(|rule| rule.hours.is_some() || !rule.channels.is_empty());
     if by_hours && personal.never_hears(Stage::Breached) {

@@ -1,4 +1,4 @@
-//! `[reports]`: what of the sender's own goes on a report, and which reports go out by themselves.
+//! `[reports]`: the sender's own settings for reports, and which reports are sent automatically.
 
 use std::io::ErrorKind;
 
@@ -15,14 +15,15 @@ use crate::report::schedule::{Every, Rhythm};
 use crate::report::{CLOSES_AFTER, People};
 use crate::ticket::TenantId;
 
-/// Whoever waits longer has forgotten the period.
+/// The longest wait after a period, in days: by then everybody has forgotten it.
 const LONGEST_WAIT: i64 = 31;
-/// Seven in the morning.
+/// When reports are sent by default, in minutes after midnight: seven in the morning.
 const USUAL_TIME: u16 = 7 * 60;
 const MOST_SCHEDULES: usize = 200;
 const MOST_RECIPIENTS: usize = 20;
 
-/// `goals`: those of tenants and policies; `credits`: those of policies; `mail`: whether `[notify.email]` is there.
+/// Reads the section. `goals` are those of tenants and policies, `credits` those of policies; `mail` says whether
+/// `[notify.email]` is there.
 pub(super) fn reports(
     section: Section<'_>,
     (goals, credits): (Goals, Vec<PolicyCredits>),
@@ -48,11 +49,11 @@ pub(super) fn reports(
     Reports { logo, fonts, people, goals, credits, schedules }
 }
 
-/// No report that needs it can be made without the file.
+/// Notes a file that is missing: no report that needs it can be made.
 fn must_be_there(found: &Found<'_, &str>) {
     let inspection = found.inspection();
     match inspection.read_beside(found.value) {
-        // Pictures and fonts are no text.
+        // Pictures and fonts are not text.
         Err(error) if error.kind() != ErrorKind::InvalidData => {
             let (path, why) = (inspection.beside(found.value), why_unreadable(error.kind()));
             found.futile(format!("names {}, and {why}: no report can be made that shows it", path.display()));
@@ -151,7 +152,7 @@ fn days_after(number: &i64) -> Result<u16, String> {
     }
 }
 
-/// `goal = 97.5`: what share of the clocks is to be kept.
+/// `goal = 97.5`: what share of the clocks should be kept.
 pub(super) fn goal(section: &Section<'_>) -> Option<Goal> {
     Goal::percent(section.number("goal")?.read(percent)?)
 }

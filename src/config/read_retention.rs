@@ -1,4 +1,4 @@
-//! `[retention]`: for how long what is past is kept.
+//! `[retention]`: how long past data is kept.
 
 use chrono::TimeDelta;
 
@@ -6,7 +6,7 @@ use super::Past;
 use super::reader::Section;
 use super::{Retention, duration};
 
-/// Younger than this, it may still be asked about.
+/// The shortest time that data is kept: if it is younger, somebody may still ask about it.
 const LEAST: TimeDelta = TimeDelta::days(30);
 
 pub(super) fn retention(section: Section<'_>) -> Retention {

@@ -1,4 +1,4 @@
-//! `[server]` and `[store]`: where we listen, and where we remember.
+//! `[server]` and `[store]`: where we listen, and where we store everything.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
@@ -10,9 +10,9 @@ use super::secret::SecretKeys;
 use super::{LogFormat, Network, Postgres, Server, Store, StorePlace, checks};
 use crate::keys::ring::KeyRing;
 
-/// Loopback, so that nothing is open to the network before a person decides so.
+/// Loopback, so that nothing is open to the network until a person decides so.
 pub(super) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
-/// A page asks a few times a second at most; a script that asks more than this is meant to wait.
+/// A page sends a few requests a second at most; a script that sends more than this should wait.
 pub(super) const DEFAULT_RATE: NonZeroU32 = NonZeroU32::new(200).unwrap();
 pub(super) const DEFAULT_STORE: &str = "superops-sla.db";
 
@@ -70,9 +70,9 @@ const KEYS: SecretKeys =
     SecretKeys { plain: "encryption_keys", env: "encryption_keys_env", file: "encryption_keys_file" };
 /// The schema of a store in PostgreSQL.
 pub(super) const DEFAULT_SCHEMA: &str = "superops_sla";
-/// Connections for the loops, and as many for pages.
+/// How many connections the loops have; pages have as many.
 pub(super) const DEFAULT_CONNECTIONS: u32 = 4;
-/// More would only wait for each other.
+/// The most connections: more would only wait for each other.
 const MOST_CONNECTIONS: i64 = 64;
 
 pub(super) fn store(section: Section<'_>) -> Store {
@@ -83,7 +83,7 @@ pub(super) fn store(section: Section<'_>) -> Store {
             section.refuse(key, "is of use with a `url` of PostgreSQL only");
         }
     }
-    // Whoever asks the store needs it, whatever for.
+    // Everything that uses the store needs it, offline commands too.
     let password = PASSWORD.read_if(&section, true).and_then(|named| named.value);
     let schema = section.text("schema").and_then(|t| t.read(|text| schema_name(text)));
     let connections = section.integer("connections").and_then(|n| n.read(|number| connections(*number)));
@@ -124,7 +124,7 @@ fn server_url(text: &str) -> Result<String, String> {
     if url.path().trim_matches('/').is_empty() {
         return Err("must name a database: \"postgres://USER@HOST/DATABASE\"".to_owned());
     }
-    // The driver knows which words may follow a `?`.
+    // The driver knows which parameters may follow a `?`.
     text.parse::<sqlx::postgres::PgConnectOptions>().map_err(|error| format!("cannot be read: {error}"))?;
     Ok(text.to_owned())
 }

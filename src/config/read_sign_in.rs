@@ -1,4 +1,4 @@
-//! `[sign_in]`: the identity provider by which people sign in, and whom it lets in as what.
+//! `[sign_in]`: the identity provider that people sign in with, and who gets in with which role.
 
 use chrono::TimeDelta;
 
@@ -17,7 +17,7 @@ pub(super) const DEFAULT_SKEW: TimeDelta = TimeDelta::minutes(1);
 pub(super) const DEFAULT_SCOPES: [&str; 3] = ["openid", "profile", "email"];
 pub(super) const DEFAULT_GROUPS_CLAIM: &str = "groups";
 
-/// None: people sign in with tokens only.
+/// Reads the provider; none: people sign in with tokens only.
 pub(super) fn sign_in(section: Section<'_>, server: &Server, tenants: &[&str]) -> Option<Oidc> {
     let oidc = section.table("oidc");
     let read = oidc.is_there().then(|| read_oidc(&oidc, tenants)).flatten();
@@ -70,7 +70,7 @@ fn check_way_back(section: &Section<'_>, server: &Server) {
     }
 }
 
-/// As it stands: the provider writes it to the letter, with a slash at the end or without.
+/// Reads the issuer unchanged: it must match the provider's to the letter, with a slash at the end or without.
 fn issuer(text: &str) -> Result<String, String> {
     checks::private_url(text)?;
     if text.contains(['?', '#']) {
@@ -137,7 +137,7 @@ fn access_rule(section: Section<'_>, tenants: &[&str]) -> Option<AccessRule> {
     let names_tenant = tenant.is_some();
     let tenant = tenant.and_then(|found| found.read(|text| known_tenant(text, tenants)));
     section.finish();
-    // A tenant that is not there must not open all of them.
+    // A rule for an unknown tenant must not open all of them.
     if names_tenant && tenant.is_none() {
         return None;
     }

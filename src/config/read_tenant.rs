@@ -85,7 +85,7 @@ fn subdomain(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// The address of a region, or the one given.
+/// Returns the address of a region, or the one given.
 fn endpoint(section: &Section<'_>) -> Option<String> {
     let region = section.text("region").map(|t| t.read(|text| region(text)));
     let endpoint = section.text("endpoint").map(|t| t.read(|text| checks::private_url(text)));

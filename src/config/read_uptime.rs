@@ -28,7 +28,7 @@ use super::{checks, duration};
 pub(super) struct UptimeContext<'a> {
     pub names: &'a Names<'a>,
     pub calendars: &'a BTreeMap<String, CalendarSpec>,
-    /// What each tenant allows to be asked.
+    /// The networks that each tenant allows us to look into.
     pub networks: BTreeMap<TenantId, Vec<Network>>,
     /// The port that we listen on.
     pub own_port: u16,
@@ -68,7 +68,7 @@ pub(super) fn uptime(root: &Section<'_>, around: &UptimeContext<'_>) -> Uptime {
     Uptime { components, checks, outposts, promises, objectives, status_page, canaries }
 }
 
-/// The components that have a check of their own, or a member that has.
+/// Returns the components that have a check of their own, or a member that has.
 fn measured<'a>(components: &'a [Component], checks: &'a [Check]) -> BTreeSet<&'a str> {
     let mut known: BTreeSet<&str> = checks.iter().map(|check| check.component.as_str()).collect();
     loop {
@@ -88,7 +88,7 @@ fn never_known(component: &Found<'_, &str>) {
     );
 }
 
-/// A promise that nothing is counted for. `first`: where the first promise of each component stands.
+/// Notes a promise that nothing is counted for. `first`: where the first promise of each component stands.
 fn never_counted(section: &Section<'_>, measured: &BTreeSet<&str>, first: &mut BTreeMap<String, (Period, String)>) {
     let Some(component) = section.text("component") else { return };
     if !measured.contains(component.value) {
@@ -158,7 +158,7 @@ fn component(
     Some(component)
 }
 
-/// Places that look for us.
+/// Reads the places that look for us.
 fn outposts(root: &Section<'_>) -> Vec<Outpost> {
     let mut tokens = read_checks::Tokens::default();
     let outpost = |(name, section): (Found<'_, &str>, Section<'_>)| {
@@ -185,7 +185,7 @@ fn component_id(id: &str) -> Result<String, String> {
     plain_id(id, "a component")
 }
 
-/// Ids stand in addresses and in the names of checks.
+/// Reads an id, which becomes part of addresses and of the names of checks.
 fn plain_id(id: &str, what: &str) -> Result<String, String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     match id.len() {
@@ -218,7 +218,7 @@ fn at_least(number: i64, of: usize) -> Result<usize, String> {
     }
 }
 
-/// Components that stand on themselves, or on those of another tenant, and what is wrong with that.
+/// Finds components that depend on themselves, or on those of another tenant, and says what is wrong with that.
 fn knots(components: &[Component]) -> Vec<(&str, String)> {
     let find = |id: &String| components.iter().find(|one| one.id == *id);
     let own = |one: &Component| [one.of.as_slice(), one.depends_on.as_slice()].concat();
@@ -357,7 +357,7 @@ fn status_page(section: Section<'_>, root: &Section<'_>) -> StatusPage {
     page
 }
 
-/// What becomes of an incident that opens by itself.
+/// Whether an incident that opens by itself is published at once.
 fn publishes(text: &str) -> Result<bool, String> {
     match text {
         "auto" => Ok(true),

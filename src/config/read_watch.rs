@@ -1,4 +1,4 @@
-//! `[watch]`: who hears that the data is stale, and who that the watch lives.
+//! `[watch]`: who is told that the data is stale, and what is told that the watch is alive.
 
 use chrono::TimeDelta;
 use secrecy::{ExposeSecret, SecretString};
@@ -39,7 +39,7 @@ fn notify(section: &Section<'_>, channels: &Channels) -> Option<Vec<Target>> {
     Some(found.into_iter().filter_map(|text| watcher(&text, section, channels)).collect())
 }
 
-/// Stale data concerns no single ticket, so nobody can be found by one.
+/// Reads who is told of stale data. It concerns no single ticket, so nobody can be found through one.
 fn watcher(found: &Found<'_, &str>, section: &Section<'_>, channels: &Channels) -> Option<Target> {
     let target = reachable(found, channels, section.inspection)?;
     if target.channel().is_some() {

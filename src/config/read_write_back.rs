@@ -7,7 +7,7 @@ use crate::alert::on_call::Person;
 const BREACHED: &str = "breached";
 const ESCALATED: &str = "escalated";
 
-/// What one tenant wants; nothing where there is no such table.
+/// Reads what one tenant wants; nothing if there is no such table.
 pub(super) fn write_back(section: Section<'_>) -> WriteBack {
     let found = section.texts("note_on").unwrap_or_default();
     let moments: Vec<_> = found.into_iter().filter_map(|text| text.read(|text| moment(text))).collect();
@@ -29,7 +29,7 @@ pub(super) fn may_change(tenant: &Section<'_>) -> bool {
     tenant.has_within("write_back", "changes")
 }
 
-/// What a step changes on the ticket. It needs a tenant that lets it.
+/// Reads what a step changes on the ticket. This needs a tenant that allows it.
 pub(super) fn change(section: &Section<'_>, may_change: bool) -> TicketChange {
     let keys = ["reassign_to", "set_priority"];
     for key in keys.into_iter().filter(|key| section.has(key) && !may_change) {

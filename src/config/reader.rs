@@ -37,7 +37,7 @@ pub(super) struct Inspection<'e> {
     faults: RefCell<Vec<(usize, String)>>,
     /// What can never work, though the rest does.
     futile: RefCell<Vec<(usize, String)>>,
-    /// What may not be meant.
+    /// What may not be intended.
     remarks: RefCell<Vec<(usize, String)>>,
     /// Every key that was asked for -> whether it was ever there.
     keys: RefCell<BTreeMap<String, bool>>,
@@ -57,17 +57,17 @@ impl<'e> Inspection<'e> {
         }
     }
 
-    /// Of the file at `path`, whose content is `text`.
+    /// Makes this a reading of the file at `path`, whose content is `text`.
     pub fn of(self, path: &'e Path, text: &'e str) -> Self {
         Self { path, text, ..self }
     }
 
-    /// The content of a file that the configuration names, beside it unless the name is a whole path.
+    /// Reads a file that the configuration names: beside it, unless the name is a whole path.
     pub fn read_beside(&self, name: &str) -> io::Result<String> {
         self.env.read_file(&self.beside(name))
     }
 
-    /// Where a file is that the configuration names: beside it, unless the name is a whole path.
+    /// Returns the path of a file that the configuration names: beside it, unless the name is a whole path.
     pub fn beside(&self, name: &str) -> PathBuf {
         self.path.parent().unwrap_or(self.path).join(name)
     }
@@ -77,12 +77,12 @@ impl<'e> Inspection<'e> {
         self.faults.borrow_mut().push((at, text.into()));
     }
 
-    /// Takes back the faults, given with their places, that `meant` to go.
+    /// Takes back the faults that `meant` picks by their places and texts.
     pub fn forget(&self, meant: impl Fn(usize, &str) -> bool) {
         self.faults.borrow_mut().retain(|(at, text)| !meant(*at, text));
     }
 
-    /// What keeps no service from starting, with its place.
+    /// Returns what does not keep a service from starting, with its place.
     pub fn notes(&self) -> Notes {
         let lines = |found: &RefCell<Vec<_>>| Complaints::locate(self.path, self.text, found.take()).lines().collect();
         Notes { futile: lines(&self.futile), remarks: lines(&self.remarks) }
@@ -92,14 +92,14 @@ impl<'e> Inspection<'e> {
         self.faults.into_inner()
     }
 
-    /// The keys that were asked for and never found, as `tenants.*.subdomain`.
+    /// Returns the keys that were asked for and never found, such as `tenants.*.subdomain`.
     #[cfg(test)]
     pub fn absent_keys(&self) -> Vec<String> {
         self.keys.borrow().iter().filter(|(_, there)| !**there).map(|(key, _)| key.clone()).collect()
     }
 }
 
-/// A value with the key it stands under and its place in the file.
+/// A value with its key and its place in the file.
 #[derive(Clone)]
 pub(super) struct Found<'a, T> {
     pub value: T,
@@ -119,7 +119,7 @@ impl<'a, T> Found<'a, T> {
         self.inspection.futile.borrow_mut().push((self.at, format!("`{}` {why}", self.key)));
     }
 
-    /// Notes that this value may not be meant.
+    /// Notes that this value may not be intended.
     pub fn remark(&self, why: impl Display) {
         self.inspection.remarks.borrow_mut().push((self.at, format!("`{}` {why}", self.key)));
     }
@@ -172,7 +172,7 @@ impl<'a> Section<'a> {
         self.table.is_some()
     }
 
-    /// Where a person finds the table: `config.toml:88`.
+    /// Returns where a person finds the table: `config.toml:88`.
     pub fn place(&self) -> String {
         let (line, _) = line_and_column(self.inspection.text, self.at);
         format!("{}:{line}", self.inspection.path.display())
@@ -194,12 +194,12 @@ impl<'a> Section<'a> {
         self.inspection.fault(self.at, text);
     }
 
-    /// A text in quotes.
+    /// Reads a text in quotes.
     pub fn text(&self, key: &'static str) -> Option<Found<'a, &'a str>> {
         self.value(key)?.typed("a text in quotes", text_of)
     }
 
-    /// A text that has no default; `why` completes "`key` is needed".
+    /// Reads a text that has no default; `why` completes "`key` is needed".
     pub fn needed_text(&self, key: &'static str, why: &str) -> Option<Found<'a, &'a str>> {
         let found = self.text(key);
         if !self.has(key) {
@@ -220,17 +220,17 @@ impl<'a> Section<'a> {
         self.value(key)?.typed("true or false", |value| value.as_bool())
     }
 
-    /// A list of texts; elements of another type are noted and left out.
+    /// Reads a list of texts; elements of another type are noted and left out.
     pub fn texts(&self, key: &'static str) -> Option<Vec<Found<'a, &'a str>>> {
         self.list(key, "a text in quotes", text_of)
     }
 
-    /// A list of numbers.
+    /// Reads a list of numbers.
     pub fn numbers(&self, key: &'static str) -> Option<Vec<Found<'a, f64>>> {
         self.list(key, "a number", number_of)
     }
 
-    /// A list of dates, in quotes or as TOML's own dates.
+    /// Reads a list of dates, in quotes or as TOML's own dates.
     pub fn dates(&self, key: &'static str) -> Option<Vec<Found<'a, String>>> {
         self.list(key, "a date such as \"2026-12-25\"", |value| match value {
             DeValue::Datetime(date) => Some(date.to_string()),
@@ -275,7 +275,7 @@ impl<'a> Section<'a> {
         Some(tables.into_iter().map(section).collect())
     }
 
-    /// A key that has no place here: says `why` if it is used.
+    /// Refuses a key that has no place here: says `why` if it is used.
     pub fn refuse(&self, key: &'static str, why: &str) {
         self.asked.borrow_mut().insert(key);
         if let Some((name, _)) = self.table.and_then(|table| table.get_key_value(key)) {
@@ -296,7 +296,7 @@ impl<'a> Section<'a> {
         Some(Found { value: (), key: name.get_ref().as_ref(), at: name.span().start, inspection: self.inspection })
     }
 
-    /// The table as TOML under `[[list]]`, without these of its keys.
+    /// Writes the table as TOML under `[[list]]`, leaving out the keys in `without`.
     pub fn written(&self, list: &str, without: &[&str]) -> String {
         let entries = self.table.into_iter().flatten().map(|(name, value)| (name.get_ref().as_ref(), value.get_ref()));
         let kept = entries.filter(|(name, _)| !without.contains(name));
@@ -389,7 +389,7 @@ impl<'a> Found<'a, &'a DeValue<'a>> {
     }
 }
 
-/// A beginning that is shorter says too little.
+/// The shortest beginning that a whole word is suggested for: a shorter one says too little.
 const SHORTEST_BEGINNING: usize = 3;
 
 /// `; did you mean …?` if one of `known` is close to `word`, or is the only one that begins with it.
@@ -403,7 +403,7 @@ pub(crate) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> S
     }
     let closest = known.into_iter().map(|candidate| (distance(candidate), candidate)).min();
     match closest {
-        // A third of the word mistyped is still a typo; more is another word.
+        // Up to a third of the word may be mistyped; more is another word.
         Some((far, candidate)) if far <= (word.chars().count() / 3).max(2) && far < candidate.len() => {
             format!("; did you mean `{candidate}`?")
         }
@@ -427,7 +427,7 @@ fn number_of(value: &DeValue<'_>) -> Option<f64> {
     }
 }
 
-/// The value without its place in the file; none: it cannot be read.
+/// Returns the value without its place in the file; none if it cannot be read.
 fn plain_of(value: &DeValue<'_>) -> Option<toml::Value> {
     Some(match value {
         DeValue::String(text) => toml::Value::String(text.to_string()),

@@ -1,4 +1,4 @@
-//! What is allowed in a configuration, but may not be meant.
+//! Remarks on what is allowed in a configuration but may not be intended.
 
 use chrono::TimeDelta;
 
@@ -11,10 +11,10 @@ use super::{Config, Hours, Step, Target, Tenant, duration};
 
 /// Above this, SuperOps was seen to throttle, whatever its documentation says.
 const SEEN_REQUESTS_PER_MINUTE: u32 = 100;
-/// Older news than this makes alerts about tickets that were answered long ago.
+/// The longest interval without a remark: with older news, alerts are about tickets that were answered long ago.
 const LONG_POLL: TimeDelta = TimeDelta::minutes(15);
 
-/// Every remark, a sentence each.
+/// Returns every remark, a sentence each.
 pub fn remarks(config: &Config) -> Vec<String> {
     let mut list: Vec<String> = config.tenants.values().flat_map(about_tenant).collect();
     list.extend(same_accounts(config));
@@ -33,7 +33,7 @@ pub fn remarks(config: &Config) -> Vec<String> {
     list
 }
 
-/// Tenants that are the same account twice.
+/// Remarks on tenants that are the same account.
 fn same_accounts(config: &Config) -> Vec<String> {
     let tenants: Vec<_> = config.tenants.values().collect();
     let account = |tenant: &Tenant| (tenant.subdomain.to_lowercase(), tenant.endpoint.clone());
@@ -62,7 +62,7 @@ fn unreached_policies(config: &Config) -> Vec<String> {
 }
 
 fn unfollowed_escalations(config: &Config) -> Vec<String> {
-    // The last is what `[alerts]` says, and may well be for nobody.
+    // The last one is made from `[alerts]`, and may well be for nobody.
     let named = config.escalations.len().saturating_sub(1);
     let about = |index: usize| {
         let (name, first) = (&config.escalations[index].name, shadow(&config.escalations, index)?);
@@ -119,7 +119,7 @@ fn is_whole_days(length: TimeDelta) -> bool {
     length.num_seconds() % TimeDelta::days(1).num_seconds() == 0
 }
 
-/// Replies that cannot reach us would be asked for in vain.
+/// Remarks on replies that cannot reach us: asking for them would be in vain.
 fn about_replies(config: &Config) -> Option<String> {
     let asked_for = config.notify.sms.as_ref().is_some_and(|sms| sms.replies);
     (asked_for && config.server.public_url.is_none()).then(|| {
@@ -128,13 +128,13 @@ fn about_replies(config: &Config) -> Option<String> {
     })
 }
 
-/// A call that cannot be answered.
+/// Remarks on calls that cannot be answered.
 fn about_calls(config: &Config) -> Option<String> {
     let silent = config.notify.voice.is_some() && config.server.public_url.is_none();
     silent.then(|| "calls say what is wrong, but no key answers them: server.public_url is not given".to_owned())
 }
 
-/// Silence would look like a quiet day.
+/// Remarks if nobody is told of stale data: silence would look like a quiet day.
 fn about_stale_data(config: &Config) -> Option<String> {
     let nobody = config.watchers().is_empty() && config.tells_people_of_stale_data().is_none();
     nobody.then(|| "nobody is told when SuperOps can no longer be read: name somebody in [watch] notify".to_owned())

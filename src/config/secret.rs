@@ -9,8 +9,8 @@ use super::complaint::why_unreadable;
 use super::environment::Environment;
 use super::reader::{Found, Purpose, Section};
 
-/// Why a secret could not be had. Says nothing of its value, or of what a
-/// user may have put in the place of a name.
+/// Why a secret could not be read. Says nothing about its value, or about what a user may have put in the place of a
+/// name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     #[error("is not set")]
@@ -24,7 +24,7 @@ pub enum SecretError {
 }
 
 impl TokenSource {
-    /// The secret as it is now; white space round it is dropped.
+    /// Reads the secret as it is now, without surrounding white space.
     pub fn read(&self, env: &dyn Environment) -> Result<SecretString, SecretError> {
         let lines = self.read_lines(env)?;
         if lines.expose_secret().contains(char::is_control) {
@@ -33,7 +33,7 @@ impl TokenSource {
         Ok(lines)
     }
 
-    /// The same of several secrets, in lines.
+    /// Does the same for several secrets, in lines.
     pub fn read_lines(&self, env: &dyn Environment) -> Result<SecretString, SecretError> {
         let raw = match self {
             Self::Env(name) => env.var(name).ok_or(SecretError::NotSet)?,
@@ -54,7 +54,7 @@ pub(super) struct SecretKeys {
     pub file: &'static str,
 }
 
-/// A secret that was named, and its value if it could be had.
+/// A secret that was named, and its value if it could be read.
 pub(super) struct Named {
     pub source: TokenSource,
     pub value: Option<SecretString>,
@@ -71,7 +71,7 @@ impl SecretKeys {
         self.read_if(section, section.inspection.purpose == Purpose::Service)
     }
 
-    /// The same, with its value if that is needed.
+    /// Does the same, with the value if that is needed.
     pub fn read_if(&self, section: &Section<'_>, value_needed: bool) -> Option<Named> {
         self.read_by(section, |found, source| {
             let value = value_needed.then(|| source.read(section.inspection.env));
@@ -82,7 +82,7 @@ impl SecretKeys {
         })
     }
 
-    /// What `parse` makes of several secrets, apart by lines or commas, if the section names any.
+    /// Reads several secrets, separated by lines or commas, with `parse`, if the section names any.
     pub fn read_each<T>(&self, section: &Section<'_>, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         self.read_by(section, |found, source| {
             let text = source.read_lines(section.inspection.env).map_err(|error| error.to_string());
@@ -128,8 +128,8 @@ impl SecretKeys {
     }
 }
 
-/// What the source is, in words. A name is repeated only if it has the form of
-/// a variable's name: some users put the secret itself there.
+/// Describes the source. A name is repeated only if it has the form of a variable's name: some users put the secret
+/// itself there.
 fn thing(source: &TokenSource) -> String {
     match source {
         TokenSource::Env(name) if is_variable_name(name) => format!("the environment variable `{name}`"),

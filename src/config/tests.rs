@@ -127,7 +127,7 @@ fn the_example_shows_every_key_and_the_default_steps() {
     assert_eq!(steps, defaults);
 }
 
-/// `text` with those settings switched on that `wanted` picks; prose stays a comment.
+/// Switches on the settings in `text` that `wanted` picks; prose stays a comment.
 fn uncommented(text: &str, wanted: impl Fn(&str) -> bool) -> String {
     let is_setting = |line: &str| line.starts_with('#') && !line.starts_with("# ") && line.len() > 1;
     let on = |line: &str| if is_setting(line) && wanted(line) { line[1..].to_owned() } else { line.to_owned() };
@@ -1507,8 +1507,8 @@ fn places_that_nobody_knows_or_that_cannot_agree_are_refused() {
     assert!(complaints("[outposts.berlin]\n").contains("it is what the outpost has to show"));
 }
 
-/// What the least configuration with `more` says beside being right: what can never work, and after a line what may not
-/// be meant.
+/// Returns the notes on the least configuration with `more` after it: what can never work, and after a line what may
+/// not be intended.
 fn notes(more: &str) -> String {
     let notes = good(&format!("{LEAST}{more}")).notes;
     [notes.futile, vec!["--".to_owned()], notes.remarks].concat().join("\n")

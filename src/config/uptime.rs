@@ -1,4 +1,4 @@
-//! What is configured of services: components, checks, promises and the status page.
+//! The configuration of services: components, checks, promises and the status page.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ impl Uptime {
         self.checks.iter().find(|check| check.id == id)
     }
 
-    /// Whether all that is known of the component called `id` is what it tells by itself.
+    /// Whether all that is known of the component called `id` comes from its own heartbeats.
     pub fn calls_us(&self, id: &str) -> bool {
         let mut own = self.checks.iter().filter(|check| check.component == id).peekable();
         own.peek().is_some() && own.all(|check| matches!(check.probe.ask, Ask::Heartbeat(_)))
@@ -56,17 +56,17 @@ impl Uptime {
         self.checks.iter().filter(move |check| check.place() == Some(id))
     }
 
-    /// What is promised first of the component called `id`: what its pages show.
+    /// Returns the first promise about the component called `id`, which its pages show.
     pub fn promise(&self, id: &str) -> Option<&Promise> {
         self.promises.iter().find(|promise| promise.component == id)
     }
 
-    /// All that is promised of the component called `id`, one for each kind of period at the most.
+    /// Returns all promises about the component called `id`, at most one for each kind of period.
     pub fn promises_of<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a Promise> {
         self.promises.iter().filter(move |promise| promise.component == id)
     }
 
-    /// What is to be reached of the component called `id`, each with its place among all objectives.
+    /// Returns the objectives of the component called `id`, each with its place among all objectives.
     pub fn objectives_of<'a>(&'a self, id: &'a str) -> impl Iterator<Item = (usize, &'a Objective)> {
         self.objectives.iter().enumerate().filter(move |(_, objective)| objective.component == id)
     }
@@ -100,7 +100,7 @@ pub struct Component {
     pub description: Option<String>,
     pub tenant: TenantId,
     pub client: Option<String>,
-    /// As tickets have one: which escalation its alerts follow.
+    /// Like a ticket's priority: it decides which escalation its alerts follow.
     pub priority: Option<String>,
     pub needs: Needs,
     pub of: Vec<String>,
@@ -110,13 +110,13 @@ pub struct Component {
 }
 
 impl Component {
-    /// Its client, as the rules of alerts name it.
+    /// Returns its client, as the rules of alerts name it.
     pub fn client_named(&self) -> Option<Named> {
         let name = self.client.as_ref()?;
         Some(Named { id: RefId::parse(name).ok()?, name: name.clone() })
     }
 
-    /// As the rules of alerts see it, with its `client`.
+    /// Returns it as the rules of alerts see it, with its `client`.
     pub fn subject<'a>(&'a self, client: Option<&'a Named>) -> Subject<'a> {
         Subject {
             kind: SubjectKind::Component,
@@ -143,17 +143,17 @@ pub struct Check {
     pub probe: Probe,
     /// None: it is looked at from here alone.
     pub view: Option<View>,
-    /// How it is written in the file, without where from, in TOML: what an outpost is told.
+    /// Its table as TOML, without the places that look: what an outpost is sent.
     pub written: Arc<str>,
 }
 
 impl Check {
-    /// The outpost that looks; none: we do.
+    /// Returns the outpost that looks; none if we do.
     pub fn place(&self) -> Option<&str> {
         self.view.as_ref()?.place.as_deref()
     }
 
-    /// Whether we look ourselves, and are not told.
+    /// Whether we look ourselves, rather than being told.
     pub fn is_ours(&self) -> bool {
         self.probe.ask.is_active() && self.place().is_none()
     }
@@ -166,7 +166,7 @@ pub struct Outpost {
     pub id: String,
     /// What people call it.
     pub name: String,
-    /// What it has to show.
+    /// The token that it has to show.
     pub token: SecretString,
 }
 
@@ -180,7 +180,7 @@ pub struct Promise {
     pub fee: Option<Fee>,
 }
 
-/// How well a component is to answer.
+/// How well a component should answer.
 #[derive(Clone, Debug)]
 pub struct Objective {
     pub component: String,
@@ -199,15 +199,15 @@ pub struct Fee {
 #[derive(Clone, Debug)]
 pub struct StatusPage {
     pub title: String,
-    /// Where whoever reads it may turn to.
+    /// Where its readers may turn to.
     pub contact: Option<String>,
-    /// Whether incidents that open by themselves are shown at once; else once a person has published them.
+    /// Whether incidents that open by themselves are shown at once, rather than once a person has published them.
     pub publishes_incidents: bool,
     /// Whether people can ask to be told by mail what happens.
     pub subscriptions: bool,
 }
 
-/// Component ids to what people call them.
+/// Maps component ids to what people call them.
 pub fn names(uptime: &Uptime) -> BTreeMap<&str, &str> {
     uptime.components.iter().map(|one| (one.id.as_str(), one.name.as_str())).collect()
 }

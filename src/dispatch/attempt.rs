@@ -14,16 +14,16 @@ use crate::store::outbox::{Attempted, Leased, NewNotification, Outcome};
 use crate::telemetry::{DeliveryLabels, Telemetry};
 use crate::ticket::TenantId;
 
-/// Waits between attempts; the last one is repeated.
+/// The waits between attempts; the last one is repeated.
 const SCHEDULE_SECONDS: [i64; 7] = [2, 5, 15, 30, 60, 120, 300];
-/// A provider that cannot take it this many times has its fallback told as well.
+/// After this many attempts that a provider could not take, the fallback is told as well.
 const FALLBACK_AFTER: u32 = 3;
-/// A message that may have been taken is looked up this often in vain; then it is sent: better twice than never.
+/// How often a message that may have been taken is looked up in vain before it is sent: better twice than never.
 const LOOK_UPS: u32 = 4;
-/// Tried for so long in vain, a message is given up. What it waited before does not count, nor does a downtime.
+/// How long a message is tried in vain before it is given up. Time it waited earlier does not count, nor does downtime.
 const GIVE_UP_AFTER: TimeDelta = TimeDelta::hours(6);
 
-/// How an attempt went, and if that is unknown, what [`Leased::unreported`] is next time.
+/// How an attempt went and, if that is unknown, the next value of [`Leased::unreported`].
 struct Ended {
     result: Result<Receipt, SendError>,
     unreported: u32,
@@ -36,12 +36,12 @@ pub(super) struct Attempt {
     pub clock: SharedClock,
     pub telemetry: Arc<Telemetry>,
     pub gates: Arc<Gates>,
-    /// Whether it tries out a channel that is out of order.
+    /// Whether it probes a channel that is out of order.
     pub is_probe: bool,
 }
 
 impl Attempt {
-    /// Makes it. How it went is yet to be recorded.
+    /// Makes the attempt. Its result is yet to be recorded.
     pub async fn make(self, leased: Leased) -> Attempted {
         let ended = self.send(&leased).await;
         let now = self.clock.now();
@@ -52,7 +52,7 @@ impl Attempt {
         Attempted { leased, outcome, at: now }
     }
 
-    /// Sends, unless an attempt that never reported back turns out to have been taken.
+    /// Sends, unless an earlier attempt that never reported back turns out to have been taken.
     async fn send(&self, leased: &Leased) -> Ended {
         let message = &leased.notification.message;
         if (1..=LOOK_UPS).contains(&leased.unreported) {
@@ -73,7 +73,7 @@ impl Attempt {
         Ended { result, unreported }
     }
 
-    /// Says it, with the files that go along.
+    /// Sends the message, with the files attached to it.
     async fn say(&self, notification: &NewNotification) -> Result<Receipt, SendError> {
         match &notification.message.body {
             Body::Report(facts) => {
@@ -101,8 +101,8 @@ impl Attempt {
         Ok(files)
     }
 
-    /// The receipt of the message that this one continues, where the provider has to be told. A store that does not
-    /// say is no reason to keep quiet: then it stands by itself.
+    /// Returns the receipt of the message that this one continues, where the provider has to be told. If the store
+    /// cannot say, the message still goes out, by itself.
     async fn first_of_thread(&self, leased: &Leased) -> Option<Receipt> {
         let notification = &leased.notification;
         if notification.channel != ChannelKind::Slack || !notification.message.continues_thread {
@@ -126,7 +126,7 @@ impl Attempt {
                 "taken"
             }
             Err(SendError::Unavailable { .. }) if out_of_order => {
-                // That the channel is down was said once, when it broke.
+                // The outage was logged once, when it began.
                 debug!(notification.id = %key, channel, attempt = leased.attempt, "`{key}` waits for its channel");
                 "unavailable"
             }
@@ -148,8 +148,8 @@ impl Attempt {
     }
 }
 
-/// `breached 062822-0005 resolution`: the alert's stage, or what else is said of it, and what people call the ticket. Whom it goes to does not belong
-/// in a log: the alert's page says it.
+/// Words it as `breached 062822-0005 resolution`: the alert's stage or the kind of message, and what people call the
+/// ticket. The recipient does not belong in a log: the alert's page shows it.
 fn about(notification: &NewNotification) -> String {
     match render::about(&notification.message) {
         Some(about) if notification.kind == "alert" => format!("{} {about}", notification.stage),
@@ -158,7 +158,7 @@ fn about(notification: &NewNotification) -> String {
     }
 }
 
-/// A look-up that fails, whatever the reason, says nothing of the message.
+/// Makes any failed look-up inconclusive: it says nothing about the message.
 fn still_unknown(error: SendError) -> SendError {
     match error {
         unavailable @ SendError::Unavailable { .. } => unavailable,
@@ -169,7 +169,7 @@ fn still_unknown(error: SendError) -> SendError {
     }
 }
 
-/// What follows from an answer.
+/// Decides what follows from an answer.
 ///
 /// What waits for a channel that is out of order is due at once: the breaker says when it may try.
 fn outcome(leased: &Leased, ended: Ended, out_of_order: bool, now: DateTime<Utc>) -> Outcome {
@@ -194,7 +194,7 @@ fn outcome(leased: &Leased, ended: Ended, out_of_order: bool, now: DateTime<Utc>
     }
 }
 
-/// The wait before the next attempt, a fifth more or less, so that many do not come back at once.
+/// Returns the wait before the next attempt, varied by a fifth so that many do not come back at once.
 fn pause(attempt: u32) -> TimeDelta {
     let last = SCHEDULE_SECONDS.len() - 1;
     let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(last).min(last);

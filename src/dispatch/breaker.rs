@@ -1,45 +1,44 @@
-//! Whether a channel takes anything at all: the breaker that opens when it does not.
+//! The breaker that opens when a channel takes nothing at all.
 //!
-//! Failures in a row that are the channel's own (no connection, no answer,
-//! 5xx) open it; what one recipient's address brings about never does. While
-//! it is open one real message at a time is tried, after pauses that grow with
-//! the outage, so that a recovery is noticed within a quarter of its length.
-//! Nothing here reads the time: `now` is handed in.
+//! Consecutive failures that are the channel's own (no connection, no answer, 5xx) open it; failures caused by one
+//! recipient's address never do. While it is open, one real message at a time is tried, after pauses that grow with the
+//! outage, so that a recovery is noticed within a quarter of its length. Nothing here reads the time: `now` is passed
+//! in.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Failures in a row that are no accident any more.
+/// How many failures in a row open the breaker: that many are no accident.
 pub const OPENS_AFTER: u32 = 5;
-/// Between two probes.
+/// The pause between two probes.
 const SHORTEST_PAUSE: TimeDelta = TimeDelta::seconds(1);
 const LONGEST_PAUSE: TimeDelta = TimeDelta::seconds(30);
 
-/// What an attempt has shown of its channel.
+/// What an attempt has shown about its channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard {
     /// Somebody answered, if only to refuse.
     Answer,
-    /// Nobody did, or they could not work.
+    /// Nobody did, or they were not able to work.
     Outage { retry_after: Option<Duration> },
 }
 
-/// A change that a person may want to know of.
+/// A change that a person may want to know about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     Opened,
-    /// After having been out of order for so long.
+    /// Closed after the channel was out of order for this long.
     Closed {
         after: TimeDelta,
     },
 }
 
-/// The breaker of one channel. Closed at first.
+/// The breaker of one channel. Initially closed.
 #[derive(Clone, Debug, Default)]
 pub struct Breaker {
     failures: u32,
-    /// Of the first failure in a row.
+    /// The time of the first of the consecutive failures.
     failing_since: Option<DateTime<Utc>>,
     open: Option<Open>,
 }
@@ -47,7 +46,7 @@ pub struct Breaker {
 #[derive(Clone, Copy, Debug)]
 struct Open {
     probe_at: DateTime<Utc>,
-    /// A probe is under way.
+    /// Whether a probe is under way.
     probing: bool,
 }
 
@@ -56,12 +55,12 @@ impl Breaker {
         self.open.is_some()
     }
 
-    /// How long the channel has been out of order, if the breaker is open.
+    /// Returns how long the channel has been out of order, if the breaker is open.
     pub fn out_for(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
         self.open.and(self.failing_since).map(|since| now - since)
     }
 
-    /// How many of `wanted` attempts may begin.
+    /// Returns how many of `wanted` attempts may begin.
     pub fn room(&self, wanted: usize, now: DateTime<Utc>) -> usize {
         match self.open {
             None => wanted,
@@ -70,24 +69,24 @@ impl Breaker {
         }
     }
 
-    /// When the next probe may begin; none while one is under way, or while none is needed.
+    /// Returns when the next probe may begin; none while one is under way, or while none is needed.
     pub fn next_probe(&self) -> Option<DateTime<Utc>> {
         self.open.filter(|open| !open.probing).map(|open| open.probe_at)
     }
 
-    /// An attempt begins. True if it is a probe.
+    /// Notes that an attempt begins. Returns true if it is a probe.
     pub fn begin(&mut self) -> bool {
         self.open.as_mut().is_some_and(|open| !std::mem::replace(&mut open.probing, true))
     }
 
-    /// A probe has ended without a word of how.
+    /// Notes that a probe has ended without a result.
     pub fn lost(&mut self) {
         if let Some(open) = &mut self.open {
             open.probing = false;
         }
     }
 
-    /// An attempt has ended.
+    /// Notes how an attempt has ended.
     pub fn heard(&mut self, heard: Heard, is_probe: bool, now: DateTime<Utc>) -> Option<Change> {
         match heard {
             Heard::Answer => self.answered(now),

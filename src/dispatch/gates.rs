@@ -12,7 +12,7 @@ use crate::config::ChannelKind;
 use crate::notify::{Receipt, SendError, words};
 use crate::telemetry::{ChannelLabels, Telemetry};
 
-/// One gate for each channel; a channel without one is open to everything.
+/// One gate for each channel; a channel without one is not limited.
 pub struct Gates {
     gates: Mutex<BTreeMap<ChannelKind, Gate>>,
     telemetry: Arc<Telemetry>,
@@ -29,14 +29,14 @@ impl Gates {
         Self { gates: Mutex::default(), telemetry }
     }
 
-    /// From now on gives each channel no more than its limit.
+    /// Limits each channel from now on.
     pub fn limit(&self, per_minute: &BTreeMap<ChannelKind, u32>) {
         for (kind, limit) in per_minute {
             self.gates().entry(*kind).or_default().pace = Some(Pace::new(*limit));
         }
     }
 
-    /// How many of `wanted` attempts may begin on `kind`.
+    /// Returns how many of `wanted` attempts may begin on `kind`.
     pub fn room(&self, kind: ChannelKind, wanted: usize, now: DateTime<Utc>) -> usize {
         let mut gates = self.gates();
         let gate = gates.entry(kind).or_default();
@@ -44,7 +44,7 @@ impl Gates {
         gate.pace.as_ref().map_or(room, |pace| pace.room(room, now))
     }
 
-    /// `count` attempts begin. True if it is one, and a probe.
+    /// Notes that `count` attempts begin. Returns true if it is a single probe.
     pub fn begin(&self, kind: ChannelKind, count: usize, now: DateTime<Utc>) -> bool {
         let mut gates = self.gates();
         let gate = gates.entry(kind).or_default();
@@ -54,7 +54,7 @@ impl Gates {
         count > 0 && gate.breaker.begin()
     }
 
-    /// When a gate that lets nothing through now is to be tried again; `Some(None)` is when an attempt has ended.
+    /// Returns when to try a gate that lets nothing through now; `Some(None)` means once an attempt has ended.
     pub fn shut_until(&self, kind: ChannelKind, now: DateTime<Utc>) -> Option<Option<DateTime<Utc>>> {
         let mut gates = self.gates();
         let gate = gates.entry(kind).or_default();
@@ -65,14 +65,14 @@ impl Gates {
         Some(Some(pace.next_at()))
     }
 
-    /// How long `kind` has been out of order, if its breaker is open and no probe is due.
+    /// Returns how long `kind` has been out of order, if its breaker is open and no probe is due.
     pub fn out_for(&self, kind: ChannelKind, now: DateTime<Utc>) -> Option<TimeDelta> {
         let gates = self.gates();
         let breaker = &gates.get(&kind)?.breaker;
         breaker.out_for(now).filter(|_| breaker.room(1, now) == 0)
     }
 
-    /// An attempt on `kind` has ended. True if the channel is out of order.
+    /// Notes that an attempt on `kind` has ended. Returns true if the channel is out of order.
     pub fn heard(
         &self,
         kind: ChannelKind,
@@ -97,7 +97,7 @@ impl Gates {
         is_open
     }
 
-    /// An attempt on `kind` has ended without a word of how.
+    /// Notes that an attempt on `kind` has ended without a result.
     pub fn lost(&self, kind: ChannelKind) {
         self.gates().entry(kind).or_default().breaker.lost();
     }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Spaces the attempts of one channel. At most a second's worth goes at once.
+/// Spaces the attempts of one channel. At most a second's worth goes out at once.
 #[derive(Clone, Debug)]
 pub struct Pace {
     interval: TimeDelta,
@@ -21,7 +21,7 @@ impl Pace {
         }
     }
 
-    /// How many of `wanted` attempts may begin.
+    /// Returns how many of `wanted` attempts may begin.
     pub fn room(&self, wanted: usize, now: DateTime<Utc>) -> usize {
         if now < self.next_at {
             return 0;
@@ -31,16 +31,16 @@ impl Pace {
         wanted.min(usize::try_from(slots.saturating_add(1).min(self.burst)).unwrap_or(1))
     }
 
-    /// So many have begun.
+    /// Notes that `count` attempts have begun.
     pub fn took(&mut self, count: usize, now: DateTime<Utc>) {
         let count = i32::try_from(count).unwrap_or(i32::MAX);
-        // What was not used is lost, but for a burst.
+        // Unused room is lost, except for one burst.
         let burst = i32::try_from(self.burst - 1).unwrap_or(i32::MAX);
         let from = self.next_at.max(now - self.interval * burst);
         self.next_at = from + self.interval * count;
     }
 
-    /// When the next attempt may begin.
+    /// Returns when the next attempt may begin.
     pub fn next_at(&self) -> DateTime<Utc> {
         self.next_at
     }
@@ -54,7 +54,7 @@ mod tests {
         DateTime::UNIX_EPOCH + TimeDelta::milliseconds(millis)
     }
 
-    /// How many of a long queue go within ten seconds.
+    /// Returns how many messages of a long queue go out within ten seconds.
     fn sent_in_ten_seconds(per_minute: u32) -> usize {
         let mut pace = Pace::new(per_minute);
         let mut sent = 0;

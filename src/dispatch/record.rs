@@ -1,4 +1,4 @@
-//! Remembers how attempts went. What cannot be remembered now is kept, and tried again.
+//! Records how attempts went. What cannot be recorded now is kept and tried again.
 
 use std::sync::Arc;
 
@@ -8,23 +8,23 @@ use tracing::error;
 use crate::store::outbox::Attempted;
 use crate::store::{Store, StoreError};
 
-/// Has attempts recorded.
+/// Records attempts.
 #[derive(Clone)]
 pub(super) struct Recorder {
     pub store: Store,
-    /// Rings evaluate: a refusal has brought an escalation forward.
+    /// Wakes evaluate when a refusal has brought an escalation forward.
     pub news: Arc<Notify>,
 }
 
 impl Recorder {
-    /// Records attempts that ended together. Gives those that could not be.
+    /// Records attempts that ended together. Returns those that could not be recorded.
     pub async fn record(self, together: Arc<[Attempted]>) -> Vec<Attempted> {
         let Err(error) = self.remember(together.clone()).await else { return Vec::new() };
         if matches!(error, StoreError::Locked(_) | StoreError::Closed) || together.len() == 1 {
             tell(&together, &error);
             return together.to_vec();
         }
-        // It may be the fault of one of them.
+        // One of them may be at fault.
         let mut left = Vec::new();
         for attempt in together.iter() {
             if let Err(error) = self.remember([attempt.clone()].into()).await {

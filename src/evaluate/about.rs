@@ -22,14 +22,14 @@ pub(super) enum About<'a> {
     Service(&'a Service),
 }
 
-/// The same with what of it an alert stands for.
+/// An open ticket with the clock that an alert stands for, or a component.
 pub(super) enum Case<'a> {
     Clock { watched: &'a Watched, clock: Box<ClockState<'a>> },
     Service(&'a Service),
 }
 
 impl<'a> About<'a> {
-    /// As the rules of alerts see it.
+    /// Returns it as the rules of alerts see it.
     pub fn subject(self, context: &TurnContext<'a>) -> Subject<'a> {
         match self {
             Self::Ticket(watched) => Subject::of_ticket(&context.tenant.id, &watched.ticket),
@@ -37,7 +37,7 @@ impl<'a> About<'a> {
         }
     }
 
-    /// The alert of `key` as a log names it: `the resolution alert of ticket 062822-0005`.
+    /// Returns the name of the alert `key` in logs: `the resolution alert of ticket 062822-0005`.
     pub fn alert_words(self, key: &AlertKey) -> String {
         match self {
             Self::Ticket(watched) => format!("the {} alert of ticket {}", key.kind.words(), watched.ticket.display_id),
@@ -45,7 +45,7 @@ impl<'a> About<'a> {
         }
     }
 
-    /// Whether it is still what the alert of `key` was raised for.
+    /// Whether it is still what the alert `key` was raised for.
     pub fn is_of(self, key: &AlertKey) -> bool {
         match self {
             Self::Ticket(watched) => key.cycle == watched.cycle,
@@ -53,7 +53,7 @@ impl<'a> About<'a> {
         }
     }
 
-    /// Whether what the alert of `key` was raised for is over for the moment, but may be back soon.
+    /// Whether what the alert `key` was raised for is over for the moment but may soon be back.
     pub fn rests(self, key: &AlertKey) -> bool {
         match self {
             Self::Ticket(_) => false,
@@ -61,7 +61,7 @@ impl<'a> About<'a> {
         }
     }
 
-    /// With what the alert of `key` stands for.
+    /// Adds what the alert `key` stands for.
     pub fn case(self, context: &TurnContext<'a>, key: &AlertKey) -> Option<Case<'a>> {
         match self {
             Self::Ticket(watched) => {
@@ -81,7 +81,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The zone of its working hours.
+    /// Returns the time zone of its working hours.
     pub fn zone(&self, context: &TurnContext<'_>) -> Option<Tz> {
         match self {
             Self::Clock { clock, .. } => clock.hours.map(|hours| hours.timezone()),
@@ -89,7 +89,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// When its clock called for an alert at `stage`.
+    /// Returns when its clock called for an alert at `stage`.
     pub fn called_for(&self, stage: Stage) -> Option<DateTime<Utc>> {
         match self {
             Self::Clock { clock, .. } if stage == Stage::Breached => clock.breached_from,
@@ -98,7 +98,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The facts of the alert of `row` for one person on one step.
+    /// Returns the facts of the alert of `row` for one person on one step.
     pub fn facts(
         &self,
         links: Links<'_>,
@@ -118,7 +118,7 @@ impl<'a> Case<'a> {
 }
 
 impl<'a> TurnContext<'a> {
-    /// What the alert of `key` is about, if that is among the open tickets or the components at hand.
+    /// Returns what the alert `key` is about, if it is among the open tickets or the components at hand.
     pub(super) fn about<'b>(&self, open: &'b OpenTickets, key: &AlertKey) -> Option<About<'b>>
     where
         'a: 'b,
@@ -131,12 +131,12 @@ impl<'a> TurnContext<'a> {
 }
 
 impl TurnContext<'_> {
-    /// The ticket as the rules of alerts see it.
+    /// Returns the ticket as the rules of alerts see it.
     pub(super) fn subject<'a>(&'a self, watched: &'a Watched) -> Subject<'a> {
         Subject::of_ticket(&self.tenant.id, &watched.ticket)
     }
 
-    /// What was past by then is no news; none: `watched` came later than the first sync.
+    /// Returns the moment up to which breaches of `watched` are known, not news; none if it came after the first sync.
     pub(super) fn known_by(&self, watched: &Watched) -> Option<DateTime<Utc>> {
         let first_seen_at = watched.first_seen_at;
         self.settled_at.is_none_or(|settled| first_seen_at <= settled).then_some(first_seen_at)

@@ -1,8 +1,8 @@
-//! The alerts of components: what is wrong with them is raised once, and ends once.
+//! The alerts of components: each trouble is raised once and ends once.
 //!
-//! The loop that looks shows how services stand; here each trouble becomes an
-//! alert like any other, which takes its steps and is acknowledged, silenced
-//! and ended like those of tickets.
+//! The monitor shows how services stand; here each trouble becomes an alert like
+//! any other, which runs its steps and is acknowledged, silenced and ended like
+//! those of tickets.
 
 use chrono::{DateTime, Utc};
 use tracing::info;
@@ -21,13 +21,13 @@ use crate::store::alerts::{AlertRow, AlertTurn, Recovered};
 use crate::ticket::TenantId;
 use crate::uptime::budget::is_of_promise;
 
-/// As alerts are named after it.
+/// Returns a moment in seconds, as used to name alerts.
 fn seconds(at: DateTime<Utc>) -> u32 {
     u32::try_from(at.timestamp()).unwrap_or_default()
 }
 
 impl Evaluate {
-    /// What is shown of the components of `tenant`.
+    /// Returns the components of `tenant` that matter in this turn.
     pub(super) fn services(&mut self, tenant: &TenantId, now: DateTime<Utc>) -> Services {
         if self.config.uptime.components.is_empty() {
             return Services::default();
@@ -41,7 +41,7 @@ impl Evaluate {
         Services::see(&self.config, tenant, shown, &mut self.budgets, alerted, now)
     }
 
-    /// Raises and ends the alerts of components. Gives how many it has raised.
+    /// Raises and ends the alerts of components. Returns how many it has raised.
     pub(super) async fn attend(
         &mut self,
         context: &TurnContext<'_>,
@@ -71,14 +71,14 @@ impl Evaluate {
         if trouble.standing == Standing::Unsaid {
             return Ok(false);
         }
-        // What began later is another trouble: the one before is over.
+        // A trouble that began later is another one, so the one before is over.
         let is_over = |row: &&AlertRow| row.key != key || trouble.standing == Standing::Over;
         for over in self.memory.open_of(&key).filter(is_over).map(|row| row.key.clone()).collect::<Vec<_>>() {
             self.end(context, Some(service), over, Closing::Met, work);
         }
         let Standing::At(stage) = trouble.standing else { return Ok(false) };
         if self.memory.get(&key).is_none() {
-            // It may be one that was closed by hand before we began.
+            // It may have been closed by hand before we started.
             for row in self.store.alerts_by_key(&[key.to_string()]).await? {
                 self.memory.put(row);
             }
@@ -98,7 +98,7 @@ impl Evaluate {
         Ok(true)
     }
 
-    /// The alert that stands for `trouble`: the latest of its kind, unless that was of an earlier one.
+    /// Returns the alert for `trouble`: the latest of its kind, unless that was for an earlier trouble.
     fn key_of_trouble(&self, context: &TurnContext<'_>, service: &Service, trouble: &Trouble) -> Option<AlertKey> {
         let subject = SubjectId::Component(ComponentId::parse(&service.component.id)?);
         let began = seconds(trouble.named_after);
@@ -110,7 +110,7 @@ impl Evaluate {
         Some(latest.map_or(key, |row| row.key.clone()))
     }
 
-    /// Ends the alert `key` of `service`; none: it is watched no longer.
+    /// Ends the alert `key` of `service`; people are told only if `service` is given.
     fn end(
         &mut self,
         context: &TurnContext<'_>,
@@ -140,7 +140,7 @@ impl Evaluate {
         work.alerts.push(row);
     }
 
-    /// Ends the alerts on certificates of a `service` that shows none any more.
+    /// Ends the alerts on certificates of a `service` that no longer shows any.
     fn end_certificates(&mut self, context: &TurnContext<'_>, service: &Service, work: &mut AlertTurn) {
         let Some(subject) = ComponentId::parse(&service.component.id).map(SubjectId::Component) else { return };
         let any = AlertKey { tenant: context.tenant.id.clone(), subject, kind: AlertKind::Certificate, cycle: 0 };
@@ -150,8 +150,8 @@ impl Evaluate {
         }
     }
 
-    /// Ends the alerts of components that are no longer watched, or no longer so that these can be over: of promises that
-    /// are no longer made, say.
+    /// Ends the alerts of components that are no longer watched, or not in a way that could end them: the promise of a
+    /// budget alert is no longer made, say.
     fn end_unconfigured(&mut self, context: &TurnContext<'_>, work: &mut AlertTurn) {
         let tenant = &context.tenant.id;
         if !self.memory.has_new_rows(tenant) {
@@ -177,7 +177,7 @@ impl Evaluate {
     }
 }
 
-/// Why it is raised, as it is shown beside the alert.
+/// Returns why it is raised, as shown beside the alert.
 fn reason(trouble: &Trouble) -> String {
     match &trouble.detail {
         Some(detail) => format!("it {}: {}", trouble.said, line(detail, 300)),

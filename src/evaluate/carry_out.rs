@@ -1,4 +1,4 @@
-//! Decisions about alerts, carried out: raised, raised anew, or over.
+//! Carries out decisions about alerts: raises, reopens or ends them.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::store::tickets::OpenTickets;
 use crate::telemetry::AlertLabels;
 use crate::ticket::watch::Watched;
 
-/// What was told by a clock that was ahead by more than this was told too early: it ends, and is told again in its time.
+/// How far ahead our clock must have been for an alert to count as told too early: it ends, and is told again in time.
 const SET_BACK: TimeDelta = TimeDelta::minutes(10);
 
 impl Evaluate {
@@ -84,8 +84,8 @@ impl Evaluate {
         work.alerts.push(row);
     }
 
-    /// How far the computer's clock stands before the moment at which this alert was raised; zero if it does not. Nothing
-    /// is safer by that, and once that moment comes again it is no news.
+    /// Returns how far the computer's clock is behind the moment at which this alert was raised; zero if it is not.
+    /// That makes nothing safer, and when the moment comes again it is not news.
     fn is_early(&self, key: &AlertKey, clock: &ClockState<'_>, now: DateTime<Utc>) -> TimeDelta {
         let row =
             self.memory.get(key).filter(|row| row.raised.resolved_as.is_none() && clock.due == Some(row.raised.due));
@@ -110,7 +110,7 @@ impl Evaluate {
         Some(Recovered { key, episode, generation, closing, body, taker, at: context.now })
     }
 
-    /// Alerts whose ticket is no longer open: closed, or gone.
+    /// Resolves alerts whose ticket is no longer open: closed or gone.
     pub(super) async fn resolve_gone(
         &mut self,
         context: &TurnContext<'_>,
@@ -138,7 +138,7 @@ impl Evaluate {
         self.raised.push(Raising { called: called.to_owned(), key: key.clone(), stage });
     }
 
-    /// Counts and logs what was raised, now that it is written down.
+    /// Counts and logs what was raised, now that it is written.
     pub(super) fn count_raised(&mut self) {
         for Raising { called, key, stage } in std::mem::take(&mut self.raised) {
             let (tenant, clock) = (key.tenant.to_string(), key.kind.as_str());
@@ -158,13 +158,13 @@ impl Evaluate {
 
 /// An alert that a turn has raised.
 pub(super) struct Raising {
-    /// What people call the ticket or the service.
+    /// The name by which people know the ticket or the service.
     called: String,
     key: AlertKey,
     stage: Stage,
 }
 
-/// As a log line says it.
+/// Returns the stage in the words of a log line.
 fn stage_words(stage: Stage) -> &'static str {
     match stage {
         Stage::Predicted => "likely to breach",

@@ -1,27 +1,27 @@
-//! What a turn has decided, on its way to the store.
+//! Writes what a turn has decided to the store.
 
 use chrono::{DateTime, Utc};
 
 use crate::store::alerts::{AlertTurn, Saving};
 use crate::store::{Store, StoreError};
 
-/// Takes what a turn decides, in parts. It has happened once the last is in.
+/// Takes what a turn decides, in parts. All of it takes effect with the last part.
 pub(super) struct Commit {
     store: Store,
     now: DateTime<Utc>,
-    /// None while there was nothing to write.
+    /// None until there is something to write.
     saving: Option<Saving>,
     sums: Sums,
 }
 
-/// What a turn came to.
+/// The totals of a turn.
 #[derive(Debug, Default)]
 pub(super) struct Sums {
     pub resolved: usize,
     pub notifications: usize,
-    /// The outbox has something new.
+    /// Whether the outbox has something new.
     pub to_send: bool,
-    /// Something is to be written on tickets.
+    /// Whether something is to be written to tickets.
     pub to_write: bool,
 }
 
@@ -30,14 +30,14 @@ impl Commit {
         Self { store, now, saving: None, sums: Sums::default() }
     }
 
-    /// Has a part written while the next is decided. From then on nothing else may be asked of the writer.
+    /// Writes a part while the next is being decided. From then on the writer must not be asked for anything else.
     pub async fn part(&mut self, part: AlertTurn) {
         self.sums.add(&part);
         let saving = self.saving.get_or_insert_with(|| self.store.saving(self.now));
         saving.add(part).await;
     }
 
-    /// Has the last part written, and with it all of the turn.
+    /// Writes the last part, and with it completes the turn.
     pub async fn finish(mut self, last: AlertTurn) -> Result<Sums, StoreError> {
         self.sums.add(&last);
         if self.saving.is_some() || !last.is_empty() {

@@ -1,4 +1,4 @@
-//! What was past when a tenant was first read: one message to each person, in place of an alert for each clock.
+//! The digest of breaches known when a tenant was first read: one message to each person instead of an alert per clock.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use crate::sla::clock::ClockState;
 use crate::store::outbox::{NewNotification, notification_key};
 use crate::ticket::watch::Watched;
 
-/// The digests of several tenants are written one after another, and wait this long to leave as one.
+/// How long a digest waits to be sent as one with those of other tenants, which are written one after another.
 const FOR_OTHER_DIGESTS: TimeDelta = TimeDelta::seconds(10);
 
 impl Evaluate {
-    /// One message to each person about all that was past when first seen.
+    /// Makes one message to each person about all breaches known when first seen.
     pub(super) fn digests(
         &self,
         context: &TurnContext<'_>,
@@ -36,7 +36,7 @@ impl Evaluate {
         people.into_values().filter_map(|(recipient, rows)| self.digest(context, &recipient, rows)).collect()
     }
 
-    /// The people of the first step that reaches anybody.
+    /// Returns the people of the first step that reaches anybody.
     pub(super) fn first_reached(&self, context: &TurnContext<'_>, watched: &Watched) -> Vec<Recipient> {
         let of_step = |step: &Step| {
             let people = recipients(&step.notify, context.subject(watched), context.people, &context.duty).into_iter();
@@ -87,7 +87,7 @@ impl Evaluate {
     }
 }
 
-/// For what is no alert.
+/// Rules out calls, for messages that are not alerts.
 fn rings_nobody(channel: ChannelKind) -> bool {
     channel != ChannelKind::Voice
 }

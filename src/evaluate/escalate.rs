@@ -1,8 +1,8 @@
-//! One turn of the escalation: each alert whose step is due runs it, and what
-//! people are to be told goes to the outbox.
+//! One turn of the escalation: each alert whose step is due runs it, and the
+//! notifications go to the outbox.
 //!
-//! A step that reaches nobody is passed over at once. After a stand-still only
-//! the step that holds now is run; those missed meanwhile are not made up for.
+//! A step that reaches nobody is passed over at once. After a standstill only the
+//! step that is current now runs; steps missed meanwhile are not made up for.
 
 use std::collections::HashMap;
 
@@ -28,12 +28,12 @@ use crate::store::alerts::{AlertRow, AlertTurn};
 use crate::store::outbox::{NewNotification, Reader, notification_key};
 use crate::store::tickets::OpenTickets;
 
-/// What so many steps call for is written together.
+/// How many steps are written together.
 const PART: usize = 500;
 
 impl Evaluate {
-    /// Ends the acknowledgements and snoozes whose time is up, unless something happened on the ticket. Gives the alerts
-    /// whose escalation goes on.
+    /// Ends the acknowledgements and snoozes whose time is up, unless something happened on the ticket. Returns the
+    /// alerts concerned.
     pub(super) async fn end_holds(
         &mut self,
         context: &TurnContext<'_>,
@@ -47,7 +47,7 @@ impl Evaluate {
                     let own = self.store.own_touches(&key.tenant, ticket).await?;
                     open.get(ticket).and_then(|watched| last_moved(watched, &own))
                 }
-                // What people do about a service is not seen here.
+                // What people do about a service is not visible here.
                 None => None,
             };
             let after = self.memory.get(&key).and_then(|row| row.after_hold(moved_at, context.now));
@@ -58,15 +58,15 @@ impl Evaluate {
                 info!(tenant = %key.tenant, ticket.id = %key.subject, alert.id = %key.id(),
                     "the acknowledgement of {alert} is up; its escalation goes on");
             }
-            // As with all that a turn changes more than once, the last word holds.
+            // A turn may change an alert more than once; the last change holds.
             work.alerts.push(self.memory.put(row));
             ended.push(key);
         }
         Ok(ended)
     }
 
-    /// Runs the steps that are due, and has what comes of many written in parts. Gives the last part, and whether
-    /// another step is due at once.
+    /// Runs the steps that are due, and writes the results in parts if there are many. Returns the last part, and
+    /// whether another step is due at once.
     pub(super) async fn escalate(
         &mut self,
         context: &TurnContext<'_>,
@@ -74,7 +74,7 @@ impl Evaluate {
         mut work: AlertTurn,
         commit: &mut Commit,
     ) -> (AlertTurn, bool) {
-        // An alert is written as its step leaves it.
+        // An alert is written once, as its step leaves it.
         let raised = std::mem::take(&mut work.alerts).into_iter();
         let mut raised: HashMap<_, _> = raised.map(|row| (row.key.clone(), row)).collect();
         let due = self.memory.due_steps(&context.tenant.id, context.now);
@@ -82,7 +82,7 @@ impl Evaluate {
         for (index, key) in due.iter().enumerate() {
             let Some(about) = context.about(open, key) else { continue };
             if context.is_covered(about) || about.rests(key) {
-                // Nobody is to be told for now: the step waits.
+                // Nobody is told for now, so the step waits.
                 continue;
             }
             if let Some(row) = self.run_due_step(context, about, key, &mut work) {
@@ -91,7 +91,7 @@ impl Evaluate {
                 work.alerts.push(self.memory.put(row));
             }
             if (index + 1) % PART == 0 {
-                // The note of a breach waits for the step of its alert, to say both.
+                // The note of a breach waits for the step of its alert, so that one note says both.
                 let write_backs = std::mem::take(&mut work.write_backs);
                 let next = AlertTurn { write_backs, ..AlertTurn::default() };
                 commit.part(std::mem::replace(&mut work, next)).await;
@@ -101,7 +101,7 @@ impl Evaluate {
         (work, onward)
     }
 
-    /// Runs the step that holds now, passing over those that reach nobody.
+    /// Runs the current step, passing over those that reach nobody.
     fn run_due_step(
         &mut self,
         context: &TurnContext<'_>,
@@ -128,14 +128,14 @@ impl Evaluate {
         row.asked = Some(Asked::of(subject, context.people));
         let step = &steps[index];
         if again {
-            // The time in which somebody held it does not count: the steps lie as far apart as ever.
+            // The time in which somebody held it does not count: the steps stay as far apart as before.
             row.raised_at = context.now - step.after;
         } else if row.step == 0 {
-            // It may have waited long for somebody to be reached.
+            // It may have waited long for somebody who can be reached.
             row.raised_at = row.raised_at.max(context.now - steps[0].after);
         }
         row.step = u32::try_from(index + 1).unwrap_or(u32::MAX).max(if again { row.step } else { 0 });
-        // Nobody owns it, so there is no technician to wait for: after the group, onward at once.
+        // Nobody owns it, so there is no technician to wait for: the next step follows at once.
         let is_unowned = key.ticket().is_some() && owner(subject, context.people).is_none();
         let onward = is_unowned && step.notify.contains(&Target::Technician);
         row.next_step_at = steps
@@ -162,8 +162,8 @@ impl Evaluate {
         reached
     }
 
-    /// The usual steps name people round a ticket. Of a component for which these reach nobody, those hear who hear that
-    /// data is stale, or else who answers for the desk. False if there is nobody either, or it is not called for.
+    /// Tells somebody of a component whose steps reach nobody, since the usual steps name people around a ticket: those
+    /// who are told of stale data, or else those responsible for the desk. False if there is nobody or no need.
     fn tell_whoever_answers(
         &mut self,
         context: &TurnContext<'_>,
@@ -178,8 +178,8 @@ impl Evaluate {
         self.tell_people(context, &StepRun { case, row, index: 0, step }, whom, work)
     }
 
-    /// Tells the systems that took these alerts for over, and that the steps so far have reached, what goes on: the same
-    /// incident is triggered again there. People know it. While somebody holds an alert, that waits for the hold's end.
+    /// Tells systems again that were told that these alerts had ended, if the steps so far reached them: the same
+    /// incident is triggered again there. People know already. While somebody holds an alert, that waits for the end.
     pub(super) async fn tell_systems_again(
         &mut self,
         context: &TurnContext<'_>,
@@ -207,7 +207,7 @@ impl Evaluate {
         Ok(())
     }
 
-    /// Tells those of `targets` who were not told before, unless all are to be told again. False if they reach nobody.
+    /// Tells those of `targets` who were not told before, or all if it is told again. False if they reach nobody.
     pub(super) fn tell(
         &mut self,
         context: &TurnContext<'_>,
@@ -236,7 +236,7 @@ impl Evaluate {
                 ChannelChoice::None => step.channels_at(stage),
                 ChannelChoice::By(channels) => channels,
                 ChannelChoice::Never => {
-                    // Whoever wants to hear nothing of it can be reached all the same; but no breach waits for a wish.
+                    // A person who wants to hear nothing of it still counts as reached, except for a breach.
                     reached |= stage != Stage::Breached;
                     continue;
                 }
@@ -244,7 +244,7 @@ impl Evaluate {
             let escalation = escalation_of(&self.config, row, subject);
             let may_use = |kind| escalation.may_use(step, kind, stage) || wanted.contains(&kind);
             let routes = self.routes(&recipient, wanted, may_use);
-            // A number that is kept for what is worse is no gap in the steps.
+            // A number that is kept for worse alerts does not make the step reach nobody.
             reached |= !routes.is_empty() || self.is_kept_for_calls(&recipient);
             reached |= stage == Stage::Predicted && recipient.phone.is_some();
             for (channel, fallback) in routes {
@@ -262,8 +262,8 @@ impl Evaluate {
         reached
     }
 
-    /// With a phone number that can be dialled, or none, and the topic that the configuration gives this person. Who is
-    /// named by an address is told there alone.
+    /// Returns the recipient with phone numbers only if they can be dialled, and with the topic configured for this
+    /// person. A recipient named by an address is told only there.
     pub(super) fn reachable(&self, recipient: Recipient) -> Recipient {
         let phone = recipient.phone.as_deref().and_then(e164);
         let person = recipient.name.as_ref().and(recipient.email.as_deref());
@@ -272,12 +272,12 @@ impl Evaluate {
         Recipient { phone, call, topic: topic.or(recipient.topic), ..recipient }
     }
 
-    /// Whether it is a number that a step names for calls, and for nothing else.
+    /// Whether it is a number that a step names for calls only.
     fn is_kept_for_calls(&self, recipient: &Recipient) -> bool {
         self.channels.contains(&ChannelKind::Voice) && recipient.call.is_some() && recipient.phone.is_none()
     }
 
-    /// The channels to tell `recipient` by, each with those to fall back on.
+    /// Returns the channels to tell `recipient` by, each with those to fall back on.
     pub(super) fn routes(
         &self,
         recipient: &Recipient,
@@ -288,7 +288,7 @@ impl Evaluate {
         let open: Vec<_> = usable.filter(|channel| recipient.address(*channel).is_some()).collect();
         let mut chosen: Vec<_> = open.iter().copied().filter(|channel| wanted.contains(channel)).collect();
         if chosen.is_empty() {
-            // Better by another way than not at all.
+            // Better another way than not at all.
             chosen.extend(open.first());
         }
         let spare = |channel: &&ChannelKind| !chosen.contains(channel);
@@ -314,7 +314,7 @@ impl Evaluate {
         let key = key_of_notification(row, &stage, recipient, channel, step);
         let priority = case.about().subject(context).priority;
         let reader = self.reader(context, recipient, priority);
-        // Nobody says how urgent a component without a priority is: it is while it is down.
+        // A component without a priority is urgent while it is down.
         let is_down = row.key.kind == AlertKind::Outage && priority.is_none() && row.raised.stage == Stage::Breached;
         NewNotification {
             tenant: context.tenant.id.clone(),
@@ -327,7 +327,7 @@ impl Evaluate {
             fallback,
             message: Message {
                 key,
-                // Two people may share a mailbox: what is new to one is no repeat of what the other was told.
+                // Two people may share a mailbox: news for one is not a repeat of what the other was told.
                 thread: format!("{alert_key}:{}", recipient.id),
                 continues_thread: self.memory.continues_thread(row, &recipient.id),
                 to: recipient.address(channel).unwrap_or_default().to_owned(),
@@ -342,16 +342,16 @@ impl Evaluate {
         }
     }
 
-    /// The time zone that this person has chosen.
+    /// Returns the time zone that this person has chosen.
     pub(super) fn zone_of(&self, recipient: &Recipient) -> Option<Tz> {
         self.personal_rules.in_force().personal(recipient.person_key().as_deref())?.zone
     }
 
-    /// Who reads what is said to `recipient` of a ticket of this `priority`.
+    /// Returns the reader of what `recipient` is told about a ticket of this `priority`.
     pub(super) fn reader(&self, context: &TurnContext<'_>, recipient: &Recipient, priority: Option<&str>) -> Reader {
         let named: Vec<&str> = self.config.alerts.noise.urgent.iter().map(String::as_str).collect();
         let urgent = if named.is_empty() { most_urgent(&context.people.priorities) } else { named };
-        // What one of two who share a mailbox has heard, the other has not.
+        // If two people share a mailbox, what one has heard the other has not.
         let person = match recipient.person_key() {
             Some(key) if context.people.is_shared(&key) => Some(format!("{key} {}", recipient.id)),
             key => key,
@@ -365,14 +365,14 @@ impl Evaluate {
     }
 }
 
-/// Whether this turn tells this person of the alert already.
+/// Whether this turn already tells this person of the alert by this channel.
 fn is_told_in(work: &AlertTurn, row: &AlertRow, recipient: &Recipient, channel: ChannelKind) -> bool {
     let alert = row.key.to_string();
     let mut told = work.notifications.iter();
     told.any(|one| one.alert_key == alert && one.recipient == recipient.id && one.channel == channel)
 }
 
-/// One step of an alert's escalation, with all that is known of the alert.
+/// One step of an alert's escalation, with all that is known about the alert.
 #[derive(Clone, Copy)]
 pub(super) struct StepRun<'a> {
     pub case: &'a Case<'a>,
@@ -381,13 +381,13 @@ pub(super) struct StepRun<'a> {
     pub step: &'a Step,
 }
 
-/// The escalation that an alert follows; if it is not configured any more, the one that now would be.
+/// Returns the escalation that an alert follows; if it is no longer configured, the one that would hold now.
 pub(super) fn escalation_of<'c>(config: &'c Config, row: &AlertRow, subject: Subject<'_>) -> &'c Escalation {
     let chosen = || config.escalation_for(subject, row.raised.stage);
     config.escalation(&row.escalation).unwrap_or_else(chosen)
 }
 
-/// Names what is told to one person on one step: what is told again is something new to tell.
+/// Returns the key of what one person is told on one step. If it is told again, it gets a key of its own.
 fn key_of_notification(
     row: &AlertRow,
     stage: &str,
@@ -403,14 +403,15 @@ fn key_of_notification(
     notification_key(&parts)
 }
 
-/// When this should have been said: the moment the clock called for it, or when the step fell due.
+/// Returns when this should have been told: when the clock called for it, or when the step fell due.
 fn said_from(row: &AlertRow, case: &Case<'_>, context: &TurnContext<'_>) -> chrono::DateTime<chrono::Utc> {
     match case.called_for(row.raised.stage) {
-        // Only the first step is said because of the clock; the rest because of the steps.
+        // Only the first step is due to the clock, the others to the escalation.
         Some(at) if row.step == 0 && at <= context.now && row.raised_at == context.now => at.max(row.raised_at - GRACE),
         _ => row.next_step_at.unwrap_or(context.now).min(context.now),
     }
 }
 
-/// A clock found long past its moment, after a stand-still or a change at SuperOps, is due from when it was found.
+/// The longest delay that counts. A clock found later, after a standstill or a change at SuperOps, counts as due this
+/// long before it was found.
 const GRACE: chrono::TimeDelta = chrono::TimeDelta::seconds(30);

@@ -1,4 +1,4 @@
-//! What a message says, gathered from the ticket and its clock at the moment of decision.
+//! Gathers what a message says from the ticket and its clock at the moment of the decision.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -16,11 +16,11 @@ use crate::store::alerts::AlertRow;
 use crate::ticket::Ticket;
 use crate::ticket::watch::Watched;
 
-/// Where a reader can go for more.
+/// What links for the reader are made from.
 #[derive(Clone, Copy)]
 pub struct Links<'a> {
     pub tenant: &'a Tenant,
-    /// Whether there are others, so that a message has to say whose ticket it is about.
+    /// Whether there are several tenants, so that a message has to name the ticket's.
     pub several: bool,
     pub public_url: Option<&'a str>,
 }
@@ -44,7 +44,7 @@ impl Links<'_> {
         }
     }
 
-    /// The component as the alert of `row` tells of it.
+    /// Returns the component as the alert of `row` shows it.
     fn component(&self, service: &Service, row: &AlertRow) -> TicketFacts {
         let trouble = service.trouble(&row.key);
         let component = &service.component;
@@ -65,7 +65,7 @@ impl Links<'_> {
     }
 }
 
-/// The facts of an alert for one person on one step.
+/// Returns the facts of an alert for one person on one step.
 pub fn alert(
     links: Links<'_>,
     watched: &Watched,
@@ -99,7 +99,7 @@ pub fn alert(
     }
 }
 
-/// The facts of an alert of `service`, for one person on one step.
+/// Returns the facts of an alert of `service` for one person on one step.
 pub fn service_alert(
     links: Links<'_>,
     service: &Service,
@@ -123,7 +123,7 @@ pub fn service_alert(
     }
 }
 
-/// What those who were told hear when the alert of `service` is over.
+/// Returns what people who were told hear when the alert of `service` is over.
 pub fn service_recovery(
     links: Links<'_>,
     service: &Service,
@@ -135,7 +135,7 @@ pub fn service_recovery(
     let body = Body::Recovery(RecoveryFacts {
         ticket: links.component(service, row),
         clock: row.key.kind,
-        // What was up all the time, as is known by now, is known to be so only now.
+        // If it turns out to have been up all the time, that is known only now.
         met_at: ended.filter(|ended| *ended >= row.raised.due).unwrap_or(now),
         due: row.raised.due,
         working: None,
@@ -144,7 +144,7 @@ pub fn service_recovery(
     serde_json::to_value(body).ok()
 }
 
-/// The facts of an alert; if it is only predicted, with what speaks for it and what to do about it.
+/// Adds the reasons of the forecast and what to do about it, if the alert is only predicted.
 pub fn foreseen(mut facts: AlertFacts, forecasts: &Forecasts, key: &AlertKey) -> AlertFacts {
     if facts.stage == Stage::Predicted {
         let Some((ticket, clock)) = key.clock() else { return facts };
@@ -156,7 +156,7 @@ pub fn foreseen(mut facts: AlertFacts, forecasts: &Forecasts, key: &AlertKey) ->
     facts
 }
 
-/// That somebody held the alert, and what came of it: whoever is told next must know whom to ask.
+/// Says that somebody held the alert and what came of it, so that people told next know whom to ask.
 fn hold_words(hold: &Hold, zone: Tz, since: &str) -> String {
     let at = format!("{} {}", hold.at.with_timezone(&zone).format("%-d %b %H:%M"), zone_name(zone, hold.at));
     match hold.kind {
@@ -167,10 +167,10 @@ fn hold_words(hold: &Hold, zone: Tz, since: &str) -> String {
     }
 }
 
-/// How long a message may wait before it leaves: a night, a weekend and a holiday.
+/// How long a message may wait before it is sent: a night, a weekend and a holiday.
 const LONGEST_WAIT: TimeDelta = TimeDelta::days(4);
 
-/// The working time left from `now` on, where it is not what the wall clock would say.
+/// Returns the working time left from `now` on, if it differs from wall time.
 fn working_from(clock: &ClockState<'_>, now: DateTime<Utc>) -> Option<WorkingTime> {
     let working = working_at(clock, now)?;
     let calendar = clock.hours?.calendar;
@@ -178,7 +178,7 @@ fn working_from(clock: &ClockState<'_>, now: DateTime<Utc>) -> Option<WorkingTim
     Some(WorkingTime { open: stretches.map(|one| (one.from, one.to)).collect(), ..working })
 }
 
-/// The working time left at `at`, where it is not what the wall clock would say.
+/// Returns the working time left at `at`, if it differs from wall time.
 fn working_at(clock: &ClockState<'_>, at: DateTime<Utc>) -> Option<WorkingTime> {
     let hours = clock.hours.filter(|hours| !hours.calendar.is_seamless())?;
     let left = clock.left.or_else(|| Some(hours.calendar.between(at, clock.due?)))?;
@@ -187,7 +187,7 @@ fn working_at(clock: &ClockState<'_>, at: DateTime<Utc>) -> Option<WorkingTime> 
     Some(WorkingTime { left_seconds, at, open: Vec::new() })
 }
 
-/// What those who were told hear when the alert is over.
+/// Returns what people who were told hear when the alert is over.
 pub fn recovery(
     links: Links<'_>,
     watched: &Watched,
@@ -216,7 +216,7 @@ pub struct Dated {
     pub alert: AlertKey,
 }
 
-/// The row of one clock, whose alert is `alert`, in a digest.
+/// Returns the row of a digest for one clock, whose alert is `alert`.
 pub fn digest_row(
     links: Links<'_>,
     watched: &Watched,

@@ -1,10 +1,10 @@
 //! What a change of a ticket means for its open alerts: other people to tell, or
 //! another escalation.
 //!
-//! Whoever has the ticket now is told at once what those before were told, and
-//! what these were not told yet is withdrawn. Nobody is told twice, and the
-//! time of the steps goes on: a change starts nothing over. While somebody
-//! holds the alert nobody is told; it is made up for when the hold ends.
+//! The people who have the ticket now are told at once what those before them were
+//! told; what is still unsent to the latter is withdrawn. Nobody is told twice, and
+//! the time of the steps goes on: a change starts nothing over. While somebody holds
+//! the alert nobody is told; they are told when the hold ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,11 +22,11 @@ use crate::store::outbox::Unsaid;
 use crate::store::tickets::OpenTickets;
 use crate::ticket::watch::Watched;
 
-/// Who is told by which step because of the owner or the group, and why.
+/// Why people are told by a step because of the owner, group or client, by step and person.
 type Roles = BTreeMap<(u32, String), String>;
 
 impl Evaluate {
-    /// The open alerts of `watched` about which others are to be told than those who were told last.
+    /// Returns the open alerts of `watched` about which other people are to be told than last time.
     pub(super) fn changed(&self, context: &TurnContext<'_>, watched: &Watched) -> Vec<AlertKey> {
         let rows = self.memory.of_ticket(&context.tenant.id, &watched.ticket.id).iter();
         rows.filter(|row| self.is_changed(context, row, About::Ticket(watched))).map(|row| row.key.clone()).collect()
@@ -39,7 +39,7 @@ impl Evaluate {
         is_concerned && (is_reassigned || self.chosen(row, subject).name != row.escalation)
     }
 
-    /// The escalation that an alert of this stage about `subject`, as it is now, follows.
+    /// Returns the escalation that an alert of this stage about `subject` would follow now.
     fn chosen(&self, row: &AlertRow, subject: Subject<'_>) -> &Escalation {
         self.config.escalation_for(subject, row.raised.stage)
     }
@@ -69,7 +69,7 @@ impl Evaluate {
         Ok(())
     }
 
-    /// Other people have the ticket: they are told what the steps that were run said to those before them.
+    /// Tells the people who have the ticket now what the steps so far told those before them.
     fn follow_owner(
         &mut self,
         context: &TurnContext<'_>,
@@ -89,12 +89,12 @@ impl Evaluate {
             before.get(&role).is_some_and(differs)
         };
         self.withdraw(&row, unsaid.into_iter().filter(is_void), work);
-        // Who is on call is asked when a step is run, and not again.
+        // Who is on call is decided when a step runs, and not again.
         self.catch_up(context, about, &row, steps, |target| !matches!(target, Target::OnCall(_)), work);
         row
     }
 
-    /// Another escalation holds: those whom its steps would have reached by now are told, and it goes on from there.
+    /// Switches to another escalation: tells the people whom its steps would have reached by now, and goes on.
     fn follow_escalation(
         &mut self,
         context: &TurnContext<'_>,
@@ -116,7 +116,7 @@ impl Evaluate {
         let meant: BTreeSet<String> = meant.map(|recipient| recipient.id).collect();
         self.withdraw(&row, unsaid.into_iter().filter(|one| !meant.contains(&one.recipient)), work);
         let reached = self.catch_up(context, about, &row, steps, |_| true, work);
-        // If nobody is reached, it begins with the first step, which passes on what reaches nobody.
+        // If nobody is reached, it begins with the first step: steps that reach nobody are passed over.
         row.step = if reached { u32::try_from(steps.len()).unwrap_or(u32::MAX) } else { 0 };
         let next = chosen.steps.get(if reached { steps.len() } else { 0 });
         row.next_step_at = next.map(|next| (row.raised_at + next.after).max(context.now));
@@ -133,7 +133,7 @@ impl Evaluate {
         }
     }
 
-    /// Tells those of `steps` who are `meant` and were not told before. False if they reach nobody.
+    /// Tells the targets of `steps` that are `meant` and were not told before. False if they reach nobody.
     fn catch_up(
         &mut self,
         context: &TurnContext<'_>,
@@ -143,7 +143,7 @@ impl Evaluate {
         meant: impl Fn(&Target) -> bool,
         work: &mut AlertTurn,
     ) -> bool {
-        // What a hold that has just ended wants told again is told by the next step.
+        // If a hold has just ended, it is the next step that tells people again.
         let row = &AlertRow { life: Life { again: false, ..row.life.clone() }, ..row.clone() };
         let Some(case) = &about.case(context, &row.key) else { return false };
         let mut reached = false;
@@ -155,7 +155,7 @@ impl Evaluate {
     }
 }
 
-/// The steps that were run.
+/// Returns the steps that have run.
 fn run_steps<'s>(steps: &'s [Step], row: &AlertRow) -> &'s [Step] {
     &steps[..usize::try_from(row.step).unwrap_or(usize::MAX).min(steps.len())]
 }

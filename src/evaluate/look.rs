@@ -1,4 +1,4 @@
-//! The look at one ticket: what each of its clocks calls for now.
+//! Looks at one ticket and finds what each of its clocks calls for now.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::store::alerts::AlertTurn;
 use crate::ticket::ClockKind;
 use crate::ticket::watch::Watched;
 
-/// So long on the wall the breach of a first response waits for one more look at the conversation.
+/// How long, in wall time, the breach of a first response waits for a last look at the conversation.
 const FOR_A_LOOK: TimeDelta = TimeDelta::seconds(5);
 
 /// So many histories are walked before what they call for is done.
@@ -25,9 +25,9 @@ const AT_A_TIME: usize = 8192;
 #[derive(Default)]
 pub(super) struct Findings<'a> {
     pub work: AlertTurn,
-    /// What was past already when the watch began.
+    /// Clocks that were already missed when the watch began.
     pub known: Vec<(Arc<Watched>, ClockState<'a>)>,
-    /// Alerts whose ticket has another owner or group, or asks for another escalation.
+    /// Alerts whose ticket has another owner, group or client, or calls for another escalation.
     pub changed: Vec<AlertKey>,
     pub raised: usize,
 }
@@ -80,7 +80,7 @@ impl Evaluate {
         found.changed.extend(changed);
     }
 
-    /// Until when the breach of a first response waits at the most for one more look at the conversation, if it does.
+    /// Returns until when at most the breach of a first response waits for a last look, if it does.
     fn waits_for_a_look(
         &self,
         context: &TurnContext<'_>,
@@ -107,7 +107,7 @@ impl Evaluate {
             Decision::Keep => {}
             Decision::Known { reason } if context.may_tell_known && self.knows_people(context, watched) => {
                 if context.is_covered(About::Ticket(watched)) || self.first_reached(context, watched).is_empty() {
-                    // No digest tells it now. So it is an alert like any other, which waits, or reaches nobody aloud.
+                    // No digest can tell it now, so it becomes an ordinary alert, which waits or logs an error.
                     let decision = Decision::Raise { stage: Stage::Breached, episode: 0, reason };
                     return self.act_on(context, watched, clock, decision, found);
                 }
@@ -117,7 +117,7 @@ impl Evaluate {
                 found.work.alerts.push(self.memory.known(key, &clock, reason, escalation, asked, context.now));
                 found.known.push((watched.clone(), clock));
             }
-            // A first sync is still under way: all that was past is told at once when it is done.
+            // A first sync is still under way: all known breaches are told together when it is done.
             Decision::Known { .. } => {}
             decision => {
                 found.raised += usize::from(matches!(decision, Decision::Raise { .. }));

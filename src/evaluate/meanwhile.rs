@@ -1,8 +1,8 @@
-//! What others did between two turns: people, and channels that refused.
+//! What happened between two turns: acts of people, and refusals by channels.
 //!
-//! Nearly always nobody did anything. So one question for all tenants tells whether anybody changed
-//! anything, and each tenant is asked what only if so: every change by a person leaves a row in the audit
-//! log, in the transaction that makes it.
+//! Nearly always nothing did. So one query for all tenants tells whether anybody changed anything, and
+//! only if so is each tenant queried for what. This works because every change by a person leaves a row
+//! in the audit log, in the same transaction.
 
 use std::collections::HashMap;
 
@@ -16,15 +16,15 @@ use crate::ticket::TenantId;
 
 /// What is known at the beginning of a turn.
 pub(super) struct Meanwhile {
-    /// What people did last; none if nobody ever did anything.
+    /// The last act of people; none if there was none yet.
     pub last_change: Option<LastChange>,
-    /// Each tenant's open alerts that have a step due.
+    /// The open alerts of each tenant that have a step due.
     due: HashMap<TenantId, Vec<AlertKey>>,
 }
 
 impl Meanwhile {
     pub async fn ask(store: &Store, now: DateTime<Utc>) -> Result<Self, StoreError> {
-        // The last change first: what is read after it is at least as new.
+        // Read the last change first, so that everything read after it is at least as new.
         let last_change = store.last_change().await?;
         let mut due: HashMap<TenantId, Vec<AlertKey>> = HashMap::new();
         for key in store.due_alerts(now).await? {
@@ -33,13 +33,13 @@ impl Meanwhile {
         Ok(Self { last_change, due })
     }
 
-    /// The open alerts of `tenant` that have a step due, by the store.
+    /// Returns the open alerts of `tenant` that have a step due according to the store.
     pub fn due_of(&self, tenant: &TenantId) -> Option<&[AlertKey]> {
         self.due.get(tenant).map(Vec::as_slice)
     }
 }
 
-/// The stand-ins of those on call.
+/// The stand-ins for people on call.
 #[derive(Default)]
 pub(super) struct StandIns {
     as_of: Option<AsOf>,
@@ -47,7 +47,7 @@ pub(super) struct StandIns {
 }
 
 impl StandIns {
-    /// Reads them anew if people did something since.
+    /// Reads them again if people did something since.
     pub async fn keep_up(
         &mut self,
         store: &Store,

@@ -1,6 +1,6 @@
 //! What `evaluate` remembers between turns: the alerts of open tickets and who
-//! was told of them. It is a copy of the store, read at the start and after
-//! any write that failed.
+//! was told of them. It is a copy of the store, read at the start and after any
+//! failed write.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -24,38 +24,38 @@ use crate::store::{Store, StoreError};
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, Reach, TenantId, TicketId};
 
-/// The alerts of a ticket that has vanished are remembered for this long.
+/// How long the alerts of a vanished ticket are remembered.
 const MAY_COME_BACK: TimeDelta = TimeDelta::days(7);
 
-/// The alerts of one tenant. Most tickets have none, so one look-up settles both clocks of a ticket.
+/// The alerts of one tenant. Most tickets have none, so one lookup settles all clocks of a ticket.
 type Alerts = HashMap<SubjectId, Vec<AlertRow>>;
 
 #[derive(Default)]
 pub struct Memory {
-    /// Of each tenant that was read.
+    /// The alerts of each tenant that was read.
     alerts: HashMap<TenantId, Alerts>,
-    /// When each of them changes by the passing of time: of ten thousand, a handful are due.
+    /// When each alert changes by the passing of time: of ten thousand, a handful are due.
     wakes: HashMap<TenantId, Moments<AlertKey>>,
-    /// The open tickets among which those of all open alerts were found last.
+    /// The open tickets among which the tickets of all open alerts were last found.
     found: HashMap<TenantId, Arc<OpenTickets>>,
-    /// The number of the last human act that is known here.
+    /// The number of the last human act known here.
     acts: HashMap<TenantId, i64>,
     /// When the first sync of each tenant had settled.
     settled: HashMap<TenantId, DateTime<Utc>>,
-    /// The open alerts of each tenant over which a silence or a maintenance window lies.
+    /// The open alerts of each tenant that a silence or a maintenance window covers.
     covered: HashMap<TenantId, HashSet<AlertKey>>,
     /// The silences and maintenance windows of each tenant that had not ended when they were read.
     suppressions: HashMap<TenantId, Arc<[Suppression]>>,
-    /// As of when each tenant was read.
+    /// The point at which each tenant was last read.
     read: HashMap<TenantId, AsOf>,
-    /// Tenants whose alerts were read anew.
+    /// Tenants whose alerts were read again.
     read_anew: HashSet<TenantId>,
     told: HashMap<TenantId, Tellings>,
 }
 
 impl Memory {
-    /// Reads what is stored of `tenant`: all of it the first time, then what people changed since; at once, if `last_change` is
-    /// not what they had done last.
+    /// Reads what is stored of `tenant`: everything the first time, later what people changed since. It reads at once
+    /// if `last_change` is new.
     pub async fn load(
         &mut self,
         store: &Store,
@@ -74,7 +74,7 @@ impl Memory {
 
     async fn load_alerts(&mut self, store: &Store, tenant: &TenantId) -> Result<(), StoreError> {
         let acts = self.acts.get(tenant).copied();
-        // First: what people do from now on is asked for next time.
+        // Read this first: later acts are then asked for next time.
         let latest = store.last_act(tenant).await?;
         let rows = match acts {
             Some(acts) if acts == latest => Vec::new(),
@@ -86,7 +86,7 @@ impl Memory {
         if rows.is_empty() && acts.is_some() {
             return Ok(());
         }
-        // An act withdraws what was not said yet: those who were to hear of it have not been told.
+        // An act withdraws what is still unsent, so its recipients have not been told.
         let keys: HashSet<String> = rows.iter().map(|row| row.key.to_string()).collect();
         let known = self.told.entry(tenant.clone()).or_default();
         keys.iter().for_each(|key| known.withdraw_all(key));
@@ -100,7 +100,7 @@ impl Memory {
         Ok(())
     }
 
-    /// Forgets all of `tenant`, so that it is read anew.
+    /// Forgets all of `tenant`, so that it is read again.
     pub fn forget(&mut self, tenant: &TenantId) {
         self.alerts.remove(tenant);
         self.wakes.remove(tenant);
@@ -113,8 +113,8 @@ impl Memory {
         self.told.remove(tenant);
     }
 
-    /// Takes over the steps that refusals brought forward, and what is told by itself since nobody took its digest.
-    /// `hurried` are those of its alerts that have a step due, by the store.
+    /// Takes over steps that refusals brought forward, and alerts told on their own because nobody took their digest.
+    /// `hurried` are the alerts of a tenant that have a step due according to the store.
     pub async fn hurry(&mut self, store: &Store, hurried: &[AlertKey], now: DateTime<Utc>) -> Result<(), StoreError> {
         let rows = hurried.iter().filter_map(|key| self.get(key));
         let (told, untold): (Vec<_>, Vec<_>) =
@@ -139,7 +139,7 @@ impl Memory {
         self.of(&key.tenant, &key.subject).iter().find(|row| row.key == *key)
     }
 
-    /// What was raised for each clock of a ticket in its present cycle, in the order of `ClockKind::ALL`.
+    /// Returns what was raised for each clock of a ticket in its present cycle, in the order of `ClockKind::ALL`.
     pub fn raised(&self, tenant: &TenantId, watched: &Watched) -> [Option<Raised>; ClockKind::ALL.len()] {
         let rows = self.of_ticket(tenant, &watched.ticket.id);
         let present =
@@ -155,38 +155,38 @@ impl Memory {
         self.alerts.get(tenant).and_then(|alerts| alerts.get(subject)).map_or(&[], Vec::as_slice)
     }
 
-    /// The alerts of `tenant` that are not at rest.
+    /// Returns the alerts of `tenant` that are not resolved.
     fn open(&self, tenant: &TenantId) -> impl Iterator<Item = &AlertRow> {
         let rows = self.alerts.get(tenant).into_iter().flat_map(HashMap::values).flatten();
         rows.filter(|row| row.raised.resolved_as.is_none())
     }
 
-    /// The alerts of what `key` is about that are of its kind.
+    /// Returns the alerts of the same subject and kind as `key`.
     fn of_kind(&self, key: &AlertKey) -> impl Iterator<Item = &AlertRow> {
         self.of(&key.tenant, &key.subject).iter().filter(|row| are_of_one_kind(&row.key, key))
     }
 
-    /// Those of them that are not at rest.
+    /// Returns the unresolved alerts of the same subject and kind as `key`.
     pub fn open_of(&self, key: &AlertKey) -> impl Iterator<Item = &AlertRow> {
         self.of_kind(key).filter(|row| row.raised.resolved_as.is_none())
     }
 
-    /// The last of them.
+    /// Returns the latest alert of the same subject and kind as `key`.
     pub fn latest_of(&self, key: &AlertKey) -> Option<&AlertRow> {
         self.of_kind(key).max_by_key(|row| row.key.cycle)
     }
 
-    /// Whether an alert of `subject` is not at rest.
+    /// Whether `subject` has an unresolved alert.
     pub fn has_open(&self, tenant: &TenantId, subject: &SubjectId) -> bool {
         self.of(tenant, subject).iter().any(|row| row.raised.resolved_as.is_none())
     }
 
-    /// Whether the alerts of `tenant` were read anew since this was asked last.
+    /// Whether the alerts of `tenant` were read again since the last call.
     pub fn has_new_rows(&mut self, tenant: &TenantId) -> bool {
         self.read_anew.remove(tenant)
     }
 
-    /// A new alert, or an old one at a new stage or in a new episode: it begins at the first of its steps.
+    /// Raises a new alert, or an old one at a new stage or in a new episode, from its first step on.
     pub fn raise(
         &mut self,
         key: AlertKey,
@@ -218,7 +218,7 @@ impl Memory {
         self.put(row)
     }
 
-    /// An alert for what was past already when the watch began: nobody is told but in the digest.
+    /// Records an alert that was already missed when the watch began: it is told only in the digest.
     pub fn known(
         &mut self,
         key: AlertKey,
@@ -233,7 +233,7 @@ impl Memory {
         self.put(AlertRow { told: false, next_step_at: None, ..row })
     }
 
-    /// Opens an alert again whose danger is the one that people were told of; its steps go on from here. Its clock may be
+    /// Reopens an alert with the same danger that people were told of; its steps go on from here. Its clock may be
     /// `due` at another time by now.
     pub fn reopen(
         &mut self,
@@ -247,7 +247,7 @@ impl Memory {
         row.raised.due = due.unwrap_or(row.raised.due);
         row.changed_at = now;
         row.generation += 1;
-        // The time in which nobody had to act does not count: the steps lie as far apart as ever.
+        // The time in which nobody had to act does not count: the steps stay as far apart as before.
         row.raised_at = now - after_before(steps, row.step);
         let next = usize::try_from(row.step).ok().and_then(|index| steps.get(index));
         let may_go_on = row.told && row.life.held().is_none();
@@ -261,7 +261,7 @@ impl Memory {
         Some(self.put(row))
     }
 
-    /// Keeps `row` and gives it back.
+    /// Stores `row` and returns it.
     pub fn put(&mut self, row: AlertRow) -> AlertRow {
         let alerts = self.alerts.entry(row.key.tenant.clone()).or_default();
         let rows = alerts.entry(row.key.subject.clone()).or_default();
@@ -289,17 +289,17 @@ impl Memory {
         row
     }
 
-    /// The silences and maintenance windows of `tenant`, of now and later.
+    /// Returns the present and future silences and maintenance windows of `tenant`.
     pub fn suppressions(&self, tenant: &TenantId) -> Arc<[Suppression]> {
         self.suppressions.get(tenant).cloned().unwrap_or_default()
     }
 
-    /// Whether a silence or a maintenance window was seen to lie over an open alert of `tenant`.
+    /// Whether a silence or a maintenance window was found to cover an open alert of `tenant`.
     pub fn has_covered(&self, tenant: &TenantId) -> bool {
         self.covered.get(tenant).is_some_and(|covered| !covered.is_empty())
     }
 
-    /// When the first sync of `tenant` had settled, if that is known.
+    /// Returns when the first sync of `tenant` had settled, if that is known.
     pub fn settled_at(&self, tenant: &TenantId) -> Option<DateTime<Utc>> {
         self.settled.get(tenant).copied()
     }
@@ -309,17 +309,17 @@ impl Memory {
         self.settled.insert(tenant.clone(), at);
     }
 
-    /// The keys of the open alerts of `tenant`.
+    /// Returns the keys of the open alerts of `tenant`.
     pub fn open_keys(&self, tenant: &TenantId) -> Vec<AlertKey> {
         self.open(tenant).map(|row| row.key.clone()).collect()
     }
 
-    /// The open alerts of `tenant` whose step is due, in the order they are due.
+    /// Returns the open alerts of `tenant` whose step is due, in the order they are due.
     pub fn due_steps(&self, tenant: &TenantId, now: DateTime<Utc>) -> Vec<AlertKey> {
         self.woken(tenant, now).filter(|row| row.life.held().is_none()).map(|row| row.key.clone()).collect()
     }
 
-    /// The open alerts of `tenant` whose acknowledgement or snooze is up.
+    /// Returns the open alerts of `tenant` whose acknowledgement or snooze has run out.
     pub fn ended_holds(&self, tenant: &TenantId, now: DateTime<Utc>) -> Vec<AlertKey> {
         self.woken(tenant, now).filter(|row| row.life.held().is_some()).map(|row| row.key.clone()).collect()
     }
@@ -329,26 +329,26 @@ impl Memory {
         wakes.filter_map(|key| self.get(key))
     }
 
-    /// When, after `now`, the next step of `tenant` is due, or a hold is up.
+    /// Returns when, after `now`, the next step of `tenant` is due or a hold runs out.
     pub fn next_step(&self, tenant: &TenantId, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.wakes.get(tenant)?.next_after(now)
     }
 
-    /// The open alerts of `tenant` whose ticket, in that cycle, is not among `open`; forgets closed ones.
+    /// Returns the open alerts of `tenant` whose ticket, in that cycle, is not among `open`; forgets closed ones.
     pub fn open_without_ticket(
         &mut self,
         tenant: &TenantId,
         open: &Arc<OpenTickets>,
         now: DateTime<Utc>,
     ) -> Vec<AlertKey> {
-        // New alerts are about open tickets: only when these have changed can one be without.
+        // New alerts are about open tickets: only if these have changed can an alert be without one.
         if self.found.get(tenant).is_some_and(|known| Arc::ptr_eq(known, open)) {
             return Vec::new();
         }
         let gone = |key: &AlertKey| {
             key.ticket().is_some_and(|ticket| open.get(ticket).is_none_or(|watched| watched.cycle != key.cycle))
         };
-        // Of a component it is found again in the store, if it is asked for.
+        // An alert of a component is found again in the store if it is needed.
         let is_past = |key: &AlertKey| key.ticket().is_none() || gone(key);
         let closed = |row: &AlertRow| match row.raised.resolved_as {
             None => false,
@@ -370,14 +370,14 @@ impl Memory {
         without
     }
 
-    /// Whether this person was told of this stage by this channel already.
+    /// Whether this person was already told of this stage by this channel.
     pub fn was_told(&self, row: &AlertRow, recipient: &str, channel: ChannelKind) -> bool {
         let told = self.told.get(&row.key.tenant);
         told.is_some_and(|told| told.holds(&row.key.to_string(), &stage_of(row), recipient, channel))
     }
 
-    /// Whether anything about this alert went to this person before. By any channel: each may have fallen back on
-    /// another, and a mail that wrongly claims to be the first is lost as a repeat, while one that wrongly does not is none the worse.
+    /// Whether anything about this alert went to this person before, by any channel, since each may have fallen back on
+    /// another. An email that wrongly claims to be the first is lost as a repeat; the opposite mistake does no harm.
     pub fn continues_thread(&self, row: &AlertRow, recipient: &str) -> bool {
         self.told.get(&row.key.tenant).is_some_and(|told| told.has_thread(&row.key.to_string(), recipient))
     }
@@ -400,12 +400,12 @@ impl Memory {
     }
 }
 
-/// What is remembered of an alert that is raised for `clock`.
+/// Returns what is remembered of an alert raised for `clock`.
 pub fn raised_for(clock: &ClockState<'_>, stage: Stage, episode: u32, now: DateTime<Utc>) -> Raised {
     Raised { stage, due: clock.due.unwrap_or(now), target: clock.total, episode, resolved_as: None }
 }
 
-/// A stage as notifications carry it: each episode tells its own.
+/// Returns the stage as notifications name it, different for each episode.
 pub fn stage_of(row: &AlertRow) -> String {
     match row.raised.episode {
         0 => row.raised.stage.as_str().to_owned(),
@@ -413,7 +413,7 @@ pub fn stage_of(row: &AlertRow) -> String {
     }
 }
 
-/// How long after the alert the step before `step` is run.
+/// Returns how long after the alert the step before `step` runs.
 fn after_before(steps: &[Step], step: u32) -> TimeDelta {
     let before = usize::try_from(step).ok().and_then(|index| index.checked_sub(1)).and_then(|index| steps.get(index));
     before.map_or(TimeDelta::zero(), |step| step.after)

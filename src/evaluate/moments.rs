@@ -1,10 +1,10 @@
-//! Moments to come, and whose they are: the next is found without going through those that are past.
+//! An index of moments and what they belong to, to find the next without going through those that are past.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// What changes by the passing of time, each by when it does. None stands before all else of its moment.
+/// Keys by the moment at which they change. None sorts before all keys of its moment.
 pub(super) struct Moments<K>(BTreeSet<(DateTime<Utc>, Option<K>)>);
 
 impl<K: Ord> Default for Moments<K> {
@@ -22,23 +22,23 @@ impl<K: Ord> Moments<K> {
         self.0.remove(&(at, Some(what)));
     }
 
-    /// What has its moment at `now` or before, the earliest first.
+    /// Iterates over the keys whose moment is at `now` or before, the earliest first.
     pub fn until(&self, now: DateTime<Utc>) -> impl Iterator<Item = &K> {
         self.0.range(..after(now)).filter_map(|(_, what)| what.as_ref())
     }
 
-    /// The first moment after `now`.
+    /// Returns the first moment after `now`.
     pub fn next_after(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.0.range(after(now)..).next().map(|(at, _)| *at)
     }
 
-    /// Lets go of all but what is `kept`.
+    /// Removes all keys but those that are `kept`.
     pub fn retain(&mut self, kept: impl Fn(&K) -> bool) {
         self.0.retain(|(_, what)| what.as_ref().is_some_and(&kept));
     }
 }
 
-/// Where what comes after `now` begins.
+/// Returns the lower bound of what comes after `now`.
 fn after<K>(now: DateTime<Utc>) -> (DateTime<Utc>, Option<K>) {
     (now + TimeDelta::nanoseconds(1), None)
 }

@@ -1,4 +1,4 @@
-//! How a component answers, against what is to be reached: an alert for the worst of it.
+//! Compares how a component answers with its objectives, and finds the trouble of the worst one.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -11,10 +11,10 @@ use crate::monitor::board::Figure;
 use crate::uptime::objective::{Goal, Level, Measure};
 use crate::uptime::{Condition, DAY};
 
-/// The objective of `component` that stands worst, as an alert sees it; none if it has none.
+/// Returns the worst objective of `component` as a trouble; none if it has no objectives.
 ///
-/// A trouble is named after its day: whoever closed the alert is left in peace until the next, and a restart tells nothing
-/// twice.
+/// A trouble is named after its day, so that a person who closed the alert is left in peace until the next day, and a
+/// restart tells nothing twice.
 pub(super) fn objective(
     uptime: &Uptime,
     component: &str,
@@ -28,7 +28,7 @@ pub(super) fn objective(
     let (worst, figure) = own.max_by_key(|(one, figure)| level(one, *figure).unwrap_or(Level::Near))?;
     let level = level(worst, figure);
     let standing = match level {
-        // That it is down is said already.
+        // It is already told that it is down.
         _ if condition == Condition::Down => Standing::Unsaid,
         Some(Level::Missed) => Standing::At(Stage::Breached),
         Some(Level::Warned) => Standing::At(Stage::Warning),
@@ -43,7 +43,7 @@ pub(super) fn objective(
         began,
         named_after: DateTime::from_timestamp_millis(day).unwrap_or_default(),
         period: None,
-        // However it came to pass its limit, it is the same trouble while it is open.
+        // However often it passes its limit, it is the same trouble while the alert is open.
         flaps: true,
         said: said(&worst.goal, level),
         detail: figure.value.map(|value| detail(&worst.goal, value)),
@@ -52,7 +52,7 @@ pub(super) fn objective(
     })
 }
 
-/// As it follows the component's name.
+/// Returns words that follow the component's name.
 fn said(goal: &Goal, level: Option<Level>) -> String {
     let is_over = level.is_some_and(|level| level >= Level::Warned);
     match goal.measure {
@@ -62,7 +62,7 @@ fn said(goal: &Goal, level: Option<Level>) -> String {
     }
 }
 
-/// `95 % of the answers of the last 1h took up to 2.4 s; more than 2.0 s is a breach`.
+/// Returns `95 % of the answers of the last 1h took up to 2.4 s; more than 2.0 s is a breach`.
 fn detail(goal: &Goal, value: i64) -> String {
     let window = duration::show(TimeDelta::milliseconds(goal.window));
     let show = |value| goal.measure.show(value);

@@ -1,4 +1,4 @@
-//! Who is on call at the moment of a turn: asked anew each time, so that a step reaches whoever has taken over.
+//! Who is on call at the moment of a turn, asked each time so that a step reaches the person who has taken over.
 
 use chrono::{DateTime, Utc};
 
@@ -8,7 +8,7 @@ use crate::config::Tenant;
 use crate::store::StoreError;
 
 impl Evaluate {
-    /// Who is on call for the tickets of `tenant` at `now`.
+    /// Returns who is on call for the tickets of `tenant` at `now`.
     pub(super) async fn duty(
         &mut self,
         tenant: &Tenant,

@@ -1,5 +1,4 @@
-//! What may go wrong with a component while it is up: a promise that is about to be missed, a certificate that is about
-//! to end.
+//! What may go wrong with a component while it is up: a promise about to be missed, a certificate about to expire.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,12 +19,12 @@ use crate::uptime::incident::Announcements;
 use crate::uptime::spans::Timeline;
 use crate::uptime::{Condition, DAY, HOUR, MINUTE, Millis};
 
-/// A budget is worked out again after this, if nothing has changed.
+/// How long a computed budget holds if nothing changes.
 const BUDGET_HOLDS: TimeDelta = TimeDelta::minutes(1);
-/// A certificate that ends so soon is as bad as one that has ended.
+/// A certificate with no more than this left is as bad as an expired one.
 const TOO_SOON: Millis = 3 * DAY;
 
-/// The budgets of promises, by their components and periods, as they were worked out last.
+/// The budgets of promises by component and period, as last computed.
 #[derive(Default)]
 pub(super) struct Budgets(HashMap<(String, Period), Known>);
 
@@ -38,7 +37,7 @@ struct Known {
 }
 
 impl Budgets {
-    /// How the budget of `promise` stands, as an alert sees it.
+    /// Returns how the budget of `promise` stands, as a trouble.
     pub fn trouble(
         &mut self,
         promise: &Promise,
@@ -81,7 +80,7 @@ fn told(promise: &Promise, known: &Known, condition: Condition) -> Trouble {
     let is_failing = condition >= Condition::Degraded;
     let standing = match budget.spending {
         Some(Spending::Missed) => Standing::At(Stage::Breached),
-        // That it fails is said already; what that costs can wait until it is over.
+        // The failure is told already; what it costs can wait until it is over.
         Some(_) if is_failing => Standing::Unsaid,
         Some(Spending::Fast { .. } | Spending::Mostly { .. }) => Standing::At(Stage::Warning),
         Some(Spending::WillNotLast) => Standing::At(Stage::Predicted),
@@ -118,7 +117,7 @@ fn named_after_period(began: Millis, period: Period) -> DateTime<Utc> {
     DateTime::from_timestamp(named_after(began, period).into(), 0).unwrap_or_default()
 }
 
-/// The certificate of the component that ends first; none if none was seen.
+/// Returns the trouble of the component's worst certificate; none if no certificate was seen.
 pub(super) fn certificate(entry: &ComponentEntry, board: &StatusBoard, now: Millis) -> Option<Trouble> {
     let seen = entry.checks().iter().filter_map(|check| board.latest.get(*check)?.as_ref()?.certificate.clone());
     let first = seen.min_by_key(|certificate| (certificate.holds, certificate.until))?;
@@ -150,7 +149,7 @@ pub(super) fn certificate(entry: &ComponentEntry, board: &StatusBoard, now: Mill
     })
 }
 
-/// Whether all checks of the component were well when they were last looked at, and none of them saw a certificate.
+/// Whether the last look of each check of the component found it up and saw no certificate.
 pub(super) fn shows_no_certificate(entry: &ComponentEntry, board: &StatusBoard) -> bool {
     let latest = |check: &usize| board.latest.get(*check)?.as_ref();
     let is_plain = |latest: &Latest| latest.verdict == Some(Condition::Up) && latest.certificate.is_none();
@@ -165,7 +164,7 @@ fn days(left: Millis) -> String {
     }
 }
 
-/// `1 h 12 min`, `45 s`.
+/// Returns a length like `1 h 12 min` or `45 s`.
 fn length(millis: Millis) -> String {
     match (millis / HOUR, millis % HOUR / MINUTE, millis % MINUTE / 1000) {
         (0, 0, seconds) => format!("{seconds} s"),
@@ -189,7 +188,7 @@ mod tests {
 
     const NOW: Millis = 1_800_000_000_000;
 
-    /// One component, and what its only check saw last.
+    /// Returns a board of one component, and what its only check saw last.
     fn board(seen: Latest) -> StatusBoard {
         let component = ComponentPlan { id: "shop".into(), needs: Needs::All, of: vec![], depends_on: vec![] };
         let rules = Rules::every(MINUTE, 10_000, 3, 2);
@@ -198,7 +197,7 @@ mod tests {
         StatusBoard { book, latest: vec![Some(seen)], ..StatusBoard::default() }
     }
 
-    /// What is said of a certificate that ends after so long, whose chain holds or not.
+    /// Returns what is said about a certificate with this much time `left`, whose chain `holds` or not.
     fn said(left: Millis, holds: bool) -> (Standing, String) {
         said_of(left, holds, false)
     }

@@ -1,13 +1,13 @@
-//! Which tickets need no look: nothing about them is new, and by itself nothing
-//! changes before a known moment.
+//! Finds the tickets that need no look: nothing about them is new, and nothing
+//! changes by time alone before a known moment.
 //!
-//! A large desk has ten thousand open tickets, of which a handful change
-//! between two turns; looking at all of them each time would keep the one that
-//! has just breached waiting. So a turn goes through all of them only when sync
-//! has brought something, and once a second; else it takes those whose moment
-//! has come. What is kept here is when to look again, never what to tell: after
-//! a restart, after a failure, under other rules or on a clock that was set
-//! back, every ticket is looked at.
+//! A large desk has ten thousand open tickets, of which a handful change between
+//! two turns; looking at all of them each time would delay the one that has just
+//! breached. So a turn goes through all of them only when sync has brought
+//! something, and once a second; otherwise it takes those whose moment has come.
+//! Only when to look again is kept here, never what to tell: after a restart or a
+//! failure, under other rules, or if the system clock was set back, every ticket is
+//! looked at.
 
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZero;
@@ -24,46 +24,46 @@ use crate::store::tickets::OpenTickets;
 use crate::ticket::TicketId;
 use crate::ticket::watch::Watched;
 
-/// All tickets are gone through at least this often while there are turns.
+/// How often all tickets are gone through at least while there are turns.
 const PASS_AFTER: TimeDelta = TimeDelta::seconds(1);
 
-/// So many closed tickets may be kept before it is worth the while to look for them.
+/// How many closed tickets may be kept, besides an eighth of the open ones, before they are removed.
 const FEW: usize = 100;
 
-/// Every ticket is looked at this often, so that nothing hangs on a single wake-up. In
-/// seconds; each has a number of its own between the two, so that they do not come all at once.
+/// How often every ticket is looked at, in seconds, so that nothing depends on a single
+/// wake-up. Each gets a random number in the range, so that they do not come all at once.
 const LOOK_AFTER: std::ops::RangeInclusive<i64> = 30..=60;
 
 /// To walk so many histories takes ten times as long as to begin a thread.
 const WORTH_A_THREAD: usize = 256;
 
 struct QuietTicket {
-    /// As it was looked at.
+    /// The ticket as it was looked at.
     watched: Arc<Watched>,
-    /// What its history comes to: nothing of that changes by time alone.
+    /// What its history determines; none of that changes by time alone.
     clocks: Clocks,
     /// When its standing changes next by the passing of time.
     next_change: Option<DateTime<Utc>>,
-    /// None: the look called for something, so the next turn looks again.
+    /// Until when it needs no look; none if the last look called for something, so the next turn looks again.
     until: Option<DateTime<Utc>>,
-    /// Under which rules it was looked at.
+    /// The era in which it was looked at.
     era: u32,
 }
 
 /// The tickets of one tenant that need no look.
 #[derive(Default)]
 pub struct Quiet {
-    /// In boxes: what a history comes to is large, and half of a table's places may be free.
+    /// Boxed: an entry is large, and half of a table's places may be free.
     tickets: HashMap<TicketId, Box<QuietTicket>>,
-    /// When each of them changes by the passing of time.
+    /// When each ticket changes by the passing of time.
     changes: Moments<TicketId>,
-    /// Those whose last look called for something.
+    /// Tickets whose last look called for something.
     restless: Vec<TicketId>,
     /// The tickets that were gone through last, and when.
     passed: Option<(Arc<OpenTickets>, DateTime<Utc>)>,
     rules: Option<Arc<TenantRules>>,
-    /// Rises with other rules, or on a clock that was set back: nothing holds that was found before. It is not thrown
-    /// away, since nearly all of it is found again, and is written over where it stands.
+    /// Rises with other rules or if the system clock is set back: results of earlier eras no longer hold. They are not
+    /// removed but overwritten in place, since nearly all tickets are found again.
     era: u32,
     now: DateTime<Utc>,
 }
@@ -80,7 +80,7 @@ impl Quiet {
         self.now = now;
     }
 
-    /// Which of the `open` tickets are to be looked at, those with these ids in any case.
+    /// Returns which of the `open` tickets to look at; those with these ids in any case.
     pub fn due<'a>(&mut self, open: &Arc<OpenTickets>, ids: impl Iterator<Item = &'a TicketId>) -> Vec<Arc<Watched>> {
         let asked: BTreeSet<TicketId> = ids.cloned().collect();
         let passed = self.passed.as_ref();
@@ -91,7 +91,7 @@ impl Quiet {
         }
     }
 
-    /// Goes through all of them.
+    /// Goes through all tickets.
     fn due_of_all(&mut self, open: &Arc<OpenTickets>, asked: &BTreeSet<TicketId>) -> Vec<Arc<Watched>> {
         self.restless.clear();
         self.passed = Some((open.clone(), self.now));
@@ -99,14 +99,14 @@ impl Quiet {
         open.iter().filter(is_due).map(|(_, watched)| watched.clone()).collect()
     }
 
-    /// Takes those whose moment has come since all were gone through, those that were restless, and those `asked` for.
+    /// Takes the tickets whose moment has come since all were gone through, the restless ones, and those `asked` for.
     fn due_since(&mut self, open: &OpenTickets, mut asked: BTreeSet<TicketId>) -> Vec<Arc<Watched>> {
         let come = self.changes.until(self.now).cloned();
         asked.extend(come.chain(self.restless.drain(..)));
         asked.iter().filter_map(|id| open.get(id).cloned()).collect()
     }
 
-    /// What is kept of `watched` as it is now: a ticket that was read anew is another.
+    /// Returns what is kept of `watched`, unless it was read again since or the era is over.
     fn still(&self, watched: &Arc<Watched>) -> Option<&QuietTicket> {
         let still = self.tickets.get(&watched.ticket.id)?;
         (still.era == self.era && Arc::ptr_eq(&still.watched, watched)).then_some(still)
@@ -116,7 +116,7 @@ impl Quiet {
         self.still(watched).and_then(|still| still.until).is_some_and(|until| self.now < until)
     }
 
-    /// What the history of `watched` comes to by `rules`, walked only if the ticket or the rules are new.
+    /// Returns what the history of `watched` determines by `rules`; walks it only if the ticket or the rules are new.
     pub fn clocks(&self, watched: &Arc<Watched>, rules: &TenantRules) -> Clocks {
         self.still(watched).map_or_else(|| Clocks::of(watched, rules), |still| still.clocks)
     }
@@ -160,12 +160,12 @@ impl Quiet {
         }
     }
 
-    /// When the standing of one of them changes next by the passing of time.
+    /// Returns when the standing of any ticket changes next by the passing of time.
     pub fn next_change(&self) -> Option<DateTime<Utc>> {
         self.changes.next_after(self.now)
     }
 
-    /// Lets go of tickets that are no longer `open`, once they are noticeably many.
+    /// Removes tickets that are no longer `open`, once there are many of them.
     pub fn tidy(&mut self, open: &OpenTickets) {
         if self.tickets.len() > open.len() + open.len() / 8 + FEW {
             self.tickets.retain(|id, _| open.contains_key(id));
@@ -195,7 +195,7 @@ mod tests {
         Arc::new(Watched::new(sample("7"), Bounds { earliest: at(0), latest: at(0) }))
     }
 
-    /// A ticket kept at second 100 that changes at second 110.
+    /// Returns a ticket kept at second 100 that changes at second 110.
     fn kept(rules: &Arc<TenantRules>, watched: &Arc<Watched>) -> Quiet {
         let mut quiet = Quiet::default();
         quiet.begin(rules, at(100));
@@ -272,7 +272,7 @@ mod tests {
         assert_eq!((quiet.tickets.len(), quiet.next_change()), (1, Some(at(110))));
     }
 
-    /// These tickets, open.
+    /// Returns these tickets as the open ones.
     fn open(tickets: [&Arc<Watched>; 2]) -> Arc<OpenTickets> {
         Arc::new(tickets.map(|watched| (watched.ticket.id.clone(), watched.clone())).into())
     }

@@ -1,7 +1,7 @@
-//! What a turn sees of components: what is wrong with each, and what may be said of it.
+//! What a turn sees of components: what is wrong with each, and what may be told of it.
 //!
-//! Only those with which something is wrong, or that have an alert, are kept:
-//! where all is well, it costs next to nothing.
+//! Only components that have a trouble or an alert are kept, so that it costs next
+//! to nothing while all is well.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ use crate::uptime::flap::is_flapping;
 use crate::uptime::incident::Announcements;
 use crate::uptime::{Condition, HOUR, Millis};
 
-/// The components of one tenant with which something is wrong, or that have an alert, by their ids.
+/// The components of one tenant that have a trouble or an alert, by their ids.
 #[derive(Default)]
 pub(super) struct Services(BTreeMap<String, Service>);
 
@@ -31,29 +31,29 @@ pub(super) struct Services(BTreeMap<String, Service>);
 pub(super) struct Service {
     pub component: Component,
     pub client: Option<Named>,
-    /// Announced work goes on until then: nobody is told before.
+    /// The end of announced work that goes on now; nobody is told before.
     pub work_until: Option<DateTime<Utc>>,
     pub troubles: Vec<Trouble>,
-    /// It is well, and shows no certificate: none can be wrong.
+    /// Whether it is up and shows no certificate, so that none can be wrong.
     pub shows_no_certificate: bool,
 }
 
-/// What the loop that looks shows.
+/// What the monitor shows.
 #[derive(Clone, Copy)]
 pub(super) struct Shown<'a> {
     pub board: &'a StatusBoard,
     pub announcements: &'a Announcements,
-    /// How objectives stand, in the order of the configuration.
+    /// The figures of the objectives, in the order of the configuration.
     pub figures: &'a [Figure],
 }
 
 impl Service {
-    /// As the rules of alerts see it.
+    /// Returns the component as the rules of alerts see it.
     pub fn subject(&self) -> Subject<'_> {
         self.component.subject(self.client.as_ref())
     }
 
-    /// What the alert called `key` is about.
+    /// Returns the trouble that the alert `key` is about.
     pub fn trouble(&self, key: &AlertKey) -> Option<&Trouble> {
         self.troubles
             .iter()
@@ -62,7 +62,7 @@ impl Service {
 }
 
 impl Services {
-    /// The component called `id`.
+    /// Returns the component with this `id`.
     pub fn get(&self, id: &str) -> Option<&Service> {
         self.0.get(id)
     }
@@ -71,12 +71,12 @@ impl Services {
         self.0.values()
     }
 
-    /// When work that goes on ends next.
+    /// Returns when announced work that goes on now ends next.
     pub fn next_work_end(&self) -> Option<DateTime<Utc>> {
         self.0.values().filter_map(|service| service.work_until).min()
     }
 
-    /// Those of `tenant` with which something is wrong by `board`, or that are `alerted`.
+    /// Finds the components of `tenant` that have a trouble by what is `shown`, or that are `alerted`.
     pub fn see(
         config: &Config,
         tenant: &TenantId,
@@ -110,7 +110,7 @@ impl Services {
     }
 }
 
-/// All that is, or may be, wrong with the component at `place`.
+/// Returns all that is or may be wrong with the component at `place`.
 fn troubles(
     config: &Config,
     component: &Component,
@@ -131,18 +131,18 @@ fn troubles(
     troubles
 }
 
-/// How the component at `place` stands: degraded or down, or silent if it is one that calls us.
+/// Returns whether the component at `place` is degraded or down, or silent if it is one that calls us.
 fn outage(uptime: &Uptime, component: &Component, book: &Book, place: usize, now: Millis) -> Trouble {
     let entry = &book.components[place];
     let condition = if book.is_unproven(place, now) { Condition::Unknown } else { entry.condition() };
     let kind = if uptime.calls_us(&component.id) { AlertKind::Heartbeat } else { AlertKind::Outage };
     let began = book.outage_began(place).unwrap_or_else(|| entry.changed_at());
     let is_up = condition == Condition::Up;
-    // What began while it went up and down belongs to that, however long it lasts.
+    // An outage that began while it was flapping belongs to that, however long it lasts.
     let at = if is_up { now } else { began };
     let flaps = is_flapping(&entry.line.changes_since(at - 2 * HOUR), at);
     let is_told_elsewhere = || {
-        // A group that needs all of its members is told with these; who stands behind a parent that is down, with that.
+        // A group that needs all of its members is told with them; a component behind a parent that is down, with it.
         (entry.checks().is_empty() && component.needs == Needs::All)
             || book.has_parent_in_doubt(place)
             || book.failing_parent(place).is_some()
@@ -156,7 +156,7 @@ fn outage(uptime: &Uptime, component: &Component, book: &Book, place: usize, now
         Condition::Down => Standing::At(Stage::Breached),
     };
     let ended = DateTime::from_timestamp_millis(entry.changed_at()).filter(|_| is_up);
-    // That it is up now, it is since it changed last; an outage that is over is told with when it began.
+    // While it flaps and is up, the last change counts as the beginning; an outage that is over keeps its own.
     let began = ended.filter(|_| flaps).or(DateTime::from_timestamp_millis(began)).unwrap_or_default();
     Trouble {
         kind,
@@ -172,7 +172,7 @@ fn outage(uptime: &Uptime, component: &Component, book: &Book, place: usize, now
     }
 }
 
-/// How it stands, as it follows the component's name, before `since` and when that began.
+/// Returns its state, in words that follow the component's name and precede `since` and a time.
 fn said(kind: AlertKind, condition: Condition, entry: &ComponentEntry, now: Millis) -> String {
     if condition != Condition::Unknown && is_flapping(&entry.line.changes_since(now - 2 * HOUR), now) {
         let changes = entry.line.changes_since(now - HOUR).len();
@@ -180,7 +180,7 @@ fn said(kind: AlertKind, condition: Condition, entry: &ComponentEntry, now: Mill
     }
     match (kind, condition) {
         (AlertKind::Heartbeat, _) => "has missed a heartbeat".to_owned(),
-        // Nobody knows how it is, only that it was not well when it was last seen.
+        // Its state is unknown; it was not up when it was last seen.
         (_, Condition::Unknown) => "has not been seen up".to_owned(),
         _ => format!("is {condition}"),
     }

@@ -1,8 +1,8 @@
-//! What a start waits for: that SuperOps was asked once since.
+//! Makes the alerts wait after a start until SuperOps was read once.
 //!
-//! While we were stopped, tickets were resolved and due times went by. To tell of breaches from what is known of before
-//! alarms people of what is over, so the alerts of a tenant wait for the first good read, or for a minute where there is
-//! none. A start after a short stop waits for nothing: what is known is as fresh as between two polls.
+//! While we were stopped, tickets were resolved and due times went by. Telling breaches by old data would alarm people
+//! about what is over, so the alerts of a tenant wait for the first good read, or for a minute if there is none. A
+//! start after a short stop does not wait: the data is as fresh as between two polls.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use crate::config::Tenant;
 use crate::store::{Store, StoreError};
 use crate::ticket::TenantId;
 
-/// Longer than this nobody waits for SuperOps.
+/// The longest wait for SuperOps.
 const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(1);
 
 /// Which tenants have been read since the loop began.
@@ -23,7 +23,7 @@ pub struct Start {
 }
 
 impl Start {
-    /// Until when the alerts of `tenant` wait at the most; none: they do not.
+    /// Returns until when the alerts of `tenant` wait at most; none if they do not.
     pub async fn waits(
         &mut self,
         store: &Store,
@@ -37,7 +37,7 @@ impl Start {
         }
         let until = began + LONGEST_WAIT;
         let is_fresh = |at: DateTime<Utc>| began - at <= tenant.poll_interval * 2;
-        // Of what was never read nothing is told before the first sync has settled.
+        // A tenant that was never read has nothing to tell before the first sync has settled.
         if now < until && !store.sync_state(&tenant.id).await?.good_at.is_none_or(is_fresh) {
             return Ok(Some(until));
         }

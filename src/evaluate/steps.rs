@@ -1,4 +1,4 @@
-//! Which step of an escalation is to be run now, and what becomes of an alert that reaches nobody.
+//! Which step of an escalation to run now, and what happens to an alert that reaches nobody.
 
 use chrono::TimeDelta;
 use tracing::error;
@@ -7,29 +7,29 @@ use super::TurnContext;
 use crate::alert::escalation::Step;
 use crate::store::alerts::AlertRow;
 
-/// An alert that reaches nobody at all is tried again after this: people get addresses, tickets get owners.
+/// How soon an alert that reaches nobody is tried again: people get addresses, tickets get owners.
 const NOBODY_AGAIN: TimeDelta = TimeDelta::minutes(5);
 
-/// Which steps to try, in order, until one reaches somebody.
+/// Returns which steps to try, in order, until one reaches somebody.
 pub(super) fn steps_to_run(steps: &[Step], row: &AlertRow, context: &TurnContext<'_>) -> Vec<usize> {
     if !row.life.again {
         return (current_step(steps, row, context)..steps.len()).collect();
     }
-    // Said again: if nobody further up can be reached, those who know are better than nobody.
+    // It is told again: if nobody further up can be reached, people who know are better than nobody.
     let next = usize::try_from(row.step).unwrap_or(usize::MAX).min(steps.len().saturating_sub(1));
     (next..steps.len()).chain((0..next).rev()).collect()
 }
 
-/// Whether this alert has found nobody to tell before.
+/// Whether this alert was tried before and found nobody to tell.
 pub(super) fn is_retry(row: &AlertRow, steps: &[Step]) -> bool {
     let first_due_at = steps.first().map(|first| row.raised_at + first.after);
     row.step == 0 && row.next_step_at > first_due_at
 }
 
-/// The row of an `alert`, as a log names it, none of whose steps reaches anybody now.
+/// Returns the row after none of its steps reached anybody; `alert` is its name in logs.
 pub(super) fn reaches_nobody(mut row: AlertRow, steps: &[Step], alert: &str, context: &TurnContext<'_>) -> AlertRow {
     if row.step > 0 {
-        // Those of the steps before were told.
+        // People of the steps before were told.
         row.next_step_at = None;
         return row;
     }
@@ -42,7 +42,7 @@ pub(super) fn reaches_nobody(mut row: AlertRow, steps: &[Step], alert: &str, con
     row
 }
 
-/// The step to run now: the one that is next, or a later one whose time has come meanwhile. The first is never missed.
+/// Returns the step to run now: the next, or a later one whose time has come meanwhile. The first is never skipped.
 fn current_step(steps: &[Step], row: &AlertRow, context: &TurnContext<'_>) -> usize {
     let next = usize::try_from(row.step).unwrap_or(usize::MAX);
     if next == 0 {

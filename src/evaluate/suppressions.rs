@@ -17,12 +17,12 @@ impl TurnContext<'_> {
             || self.suppressions.iter().any(|suppression| suppression.covers(subject, self.now))
     }
 
-    /// Until when nobody is to be told of it.
+    /// Returns until when nobody is to be told of it.
     fn covered_until(&self, about: About<'_>) -> Option<DateTime<Utc>> {
         covered_until(self.suppressions, about.subject(self), self.now).max(self.work_until(about))
     }
 
-    /// When the work ends that was announced for it and goes on.
+    /// Returns the end of announced work on it that goes on now.
     fn work_until(&self, about: About<'_>) -> Option<DateTime<Utc>> {
         match about {
             About::Ticket(_) => None,
@@ -30,7 +30,7 @@ impl TurnContext<'_> {
         }
     }
 
-    /// When what keeps us quiet now ends next, or something that is to come begins.
+    /// Returns when the next suppression or announced work ends, or the next suppression begins.
     pub(super) fn next_quiet_change(&self) -> Option<DateTime<Utc>> {
         let change =
             |suppression: &Suppression| if suppression.holds(self.now) { suppression.until } else { suppression.from };
@@ -40,10 +40,10 @@ impl TurnContext<'_> {
 }
 
 impl Evaluate {
-    /// Notes of each open alert until when nobody is to be told of it, and lets go what need not wait any more.
+    /// Records for each open alert until when nobody is to be told of it, and releases what need not wait any more.
     ///
-    /// It is kept with the alert, so that whatever becomes due about it waits: also what is taken up again after a
-    /// pause, or falls due while one of two silences ends.
+    /// It is kept with the alert so that everything that becomes due about it waits, including what is resumed after a
+    /// pause or falls due while one of two silences ends.
     pub(super) fn cover(&mut self, context: &TurnContext<'_>, open: &OpenTickets, work: &mut AlertTurn) {
         let holds = context.suppressions.iter().any(|suppression| suppression.holds(context.now))
             || context.services.next_work_end().is_some();

@@ -1,4 +1,4 @@
-//! Who was told of which alert, by which channel.
+//! Who was told of which alert, and by which channel.
 
 use std::collections::HashMap;
 
@@ -6,16 +6,16 @@ use crate::alert::escalation::ChannelKind;
 use crate::store::alerts::Told;
 use crate::store::outbox::Unsaid;
 
-/// What was told of each alert of a tenant, by the alert's key.
+/// What was told about each alert of a tenant, by the alert's key.
 #[derive(Default)]
 pub(super) struct Tellings(HashMap<String, Vec<Telling>>);
 
-/// That somebody was told of a stage, or is about to be.
+/// A record that somebody was told of a stage, or is about to be.
 struct Telling {
     stage: Box<str>,
     recipient: Box<str>,
     channel: Box<str>,
-    /// It was withdrawn before it left.
+    /// Whether it was withdrawn before it was sent.
     is_void: bool,
 }
 
@@ -26,12 +26,12 @@ impl Telling {
 }
 
 impl Tellings {
-    /// Whether this person was told of this stage by this channel already.
+    /// Whether this person was already told of this stage by this channel.
     pub fn holds(&self, alert: &str, stage: &str, recipient: &str, channel: ChannelKind) -> bool {
         self.of(alert).iter().any(|one| !one.is_void && one.is(stage, recipient, channel.as_str()))
     }
 
-    /// Whether anything about this alert was meant for this person before, also what did not leave.
+    /// Whether anything about this alert was meant for this person before, even if it was not sent.
     pub fn has_thread(&self, alert: &str, recipient: &str) -> bool {
         self.of(alert).iter().any(|one| *one.recipient == *recipient)
     }
@@ -54,7 +54,7 @@ impl Tellings {
         }
     }
 
-    /// It was withdrawn before it left.
+    /// Marks one as withdrawn before it was sent.
     pub fn withdraw(&mut self, alert: &str, unsaid: &Unsaid) {
         let channel = unsaid.channel.as_str();
         let mut known = self.0.get_mut(alert).into_iter().flatten();
@@ -63,7 +63,7 @@ impl Tellings {
         }
     }
 
-    /// What is known of this alert may have been withdrawn: it is read anew.
+    /// Marks everything about this alert as withdrawn; what was not withdrawn is then read again.
     pub fn withdraw_all(&mut self, alert: &str) {
         self.0.get_mut(alert).into_iter().flatten().for_each(|one| one.is_void = true);
     }

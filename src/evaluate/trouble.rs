@@ -1,4 +1,4 @@
-//! What is wrong with a component, as the alert of it tells.
+//! A trouble of a component, as its alert tells it.
 
 use chrono::{DateTime, Utc};
 
@@ -11,24 +11,24 @@ pub(super) struct Trouble {
     pub kind: AlertKind,
     pub standing: Standing,
     pub began: DateTime<Utc>,
-    /// What its alert is named after: when it began, or the time in which it is told once.
+    /// What its alert is named after: when it began, or the period in which it is told only once.
     pub named_after: DateTime<Utc>,
-    /// Of a promise: the kind of its periods.
+    /// The kind of its periods, if it is about a promise.
     pub period: Option<Period>,
-    /// Comes and goes so often that its end is no news, nor that it is back.
+    /// Whether it comes and goes so often that neither its end nor its return is news.
     pub flaps: bool,
-    /// As it follows the component's name: `is down`.
+    /// Words that follow the component's name: `is down`.
     pub said: String,
-    /// What was seen. Can hold text from the service: hostile.
+    /// What was seen. It may contain untrusted text from the service.
     pub detail: Option<String>,
-    /// The end of what it is about: of a period, of a certificate.
+    /// The end of what it is about: a period or a certificate.
     pub until: Option<DateTime<Utc>>,
-    /// When it was over, if it is; none: just now.
+    /// When it ended, if it has and that is known.
     pub ended: Option<DateTime<Utc>>,
 }
 
 impl Trouble {
-    /// Whether it is over for the moment, and may be back soon: nobody else is told of it before it is.
+    /// Whether it is over for the moment and may soon be back: nobody else is told of it until then.
     pub fn rests(&self) -> bool {
         self.standing == Standing::Unsaid && self.ended.is_some()
     }

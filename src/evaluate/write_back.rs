@@ -1,4 +1,4 @@
-//! What a turn wants written on tickets at SuperOps: a note of a breach, one of each later step, and what steps change.
+//! What a turn wants written to tickets at SuperOps: notes of breaches and of later steps, and the changes of steps.
 
 use maud::html;
 
@@ -14,12 +14,12 @@ use crate::store::outbox::NewNotification;
 use crate::store::write_backs::NewWriteBack;
 use crate::ticket::watch::Watched;
 
-/// A step that was just run.
+/// A step that has just run.
 pub(super) struct Ran<'a> {
     pub row: &'a AlertRow,
     pub index: usize,
     pub step: &'a Step,
-    /// Where in the turn's notifications those of this step begin.
+    /// The index at which this step's notifications begin among the turn's.
     pub told_from: usize,
 }
 
@@ -33,7 +33,7 @@ pub(super) fn breached(context: &TurnContext<'_>, clock: &ClockState<'_>, row: &
     work.write_backs.push(wanted(context, row, stage_of(row), WriteBackAction::Note { html }));
 }
 
-/// Asks for what a step that was run is to leave on the ticket.
+/// Asks for what a step that has run is to leave on the ticket.
 pub(super) fn ran(
     context: &TurnContext<'_>,
     watched: &Watched,
@@ -53,7 +53,7 @@ fn note(context: &TurnContext<'_>, clock: &ClockState<'_>, ran: &Ran<'_>, work: 
     let occasion = stage_of(row);
     let of_breach = work.write_backs.iter_mut().find(|one| one.alert == row.key && one.occasion == occasion);
     if let Some(NewWriteBack { action: WriteBackAction::Note { html }, .. }) = of_breach {
-        // Raised in this turn: one note says both.
+        // Raised in this turn, so one note says both.
         html.push_str(&html! { p { "Telling " (told) "." } }.into_string());
         return;
     }
@@ -72,7 +72,8 @@ fn note(context: &TurnContext<'_>, clock: &ClockState<'_>, ran: &Ran<'_>, work: 
     work.write_backs.push(wanted(context, row, occasion, WriteBackAction::Note { html: html.into_string() }));
 }
 
-/// A step that is run again does not change the ticket again: people may have had reasons to change it back.
+/// Asks for the changes of a step. A step that runs again does not change the ticket again, since the occasion is the
+/// same: people may have had reasons to change it back.
 fn change(context: &TurnContext<'_>, watched: &Watched, ran: &Ran<'_>, work: &mut AlertTurn) {
     let occasion = format!("{}#{}", stage_of(ran.row), ran.index + 1);
     let ticket = &watched.ticket;
@@ -102,7 +103,7 @@ fn stage_words(stage: Stage) -> &'static str {
     }
 }
 
-/// `Mateo Alvarez by email and SMS; Slack`, without addresses.
+/// Returns `Mateo Alvarez by email and SMS; Slack`, without addresses.
 fn told_words(told: &[NewNotification]) -> String {
     let mut people: Vec<(&str, &str, Vec<&str>)> = Vec::new();
     for one in told {
@@ -120,7 +121,7 @@ fn told_words(told: &[NewNotification]) -> String {
     if words.is_empty() { "nobody new".to_owned() } else { words.join("; ") }
 }
 
-/// Blank for a channel at whose end a system listens: its name says it all.
+/// Returns the name of a recipient; blank for a system, whose channel says it all.
 fn name_of(told: &NewNotification) -> &str {
     match (told.channel, &told.message.to_name) {
         (channel, _) if channel.is_system() => "",

@@ -1,4 +1,4 @@
-//! Where the marks of a chart lie: lines, bars, scale and names, in points from the top left.
+//! Lays out a chart: where its lines, bars, scale and names lie, in points from the top left.
 //!
 //! A page draws them as SVG and a PDF with its own strokes, so that both show the same picture.
 
@@ -7,9 +7,9 @@ use chrono::NaiveDate;
 use super::text;
 use crate::report::{Chart, ChartKind, Unit};
 
-/// How wide a chart is.
+/// The width of a chart.
 pub const WIDTH: f32 = 640.0;
-/// How tall the letters on it are.
+/// The height of the letters on it.
 pub const LETTERS: f32 = 11.0;
 
 const HEIGHT: f32 = 220.0;
@@ -17,7 +17,7 @@ const LEFT: f32 = 46.0;
 const RIGHT: f32 = 10.0;
 const TOP: f32 = 30.0;
 const BOTTOM: f32 = 24.0;
-/// More bars than these are no picture any more.
+/// The most bars that still make a picture.
 const MOST_BARS: usize = 24;
 const BAR: f32 = 24.0;
 const LABEL_ROOM: f32 = 190.0;
@@ -66,7 +66,7 @@ pub enum Ink {
     Series(usize),
 }
 
-/// The end of a word that is held in place.
+/// The end of a word that is anchored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     Start,
@@ -74,7 +74,7 @@ pub enum Side {
     End,
 }
 
-/// What the chart tells, for who cannot see it.
+/// Describes the chart in words, for people who cannot see it.
 pub fn told(chart: &Chart) -> String {
     let points = chart.series.first().map(|series| &series.points);
     let known = points.into_iter().flatten().zip(&chart.labels).filter_map(|(point, label)| Some(((*point)?, label)));
@@ -104,7 +104,7 @@ pub fn draw(chart: &Chart) -> Drawing {
     }
 }
 
-/// The range of values, and where one lies.
+/// The value axis: its range and the step between ticks.
 #[derive(Clone, Copy)]
 struct Scale {
     from: f64,
@@ -149,7 +149,7 @@ impl Scale {
     }
 }
 
-/// 1, 2 or 5 times a power of ten, not less than `least` and no fraction.
+/// Returns 1, 2 or 5 times a power of ten: at least `least`, and never a fraction.
 fn round_step(least: f64) -> f64 {
     let power = 10f64.powf(least.max(1.0).log10().floor());
     [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power).into_iter().find(|step| *step >= least).unwrap_or(power * 10.0)
@@ -178,7 +178,7 @@ fn grid(chart: &Chart, scale: Scale) -> Vec<Mark> {
     scale.ticks().flat_map(tick).collect()
 }
 
-/// Which colour is which, above the picture.
+/// The legend above the picture.
 fn legend(chart: &Chart) -> Vec<Mark> {
     let target = chart.target.map(|target| (Ink::Target, format!("Target {}", with_unit(target, chart.unit))));
     let series =
@@ -194,13 +194,13 @@ fn legend(chart: &Chart) -> Vec<Mark> {
     marks
 }
 
-/// About how wide a word is drawn.
+/// Estimates how wide a word is drawn.
 fn width(word: &str) -> f32 {
     let of = |c: char| if u32::from(c) >= 0x2e80 { 1.0 } else { 0.56 };
     word.chars().map(of).sum::<f32>() * LETTERS
 }
 
-/// As many names of places below as there is room for.
+/// Puts as many place names below as there is room for.
 fn place_names(chart: &Chart) -> Vec<Mark> {
     let names: Vec<_> = chart.labels.iter().map(|label| short(label)).collect();
     let widest = names.iter().map(|name| width(name)).fold(1.0, f32::max);
@@ -218,12 +218,12 @@ fn place(chart: &Chart, at: usize) -> f32 {
     LEFT + (at as f32 + 0.5) * place_width(chart)
 }
 
-/// The points that can be drawn.
+/// The points, those that cannot be drawn as unknown.
 fn known(points: &[Option<f64>]) -> impl Iterator<Item = Option<f64>> {
     points.iter().map(|point| point.filter(|value| value.is_finite()))
 }
 
-/// Each run of known points is a line, one alone a dot.
+/// Draws each run of known points as a line, and a single point as a dot.
 fn lines(chart: &Chart, scale: Scale) -> Vec<Mark> {
     let series = chart.series.iter().enumerate().rev();
     series.flat_map(|(number, series)| runs(chart, &series.points, scale, Ink::Series(number))).collect()
@@ -256,7 +256,7 @@ fn bars(chart: &Chart, scale: Scale) -> Vec<Mark> {
     chart.series.iter().enumerate().flat_map(|(number, series)| drawn(number, &series.points)).collect()
 }
 
-/// Bars that lie, with their names at the left; the first series alone.
+/// Draws horizontal bars with their names at the left; only the first series.
 fn lying_bars(chart: &Chart) -> Drawing {
     let scale = Scale::of(chart);
     let room = WIDTH - LABEL_ROOM - 70.0;
@@ -280,7 +280,7 @@ fn date(label: &str) -> Option<NaiveDate> {
     label.parse().ok()
 }
 
-/// A day as `5 Oct`, another label cut short.
+/// Shortens a label: a day to `5 Oct`, anything else by its length.
 fn short(label: &str) -> String {
     date(label).map_or_else(|| text::bounded(label, 12), |date| date.format("%-d %b").to_string())
 }

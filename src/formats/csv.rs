@@ -9,7 +9,7 @@ use chrono::SecondsFormat;
 use super::FormatError;
 use crate::report::{Cell, Column, ColumnKind, Report, Table};
 
-/// The table named `asked`, else the first.
+/// Writes the table named `asked`, or else the first.
 pub fn write(report: &Report, asked: Option<&str>) -> Result<Vec<u8>, FormatError> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     if let Some(table) = table(report, asked)? {
@@ -21,7 +21,7 @@ pub fn write(report: &Report, asked: Option<&str>) -> Result<Vec<u8>, FormatErro
     Ok(writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?)
 }
 
-/// Rows of texts, none of which a spreadsheet runs.
+/// Writes rows of text, none of which a spreadsheet runs.
 pub fn rows(rows: impl IntoIterator<Item = Vec<String>>) -> Result<Vec<u8>, FormatError> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     for row in rows {
@@ -42,7 +42,7 @@ fn keys(report: &Report) -> String {
     tables.map(|table| format!("`{}`", table.key)).collect::<Vec<_>>().join(", ")
 }
 
-/// The key, with its unit if it does not name it already.
+/// The key, with its unit unless it ends with that already.
 fn name(column: &Column) -> String {
     let unit = match column.kind {
         ColumnKind::Duration => "_seconds",
@@ -65,12 +65,12 @@ fn value(cell: &Cell) -> String {
     }
 }
 
-/// Text that no spreadsheet takes for a formula.
+/// Keeps a spreadsheet from taking text for a formula.
 fn harmless(text: &str) -> String {
     const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
-    // A zero byte ends the file for some readers, and is in nobody's name.
+    // Some readers take a zero byte for the end of the file, and no name has one.
     let text = text.replace('\0', "");
-    // Some spreadsheets skip blanks and unseen marks before they look.
+    // Some spreadsheets skip blanks and invisible marks before they look.
     let seen =
         text.trim_start_matches(|c: char| c == ' ' || c == '\u{a0}' || super::text::visible(&c.to_string()).is_empty());
     if text.starts_with(FORMULA) || seen.starts_with(FORMULA) { format!("'{text}") } else { text }

@@ -1,4 +1,4 @@
-//! HTML: one file that needs no other, no script and no network, and prints as the PDF does.
+//! HTML: one self-contained file without scripts or network access, which prints as the PDF does.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,12 +9,12 @@ use super::text::{LONGEST, bounded, grouped, period, provenance, shown};
 use super::{Letterhead, svg};
 use crate::report::{Cell, ColumnKind, Figure, Report, Section, Table};
 
-/// More rows than these are for a spreadsheet.
+/// The most rows of a table on a page; more are for a spreadsheet.
 pub const MOST_ROWS: usize = 2000;
 
 const STYLE: &str = include_str!("formats.css");
 
-/// `report` as a page.
+/// Writes `report` as a page.
 pub fn write(report: &Report, letterhead: &Letterhead) -> Vec<u8> {
     let head = html! {
         meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:";
@@ -26,7 +26,7 @@ pub fn write(report: &Report, letterhead: &Letterhead) -> Vec<u8> {
     document(&heading(report), &head, &body).into_string().into_bytes()
 }
 
-/// The title, with the client if it is of one.
+/// The title, with the client if the report is about one.
 pub fn heading(report: &Report) -> String {
     let title = bounded(&report.title, LONGEST);
     report.client.as_ref().map_or(title.clone(), |client| format!("{title} · {}", bounded(client, LONGEST)))
@@ -94,7 +94,7 @@ pub fn missing(more: u64) -> Option<String> {
     }
 }
 
-/// Figures stand below each other by their last digit.
+/// The CSS class of a column: figures are aligned by their last digit.
 pub fn side(kind: ColumnKind) -> Option<&'static str> {
     (!matches!(kind, ColumnKind::Text | ColumnKind::Date | ColumnKind::Time)).then_some("number")
 }

@@ -1,10 +1,10 @@
-//! What every HTML document of ours begins with, be it a page, a report or the public page of services.
+//! The frame of all our HTML documents: pages, reports and the public page of services.
 
 use maud::{DOCTYPE, Markup, html};
 
-/// A whole document: what is particular to its head stands in `head`, and `body` is the element itself.
+/// Makes a whole document: `head` holds what is particular to its head, and `body` is the element itself.
 ///
-/// It is as wide as what shows it, and light or dark as its reader likes.
+/// It adapts to the width of the screen, and is light or dark as the reader prefers.
 pub fn document(title: &str, head: &Markup, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)

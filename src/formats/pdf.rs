@@ -1,8 +1,8 @@
-//! PDF: what a client is shown, on A4, for every script, to print, to keep for years and to be read aloud.
+//! PDF: what a client is shown, on A4, in every script, to be printed, kept for years and read aloud.
 //!
-//! Blocks flow down pages ([`flow`]), words are set from the faces at hand ([`words`]), and what was
-//! laid out is then written with its structure, as PDF/A-2a and PDF/UA-1. The embedded face holds Latin,
-//! Greek and Cyrillic letters; more come with the [`Letterhead`].
+//! Blocks flow down pages ([`flow`]), words are set from the faces at hand ([`words`]), and the layout is then written
+//! with its structure, as PDF/A-2a and PDF/UA-1. The embedded face holds Latin, Greek and Cyrillic letters; more come
+//! with the [`Letterhead`].
 
 mod flow;
 mod ink;
@@ -23,10 +23,10 @@ use crate::report::{Chart, Figure, Report, Section};
 
 pub use self::words::{Face, lacking};
 
-/// How tall and wide a logo may be, in points.
+/// The largest width and height of a logo, in points.
 const LOGO: (f32, f32) = (150.0, 44.0);
 
-/// `report` as a PDF.
+/// Writes `report` as a PDF.
 pub fn write(report: &Report, letterhead: &Letterhead) -> Result<Vec<u8>, FormatError> {
     let mut words = Words::new(&letterhead.faces)?;
     let mut flow = Flow::new(&mut words);
@@ -109,7 +109,7 @@ fn headline(flow: &mut Flow, report: &Report, figure: &Figure, width: f32) {
     });
 }
 
-/// The chart as one figure with words for who cannot see it, under its title.
+/// Draws the chart under its title as one figure, with words for people who cannot see it.
 fn picture_of(flow: &mut Flow, chart: &Chart) {
     const SCALE: f32 = WIDTH / chart::WIDTH;
     let drawing = chart::draw(chart);

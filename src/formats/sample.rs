@@ -1,4 +1,4 @@
-//! Reports to try the formats with.
+//! Sample reports for trying the formats.
 
 use chrono::{DateTime, NaiveDate};
 
@@ -167,7 +167,7 @@ fn excluded() -> Section {
     }
 }
 
-/// Names that mean harm.
+/// A month with malicious names.
 pub fn hostile() -> Report {
     let long = "長".repeat(10_000);
     let names = [

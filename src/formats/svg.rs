@@ -1,4 +1,4 @@
-//! A chart as SVG: classes for colours, so that a page says how it looks, and words for who cannot see it.
+//! A chart as SVG: classes for colours, so that the page decides how it looks, and words for people who cannot see it.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::chart::{Drawing, Ink, LETTERS, Mark, Side, draw, told};
 use crate::report::Chart;
 
-/// The picture of `chart`, as wide as there is room.
+/// Draws `chart`, as wide as there is room.
 pub fn write(chart: &Chart) -> Markup {
     let Drawing { width, height, marks } = draw(chart);
     html! {
@@ -53,7 +53,7 @@ fn short(length: f32) -> String {
 fn path(points: &[(f32, f32)]) -> String {
     points.iter().fold(String::new(), |mut path, (x, y)| {
         let gap = if path.is_empty() { "" } else { " " };
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(path, "{gap}{x:.1},{y:.1}");
         path
     })

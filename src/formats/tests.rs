@@ -80,7 +80,7 @@ fn the_schema_knows_every_field_and_refuses_what_it_does_not_know() {
     assert_eq!(schema_check::check(&schema, &schema, &less, "report").unwrap_err(), "report: `zone` is missing");
 }
 
-/// As much of JSON Schema as our own uses.
+/// The part of JSON Schema that our own schema uses.
 mod schema_check {
     use serde_json::Value;
 
@@ -138,7 +138,7 @@ mod schema_check {
     }
 }
 
-/// What `tool` says of `bytes`, where it is there.
+/// What `tool` says about `bytes`, if it is installed.
 fn told_by(tool: &str, args: &[&str], bytes: &[u8]) -> Option<String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();

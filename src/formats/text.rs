@@ -1,17 +1,17 @@
-//! How a figure reads, and how text from outside is made harmless to read.
+//! How figures read, and how text from outside is made harmless to read.
 
 use chrono::{DateTime, Utc};
 
 use crate::report::{Cell, Report};
 use crate::sla::zone::Tz;
 
-/// The most that is shown of one name, where people read it.
+/// The most characters shown of one name, where people read it.
 pub const LONGEST: usize = 120;
 
-/// Stands for a figure that there is not.
+/// Stands for a missing figure.
 pub const NOTHING: &str = "–";
 
-/// A cell as people read it, times in `zone`.
+/// Writes a cell for people, with times in `zone`.
 pub fn shown(cell: &Cell, zone: Tz) -> String {
     match cell {
         Cell::Blank => NOTHING.to_owned(),
@@ -25,7 +25,7 @@ pub fn shown(cell: &Cell, zone: Tz) -> String {
     }
 }
 
-/// A cell where the figure itself is read and copied: no groups of digits, times in UTC.
+/// Writes a cell for a place where the figure itself is read and copied: no digit groups, times in UTC.
 pub fn plain(cell: &Cell) -> String {
     match cell {
         Cell::Blank => NOTHING.to_owned(),
@@ -39,12 +39,12 @@ pub fn plain(cell: &Cell) -> String {
     }
 }
 
-/// `78.6 %`, which no line break parts.
+/// `78.6 %`, which no line break can split.
 pub fn percent(tenths: u32) -> String {
     format!("{}.{}\u{a0}%", tenths / 10, tenths % 10)
 }
 
-/// `52 min 13 s`, `5 h 19 min`, `−40 s`: the two largest units that there are.
+/// `52 min 13 s`, `5 h 19 min`, `−40 s`: the two largest units.
 pub fn duration(ms: i64) -> String {
     let seconds = ms.unsigned_abs().div_euclid(1000);
     let sign = if ms <= -1000 { "−" } else { "" };
@@ -55,7 +55,7 @@ pub fn duration(ms: i64) -> String {
     if words.is_empty() { "0\u{a0}s".to_owned() } else { format!("{sign}{}", words.join("\u{a0}")) }
 }
 
-/// `2026-10-31 17:05`, by the clocks of `zone`.
+/// `2026-10-31 17:05`, in the local time of `zone`.
 pub fn local(time: DateTime<Utc>, zone: Tz) -> String {
     time.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string()
 }
@@ -77,7 +77,7 @@ pub fn period(report: &Report) -> String {
     format!("{} to {}, {}", report.period.from, report.period.to, report.zone)
 }
 
-/// What makes the report a piece of evidence, a line each.
+/// What makes the report evidence, one line each.
 pub fn provenance(report: &Report) -> Vec<String> {
     let closed = report.months.iter().map(|month| {
         let corrections = match month.corrections {
@@ -97,7 +97,7 @@ pub fn provenance(report: &Report) -> Vec<String> {
     closed.chain(open).chain([program]).chain(hash).collect()
 }
 
-/// Text without what a reader does not see: controls, and marks that turn the reading order.
+/// Drops what a reader does not see: control characters, and marks that change the reading order.
 /// Line breaks and tabs become spaces.
 pub fn visible(text: &str) -> String {
     let plain = |c: char| if matches!(c, '\t' | '\n' | '\r' | '\u{2028}' | '\u{2029}') { ' ' } else { c };
@@ -111,7 +111,7 @@ fn is_hidden(c: char) -> bool {
         || matches!(u32::from(c) & 0xffff, 0xfffe | 0xffff)
 }
 
-/// [`visible`] text, and no more of it than `most` characters.
+/// Returns [`visible`] text, cut to `most` characters.
 pub fn bounded(text: &str, most: usize) -> String {
     let mut left = visible(text);
     if let Some((at, _)) = left.char_indices().nth(most) {

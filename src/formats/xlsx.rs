@@ -1,4 +1,4 @@
-//! XLSX: a sheet that says what is reported, and one for each table, with typed columns.
+//! XLSX: a summary sheet and one for each table, with typed columns.
 //!
 //! Text goes in as text and never as a formula or a link. The date in the file is the period's last day.
 
@@ -9,14 +9,14 @@ use super::FormatError;
 use super::text::{LONGEST, bounded, grouped, period, provenance};
 use crate::report::{Cell, ColumnKind, Report, Row, Table};
 
-/// The rows of a sheet that are left for a table, below its head.
+/// The most rows of a table on a sheet, below its head.
 const MOST_ROWS: usize = 1_048_570;
-/// The characters that fit into a cell.
+/// The most characters in a cell.
 const MOST_CHARACTERS: usize = 32_000;
-/// From here on rows go through a file on their way, and not through memory.
+/// Larger tables go through a file instead of memory.
 const LARGE: usize = 5_000;
 
-/// `report` as a workbook.
+/// Writes `report` as a workbook.
 pub fn write(report: &Report) -> Result<Vec<u8>, FormatError> {
     let mut book = Workbook::new();
     let title = bounded(&report.title, LONGEST);
@@ -119,7 +119,7 @@ fn rows(sheet: &mut Worksheet, report: &Report, table: &Table, looks: &Looks) ->
     Ok(())
 }
 
-/// Times say whose clocks they follow.
+/// The head of a column of times names their time zone.
 fn head(report: &Report, title: &str, kind: ColumnKind) -> String {
     let title = text(title);
     if kind == ColumnKind::Time { format!("{title} ({})", report.zone) } else { title }
@@ -136,7 +136,7 @@ fn fields(
     cells.into_iter().try_for_each(|((value, of), column)| cell(sheet, report, (at, column), (value, of.kind), looks))
 }
 
-/// Writes `value` into a column that has the look of `column_kind`.
+/// Writes `value` into a column formatted as `column_kind`.
 fn cell(
     sheet: &mut Worksheet,
     report: &Report,
@@ -147,7 +147,7 @@ fn cell(
     let (kind, number) = match value {
         Cell::Blank => return Ok(()),
         Cell::Text(words) => return sheet.write_string(row, column, text(words)).map(drop),
-        // A spreadsheet cannot show a time below nothing.
+        // A spreadsheet cannot show a negative time.
         Cell::Duration(ms @ ..0) => return sheet.write_string(row, column, super::text::duration(*ms)).map(drop),
         Cell::Count(count) => (ColumnKind::Count, *count as f64),
         Cell::Percent(tenths) => (ColumnKind::Percent, f64::from(*tenths) / 1000.0),
@@ -156,7 +156,7 @@ fn cell(
         Cell::Time(time) => (ColumnKind::Time, serial(time.with_timezone(&report.zone).naive_local())),
         Cell::Number(number) => (ColumnKind::Number, *number),
     };
-    // To name the look with each of a million cells takes longer than to write them.
+    // Naming the format of each of a million cells takes longer than writing them.
     match kind == column_kind {
         true => sheet.write_number(row, column, number)?,
         false => sheet.write_number_with_format(row, column, number, looks.of(kind))?,
@@ -164,7 +164,7 @@ fn cell(
     Ok(())
 }
 
-/// Seconds.
+/// Seconds in a day.
 const DAY: f64 = 86_400.0;
 
 /// The days since the end of 1899, as a spreadsheet counts time.
@@ -183,7 +183,7 @@ fn text(text: &str) -> String {
     bounded(text, MOST_CHARACTERS)
 }
 
-/// A name that a sheet may have, and no other has yet.
+/// Returns a valid sheet name that no other sheet has yet.
 fn sheet_name(title: &str, taken: &mut Vec<String>) -> String {
     let allowed = |c: &char| !matches!(c, '[' | ']' | ':' | '*' | '?' | '/' | '\\' | '\'');
     let plain: String = bounded(title, LONGEST).chars().filter(allowed).take(26).collect();

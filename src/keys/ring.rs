@@ -1,13 +1,13 @@
 //! The keys that the store's personal columns are encrypted with.
 //!
-//! A ring holds one key or several: the first seals, all of them open. So a new key is put before the old one, what the
-//! old one sealed is sealed anew, and then the old one goes. With the word `plain` in the first place nothing is sealed
-//! any more, and the same way leads back to a store without encryption. While a service is at work on the same store that
-//! does not hold the first key, another one seals, which that service can open.
+//! A ring holds one key or several: the first seals, all of them open. To change keys, a new key is put before the old
+//! one, what the old one sealed is sealed anew, and then the old one is removed. With the word `plain` in first place
+//! nothing is sealed any more; that is also the way back to a store without encryption. While a service on the same
+//! store lacks the first key, another key seals, which that service can open.
 //!
-//! What is sealed says by which key and for which column, and can be opened only as that, for the row that it was sealed
-//! for. Its nonce is made of the text itself by a keyed hash: the same text for the same row is sealed to the same bytes,
-//! which tells no more than that it did not change, and no nonce ever serves two texts.
+//! What is sealed names its key and its column, and can be opened only as that, for the row that it was sealed for. Its
+//! nonce is a keyed hash of the text itself: the same text for the same row is sealed to the same bytes, which reveals
+//! only that it did not change, and no nonce ever serves two texts.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,29 +19,29 @@ use ring::hmac::{self, HMAC_SHA256};
 
 use super::hex;
 
-/// Bytes of a key.
+/// The length of a key, in bytes.
 const KEY_LENGTH: usize = 32;
-/// More than a change from one key to the next ever needs.
+/// The most keys in a ring: more than a change from one key to the next ever needs.
 const MOST_KEYS: usize = 8;
-/// In the place of the first key: what is written from now on is not sealed.
+/// In place of the first key: what is written from now on is not sealed.
 const PLAIN: &str = "plain";
-/// How long the length of the row's name is.
+/// How many bytes the length of the row's name takes.
 const ROW_LENGTH: usize = 4;
 
-/// One key, by what is made of it.
+/// What is derived from one key.
 struct Key {
     id: String,
     sealing: LessSafeKey,
     nonces: hmac::Key,
 }
 
-/// Keys in order; none: nothing is sealed, and nothing sealed can be opened.
+/// Keys in order. Without any, nothing is sealed, and nothing sealed can be opened.
 #[derive(Default)]
 pub struct KeyRing {
     keys: Vec<Key>,
-    /// Whether the first key is to seal what is written.
+    /// Whether the first key should seal what is written.
     seals: bool,
-    /// How many keys stand before the one that seals now; with as many as there are nothing is sealed.
+    /// How many keys come before the one that seals now; if all of them do, nothing is sealed.
     passed_over: AtomicUsize,
 }
 
@@ -62,8 +62,8 @@ pub struct Opened {
 }
 
 impl KeyRing {
-    /// Reads keys of 64 hex digits or 44 characters of Base64, apart by commas, blanks or lines; what follows a `#` in a
-    /// line is passed over.
+    /// Reads keys of 64 hex digits or 44 characters of Base64, separated by commas, blanks or lines. Whatever follows a
+    /// `#` in a line is ignored.
     pub fn parse(text: &str) -> Result<Self, String> {
         let words = text.lines().flat_map(|line| line.split('#').next().unwrap_or_default().split([',', ' ', '\t']));
         let words: Vec<&str> = words.map(str::trim).filter(|word| !word.is_empty()).collect();
@@ -84,41 +84,41 @@ impl KeyRing {
         }
     }
 
-    /// A new key in the form in which it is written down.
+    /// Generates a new key in the form in which it is written down.
     pub fn generate() -> Result<String, getrandom::Error> {
         let mut bytes = [0; KEY_LENGTH];
         getrandom::fill(&mut bytes)?;
         Ok(hex(&bytes))
     }
 
-    /// The key that is to seal, by its id; none: what is written is to stay plain.
+    /// Returns the id of the key that should seal; none if what is written should stay plain.
     pub fn first(&self) -> Option<&str> {
         self.keys.first().filter(|_| self.seals).map(|key| key.id.as_str())
     }
 
-    /// The key that seals now, by its id; none: what is written stays plain.
+    /// Returns the id of the key that seals now; none if what is written stays plain.
     pub fn sealing(&self) -> Option<&str> {
         self.sealing_key().map(|key| key.id.as_str())
     }
 
-    /// Has the key `id` seal from now on, whatever stands before it; none: nothing is sealed.
+    /// Makes the key `id` seal from now on, whatever comes before it; with none, nothing is sealed.
     pub fn seal_by(&self, id: Option<&str>) {
         let place = self.keys.iter().position(|key| Some(key.id.as_str()) == id);
         self.passed_over.store(place.unwrap_or(self.keys.len()), Ordering::SeqCst);
     }
 
-    /// Whether another key than the first seals now.
+    /// Whether a key other than the first seals now.
     pub fn is_held_back(&self) -> bool {
         self.first() != self.sealing()
     }
 
-    /// The ids of all keys, in order.
+    /// Returns the ids of all keys, in order.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.keys.iter().map(|key| key.id.as_str())
     }
 
-    /// Seals `bytes` for the row called `row`, under what `label` makes of the key's id: it names key and column, and
-    /// stands beside them. None: nothing is sealed now.
+    /// Seals `bytes` for the row called `row`. `label` turns the key's id into a label, which names key and column and
+    /// is stored beside the bytes. Returns none if nothing is sealed now.
     pub fn seal(&self, label: impl FnOnce(&str) -> String, row: &str, bytes: &[u8]) -> Option<(String, Vec<u8>)> {
         let key = self.sealing_key()?;
         let label = label(&key.id);
@@ -126,12 +126,12 @@ impl KeyRing {
         Some((label, sealed))
     }
 
-    /// The same by the key `id`. None: it is not in this ring.
+    /// Does the same with the key `id`. Returns none if it is not in this ring.
     pub fn seal_with(&self, id: &str, label: &str, row: &str, bytes: &[u8]) -> Option<Vec<u8>> {
         Some(self.key(id)?.seal(label, row, bytes))
     }
 
-    /// The same by each key of the ring: all that these bytes may have been sealed to. `label` makes the label for a key.
+    /// Does the same with each key of the ring, for all that these bytes may have been sealed to.
     pub fn seal_by_each(&self, label: impl Fn(&str) -> String, row: &str, bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
         let by = |key: &Key| {
             let label = label(&key.id);
@@ -156,7 +156,7 @@ impl KeyRing {
     }
 }
 
-/// Says which keys there are by their ids, never the keys.
+/// Shows the ids of the keys, never the keys.
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyRing").field("keys", &self.ids().collect::<Vec<_>>()).field("seals", &self.seals).finish()

@@ -1,4 +1,4 @@
-//! How services stand, as the loop shows it to whoever asks; and the way in for what it is told.
+//! The state of services as the loop shows it to everybody else, and the way in for reports.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -41,18 +41,18 @@ impl Latest {
     }
 }
 
-/// A picture of all services at one moment.
+/// A snapshot of all services.
 #[derive(Clone, Debug, Default)]
 pub struct StatusBoard {
     pub book: Book,
-    /// By the place of each check in the book.
+    /// By the index of each check in the book.
     pub numbers: Vec<i64>,
     pub latest: Vec<Option<Latest>>,
     pub at: Millis,
 }
 
 impl StatusBoard {
-    /// From the store, for those who ask beside the service.
+    /// Reads it from the store, for commands that run beside the service.
     pub async fn read(config: &Config, store: &Store, now: Millis) -> Result<Self, StoreError> {
         let (components, checks) = config.uptime.plans();
         let mut book = Book::open(components, checks, &store.uptime_remembered().await?, now);
@@ -69,19 +69,19 @@ impl StatusBoard {
     }
 }
 
-/// Whether somebody who looks at checks is heard.
+/// Whether the outpost behind some checks is heard from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heard {
-    /// The latest look that was told of; none: there never was one.
+    /// The time of its latest report; none if there never was one.
     pub last: Option<Millis>,
-    /// Whether one of them still says how things are.
+    /// Whether one of its results still holds.
     pub holds: bool,
-    /// Since when it is waited for, if there never was one.
+    /// Since when the first one is awaited, if there never was one.
     pub since: Millis,
 }
 
 impl StatusBoard {
-    /// Whether whoever looks at `checks` is heard; none: there are no such checks.
+    /// Returns whether the outpost that makes `checks` is heard from. `None` if there are no such checks.
     pub fn heard<'a>(&self, checks: impl Iterator<Item = &'a str>) -> Option<Heard> {
         let places = checks.filter_map(|id| self.book.check(id));
         let states: Vec<_> = places.map(|place| &self.book.checks[place].state).collect();
@@ -91,43 +91,43 @@ impl StatusBoard {
     }
 }
 
-/// The clock of whoever tells us may be ahead by so much.
+/// How far ahead a reporter's clock may be.
 pub const TOLD_AHEAD: Millis = MINUTE;
 
-/// Who has told nothing for so long is silent: a machine may start anew, or its line be cut for a moment.
+/// After this long without reports, a reporter is silent; a machine may restart, or its line may be cut for a moment.
 pub const SILENT_AFTER: Millis = 5 * MINUTE;
 
 impl Heard {
-    /// Whether it has told something of late, whatever that was.
+    /// Whether it has reported anything lately.
     pub fn is_recent(&self, now: Millis) -> bool {
         self.last.is_some_and(|last| now - last <= SILENT_AFTER)
     }
 }
 
-/// How one objective stands.
+/// The state of one objective.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figure {
-    /// None: too little was seen.
+    /// None if too little was seen.
     pub value: Option<i64>,
-    /// Since when a limit is passed, as far as this process knows; none: none is.
+    /// Since when a limit has been exceeded, as far as this process knows; none if no limit is.
     pub since: Option<Millis>,
 }
 
-/// What somebody else has seen of a check, and the certificate that was shown there.
+/// What somebody else has seen of a check, and the certificate shown there.
 pub type Told = (Pushed, Option<Certificate>);
 
-/// What somebody else has seen of checks, in the order of time.
+/// What somebody else has seen of checks, in order of time.
 #[derive(Debug)]
 pub struct Report {
     pub told: Vec<Told>,
-    /// Hears when it was taken in and written down.
+    /// Notified when the report has been processed and stored.
     pub done: oneshot::Sender<()>,
 }
 
-/// Reports that wait to be taken in.
+/// How many reports may wait to be processed.
 const REPORTS_WAITING: usize = 1024;
 
-/// Where the loop and those who ask meet.
+/// Where the loop meets those who read its state.
 pub struct MonitorState {
     board: RwLock<Arc<StatusBoard>>,
     announcements: RwLock<Arc<Announcements>>,
@@ -137,19 +137,19 @@ pub struct MonitorState {
 }
 
 impl MonitorState {
-    /// With the end at which reports come out.
+    /// Creates it, along with the end where reports come out.
     pub fn open() -> (Arc<Self>, mpsc::Receiver<Report>) {
         let (reports, inbox) = mpsc::channel(REPORTS_WAITING);
         let (board, announcements, figures) = (RwLock::default(), RwLock::default(), RwLock::default());
         (Arc::new(Self { board, announcements, figures, news: watch::Sender::default(), reports }), inbox)
     }
 
-    /// The latest picture.
+    /// Returns the latest snapshot.
     pub fn board(&self) -> Arc<StatusBoard> {
         self.board.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Shows another picture; whether there is news in it, or only later looks.
+    /// Shows another snapshot; `is_news` says whether it differs by more than later looks.
     pub fn show(&self, board: StatusBoard, is_news: bool) {
         let at = board.at;
         *self.board.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(board);
@@ -158,12 +158,12 @@ impl MonitorState {
         }
     }
 
-    /// What is told beside how services stand.
+    /// Returns the announcements.
     pub fn announcements(&self) -> Arc<Announcements> {
         self.announcements.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Shows what is told from now on; nothing happens if it is the same.
+    /// Shows these announcements from now on; does nothing if they are the same.
     pub fn announce(&self, announcements: Announcements, now: Millis) {
         if *self.announcements() != announcements {
             *self.announcements.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(announcements);
@@ -171,27 +171,27 @@ impl MonitorState {
         }
     }
 
-    /// Says that there is something else to be shown.
+    /// Says that there is something new to show.
     pub fn ring(&self, now: Millis) {
         self.news.send_replace(now);
     }
 
-    /// How objectives stand, in the order of the configuration; empty: nobody has looked yet.
+    /// Returns the state of the objectives, in the order of the configuration; empty before the first measurement.
     pub fn figures(&self) -> Arc<Vec<Figure>> {
         self.figures.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Shows how objectives stand from now on.
+    /// Shows this state of the objectives from now on.
     pub fn measured(&self, figures: Arc<Vec<Figure>>) {
         *self.figures.write().unwrap_or_else(PoisonError::into_inner) = figures;
     }
 
-    /// Hears of each change.
+    /// Returns a receiver that is notified of each change.
     pub fn news(&self) -> watch::Receiver<Millis> {
         self.news.subscribe()
     }
 
-    /// Hands in what was seen, and waits until it is written down. False: nobody takes it in now.
+    /// Hands in what was seen, and waits until it is stored. Returns false if nobody accepts it now.
     pub async fn report(&self, told: Vec<Told>) -> bool {
         let (done, taken) = oneshot::channel();
         let sent = self.reports.try_send(Report { told, done });

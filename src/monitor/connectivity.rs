@@ -1,4 +1,4 @@
-//! Whether we can see anything at all: before somebody is called down, others are asked who are always there.
+//! Whether we can see anything at all: before a service is called down, hosts that are always there are asked.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use crate::probe::{Look, Prober};
 use crate::uptime::observe::Connectivity;
 use crate::uptime::{Condition, Millis};
 
-/// Who is there answers within this time.
+/// How soon a host that is there answers.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// `host:port` of what is always there.
+/// `host:port` of hosts that are always there.
 pub struct Canaries(Vec<(String, u16)>);
 
 impl Canaries {
-    /// Those that are configured; else the API of SuperOps, which we ask all the time.
+    /// Takes the configured ones, or else SuperOps' API, which we use all the time.
     pub fn of(config: &Config) -> Self {
         let configured = config.uptime.canaries.clone();
         if !configured.is_empty() {
@@ -32,18 +32,18 @@ impl Canaries {
         Self(hosts)
     }
 
-    /// These, and no others.
+    /// Takes exactly these.
     pub fn named(hosts: Vec<(String, u16)>) -> Self {
         Self(hosts)
     }
 
-    /// Their hosts and ports.
+    /// Returns their hosts and ports.
     pub fn hosts(&self) -> &[(String, u16)] {
         &self.0
     }
 
-    /// Makes one look; where that `decides` that something is down, they are asked as well whether anything answers. If
-    /// nothing does, nothing was seen.
+    /// Makes one look. If it `decides` that something is down, the canaries are asked as well; if none of them answers,
+    /// the look saw nothing.
     pub async fn look(
         &self,
         prober: &Prober,
@@ -72,7 +72,7 @@ impl Canaries {
                 return Connectivity::Online;
             }
         }
-        // Whoever has nobody to ask cannot know better.
+        // Without canaries we cannot know better.
         if self.0.is_empty() { Connectivity::Online } else { Connectivity::Offline }
     }
 }

@@ -1,6 +1,6 @@
-//! The incidents that outages open and end by themselves.
+//! The incidents that outages open and close automatically.
 //!
-//! What people are told is another matter: that is an alert.
+//! Whether people are notified is decided elsewhere: that is an alert.
 
 use super::Monitor;
 use crate::alert::AlertKind;
@@ -13,8 +13,8 @@ use crate::uptime::incident::{Impact, Incident, Outage, Progress};
 use crate::uptime::{Condition, Millis};
 
 impl Monitor {
-    /// Opens an incident for what has failed, and closes that of what is up again. What stands behind a parent has none of
-    /// its own while that is down, nor has a group that needs all of its members.
+    /// Opens an incident for what has failed, and closes it when that is up again. A component gets none of its own
+    /// while a parent of it is down; neither does a group that needs all of its members.
     pub(super) fn follow(&mut self, changes: &[Change]) {
         let config = self.wiring.config.clone();
         let now = millis(self.wiring.clock.now());
@@ -33,8 +33,8 @@ impl Monitor {
         }
     }
 
-    /// Whether that the component at `place` is in this `condition` is told later, if it lasts: work on it goes on, it stands
-    /// behind a parent that is down, or there is a doubt about either.
+    /// Whether this `condition` of the component at `place` is announced only later, if it lasts: because it is being
+    /// worked on, depends on a parent that is down, or one of these is in doubt.
     fn waits(&self, place: usize, condition: Condition, now: Millis) -> bool {
         let id = &self.book.components[place].plan.id;
         let announcements = || self.wiring.monitor_state.announcements();
@@ -45,7 +45,7 @@ impl Monitor {
             || condition == Condition::Down && is_worked_on()
     }
 
-    /// Ends the incidents of services that are up by all that is known when it starts, or that are no longer watched.
+    /// Closes the incidents of services that are known at the start to be up, or that are no longer watched.
     pub(super) fn follow_what_is_known(&mut self, now: Millis) {
         let config = self.wiring.config.clone();
         let announcements = self.wiring.monitor_state.announcements();
@@ -64,7 +64,7 @@ impl Monitor {
         }
     }
 
-    /// Takes up what waits no longer: a doubt has ended, a parent is up, or work is over.
+    /// Handles components that need not wait any longer: a doubt has ended, a parent is up, or work is over.
     pub(super) fn follow_postponed(&mut self, now: Millis) {
         let ready = |place: &usize| !self.waits(*place, self.book.components[*place].condition(), now);
         let ready: Vec<usize> = self.postponed.iter().copied().filter(ready).collect();
@@ -85,20 +85,20 @@ impl Monitor {
     }
 }
 
-/// An outage of `component` that began then.
+/// Returns an outage of `component` that began at `began`.
 fn began(config: &Config, component: &Component, began: Millis) -> Outage {
     let incident = of_outage(config, component, began);
     Outage::Began { key: key(component, began), incident, text: FIRST_WORDS.to_owned() }
 }
 
-/// `component` works again.
+/// Returns the end of `component`'s outage.
 fn over(component: &Component, at: Millis) -> Outage {
     let (tenant, component) = (component.tenant.to_string(), component.id.clone());
     Outage::Over { tenant, component, at, text: LAST_WORDS.to_owned() }
 }
 
-/// What `incident`, which opened by itself, was about is no longer in the configuration, by any name that it had: nobody
-/// would ever see it up again.
+/// Returns the end of the outage in `incident`, an automatic one, if its components are no longer configured under any
+/// name they had: nobody would ever see them up again.
 fn unwatched(config: &Config, incident: &Incident, at: Millis) -> Vec<Outage> {
     if incident.components.iter().any(|id| config.uptime.component(id).is_some()) {
         return Vec::new();
@@ -110,12 +110,12 @@ fn unwatched(config: &Config, incident: &Incident, at: Millis) -> Vec<Outage> {
     incident.components.iter().map(over).collect()
 }
 
-/// What the incident of one outage is named after.
+/// Returns the key that names the incident of one outage.
 fn key(component: &Component, began: Millis) -> String {
     format!("{}:component:{}:{}:{began}", component.tenant, component.id, AlertKind::Outage.as_str())
 }
 
-/// What is said of an outage in public, before anybody knows more.
+/// What the public is told of an outage at first.
 const FIRST_WORDS: &str = "We see an outage and are looking into it.";
 
 /// What is said when it works again, unless people say more.
@@ -123,18 +123,18 @@ const LAST_WORDS: &str = "The service is working again.";
 /// What is said when nobody will see whether it does.
 const UNWATCHED: &str = "It is no longer watched here.";
 
-/// The incident of an outage, until people say more of it.
+/// Returns the incident of an outage, before people add to it.
 fn of_outage(config: &Config, component: &Component, began: Millis) -> Incident {
     let at_once = config.uptime.status_page.as_ref().is_some_and(|page| page.publishes_incidents);
     Incident {
-        // The store names it after its outage.
+        // The store names it after the outage.
         id: String::new(),
         tenant: component.tenant.to_string(),
         title: format!("{}: outage", component.name),
         impact: Impact::Major,
         progress: Progress::Investigating,
         components: vec![component.id.clone()],
-        // On the public page, or that of its client alone.
+        // Shown on the public page, or only on that of its client.
         public: at_once && (component.public || component.client.is_some()),
         automatic: true,
         cause: None,

@@ -1,8 +1,8 @@
-//! What the loop that looks writes to the store and reads from it, beside the looks: a store that is locked or cannot be
-//! reached keeps no look waiting.
+//! What the loop that looks writes to the store and reads from it, beside the looks: a store that is locked or out of
+//! reach delays no look.
 //!
-//! One write is under way at a time. What is seen meanwhile goes with the next one, and so does what could not be written.
-//! How services stand is shown once it is written, or when the store has kept it waiting for some seconds.
+//! Only one write runs at a time. What is seen in the meantime goes with the next one, and so does what could not be
+//! written. The state of services is shown once it is written, or when the store has delayed that for some seconds.
 
 use std::time::Duration;
 
@@ -19,54 +19,54 @@ use crate::uptime::incident::Announcements;
 use crate::uptime::observe::Connectivity;
 use crate::uptime::{Condition, MINUTE, Millis, Outcome, SECOND};
 
-/// While the store cannot be written, no more looks than this wait for it.
+/// How many looks at most wait for a store that cannot be written.
 const LOOKS_WAITING: usize = 50_000;
-/// What is summed up, and let go, is gone through this often.
+/// How often looks are summed up and old ones dropped.
 const ROLL_UP_EVERY: Millis = 5 * MINUTE;
-/// A write that takes longer keeps nobody from seeing how services stand.
+/// How long a write may delay showing the state of services.
 const SHOWN_AFTER: Millis = 2 * SECOND;
-/// What was told here waits no longer than this for what was told elsewhere before it.
+/// How long reports made here wait for earlier ones made elsewhere.
 const READ_WITHIN: Duration = Duration::from_secs(2);
 
-/// What is to be written and read, and what of it is under way.
+/// What has to be written and read, and what is under way.
 #[derive(Default)]
 pub(super) struct Keeping {
     pub(super) unwritten: UptimeChange,
-    /// There is something to write.
+    /// Whether there is something to write.
     pub(super) dirty: bool,
-    /// It does not wait for the next second.
+    /// Whether it must not wait for the next second.
     urgent: bool,
-    /// They hear once what is not written yet has been.
+    /// Notified once everything unwritten has been written.
     waiters: Vec<oneshot::Sender<()>>,
     under_way: Option<UnderWay>,
     writing: JoinSet<Result<(), StoreError>>,
     reading: JoinSet<Result<Vec<Pushed>, String>>,
-    /// Told here before what is being read now was asked for, and after.
+    /// Reports made here before the current read was requested, and since then.
     told_before: Vec<Report>,
     told_since: Vec<Report>,
-    /// More may wait in the store than was read.
+    /// Whether the store may hold more than was read.
     read_again: bool,
     announced: JoinSet<Result<Announcements, StoreError>>,
-    /// More may be told than is being read.
+    /// Whether there may be more announcements than are being read.
     ask_again: bool,
     upkeep: JoinSet<()>,
     rolled_at: Millis,
-    /// When it was last asked what is told of services beside this.
+    /// When announcements were last requested.
     told_at: Millis,
 }
 
-/// A write that has not ended.
+/// A write that has not finished.
 struct UnderWay {
     change: UptimeChange,
     waiters: Vec<oneshot::Sender<()>>,
     began: Millis,
-    /// How services stand with it; none: that was shown.
+    /// The state of services with this write; none once it is shown.
     board: Option<StatusBoard>,
     is_news: bool,
     is_to_be_told: bool,
 }
 
-/// What of all this has ended.
+/// What has finished.
 pub(super) enum Ended {
     Write(Result<Result<(), StoreError>, JoinError>),
     Read(Result<Result<Vec<Pushed>, String>, JoinError>),
@@ -74,12 +74,12 @@ pub(super) enum Ended {
 }
 
 impl Keeping {
-    /// With something to write at once, by what was read just now.
+    /// Starts with everything just read, and something to write at once.
     pub(super) fn begin(now: Millis) -> Self {
         Self { dirty: true, told_at: now, ..Self::default() }
     }
 
-    /// Waits for something to end; none: nothing is under way.
+    /// Waits for something to finish. `None` if nothing is under way.
     pub(super) async fn ended(&mut self) -> Option<Ended> {
         tokio::select! {
             Some(written) = self.writing.join_next() => Some(Ended::Write(written)),
@@ -89,14 +89,14 @@ impl Keeping {
         }
     }
 
-    /// Nothing is planned by a clock any more that was ahead.
+    /// Forgets times that were set by a clock that was ahead.
     pub(super) fn forget_times(&mut self) {
         (self.told_at, self.rolled_at) = (0, 0);
     }
 }
 
 impl Monitor {
-    /// Takes in what has ended.
+    /// Handles what has finished.
     pub(super) fn follow_up(&mut self, ended: Ended) {
         match ended {
             Ended::Write(written) => self.written(written),
@@ -122,9 +122,9 @@ impl Monitor {
         while self.keeping.upkeep.join_next().await.is_some() {}
     }
 
-    /// Writes down all that was seen, if the store takes it.
+    /// Writes everything that was seen, if the store accepts it.
     pub(super) async fn write_out(&mut self) {
-        // What is under way, and what was seen since it began.
+        // Once for what is under way, and once for what was seen since it began.
         for _ in 0..2 {
             self.write_down(millis(self.wiring.clock.now()));
             while let Some(written) = self.keeping.writing.join_next().await {
@@ -133,19 +133,19 @@ impl Monitor {
         }
     }
 
-    /// Takes in what somebody else has seen, or what has told us of itself, after what was told elsewhere before.
+    /// Processes a report made here, after earlier ones that were made elsewhere.
     pub(super) fn hear(&mut self, report: Report) {
         self.keeping.told_since.push(report);
         self.ask_for_pushed();
     }
 
-    /// Another replica has written something: a service may have told of itself there, or a person of one.
+    /// Handles news from another replica: a service may have reported there, or a person may have announced something.
     pub(super) fn hear_of_others(&mut self, now: Millis) {
         self.ask_for_pushed();
         self.ask_what_is_told(now);
     }
 
-    /// Has it read what was told where nobody could take it in.
+    /// Starts reading the reports that were made where no monitor runs.
     pub(super) fn ask_for_pushed(&mut self) {
         self.keeping.read_again = !self.keeping.reading.is_empty();
         if self.keeping.read_again {
@@ -164,7 +164,7 @@ impl Monitor {
     fn take_pushed(&mut self, read: Result<Vec<Pushed>, String>) {
         match read {
             Ok(pushed) => {
-                // The rest can be read once these are let go.
+                // The rest can be read once these are deleted.
                 let is_all = pushed.len() < pushed::AT_ONCE;
                 self.keeping.urgent |= !is_all;
                 self.keeping.dirty |= !pushed.is_empty();
@@ -187,7 +187,7 @@ impl Monitor {
         }
     }
 
-    /// Takes in all of it before it is asked what holds no longer: what comes late is not cut into pieces.
+    /// Processes all reports before anything expires, so that a late batch is not cut into pieces.
     fn hear_all(&mut self, told: Vec<Told>) {
         let mut changed = false;
         for (Pushed { check, outcome, micros }, certificate) in told {
@@ -196,11 +196,11 @@ impl Monitor {
         self.keeping.urgent |= changed;
     }
 
-    /// True if something stands otherwise than before.
+    /// Returns true if a condition has changed.
     fn hear_of(&mut self, id: &str, outcome: &Outcome, latest: Latest) -> bool {
         let Some(check) = self.book.check(id) else { return false };
         let known = self.book.checks[check].state.last_at;
-        // Late or twice: what is known already stays as it is.
+        // It is late or a duplicate: what is already known stays as it is.
         if known.is_some_and(|known| known >= outcome.at) {
             return false;
         }
@@ -211,13 +211,13 @@ impl Monitor {
         changed
     }
 
-    /// Notes what was seen of `check`, to be written down.
+    /// Records what was seen of `check`, to be stored.
     pub(super) fn keep(&mut self, check: usize, outcome: &Outcome, micros: Millis) {
         let entry = &self.book.checks[check];
         let latest = self.latest[check].as_ref().and_then(|latest| serde_json::to_string(latest).ok());
         let unwritten = &mut self.keeping.unwritten;
         unwritten.states.insert(entry.plan.id.clone(), (entry.state.clone(), latest));
-        // Who has seen nothing has no look to show.
+        // A look that saw nothing is not worth showing.
         if unwritten.looks.len() < LOOKS_WAITING && outcome.verdict != Condition::Unknown {
             let Outcome { at, verdict, detail } = outcome.clone();
             unwritten.looks.push(LookRow { number: self.numbers[check], at, micros, verdict, detail });
@@ -225,7 +225,7 @@ impl Monitor {
         self.keeping.dirty = true;
     }
 
-    /// Reads what people tell of services, as they may have done beside us.
+    /// Reads announcements about services, which may have been made on other replicas.
     fn ask_what_is_told(&mut self, now: Millis) {
         self.keeping.told_at = now;
         self.keeping.ask_again = !self.keeping.announced.is_empty();
@@ -245,13 +245,13 @@ impl Monitor {
         }
     }
 
-    /// Writes down at once what is not yet.
+    /// Writes at once what is not written yet.
     pub(super) fn write_soon(&mut self) {
         self.keeping.urgent = true;
         self.write_down(millis(self.wiring.clock.now()));
     }
 
-    /// Writes down what is not yet, unless a write is under way.
+    /// Writes what is not written yet, unless a write is under way.
     pub(super) fn write_down(&mut self, now: Millis) {
         if now - self.keeping.told_at >= MINUTE {
             self.ask_what_is_told(now);
@@ -281,7 +281,7 @@ impl Monitor {
             is_to_be_told: std::mem::take(&mut self.is_to_be_told),
         };
         let (store, change) = (self.wiring.store.clone(), under_way.change.clone());
-        // Taken whole or not at all.
+        // The write is all or nothing.
         self.keeping.writing.spawn(async move { store.uptime_write(change).await });
         self.keeping.under_way = Some(under_way);
     }
@@ -299,7 +299,7 @@ impl Monitor {
         }
         if let Some(error) = failure {
             warn!("what was seen of services is not written down yet: {error}");
-            // What cannot be written now is written the next time; whoever waits for it hears that it is not.
+            // What could not be written goes with the next write; those who wait for it learn that it failed.
             let since = std::mem::take(&mut self.keeping.unwritten);
             self.keeping.unwritten = under_way.change.followed_by(since);
             self.keeping.unwritten.looks.truncate(LOOKS_WAITING);
@@ -321,7 +321,7 @@ impl Monitor {
         }
     }
 
-    /// Has periods settled and looks summed up now and then, one such round at a time.
+    /// Starts a round of settling periods and summing up looks now and then, one at a time.
     fn keep_up(&mut self, now: Millis) {
         while self.keeping.upkeep.try_join_next().is_some() {}
         if now - self.keeping.rolled_at < ROLL_UP_EVERY || !self.keeping.upkeep.is_empty() {
@@ -338,7 +338,7 @@ impl Monitor {
         });
     }
 
-    /// Has it worked out once a minute how objectives stand, unless that is still being done.
+    /// Starts measuring the objectives once a minute, unless that is still running.
     fn measure(&mut self, now: Millis) {
         while self.measuring.try_join_next().is_some() {}
         let is_due = !(self.measured_at..self.measured_at + MINUTE).contains(&now);
@@ -357,7 +357,7 @@ impl Monitor {
         });
     }
 
-    /// Shows how services stand now.
+    /// Shows the present state of services.
     pub(super) fn publish(&mut self, now: Millis) {
         let (is_news, is_to_be_told) = (std::mem::take(&mut self.is_news), std::mem::take(&mut self.is_to_be_told));
         self.show(self.board(now), is_news, is_to_be_told);

@@ -1,6 +1,6 @@
-//! How services stand to their objectives: the figures of the last minutes or hours, from what is stored of their looks.
+//! How services stand against their objectives: the figures of the last minutes or hours, from the stored looks.
 //!
-//! What was seen in announced work, and what our own line made look bad, counts for nothing.
+//! What was seen during announced work, or looked bad because our own line was cut, does not count.
 
 use std::sync::Arc;
 
@@ -17,12 +17,12 @@ use crate::uptime::sketch::Sketch;
 use crate::uptime::spans::{Timeline, within};
 use crate::uptime::{Condition, HOUR, Millis};
 
-/// So much of the past is read look by look; what lies before it is summed up already.
+/// How much of the past is read look by look; anything older is already summed up.
 const LOOK_BY_LOOK: Millis = HOUR;
-/// In an hour there are no more.
+/// The most looks read at once; an hour has no more.
 const LOOKS_MOST: i64 = 4000;
 
-/// Works out how all objectives stand, and shows it on `monitor_state`. True if one stands otherwise than before.
+/// Measures all objectives and shows the result in `monitor_state`. Returns true if the level of one has changed.
 pub async fn measure(
     config: &Config,
     store: &Store,
@@ -62,7 +62,7 @@ async fn figure(
     let mut looks = Looks::default();
     for place in entry.checks() {
         let Some(number) = board.numbers.get(*place).copied() else { continue };
-        // What another place sees says nothing of what was seen from here.
+        // Each place has its own line: what another place sees says nothing about what was seen from here.
         let line = &board.book.checks[*place].line;
         let edge = edge(store, number, from, now).await?;
         let (width, _) = WIDTHS[0];
@@ -79,12 +79,13 @@ async fn figure(
     Ok(objective.goal.figure(&looks))
 }
 
-/// Work as far as it was announced by then: what was seen before is not wiped out by what is entered afterwards.
+/// Cuts each window to begin no earlier than it was announced, so that work entered afterwards does not hide what was
+/// seen before.
 fn known_ahead(windows: Vec<Window>) -> Vec<Window> {
     windows.into_iter().map(|one| Window { from: one.from.max(one.announced_at), ..one }).collect()
 }
 
-/// From where on single looks are read: in a long window, from where they are not summed up yet.
+/// Returns from when on single looks are read: in a long window, from where they are not summed up yet.
 async fn edge(store: &Store, number: i64, from: Millis, now: Millis) -> Result<Millis, StoreError> {
     if now - from <= LOOK_BY_LOOK {
         return Ok(from);
@@ -100,8 +101,8 @@ fn add(looks: &mut Looks, row: &LookRow) {
     looks.add(i64::from(is_good), i64::from(!is_good), &sketch);
 }
 
-/// Whether what was seen of a check in `[from, until)` says anything of the service: nobody worked on it, and we could see
-/// all the while.
+/// Whether what was seen of a check in `[from, until)` says anything about the service: nobody worked on it, and we
+/// could see all the while.
 fn counts(line: &Timeline, windows: &[Window], (from, until): Interval) -> bool {
     let spans = within(line.spans(), (from, until));
     spans.first().is_some_and(|first| first.from <= from)

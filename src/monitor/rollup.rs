@@ -1,4 +1,4 @@
-//! Sums up looks by five minutes, those by hours, and those by days, and lets go what is old.
+//! Sums up looks by five minutes, those by hours, and those by days, and deletes what is old.
 //!
 //! Each stretch is summed up once it is over, from what is stored, so that a restart loses nothing.
 
@@ -6,12 +6,12 @@ use crate::store::uptime::{LookRow, Rollup, WIDTHS};
 use crate::store::{Store, StoreError};
 use crate::uptime::{Condition, Millis};
 
-/// No more stretches than this are summed up for one check at once; the rest follows the next time.
+/// How many stretches of one check are summed up at a time; the rest follows the next time.
 const MOST: usize = 600;
-/// No check is looked at more often than once a second.
+/// The most looks in a stretch: no check is looked at more than once a second.
 const LOOKS_OF_A_STRETCH: i64 = 400;
 
-/// Goes through all checks.
+/// Sums up the looks of all checks.
 pub async fn all(store: &Store, now: Millis) -> Result<(), StoreError> {
     for (number, _) in store.uptime_checks().await?.into_values() {
         one(store, number, now).await?;
@@ -41,13 +41,13 @@ async fn one(store: &Store, number: i64, now: Millis) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// The beginnings of the stretches from `from` on that are over.
+/// Returns the beginnings of the finished stretches from `from` on.
 fn stretches(from: Millis, width: Millis, now: Millis) -> impl Iterator<Item = Millis> {
     let over = move |at: &Millis| at + width <= now;
     (0..).map(move |index| from + index * width).take_while(over).take(MOST)
 }
 
-/// Where to go on; none: nothing was seen yet.
+/// Returns where to continue. `None` if nothing was seen yet.
 async fn begin(store: &Store, number: i64, width: Millis, now: Millis) -> Result<Option<Millis>, StoreError> {
     let first = store.uptime_first_look(number).await?;
     let rolled = store.uptime_rolled_until(number, width, now).await?;
@@ -61,7 +61,7 @@ async fn begin_of_finer(
     now: Millis,
 ) -> Result<Option<Millis>, StoreError> {
     let rolled = store.uptime_rolled_until(number, width, now).await?.unwrap_or(0);
-    // Where nothing was seen for weeks there is nothing to go through.
+    // If nothing was seen for weeks, there is nothing to go through.
     let first = store.uptime_rollups(number, finer, rolled, now).await?.first().map(|first| floor(first.at, width));
     Ok(first.map(|first| first.max(rolled)))
 }
@@ -119,7 +119,7 @@ mod tests {
         let looks: Vec<_> = (0..10).map(|minute| look(HOUR + minute * MINUTE)).chain(ahead).collect();
         store.uptime_write(UptimeChange { looks, ..UptimeChange::default() }).await.unwrap();
         all(&store, 5 * HOUR + 10 * MINUTE).await.unwrap();
-        // Set back by four hours.
+        // The clock was set back by four hours.
         let looks: Vec<_> = (10..20).map(|minute| look(HOUR + minute * MINUTE)).collect();
         store.uptime_write(UptimeChange { looks, ..UptimeChange::default() }).await.unwrap();
         let now = HOUR + 20 * MINUTE;

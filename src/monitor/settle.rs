@@ -1,4 +1,4 @@
-//! Settles periods: what came of each promise is frozen some days after its period is over.
+//! Settles periods: the outcome of each promise is frozen some days after the end of its period.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::uptime::incident::Announcements;
 use crate::uptime::intervals::Interval;
 use crate::uptime::statement::{Agreed, Statement, Whose, key, settled};
 
-/// Freezes what is to be settled and is not yet.
+/// Freezes the statements that are due and not yet frozen.
 pub async fn settle(config: &Config, store: &Store, board: &StatusBoard, announcements: &Announcements, now: Millis) {
     let known = match store.frozen_statement_ids(now - crate::uptime::SPANS_KEPT).await {
         Ok(known) => known,
@@ -26,7 +26,8 @@ pub async fn settle(config: &Config, store: &Store, board: &StatusBoard, announc
     if due.is_empty() {
         return;
     }
-    // Terms are not kept by period: whoever has changed them since is to see by which a period was settled.
+    // Terms are not stored by period, so log which ones a period was settled by, for the sake of those who change them
+    // later.
     for one in &due {
         let (component, period, target) = (&one.whose.component, &one.period, percent(one.agreed.target));
         info!(
@@ -62,7 +63,8 @@ fn due(
     due
 }
 
-/// What came of `promise` in the period `span`, by what is known now; work on it went on in `windows`.
+/// Returns the statement on `promise` in the period `span`, by what is known now; `windows` are the times of work on
+/// it.
 pub fn statement(
     promise: &Promise,
     one: &Component,

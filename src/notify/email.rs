@@ -1,8 +1,7 @@
 //! Email, handed to the configured mail server.
 //!
-//! Each mail is text and HTML. Its Message-ID is the same on every attempt, so
-//! a repeat is dropped by the receiver, and all mails about one clock of one
-//! ticket hang on the first of them. What the server says is never passed on:
+//! Each mail has a text and an HTML part. Its Message-ID is the same on every attempt, so the receiver drops a repeat,
+//! and all mails about one clock of one ticket form a thread under the first. What the server says is never passed on:
 //! servers repeat the recipient's address in their answers.
 
 mod connection;
@@ -47,7 +46,7 @@ impl EmailNotifier {
         Ok(Self { server, from, clock, ways: Ways::default() })
     }
 
-    /// With these ways of answering in each alert.
+    /// Adds these ways of answering to each alert.
     pub fn offering(self, ways: Ways) -> Self {
         Self { ways, ..self }
     }
@@ -84,7 +83,7 @@ impl Notifier for EmailNotifier {
     }
 }
 
-/// `message` as a mail, ready to go over the wire.
+/// Builds the mail for `message`, ready to go over the wire.
 fn compose(
     message: &Message,
     files: &[Attachment],
@@ -105,7 +104,7 @@ fn compose(
         let root = thread_root(message, from.email.domain());
         mail = mail.in_reply_to(root.clone()).references(root);
     }
-    // RFC 8058: mail programs show it as a button of their own.
+    // RFC 8058: mail programs show it as their own button.
     if let (Some(link), Body::Update(facts)) = (link, &message.body)
         && facts.news != News::Confirm
     {
@@ -116,7 +115,7 @@ fn compose(
         .map_err(|_| SendError::refused("the mail could not be put together for this recipient"))
 }
 
-/// `words` with `files` after them.
+/// Appends `files` to `words`.
 fn with_files(words: MultiPart, files: &[Attachment]) -> Result<MultiPart, SendError> {
     if files.is_empty() {
         return Ok(words);
@@ -125,7 +124,7 @@ fn with_files(words: MultiPart, files: &[Attachment]) -> Result<MultiPart, SendE
     for file in files {
         let kind =
             ContentType::parse(&file.content_type).map_err(|_| SendError::refused("a file is of no known type"))?;
-        // Bytes that look like text are sent as they are, which would break lines that are too long for the way.
+        // Bytes that look like text would be sent as they are, and lines too long for SMTP would be broken.
         let body = Content::new_with_encoding(file.bytes.clone(), ContentTransferEncoding::Base64);
         let body = body.map_err(|_| SendError::refused("a file cannot be put into the mail"))?;
         whole = whole.singlepart(Enclosure::new(file.name.clone()).body(body, kind));
@@ -144,12 +143,12 @@ fn header(name: &'static str, value: &str) -> HeaderValue {
     HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
 }
 
-/// The first mail of a thread is the thread's root; each later one has a name of its own.
+/// Returns the Message-ID: the first mail of a thread is its root, and each later one has its own.
 fn message_id(message: &Message, domain: &str) -> String {
     if message.continues_thread { format!("<{}@{domain}>", message.key) } else { thread_root(message, domain) }
 }
 
-/// The Message-ID of the first mail of this thread to this person, which every later one can work out again.
+/// Returns the Message-ID of the first mail of this thread to this person, so that every later one can recompute it.
 fn thread_root(message: &Message, domain: &str) -> String {
     let digest = Sha256::new().chain_update(&message.thread).chain_update([0]).chain_update(&message.to).finalize();
     format!("<thread.{}@{domain}>", hex(&digest[..16]))

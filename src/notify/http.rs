@@ -14,16 +14,16 @@ use super::sms::answer::retry_after;
 use super::{ATTEMPT_DEADLINE, SendError, is_bad_certificate};
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
-/// No provider needs more to say yes or no.
+/// The longest answer that is read, in bytes: no provider needs more to say yes or no.
 const MOST_BYTES: usize = 64 * 1024;
 
-/// A provider, by the name that people know it under.
+/// A provider, by the name people know.
 pub(super) struct Peer {
     client: Client,
     name: &'static str,
 }
 
-/// What came back, read to its end if it was short and whole.
+/// An answer. Its body is present if it was short and complete.
 pub(super) struct Answer {
     pub status: StatusCode,
     pub retry_after: Option<Duration>,
@@ -31,9 +31,9 @@ pub(super) struct Answer {
 }
 
 impl Peer {
-    /// None if TLS cannot be set up.
+    /// Returns none if TLS cannot be set up.
     pub fn new(name: &'static str) -> Option<Self> {
-        // An error means that one was installed before, which serves as well.
+        // An error means that one is already installed, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .redirect(Policy::none()) // the next host would get our secrets
@@ -44,17 +44,18 @@ impl Peer {
         Some(Self { client, name })
     }
 
-    /// A request to hand something over.
+    /// Begins a request that hands something over.
     pub fn post(&self, url: &Url) -> RequestBuilder {
         self.client.post(url.clone())
     }
 
-    /// A request that asks for something.
+    /// Begins a request that asks for something.
     pub fn get(&self, url: &Url) -> RequestBuilder {
         self.client.get(url.clone())
     }
 
-    /// Sends `request`. An error if nobody answered, or if the answer alone says that this is not the time or place.
+    /// Sends `request`. Returns an error if nobody answered, or if the answer alone says that this is not the time or
+    /// place.
     pub async fn ask(&self, request: RequestBuilder, now: DateTime<Utc>) -> Result<Answer, SendError> {
         let response = request.send().await.map_err(|error| self.sort(&error))?;
         let (status, retry_after) = (response.status(), retry_after(response.headers(), now));
@@ -62,7 +63,7 @@ impl Peer {
         self.judge(status, retry_after).map_or(Ok(answer), Err)
     }
 
-    /// `Slack answered `503``.
+    /// Describes an answer: `Slack answered `503``.
     pub fn said(&self, status: StatusCode) -> String {
         format!("{} answered `{}`", self.name, status.as_u16())
     }
@@ -71,14 +72,14 @@ impl Peer {
         let reason = self.said(status);
         match status.as_u16() {
             429 => Some(SendError::Unavailable { reason, retry_after, maybe_taken: false, outage: false }),
-            // Whoever answered, it may not have been who took the message.
+            // The message may have been taken: a proxy in between may have answered.
             500..=599 | 408 => Some(SendError::Unavailable { reason, retry_after, maybe_taken: true, outage: true }),
             300..=399 => Some(SendError::misconfigured(format!("{reason}, a redirect, which is not followed"))),
             _ => None,
         }
     }
 
-    /// A request that got no answer. The error's own words hold the address, and that may hold a secret.
+    /// Sorts a request that got no answer. The error's own words contain the address, which may hold a secret.
     fn sort(&self, error: &reqwest::Error) -> SendError {
         let name = self.name;
         if is_bad_certificate(error) {
@@ -94,30 +95,31 @@ impl Peer {
 }
 
 impl Answer {
-    /// The body as JSON; null if it is none.
+    /// Returns the body as JSON; null if it is not JSON.
     pub fn json(&self) -> Value {
         self.body.as_deref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default()
     }
 
-    /// The body as one clean word, such as an error's name. It is from outside: anything else is not repeated.
+    /// Returns the body if it is one clean word, such as an error's name. It is from outside, so anything else is not
+    /// repeated.
     pub fn word(&self) -> Option<&str> {
         clean_word(std::str::from_utf8(self.body.as_deref()?).ok()?.trim())
     }
 }
 
-/// `text` if it is an error's name as providers write them: `channel_not_found`.
+/// Returns `text` if it is an error's name as providers write them: `channel_not_found`.
 pub(super) fn clean_word(text: &str) -> Option<&str> {
     let clean = (1..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     clean.then_some(text)
 }
 
-/// `text` if it is a name that a provider may give a message: letters, digits, - and _.
+/// Returns `text` if it is an id that a provider may give a message: letters, digits, - and _.
 pub(super) fn clean_id(text: &str) -> Option<&str> {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     ((1..=64).contains(&text.len()) && text.bytes().all(known)).then_some(text)
 }
 
-/// The answer's body, or `None` if it is too long or broken off.
+/// Returns the answer's body, or `None` if it is too long or incomplete.
 async fn read(mut response: Response) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.ok()? {

@@ -1,8 +1,7 @@
 //! The signed link with which a recipient acknowledges an alert without logging in.
 //!
-//! A token names one notification, and with it the alert and the person it went
-//! to; it ends after a day, and only whoever holds the key can have made it.
-//! That it works once is the store's to see to. Nothing here reads the time.
+//! A token names one notification, and with it the alert and the person it went to. It expires after a day, and only
+//! the holder of the key can have made it. The store makes sure that it works only once. Nothing here reads the time.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,14 +11,14 @@ use sha2::{Digest, Sha256};
 
 use crate::keys::hex;
 
-/// Longer than any shift; a mail that is read later than this is history.
+/// How long a token is valid: longer than any shift; a mail read later than this is history.
 const LASTS: TimeDelta = TimeDelta::hours(24);
-/// A notification's key as bytes, seconds since 1970, and the signature over both.
+/// The parts of a token: a notification's key as bytes, seconds since 1970, and the signature over both.
 const KEY_BYTES: usize = 16;
 const TIME_BYTES: usize = 8;
 const SIGNED_BYTES: usize = KEY_BYTES + TIME_BYTES;
 const MAC_BYTES: usize = 32;
-/// What somebody who has subscribed to a status page can do by a link.
+/// What a subscriber of a status page can do with a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubscriberAction {
     /// Yes, it was me.
@@ -29,7 +28,7 @@ pub enum SubscriberAction {
 }
 
 impl SubscriberAction {
-    /// As it stands in the link.
+    /// Returns the action as it is written in the link.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Confirm => "confirm",
@@ -38,11 +37,11 @@ impl SubscriberAction {
     }
 }
 
-/// So that a signature made here can stand for nothing else.
+/// Keeps a signature made here from being valid for anything else.
 const PURPOSE: &[u8] = b"superops-sla link v1\0";
 const WISH_PURPOSE: &[u8] = b"superops-sla subscription v1\0";
 
-/// What links are signed with. Never shown, not even by `Debug`.
+/// The key that links are signed with. Never shown, not even by `Debug`.
 #[derive(Clone)]
 pub struct LinkKey([u8; 32]);
 
@@ -51,11 +50,11 @@ pub struct LinkKey([u8; 32]);
 pub struct Claim {
     /// The notification that carried it.
     pub notification: String,
-    /// Names the token in the store without being it.
+    /// Identifies the token in the store without revealing it.
     pub fingerprint: String,
 }
 
-/// Why a token opens nothing.
+/// Why a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
     #[error("this link was not made here, or not all of it was copied")]
@@ -75,7 +74,7 @@ impl LinkKey {
         Self(bytes)
     }
 
-    /// A token for `notification`, good for a day from `now`; none if that is not a notification's key.
+    /// Returns a token for `notification`, valid for a day from `now`; none if that is not a notification's key.
     pub fn sign(&self, notification: &str, now: DateTime<Utc>) -> Option<String> {
         let mut token = bytes_of(notification)?.to_vec();
         token.extend((now + LASTS).timestamp().to_be_bytes());
@@ -84,7 +83,7 @@ impl LinkKey {
         Some(URL_SAFE_NO_PAD.encode(token))
     }
 
-    /// What `token` says, if it is genuine and still good at `now`.
+    /// Returns what `token` says, if it is genuine and still valid at `now`.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claim, LinkError> {
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| LinkError::Forged)?;
         let (signed, signature) = bytes.split_at_checked(SIGNED_BYTES).ok_or(LinkError::Forged)?;
@@ -99,8 +98,8 @@ impl LinkKey {
         Ok(Claim { notification: hex(key), fingerprint: hex(&Sha256::digest(&bytes)) })
     }
 
-    /// A token by which the subscriber `id` says `wish`; none if that is not a subscriber's id. How long it holds is the
-    /// store's to say: whoever is forgotten there has no wishes.
+    /// Returns a token by which the subscriber `id` expresses `wish`; none if that is not a subscriber's id. It is
+    /// valid as long as the store remembers the subscriber.
     pub fn sign_wish(&self, wish: SubscriberAction, id: &str) -> Option<String> {
         let mut token = bytes_of(id)?.to_vec();
         let signature = self.mac_of_wish(wish, &token).finalize().into_bytes();
@@ -108,7 +107,7 @@ impl LinkKey {
         Some(URL_SAFE_NO_PAD.encode(token))
     }
 
-    /// Whose `wish` it is that `token` says, if it is genuine.
+    /// Returns the subscriber whose `wish` the `token` expresses, if it is genuine.
     pub fn verify_wish(&self, wish: SubscriberAction, token: &str) -> Option<String> {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let (id, signature) = bytes.split_at_checked(KEY_BYTES)?;

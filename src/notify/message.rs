@@ -11,14 +11,14 @@ use crate::sla::zone::Tz;
 /// Something to say to one person.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Message {
-    /// The same on every attempt: hex, 32 characters. A receiver can drop a repeat by it.
+    /// The same on every attempt, so that a receiver can drop a repeat: hex, 32 characters.
     pub key: String,
     /// What this message belongs to; messages of one thread are shown together.
     pub thread: String,
     /// Whether an earlier message of this thread was meant for this person on this channel. Fixed when the message is
     /// put in the outbox: two messages that both claim to be the first would look like one mail sent twice.
     pub continues_thread: bool,
-    /// An email address or a phone number, as the channel needs it; of a system, its name in the steps.
+    /// An email address or a phone number, as the channel needs it; for a system, its name in the steps.
     pub to: String,
     /// The person's name, if known.
     pub to_name: Option<String>,
@@ -28,7 +28,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// The key of the alert that this is about, if it goes to a system: the thread is named after the two.
+    /// Returns the key of the alert that this is about, if it goes to a system: the thread's name is made of the two.
     pub fn alert_key(&self) -> Option<&str> {
         let about_alert =
             matches!(self.body, Body::Alert(_) | Body::Acknowledged(_) | Body::Recovery(_) | Body::Stale(_));
@@ -40,27 +40,27 @@ impl Message {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Body {
-    /// A clock of a ticket is about to breach, or has; or something is wrong with a component.
+    /// A clock of a ticket is about to breach, or has breached; or something is wrong with a component.
     Alert(AlertFacts),
     /// The alert is over. People hear of it only if it was met in time; systems always do.
     Recovery(RecoveryFacts),
-    /// Somebody works on it. Systems hear of it; people do not.
+    /// Somebody is working on it. Systems are told; people are not.
     Acknowledged(AcknowledgedFacts),
-    /// What was already past when we first looked: told once, together.
+    /// What was already overdue when we first looked: told once, together.
     Digest(DigestFacts),
-    /// What waited for one person at once.
+    /// Several messages that waited for one person at once.
     Bundle(BundleFacts),
-    /// A tenant's data has become too old to be believed, or is fresh again.
+    /// A tenant's data has become too old to be trusted, or is fresh again.
     Stale(StaleFacts),
-    /// A report that comes by itself, with its files.
+    /// A scheduled report, with its files.
     Report(ReportFacts),
-    /// What whoever has subscribed to a status page is told.
+    /// An update for somebody who has subscribed to a status page.
     Update(UpdateFacts),
     /// `check --send-test`.
     Test,
 }
 
-/// What is known of a ticket whose clock raised an alert, or of a component. Text fields are hostile.
+/// What is known of a ticket whose clock raised an alert, or of a component. Text fields may be hostile.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AlertFacts {
     pub ticket: TicketFacts,
@@ -70,12 +70,12 @@ pub struct AlertFacts {
     /// None: working time is wall time, or is not known.
     #[serde(default)]
     pub working: Option<WorkingTime>,
-    /// Why this is said now, and why it is due then; a sentence each, ours.
+    /// Why this is said now, and why it is due then; one sentence each, written by us.
     pub reasons: Vec<String>,
-    /// Which step of the escalation, from 0, and why this person hears of it: "you own this ticket".
+    /// The step of the escalation, from 0, and why this person is told: "you own this ticket".
     pub step: u32,
     pub because: String,
-    /// The working-time note: "counted in the hours of head-office (Europe/London)".
+    /// The note on working time: "counted in the hours of head-office (Europe/London)".
     pub hours: String,
     /// What to do about a breach that is only predicted.
     #[serde(default)]
@@ -85,7 +85,7 @@ pub struct AlertFacts {
 /// What to do about a ticket that is likely to breach.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Advice {
-    /// Who could take it on; none: nobody has less to do than its owner.
+    /// Who could take it on; none if nobody has less to do than its owner.
     pub room: Option<FreeTechnician>,
     pub group: Option<String>,
     /// Open tickets of the group that are older.
@@ -97,7 +97,7 @@ pub struct Advice {
 pub struct FreeTechnician {
     pub name: String,
     pub open: usize,
-    /// On call now; false as well where nothing is known of shifts.
+    /// On call now; also false where nothing is known of shifts.
     #[serde(default)]
     pub on_call: bool,
 }
@@ -105,7 +105,7 @@ pub struct FreeTechnician {
 /// A ticket as it is shown to people, or a component.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TicketFacts {
-    /// Whose desk it is on; none where there is but one.
+    /// The tenant it belongs to; none if there is only one.
     #[serde(default)]
     pub tenant: Option<String>,
     pub id: String,
@@ -121,16 +121,17 @@ pub struct TicketFacts {
     pub superops_url: Option<String>,
     /// The ticket on our own page.
     pub page_url: Option<String>,
-    /// It is no ticket but a component: `display_id` is its name, and `subject` says what is wrong, as it follows the name.
+    /// Set if this is a component, not a ticket: `display_id` is its name, and `subject` says what is wrong, as it
+    /// follows the name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceFacts>,
 }
 
-/// What is known of a component with which something is wrong, or was.
+/// What is known of a component that has, or had, a problem.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceFacts {
     pub since: DateTime<Utc>,
-    /// What was seen. Can hold text from the service: hostile.
+    /// What was seen. May contain text from the service, so it may be hostile.
     pub detail: Option<String>,
 }
 
@@ -138,7 +139,7 @@ pub struct ServiceFacts {
 pub struct RecoveryFacts {
     pub ticket: TicketFacts,
     pub clock: AlertKind,
-    /// When it was met, or else came to rest.
+    /// When it was met or otherwise came to rest.
     pub met_at: DateTime<Utc>,
     pub due: DateTime<Utc>,
     /// As it was at `met_at`. None: working time is wall time, or is not known.
@@ -148,7 +149,7 @@ pub struct RecoveryFacts {
     pub closing: Closing,
 }
 
-/// What a recovery was before it said so.
+/// Returns the closing of recoveries stored before the field existed.
 fn met() -> Closing {
     Closing::Met
 }
@@ -160,30 +161,30 @@ pub struct AcknowledgedFacts {
     pub clock: AlertKind,
     pub stage: Stage,
     pub due: DateTime<Utc>,
-    /// A person's name, or that of a token.
+    /// The name of a person or of a token.
     pub by: String,
     pub how: How,
     pub at: DateTime<Utc>,
-    /// When the escalation goes on if nothing happens; none: when the stage rises.
+    /// When the escalation goes on if nothing happens; none if that is when the stage rises.
     pub until: Option<DateTime<Utc>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DigestFacts {
-    /// Worst first; at most as many as fit a message, see `more`.
+    /// Worst first; no more than fit a message, see `more`.
     pub rows: Vec<DigestRow>,
     /// How many are not in `rows`.
     pub more: u32,
-    /// The keys of the alerts of all of them: if nobody takes the digest, each is told by itself. Shown to nobody.
+    /// The keys of all their alerts: if nobody takes the digest, each is told by itself. Not shown to anybody.
     #[serde(default)]
     pub alerts: Vec<String>,
 }
 
-/// A digest longer than this is not read; the rest is a number.
+/// The most rows of a digest: nobody reads a longer one, so the rest is only counted.
 const DIGEST_ROWS: usize = 40;
 
 impl DigestFacts {
-    /// Of all `rows`, which stand for these `alerts`.
+    /// Builds a digest of all `rows`, which stand for these `alerts`.
     pub fn of(mut rows: Vec<DigestRow>, alerts: Vec<String>) -> Self {
         let place = |row: &DigestRow| (row.due, row.ticket.tenant.clone(), row.ticket.id.clone());
         rows.sort_by_cached_key(place);
@@ -192,7 +193,7 @@ impl DigestFacts {
         Self { rows, more, alerts }
     }
 
-    /// What several `digests` say, as one. Its alerts are known from them.
+    /// Joins several `digests` into one. Its alerts are known from them.
     pub fn joined(digests: Vec<Self>) -> Self {
         let before: u32 = digests.iter().map(|digest| digest.more).sum();
         let whole = Self::of(digests.into_iter().flat_map(|digest| digest.rows).collect(), Vec::new());
@@ -209,19 +210,19 @@ pub struct DigestRow {
     pub working: Option<WorkingTime>,
 }
 
-/// That the watch itself does not see: how old a tenant's data is, or since when an outpost is silent.
+/// A notice that the watch itself cannot see: how old a tenant's data is, or since when an outpost is silent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StaleFacts {
     pub tenant: String,
-    /// Of when the data is, or the last word of the outpost.
+    /// When the data dates from, or when the outpost was last heard.
     pub since: DateTime<Utc>,
-    /// Why there is nothing later: a sentence, ours.
+    /// Why there is nothing later: one sentence, written by us.
     pub reason: String,
     /// What a person can do about it.
     pub advice: Option<String>,
-    /// None while it is stale, or silent.
+    /// None while it is stale or silent.
     pub fresh_at: Option<DateTime<Utc>>,
-    /// The name of the outpost; none: it is about the tenant's data.
+    /// The name of the outpost; none if this is about the tenant's data.
     #[serde(default)]
     pub outpost: Option<String>,
 }
@@ -229,45 +230,45 @@ pub struct StaleFacts {
 /// A report on a period. Names in it come from outside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportFacts {
-    /// Whose desk it is; none where there is but one.
+    /// The tenant it belongs to; none if there is only one.
     #[serde(default)]
     pub tenant: Option<String>,
-    /// The only client that it speaks of.
+    /// The only client it covers.
     pub client: Option<String>,
     pub from: NaiveDate,
     pub to: NaiveDate,
-    /// The figures in short, by the key that they have in the report.
+    /// The figures in short, by their key in the report.
     pub figures: Vec<(String, String)>,
-    /// Until when figures may still move; none: they are final.
+    /// Until when the figures may still change; none if they are final.
     pub provisional_until: Option<DateTime<Utc>>,
-    /// What goes along.
+    /// The attached files.
     pub files: Vec<FileFacts>,
-    /// The names of what is too large to go along.
+    /// The names of files that are too large to attach.
     #[serde(default)]
     pub too_large: Vec<String>,
     /// SHA-256 of the report, hex.
     pub hash: String,
-    /// What sends it.
+    /// The schedule that sends it.
     pub schedule: String,
 }
 
-/// What whoever has subscribed to a status page is told. Titles and texts are those of the page.
+/// An update for somebody who has subscribed to a status page. Titles and texts are those of the page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateFacts {
     /// The title of the page.
     pub page: String,
-    /// Where it is read; none: its address is known to its readers alone.
+    /// Where the page is read; none if only its readers know its address.
     pub page_url: Option<String>,
-    /// The id of whom it goes to.
+    /// The id of the subscriber it goes to.
     pub subscriber: String,
     pub news: News,
 }
 
-/// What happened, or is to come.
+/// What happened or will happen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum News {
-    /// Somebody has asked for news to this address: is that meant?
+    /// Somebody has asked for news at this address: is that intended?
     Confirm,
     Incident {
         title: String,
@@ -288,7 +289,7 @@ pub enum News {
 }
 
 impl News {
-    /// The same, of components that are called like this.
+    /// Returns the same news, about components with these names.
     pub fn about(&self, names: Vec<String>) -> Self {
         let mut news = self.clone();
         match &mut news {
@@ -307,33 +308,33 @@ pub struct FileFacts {
     pub content_type: String,
 }
 
-/// What several notifications say, as one.
+/// Several notifications in one message.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BundleFacts {
-    /// Worst first; at most as many as fit a message, see `more`.
+    /// Worst first; no more than fit a message, see `more`.
     pub rows: Vec<BundleRow>,
     /// How many are not in `rows`.
     pub more: u32,
     /// How many tickets they are about.
     pub tickets: u32,
     pub breached: u32,
-    /// Predicted to breach.
+    /// How many are predicted to breach.
     #[serde(default)]
     pub likely: u32,
-    /// Answered or resolved meanwhile, after an alert had been told.
+    /// How many were answered or resolved meanwhile, after an alert had been told.
     pub recovered: u32,
     pub clients: u32,
     /// One of the clients.
     pub client: Option<String>,
-    /// When the first of what has not breached is due.
+    /// When the first of those that have not breached is due.
     #[serde(default)]
     pub first_due: Option<DateTime<Utc>>,
-    /// When the first of what has breached was due.
+    /// When the first of those that have breached was due.
     #[serde(default)]
     pub breached_due: Option<DateTime<Utc>>,
-    /// By when all that has not breached is due.
+    /// By when all that have not breached are due.
     pub last_due: Option<DateTime<Utc>>,
-    /// It is the digest in which quiet hours end.
+    /// Whether this is the digest that ends quiet hours.
     #[serde(default)]
     pub after_quiet_hours: bool,
 }

@@ -1,9 +1,8 @@
-//! Pushes to phones by the ntfy protocol: ntfy.sh, or a server of one's own.
+//! Pushes to phones by the ntfy protocol: ntfy.sh, or your own server.
 //!
-//! A message is published as JSON; whoever has subscribed to its topic gets it.
-//! ntfy drops no repeats, but apps show messages of one `sequence_id` as one:
-//! ours is the notification's own key, so a repeat replaces what it repeats and
-//! what is new is heard as new.
+//! A message is published as JSON to everyone who has subscribed to its topic. ntfy does not drop repeats, but apps
+//! show messages with the same `sequence_id` as one. Ours is the notification's own key, so a repeat replaces the
+//! original, and a new message makes a sound.
 //!
 //! <https://docs.ntfy.sh/publish/#publish-as-json>,
 //! <https://docs.ntfy.sh/publish/#updating-deleting-notifications>
@@ -27,7 +26,7 @@ use crate::alert::escalation::ChannelKind;
 use crate::clock::SharedClock;
 use crate::notify::settings;
 
-/// An app shows no more buttons: <https://docs.ntfy.sh/publish/#action-buttons>.
+/// The most buttons that an app shows: <https://docs.ntfy.sh/publish/#action-buttons>.
 const MOST_ACTIONS: usize = 3;
 
 /// Publishes on one server.
@@ -47,7 +46,7 @@ impl NtfyNotifier {
         Ok(Self { peer, url, token: ntfy.token.clone(), clock, ways: Ways::default() })
     }
 
-    /// With a button in each alert that acknowledges it.
+    /// Adds a button to each alert that acknowledges it.
     pub fn offering(self, ways: Ways) -> Self {
         Self { ways, ..self }
     }
@@ -69,8 +68,8 @@ impl NtfyNotifier {
         body
     }
 
-    /// The button that acknowledges, and those that open the ticket. The first is a POST to the link of a mail: it works
-    /// once, for a day, and needs no login.
+    /// Returns the button that acknowledges, and those that open the ticket. The first is a POST to the link that a
+    /// mail contains: it works once, for a day, and needs no login.
     fn actions(&self, message: &Message, links: &[(&str, String)], now: DateTime<Utc>) -> Vec<Value> {
         let acknowledge = self.ways.link(message, now).map(
             |url| json!({ "action": "http", "label": "Acknowledge", "url": url, "method": "POST", "clear": true }),
@@ -84,7 +83,7 @@ fn setup_error(reason: &str) -> SetupError {
     SetupError { channel: ChannelKind::Ntfy, reason: reason.to_owned() }
 }
 
-/// Rights are given by topic, so a 403 is about this recipient; a 401 is about the token.
+/// Sorts the answer. Rights are given by topic, so a 403 is about this recipient; a 401 is about the token.
 fn sort(peer: &Peer, answer: &Answer) -> Result<Receipt, SendError> {
     let said = peer.said(answer.status);
     match answer.status.as_u16() {

@@ -1,8 +1,7 @@
-//! PagerDuty: one incident for each alert, by its Events API v2.
+//! PagerDuty: one incident for each alert, through its Events API v2.
 //!
-//! The alert's key is PagerDuty's `dedup_key`. So a repeat is dropped there, a
-//! rise from warning to breach changes the incident that is open, and the end
-//! of the alert resolves it.
+//! The alert's key is PagerDuty's `dedup_key`, so PagerDuty drops a repeat, a rise from warning to breach changes the
+//! open incident, and the end of the alert resolves it.
 
 #[cfg(test)]
 mod tests;
@@ -35,7 +34,7 @@ pub struct PagerDutyNotifier {
     clock: SharedClock,
 }
 
-/// What is to become of the incident.
+/// What should become of the incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
     Trigger,
@@ -86,7 +85,7 @@ fn setup_error(reason: &str) -> SetupError {
     SetupError { channel: ChannelKind::PagerDuty, reason: reason.to_owned() }
 }
 
-/// A test is taken back at once: nobody is to be woken by it for long.
+/// Returns what to do for `body`. A test is taken back at once, so that it does not wake anybody for long.
 fn actions(body: &Body) -> &'static [Action] {
     match body {
         Body::Alert(_) | Body::Digest(_) | Body::Bundle(_) => &[Action::Trigger],
@@ -94,7 +93,7 @@ fn actions(body: &Body) -> &'static [Action] {
         Body::Stale(facts) if facts.fresh_at.is_none() => &[Action::Trigger],
         Body::Recovery(_) | Body::Stale(_) => &[Action::Resolve],
         Body::Test => &[Action::Trigger, Action::Resolve],
-        // Nobody is to be called out for one.
+        // Nobody should be called out for one of these.
         Body::Report(_) | Body::Update(_) => &[],
     }
 }
@@ -122,7 +121,7 @@ fn payload(message: &Message, now: DateTime<Utc>) -> Value {
 
 fn severity(body: &Body) -> &'static str {
     match body {
-        // Without one of its places the watch goes on.
+        // The watch goes on without one of its outposts.
         Body::Stale(StaleFacts { outpost: Some(_), .. }) => "warning",
         Body::Alert(AlertFacts { stage: Stage::Breached, .. }) | Body::Stale(_) => "critical",
         Body::Alert(AlertFacts { stage: Stage::Predicted, .. }) | Body::Test => "info",
@@ -158,7 +157,7 @@ fn links(message: &Message) -> Value {
     url.map(|url| json!({ "href": url, "text": "Open in SuperOps" })).into_iter().collect()
 }
 
-/// 202 is taken. A 400 tells whether the event or the key was wrong; its words are not passed on.
+/// Sorts the answer: 202 is taken; a 400 tells whether the event or the key was wrong, but its words are not passed on.
 fn sort(peer: &Peer, answer: &Answer) -> Result<(), SendError> {
     match answer.status.as_u16() {
         200..=299 => Ok(()),

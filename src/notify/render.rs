@@ -1,9 +1,8 @@
 //! The words of a message: what a person reads on each channel.
 //!
-//! A message is worded at the moment it is sent, so that "42 min left" is true
-//! when it leaves, however long it waited. Ticket text comes from strangers: it
-//! is made one clean line, cut to a length, and escaped where the medium asks
-//! for it. Nothing here reads the time, a file or the network.
+//! A message is worded at the moment it is sent, so that "42 min left" is true when it leaves, however long it waited.
+//! Ticket text comes from strangers: it is cleaned to one line, cut to a length, and escaped where the medium requires
+//! it. Nothing here reads the time, a file or the network.
 
 mod bundle;
 mod card;
@@ -39,7 +38,7 @@ pub use self::slack::slack;
 pub use self::sms::{plain, reference, sms, sms_with};
 pub use self::spoken::spoken;
 
-/// An email, ready to be put in an envelope.
+/// An email, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Email {
     /// The same for every message of a thread: mail programs split a conversation whose subject changes.
@@ -59,7 +58,7 @@ pub fn email_with(message: &Message, link: Option<&str>, now: DateTime<Utc>) -> 
     Email { text: text::text(&letter), html: html::html(&letter), subject: letter.subject }
 }
 
-/// What a system is told of `ticket`, its ids and addresses aside: clean lines that are not too long.
+/// Returns what a system is told about `ticket`, except its ids and addresses: clean lines of limited length.
 pub(super) fn ticket_json(ticket: &TicketFacts) -> Value {
     let short = |text: &Option<String>| text.as_deref().map(|text| line(text, 80));
     json!({
@@ -73,7 +72,7 @@ pub(super) fn ticket_json(ticket: &TicketFacts) -> Value {
     })
 }
 
-/// What a system is told of the component that `ticket` stands for.
+/// Returns what a system is told about the component that `ticket` stands for.
 pub(super) fn service_json(ticket: &TicketFacts, service: &ServiceFacts) -> Value {
     let short = |text: &Option<String>, most| text.as_deref().map(|text| line(text, most));
     json!({
@@ -88,7 +87,7 @@ pub(super) fn service_json(ticket: &TicketFacts, service: &ServiceFacts) -> Valu
     })
 }
 
-/// `message` in one line: how it stands, and what it is about.
+/// Words `message` in one line: how it stands, and what it is about.
 pub fn brief(message: &Message, now: DateTime<Utc>) -> String {
     if matches!(message.body, Body::Test) {
         return "Test of the SLA watch; it resolves itself".to_owned();
@@ -101,7 +100,7 @@ pub fn brief(message: &Message, now: DateTime<Utc>) -> String {
     }
 }
 
-/// The ticket and the clock that `message` is about, in a few words: `062822-0005 first response`.
+/// Names the ticket and the clock that `message` is about in a few words: `062822-0005 first response`.
 pub fn about(message: &Message) -> Option<String> {
     match &message.body {
         Body::Alert(AlertFacts { ticket, clock, .. })
@@ -113,7 +112,7 @@ pub fn about(message: &Message) -> Option<String> {
     }
 }
 
-/// A row of a bundle that can be acknowledged, in a line: how it stands, the ticket, its priority and client.
+/// Words a row of a bundle in one line, if it can be acknowledged: how it stands, the ticket, its priority and client.
 pub fn about_row(row: &BundleRow, message: &Message, now: DateTime<Utc>) -> Option<String> {
     let BundleRow::Alert { ticket, .. } = row else { return None };
     let words = bundle::standing(row, now, message.timezone)?;
@@ -121,12 +120,12 @@ pub fn about_row(row: &BundleRow, message: &Message, now: DateTime<Utc>) -> Opti
     Some(format!("{}: {words}", [ticket.about()].into_iter().chain(whose).collect::<Vec<_>>().join(", ")))
 }
 
-/// What a ticket is about, and its priority and client: a clean line each.
+/// Returns what a ticket is about, and its priority and client: one clean line each.
 pub fn subject_and_client(ticket: &TicketFacts) -> (String, String) {
     (ticket.shown_subject(), ticket.whose())
 }
 
-/// `At risk`.
+/// Words a stage: `At risk`.
 pub fn stage_words(stage: Stage) -> &'static str {
     match stage {
         Stage::Breached => Urgency::Breached.words(),
@@ -135,7 +134,7 @@ pub fn stage_words(stage: Stage) -> &'static str {
     }
 }
 
-/// The local time of `at` where the recipient of `message` is, with as much of the date as is needed at `now`.
+/// Returns `at` in the local time of the recipient of `message`, with as much of the date as is needed at `now`.
 pub fn time(message: &Message, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     local(at, now, message.timezone)
 }
@@ -152,7 +151,7 @@ enum Urgency {
 }
 
 impl Urgency {
-    /// A warning that waited in a queue until its time had run out says so.
+    /// A warning that came due while it waited in a queue says so.
     fn of(stage: Stage, due: DateTime<Utc>, now: DateTime<Utc>) -> Self {
         match stage {
             Stage::Breached => Self::Breached,
@@ -162,7 +161,7 @@ impl Urgency {
         }
     }
 
-    /// Of what is wrong with a component: no time is left that could run out.
+    /// For a problem of a component: there is no time left that could run out.
     fn of_service(stage: Stage) -> Self {
         match stage {
             Stage::Breached => Self::Breached,
@@ -183,7 +182,7 @@ impl Urgency {
     }
 }
 
-/// One clock that people are told of.
+/// One clock that people are told about.
 #[derive(Clone, Copy)]
 struct Told<'a> {
     clock: AlertKind,
@@ -193,21 +192,21 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
-    /// `42 min of working time left`. None if SuperOps calls the clock breached before its due time: then no time is
-    /// said to be left.
+    /// Words the time left: `42 min of working time left`. None if SuperOps calls the clock breached before its due
+    /// time: then no time is said to be left.
     fn span(&self, now: DateTime<Utc>) -> Option<String> {
         let (due, now) = (sane(self.due), sane(now));
         let early = self.urgency == Urgency::Breached && due >= now;
         (!early).then(|| span(self.working, due, now))
     }
 
-    /// `first response due 14:30 London`, or `was due` once that has passed.
+    /// Words the due time: `first response due 14:30 London`, or `was due` once that has passed.
     fn due(&self, now: DateTime<Utc>, zone: Tz) -> String {
         let was = if sane(self.due) < sane(now) { "was " } else { "" };
         format!("{} {was}due {}", self.clock.words(), local(self.due, now, zone))
     }
 
-    /// `in 17 h 2 min by the clock`, where that is not the working time.
+    /// Words the wall-clock time left, if it differs from the working time: `in 17 h 2 min by the clock`.
     fn by_the_clock(&self, now: DateTime<Utc>) -> Option<String> {
         let away = sane(self.due) - sane(now);
         let differs = self.working.is_some_and(|working| (working.left(now) - away).abs() >= TimeDelta::minutes(1));
@@ -217,13 +216,13 @@ impl Told<'_> {
         })
     }
 
-    /// `At risk: 42 min of working time left, first response due 14:30 London`.
+    /// Words the headline: `At risk: 42 min of working time left, first response due 14:30 London`.
     fn headline(&self, now: DateTime<Utc>, zone: Tz) -> String {
         let glue = if self.span(now).is_none_or(|span| span == JUST) { ":" } else { "," };
         format!("{}{glue} {}", self.state(now), self.due(now, zone))
     }
 
-    /// `At risk: 42 min of working time left`.
+    /// Words the state: `At risk: 42 min of working time left`.
     fn state(&self, now: DateTime<Utc>) -> String {
         match self.span(now) {
             Some(span) if span == JUST && self.urgency == Urgency::Breached => "Just breached".to_owned(),
@@ -234,7 +233,7 @@ impl Told<'_> {
     }
 }
 
-/// The local time of `at`, with as much of the date as somebody needs who reads it at `now`.
+/// Returns the local time of `at`, with as much of the date as a reader needs at `now`.
 fn local(at: DateTime<Utc>, now: DateTime<Utc>, zone: Tz) -> String {
     let (day, today) = (sane(at).with_timezone(&zone), sane(now).with_timezone(&zone));
     let soon = (day.date_naive() - today.date_naive()).num_days().unsigned_abs() < 6;
@@ -250,21 +249,21 @@ fn local(at: DateTime<Utc>, now: DateTime<Utc>, zone: Tz) -> String {
     format!("{} {}", day.format(format), zone_name(zone, sane(at)))
 }
 
-/// The local date and time of `at`, in full.
+/// Returns the local date and time of `at`, in full.
 fn local_in_full(at: DateTime<Utc>, zone: Tz) -> String {
     let at = sane(at);
     format!("{} {}", at.with_timezone(&zone).format("%a %-d %b %Y %H:%M"), zone_name(zone, at))
 }
 
-/// `at`, or the nearest moment that has a local time in every zone: SuperOps has sent the year 1.
+/// Returns `at`, or the nearest moment that has a local time in every zone: SuperOps has sent the year 1.
 fn sane(at: DateTime<Utc>) -> DateTime<Utc> {
     const FIRST: DateTime<Utc> = DateTime::from_timestamp(0, 0).expect("1970 is a date");
     const LAST: DateTime<Utc> = DateTime::from_timestamp(253_370_764_800, 0).expect("9999 is a date");
     at.clamp(FIRST, LAST)
 }
 
-/// One line of `text`, at most `most` characters, with nothing in it that could end a header or turn the reading
-/// direction.
+/// Returns `text` as one line of at most `most` characters, without anything that could end a header or turn the
+/// reading direction.
 pub(crate) fn line(text: &str, most: usize) -> String {
     let mut words = String::with_capacity(text.len().min(4 * most));
     let mut length = 0;
@@ -286,19 +285,19 @@ pub(crate) fn line(text: &str, most: usize) -> String {
     words
 }
 
-/// Takes one character off the end, to make room for the ellipsis.
+/// Removes the last character, to make room for the ellipsis.
 fn cut_last(words: &mut String) {
     words.pop();
     words.truncate(words.trim_end().len());
 }
 
-/// Marks that cannot be seen but change how the rest is shown.
+/// Whether `c` is a mark that cannot be seen but changes how the rest is shown.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// `text` as one line, or `None` when nothing can be seen of it.
+/// Returns `text` as one line, or `None` if nothing of it can be seen.
 fn shown(text: Option<&str>, most: usize) -> Option<String> {
     text.map(|text| line(text, most)).filter(|text| !text.is_empty())
 }
@@ -313,7 +312,7 @@ impl TicketFacts {
         shown(Some(&self.subject), 150).unwrap_or_else(|| nothing.to_owned())
     }
 
-    /// `062822-0005 Mail server down`.
+    /// Names the ticket: `062822-0005 Mail server down`.
     fn about(&self) -> String {
         format!("{} {}", self.shown_id(), self.shown_subject())
     }
@@ -322,16 +321,16 @@ impl TicketFacts {
         shown(self.client.as_deref(), 80).unwrap_or_else(|| "no client".to_owned())
     }
 
-    /// `High, Harbour Dental`: how much it matters, and to whom; before it the tenant, where there are several. Of a
-    /// component there may be nothing to say.
+    /// Returns how much it matters and to whom: `High, Harbour Dental`; preceded by the tenant if there are several.
+    /// May be empty for a component.
     fn whose(&self) -> String {
         let tenant = shown(self.tenant.as_deref(), 40);
         let priority = shown(self.priority.as_deref(), 40).map(|priority| match priority.to_lowercase() {
-            // By itself it does not say of what.
+            // A bare `High` does not say of what.
             lower if lower.contains("priority") => priority,
             _ => format!("{priority} priority"),
         });
-        // Each ticket is somebody's; a component may well be the desk's own.
+        // Every ticket is somebody's; a component may be the desk's own.
         let client = Some(self.shown_client()).filter(|_| self.client.is_some() || self.service.is_none());
         tenant.into_iter().chain(priority).chain(client).collect::<Vec<_>>().join(", ")
     }

@@ -1,4 +1,4 @@
-//! What each channel has to be told before it can be used. The configuration reads its file into these.
+//! What each channel needs before it can be used. The configuration file is read into these types.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use crate::alert::escalation::ChannelKind;
 
-/// The channels that are set up, each with what it needs.
+/// The configured channels, each with what it needs.
 #[derive(Debug, Default)]
 pub struct Notify {
     pub email: Option<Email>,
@@ -18,12 +18,12 @@ pub struct Notify {
     pub teams: Option<Teams>,
     pub pagerduty: Option<PagerDuty>,
     pub webhook: Option<Webhook>,
-    /// How many messages a minute a channel may be given; absent: as many as there are.
+    /// The most messages a minute for each channel; absent means no limit.
     pub per_minute: BTreeMap<ChannelKind, u32>,
 }
 
 impl Notify {
-    /// The channels that are set up.
+    /// Returns the channels that are configured.
     pub fn kinds(&self) -> Vec<ChannelKind> {
         let there = |kind: &ChannelKind| match kind {
             ChannelKind::Email => self.email.is_some(),
@@ -42,21 +42,21 @@ impl Notify {
 pub struct Ntfy {
     /// Without a trailing slash.
     pub base_url: String,
-    /// None: a server, or topics, to which anybody may write.
+    /// None for a server or topics that anybody may write to.
     pub token: Option<SecretString>,
-    /// Whose devices listen where: a technician's email address, in lower case -> the topic.
+    /// Each technician's topic, by email address in lower case.
     pub topics: BTreeMap<String, String>,
 }
 
 impl Ntfy {
-    /// The topic of the person with that email address.
+    /// Returns the topic of the person with that email address.
     pub fn topic_of(&self, email: &str) -> Option<&str> {
         self.topics.get(&email.trim().to_lowercase()).map(String::as_str)
     }
 }
 
 impl fmt::Debug for Ntfy {
-    /// Without the topics: whoever knows one can read along.
+    /// Leaves out the topics: anyone who knows one can read along.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ntfy").field("base_url", &self.base_url).finish_non_exhaustive()
     }
@@ -65,7 +65,7 @@ impl fmt::Debug for Ntfy {
 #[derive(Debug)]
 pub struct Slack {
     pub way: SlackWay,
-    /// What Slack signs its requests to us with; none: messages carry no button.
+    /// What Slack signs its requests to us with; none means that messages have no button.
     pub signing_secret: Option<SecretString>,
 }
 
@@ -73,7 +73,7 @@ pub struct Slack {
 pub enum SlackWay {
     Bot {
         token: SecretString,
-        /// Where messages go unless a step names another place: `#sla`, or a channel's id.
+        /// Where messages go unless a step names another channel: `#sla`, or a channel's id.
         channel: String,
         /// Without a trailing slash.
         base_url: String,
@@ -84,7 +84,7 @@ pub enum SlackWay {
 
 #[derive(Debug)]
 pub struct Teams {
-    /// Of a workflow, which posts to one channel or chat. Whoever knows it can post there.
+    /// The address of a workflow, which posts to one channel or chat. Anyone who knows it can post there.
     pub webhook_url: SecretString,
 }
 
@@ -93,7 +93,7 @@ pub struct PagerDuty {
     pub routing_key: SecretString,
     /// Without a trailing slash.
     pub base_url: String,
-    /// What PagerDuty signs its webhooks with; none: they are refused.
+    /// What PagerDuty signs its webhooks with; if none, they are refused.
     pub webhook_secret: Option<SecretString>,
 }
 
@@ -125,7 +125,7 @@ impl fmt::Debug for Email {
 pub enum SmtpTls {
     /// TLS from the first byte (`smtps://`).
     Wrapped,
-    /// STARTTLS or nothing is sent.
+    /// STARTTLS, or nothing is sent.
     Required,
     /// Only to a loopback host.
     None,
@@ -140,8 +140,8 @@ pub struct Twilio {
     pub secret: SecretString,
     /// Without a trailing slash.
     pub base_url: String,
-    /// What Twilio signs its requests to us with: the account's auth token, and the one before while it is being
-    /// changed. Empty: such requests are refused.
+    /// What Twilio signs its requests to us with: the account's auth token, and the previous one while it is being
+    /// changed. If empty, such requests are refused.
     pub hook_tokens: Vec<SecretString>,
 }
 
@@ -151,7 +151,7 @@ impl Twilio {
         self.api_key_sid.as_deref().unwrap_or(&self.account_sid)
     }
 
-    /// Where the account's `Messages` or `Calls` are; else the rule that is broken.
+    /// Returns the address of the account's `Messages` or `Calls`, or else the rule that is broken.
     pub fn resource(&self, name: &str) -> Result<url::Url, &'static str> {
         if !self.account_sid.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err("`account_sid` must be letters and digits, since it is part of an address");
@@ -166,7 +166,7 @@ pub struct Voice {
     pub account: Twilio,
     /// The number that calls come from.
     pub from: String,
-    /// By whose accent it is said: `en-GB`.
+    /// The language and accent of the voice: `en-GB`.
     pub language: String,
 }
 

@@ -1,9 +1,8 @@
-//! Slack: messages of a bot, threaded by alert, or of an incoming webhook.
+//! Slack: messages from a bot, threaded by alert, or through an incoming webhook.
 //!
-//! Slack says no with HTTP 200 and `"ok": false`; the word beside it says what
-//! to do next. What belongs to one alert hangs under its first message. Slack
-//! drops no repeats: after an attempt without an answer it is said again,
-//! better twice than never.
+//! Slack refuses with HTTP 200 and `"ok": false`; the word beside it says what to do next. Later messages about an
+//! alert hang under its first. Slack does not drop repeats: after an attempt without an answer the message is sent
+//! again, better twice than never.
 
 #[cfg(test)]
 mod tests;
@@ -23,16 +22,16 @@ use crate::alert::escalation::ChannelKind;
 use crate::clock::SharedClock;
 use crate::notify::settings;
 
-/// What Slack calls the button when it is pressed.
+/// The id of the button, which Slack reports when it is pressed.
 pub const ACKNOWLEDGE: &str = "acknowledge";
-/// Slack's own limit for the text of a block, in characters.
+/// Slack's limit for the text of a block, in characters.
 const BLOCK: usize = 3_000;
 
 /// Writes to one workspace.
 pub struct SlackNotifier {
     peer: Peer,
     way: Way,
-    /// Whether we hear of it when somebody presses one.
+    /// Whether we are told when somebody presses a button.
     with_button: bool,
     clock: SharedClock,
 }
@@ -69,7 +68,8 @@ impl SlackNotifier {
         }
     }
 
-    /// Under what can be acknowledged, a button for it. The text is then shown in blocks, and stays for notifications.
+    /// Adds a button to a message that can be acknowledged. The text is then shown in blocks, and stays for
+    /// notifications.
     fn add_button(&self, body: &mut Value, message: &Message, text: &str) {
         if !self.with_button || !is_answerable(message) {
             return;
@@ -88,7 +88,7 @@ impl SlackNotifier {
     }
 }
 
-/// `text` in whole lines, in as few pieces as fit a block each.
+/// Splits `text` by whole lines into as few pieces as fit a block each.
 fn pieces(text: &str) -> Vec<String> {
     let mut pieces: Vec<String> = Vec::new();
     for line in text.lines() {
@@ -127,7 +127,7 @@ fn setup_error(reason: &str) -> SetupError {
     SetupError { channel: ChannelKind::Slack, reason: reason.to_owned() }
 }
 
-/// The body of `chat.postMessage`. A breach is shown in the channel too, since nobody watches an old thread.
+/// Builds the body of `chat.postMessage`. A breach is shown in the channel too, since nobody watches an old thread.
 fn chat_message(message: &Message, channel: &str, text: &str, thread: Option<&str>) -> Value {
     let mut body = json!({
         "channel": channel,
@@ -146,7 +146,7 @@ fn is_breach(message: &Message) -> bool {
     matches!(&message.body, Body::Alert(facts) if facts.stage == Stage::Breached)
 }
 
-/// Sorts the answer to a bot. `own_place`: a step named the channel, so that others may still be reached.
+/// Sorts the answer to a bot. `own_place` means that a step named the channel, so others may still be reached.
 fn by_bot(peer: &Peer, answer: &Answer, own_place: bool) -> Result<Receipt, SendError> {
     let body = answer.json();
     if answer.status.is_success() && body["ok"] == true {

@@ -1,9 +1,8 @@
 //! Text messages, through Twilio's Messages API.
 //!
-//! Twilio drops no repeats, so an answer is read generously: any 2xx means that
-//! the message is on its way, however strange the body. After an attempt that
-//! got no answer, the message is looked up by the reference in its text. What
-//! Twilio says in words is never passed on: it repeats the number.
+//! Twilio does not drop repeats, so its answers are read generously: any 2xx means that the message is on its way,
+//! however strange the body. After an attempt without an answer, the message is looked up by the reference in its text.
+//! Twilio's own words are never passed on: they repeat the number.
 
 pub(super) mod answer;
 pub mod signature;
@@ -29,13 +28,13 @@ use crate::alert::escalation::ChannelKind;
 use crate::clock::SharedClock;
 use crate::notify::settings::{self, SmsSender};
 
-/// An alert that could not be handed to the phone for this long is stale, or as soon as the next step of its escalation
-/// comes. Twilio takes from 1 s to 10 h; within a minute it may well not get round to sending, so that is the least.
+/// How long an alert that has not reached the phone is worth delivering, unless the next step of its escalation comes
+/// earlier. Twilio accepts 1 s to 10 h, but may not get round to sending within a minute, so that is the shortest.
 const LONGEST_VALIDITY: TimeDelta = TimeDelta::minutes(10);
 const SHORTEST_VALIDITY: TimeDelta = TimeDelta::minutes(1);
-/// A phone gets far fewer messages a day than this, and the newest come first.
+/// How many messages to look through: a phone gets far fewer a day than this, and the newest come first.
 const PAGE_SIZE: &str = "200";
-/// What an answer to one message may weigh, and what a page of messages may.
+/// The most bytes of an answer to one message, and of a page of messages.
 const MOST_BYTES: usize = 64 * 1024;
 const MOST_PAGE_BYTES: usize = 1024 * 1024;
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
@@ -54,7 +53,7 @@ pub struct SmsNotifier {
 impl SmsNotifier {
     /// Connects only when there is something to send.
     pub fn new(sms: &settings::Sms, clock: SharedClock) -> Result<Self, SetupError> {
-        // An error means that one was installed before, which serves as well.
+        // An error means that one is already installed, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .redirect(Policy::none()) // the next host would get our credentials
@@ -73,12 +72,12 @@ impl SmsNotifier {
         })
     }
 
-    /// With these ways of answering in each alert, and reports asked for where they can reach us.
+    /// Adds these ways of answering to each alert, and asks Twilio for reports if it can reach us.
     pub fn offering(self, ways: Ways) -> Self {
         Self { ways, ..self }
     }
 
-    /// The newest message to `to` since `since` whose text carries `reference`.
+    /// Finds the newest message to `to` since `since` whose text contains `reference`.
     ///
     /// One that Twilio has given up on is found as well: that it will not arrive, its receipt says.
     pub async fn find_sent(
@@ -105,7 +104,7 @@ impl SmsNotifier {
         }
     }
 
-    /// How the provider says the account stands: `active`.
+    /// Returns how the provider says the account stands: `active`.
     pub async fn account(&self) -> Result<String, SendError> {
         let list = self.messages.as_str();
         let place =
@@ -129,7 +128,7 @@ impl SmsNotifier {
         }
     }
 
-    /// Puts `message` on its way to `to`.
+    /// Sends `message` on its way to `to`.
     async fn text(&self, to: &str, message: &Message, offer: Offer, now: DateTime<Utc>) -> Result<Receipt, SendError> {
         let text = render::sms_with(message, offer.code, now);
         let validity = validity(offer.next_step_at, now).num_seconds().to_string();
@@ -148,7 +147,7 @@ impl SmsNotifier {
         Err(answer::refusal(status, retry_after, body.as_ref()))
     }
 
-    /// Where one message is looked up; none if `id` is no name that the provider gives.
+    /// Returns where one message is looked up; none if `id` is not an id that the provider gives.
     fn message_url(&self, id: &str) -> Option<Url> {
         let list = self.messages.as_str().strip_suffix(".json")?;
         answer::is_sid(id).then(|| format!("{list}/{id}.json").parse().ok())?
@@ -160,14 +159,14 @@ impl SmsNotifier {
     }
 }
 
-/// Why a message that the provider took will not arrive, by the provider's later word on it; none while it may.
+/// Returns why a message that the provider took will not arrive, by its later report; none while it may.
 pub fn failure(delivery: &Delivery) -> Option<SendError> {
     answer::failure(&delivery.status, delivery.code)
 }
 
 /// The code of a recipient who has opted out at the provider.
 pub const OPTED_OUT: u32 = 21610;
-/// Whose number it is, of one that no person of SuperOps has.
+/// The owner of a number that does not belong to anybody in SuperOps.
 pub const CONFIGURED: &str = "a configured number";
 
 /// What is wrong with a number that no text message reaches.
@@ -175,17 +174,17 @@ pub const CONFIGURED: &str = "a configured number";
 pub struct NumberFault {
     /// As in "the number …".
     pub words: &'static str,
-    /// How long it is not tried again. Not for ever: numbers are given to new owners, lines are moved, and the provider
-    /// may have been wrong; one refused message in so many days costs little.
+    /// How long it is not tried again. Not for ever: numbers get new owners, lines are moved, and the provider may have
+    /// been wrong; one refused message in so many days costs little.
     pub rests: TimeDelta,
 }
 
-/// What the provider's error `code` says of the number itself; none: nothing.
+/// Returns what the provider's error `code` says about the number itself; none if nothing.
 pub fn fault_of_number(code: u32) -> Option<NumberFault> {
     let (words, days) = match code {
         21211 => ("is no valid number", 30),
         21614 => ("is not that of a mobile phone", 30),
-        // Said of a phone that has been off for long as well.
+        // Also said of a phone that has been off for a long time.
         30005 => ("is not known to its network", 7),
         30006 => ("is that of a landline, or its network cannot be reached", 30),
         _ => return None,
@@ -193,7 +192,7 @@ pub fn fault_of_number(code: u32) -> Option<NumberFault> {
     Some(NumberFault { words, rests: TimeDelta::days(days) })
 }
 
-/// For how long a message that leaves at `now` is worth delivering.
+/// Returns how long a message that leaves at `now` is worth delivering.
 fn validity(next_step_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> TimeDelta {
     next_step_at.map_or(LONGEST_VALIDITY, |at| (at - now).clamp(SHORTEST_VALIDITY, LONGEST_VALIDITY))
 }
@@ -202,7 +201,7 @@ fn setup_error(reason: &str) -> SetupError {
     SetupError { channel: ChannelKind::Sms, reason: reason.to_owned() }
 }
 
-/// A question that was refused says nothing of the message it was about.
+/// Makes a refused query inconclusive: it says nothing about the message that was looked up.
 fn unknown(error: SendError) -> SendError {
     match error {
         SendError::Refused { reason } => SendError::unavailable(reason),
@@ -256,9 +255,9 @@ fn recipient(message: &Message) -> Result<String, SendError> {
     e164(&message.to).ok_or_else(|| SendError::refused("the recipient's number has no country code or is no number"))
 }
 
-/// `raw` as Twilio needs it: `+` and up to 15 digits.
+/// Returns `raw` as Twilio needs it: `+` and up to 15 digits.
 ///
-/// Without the `+` nobody knows the country, and guessing one would text a stranger.
+/// Without the `+`, the country is unknown, and guessing one would text a stranger.
 pub fn e164(raw: &str) -> Option<String> {
     let digits = raw.trim().strip_prefix('+')?;
     // `+44 (0)20 …` is how people in several countries write it; the zero is not dialled from abroad.
@@ -271,7 +270,7 @@ pub fn e164(raw: &str) -> Option<String> {
     valid.then(|| format!("+{number}"))
 }
 
-/// A request that got no answer.
+/// Sorts a request that got no answer.
 fn sort(error: &reqwest::Error) -> SendError {
     if is_bad_certificate(error) {
         SendError::misconfigured("the certificate of the SMS provider is not trusted")
@@ -284,7 +283,7 @@ fn sort(error: &reqwest::Error) -> SendError {
     }
 }
 
-/// The JSON in the answer, or `None` if it is too long, broken off or something else.
+/// Returns the JSON in the answer, or `None` if it is too long, incomplete or not JSON.
 async fn read(mut response: Response, most: usize) -> Option<Value> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.ok()? {

@@ -1,17 +1,17 @@
-//! How much time is left or over, as a message says it at the moment it leaves.
+//! How much time is left or over, worded at the moment a message leaves.
 //!
-//! People promise working time, so that is what a message counts. What it needs
-//! to count with goes along in the message, since a channel has no calendar.
+//! People promise working time, so that is what a message counts. The message carries the working hours it needs for
+//! this, since a channel has no calendar.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::sla::zone::Tz;
 
-/// The working time to a due time, seen from a moment on. Absent where working time is wall time.
+/// The working time until a due time, as seen at one moment. Absent where working time is wall time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkingTime {
-    /// Left at `at`, in seconds; negative once over.
+    /// The time left at `at`, in seconds; negative once overdue.
     pub left_seconds: i64,
     pub at: DateTime<Utc>,
     /// The working hours after `at`, as far ahead as a message may wait.
@@ -20,7 +20,7 @@ pub struct WorkingTime {
 }
 
 impl WorkingTime {
-    /// What is left at `now`; negative once over.
+    /// Returns what is left at `now`; negative once overdue.
     pub fn left(&self, now: DateTime<Utc>) -> TimeDelta {
         let passed = |(from, to): &(DateTime<Utc>, DateTime<Utc>)| ((*to).min(now) - *from).max(TimeDelta::zero());
         let passed: TimeDelta = self.open.iter().map(passed).sum();
@@ -28,11 +28,11 @@ impl WorkingTime {
     }
 }
 
-/// Over by less than a minute.
+/// The words for being overdue by less than a minute.
 pub const JUST: &str = "just breached";
 
-/// How much time there is between `now` and `due`, in words: `42 min left`, `3 h 10 min of working time left`,
-/// `12 min over`, `just breached`.
+/// Words the time between `now` and `due`: `42 min left`, `3 h 10 min of working time left`, `12 min over`, `just
+/// breached`.
 pub fn span(working: Option<&WorkingTime>, due: DateTime<Utc>, now: DateTime<Utc>) -> String {
     match working {
         Some(working) => worded(working.left(now), " of working time", hours),
@@ -40,7 +40,7 @@ pub fn span(working: Option<&WorkingTime>, due: DateTime<Utc>, now: DateTime<Utc
     }
 }
 
-/// The same by the wall clock alone.
+/// Words the same by the wall clock alone.
 pub fn left_or_over(due: DateTime<Utc>, now: DateTime<Utc>) -> String {
     worded(due - now, "", words)
 }
@@ -54,7 +54,7 @@ fn worded(left: TimeDelta, unit: &str, words: fn(TimeDelta) -> String) -> String
     }
 }
 
-/// A length of time in words, never negative: `under a minute`, `42 min`, `3 h 10 min`, `2 d 4 h`.
+/// Words a length of time, never negative: `under a minute`, `42 min`, `3 h 10 min`, `2 d 4 h`.
 pub fn words(length: TimeDelta) -> String {
     let minutes = length.num_minutes();
     match (minutes / 1440, minutes / 60 % 24) {
@@ -64,7 +64,7 @@ pub fn words(length: TimeDelta) -> String {
     }
 }
 
-/// As [`words`], in hours however many: nobody knows how long a day of working time is.
+/// Words it like [`words`], but never in days: nobody knows how long a day of working time is.
 pub fn hours(length: TimeDelta) -> String {
     let minutes = length.num_minutes();
     match (minutes / 60, minutes % 60) {
@@ -75,12 +75,13 @@ pub fn hours(length: TimeDelta) -> String {
     }
 }
 
-/// `1 alert`, `12 alerts`.
+/// Returns `1 alert`, `12 alerts`.
 pub fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// What people call `zone`: `London`, `New York`, `UTC`. `at` matters only to a zone that is named after no place.
+/// Returns what people call `zone`: `London`, `New York`, `UTC`. `at` matters only to a zone that is not named after a
+/// place.
 pub fn zone_name(zone: Tz, at: DateTime<Utc>) -> String {
     let name = zone.name();
     match name.rsplit('/').next() {

@@ -1,9 +1,8 @@
 //! Microsoft Teams: Adaptive Cards, posted to a workflow ("When a Teams webhook request is received").
 //!
-//! A workflow answers 202 before it has posted anything and gives no name for
-//! the card, so nothing can be threaded or changed: what becomes of an alert is
-//! a new card that names the first by its mark. Teams drops no repeats: after
-//! an attempt without an answer it is said again, better twice than never.
+//! A workflow answers 202 before it has posted anything and returns no id for the card, so nothing can be threaded or
+//! changed: each later stage of an alert is a new card that names the first by its mark. Teams does not drop repeats:
+//! after an attempt without an answer the message is sent again, better twice than never.
 //!
 //! <https://learn.microsoft.com/connectors/teams/#microsoft-teams-webhook>
 
@@ -27,7 +26,7 @@ use crate::notify::settings;
 /// Posts to one workflow, which stands for one channel or chat.
 pub struct TeamsNotifier {
     peer: Peer,
-    /// Whoever knows it can post, so it is a secret.
+    /// Anyone who knows it can post, so it is a secret.
     url: Url,
     clock: SharedClock,
     ways: Ways,
@@ -42,7 +41,7 @@ impl TeamsNotifier {
         Ok(Self { peer, url, clock, ways: Ways::default() })
     }
 
-    /// With a button in each alert that leads to the page where it is acknowledged.
+    /// Adds a button to each alert that leads to the page where it is acknowledged.
     pub fn offering(self, ways: Ways) -> Self {
         Self { ways, ..self }
     }
@@ -52,8 +51,8 @@ fn setup_error(reason: &str) -> SetupError {
     SetupError { channel: ChannelKind::Teams, reason: reason.to_owned() }
 }
 
-/// A workflow that is gone, switched off or protected is a matter for the operator; what it says in words is not passed
-/// on.
+/// Sorts the answer of a workflow. One that is gone, switched off or protected is a matter for the operator; its own
+/// words are not passed on.
 fn sort(peer: &Peer, answer: &Answer) -> Result<Receipt, SendError> {
     let said = peer.said(answer.status);
     match answer.status.as_u16() {

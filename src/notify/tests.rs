@@ -9,7 +9,7 @@ use crate::clock::ManualClock;
 use crate::config::{Email, Sms, SmsSender, SmtpTls, Twilio, Voice};
 use crate::sla::zone::Tz;
 
-/// The port of a server whose certificate nobody has signed.
+/// Starts a server whose certificate nobody has signed, and returns its port.
 async fn imposter() -> u16 {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();

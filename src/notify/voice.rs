@@ -1,11 +1,10 @@
-//! Phone calls, through Twilio's Calls API: they say it in one sentence, and a key answers.
+//! Phone calls, through Twilio's Calls API: they say it in one sentence, and a key press answers.
 //!
-//! Twilio drops no repeats, so an answer is read generously, as for text
-//! messages, and after an attempt that got no answer the call is looked up: in
-//! what Twilio reported of it, or else among the calls to that number of which
-//! we know nothing. While another call to that number is in doubt too, nobody can
-//! tell which is which: then it is made again, better twice than never. What the call says is sent along, so it is said even if
-//! nobody can reach us; only the keys need our public address.
+//! Twilio does not drop repeats, so its answers are read generously, as for text messages. After an attempt without an
+//! answer the call is looked up: in Twilio's reports, or else among the calls to that number that we know nothing of.
+//! While another call to that number is in doubt too, nobody can tell which is which, so the call is made again: better
+//! twice than never. The words of the call are sent along, so they are spoken even if nobody can reach us; only the
+//! keys need our public address.
 //!
 //! <https://www.twilio.com/docs/voice/api/call-resource>
 
@@ -31,11 +30,12 @@ use crate::alert::escalation::ChannelKind;
 use crate::clock::SharedClock;
 use crate::notify::settings;
 
-/// So long it rings: after that most lines go to a mailbox.
+/// How long the phone rings, in seconds: after that most lines go to a mailbox.
 const RINGS_SECONDS: &str = "30";
-/// Whoever has not pressed a key by then has put the phone aside.
+/// The longest call, in seconds: by then, anyone who has pressed no key has put the phone aside.
 const LONGEST_SECONDS: &str = "180";
-/// A number is called far less often than this while an answer is missing, and the newest come first.
+/// How many calls to look through: a number is called far less often than this while an answer is missing, and the
+/// newest come first.
 const PAGE_SIZE: &str = "20";
 
 /// Calls from one number of one Twilio account.
@@ -67,7 +67,7 @@ impl VoiceNotifier {
         })
     }
 
-    /// With keys that answer, and reports asked for where they can reach us.
+    /// Offers keys to answer with, and asks Twilio for reports if it can reach us.
     pub fn offering(self, ways: Ways) -> Self {
         Self { ways, ..self }
     }
@@ -76,7 +76,7 @@ impl VoiceNotifier {
         self.peer.ask(request.basic_auth(&self.user, Some(self.secret.expose_secret())), now).await
     }
 
-    /// What a call is ordered with.
+    /// Returns the form that orders a call.
     fn form<'f>(&'f self, to: &'f str, twiml: &'f str, reports: Option<&'f str>) -> Vec<(&'f str, &'f str)> {
         let mut form = vec![
             ("To", to),
@@ -84,22 +84,22 @@ impl VoiceNotifier {
             ("Twiml", twiml),
             ("Timeout", RINGS_SECONDS),
             ("TimeLimit", LONGEST_SECONDS),
-            // While it speaks: a person who picks up is not kept waiting.
+            // Detects the machine while the call speaks, so that a person who picks up is not kept waiting.
             ("MachineDetection", "Enable"),
             ("AsyncAmd", "true"),
         ];
         if let Some(url) = reports {
             form.extend([("StatusCallback", url), ("AsyncAmdStatusCallback", url)]);
-            // The first tells what the call is called even if the answer to the order goes missing.
+            // The first event tells the call's id even if the answer to the order is lost.
             form.extend([("StatusCallbackEvent", "initiated"), ("StatusCallbackEvent", "completed")]);
         }
         form
     }
 
-    /// Of the calls to `to` since `since` the newest that no notification is known to have made.
+    /// Finds the newest call to `to` since `since` that no notification is known to have made.
     async fn find_unknown(&self, to: &str, since: DateTime<Utc>) -> Result<Option<Receipt>, SendError> {
         let now = self.clock.now();
-        // Not asked for by its start: a call that still waits for a line has none.
+        // Not filtered by start time: a call that still waits for a line has none.
         let query = [("To", to), ("From", &self.from), ("PageSize", PAGE_SIZE)];
         let answer = self.ask(self.peer.get(&self.calls).query(&query), now).await?;
         let page = answer.json();
@@ -124,7 +124,7 @@ fn recipient(message: &Message) -> Result<String, SendError> {
     e164(&message.to).ok_or_else(|| SendError::refused("the recipient's number has no country code or is no number"))
 }
 
-/// Any 2xx means that the call is on its way, however strange the body.
+/// Sorts the answer to an order: any 2xx means that the call is on its way, however strange the body.
 fn sort(peer: &Peer, answer: &Answer) -> Result<Receipt, SendError> {
     let body = answer.json();
     if answer.status.is_success() {
@@ -156,8 +156,8 @@ fn sort_code(code: u32, said: &str, answer: &Answer) -> SendError {
     }
 }
 
-/// What Twilio says of a call, in one word: that a machine took it goes before that it was completed, and who took it
-/// goes before the rest. None: nothing that is understood.
+/// Sums up what Twilio says of a call in one word: that a machine took it matters more than that it was completed, and
+/// who took it matters more than the rest. Returns none if nothing is understood.
 pub fn word(status: Option<&str>, answered_by: Option<&str>) -> Option<String> {
     let answered_by = answered_by.unwrap_or_default();
     match (status, answered_by) {
@@ -172,7 +172,7 @@ pub fn word(status: Option<&str>, answered_by: Option<&str>) -> Option<String> {
 pub const MACHINE: &str = "machine";
 pub const ANSWERED: &str = "answered";
 
-/// Why a call told nobody, by Twilio's later word on it; none while it may.
+/// Returns why a call told nobody, by Twilio's later report on it; none while it may still.
 pub fn failure(delivery: &Delivery) -> Option<SendError> {
     let why = match delivery.status.as_str() {
         "busy" => "the line is busy",

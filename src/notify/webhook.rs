@@ -1,9 +1,8 @@
 //! A signed webhook, by Standard Webhooks 1.0.
 //!
-//! The receiver knows by the signature that a message is ours and by its time
-//! that it is no replay, and drops repeats by `webhook-id`, which is the same
-//! on each try. A receiver that answers 410 wants no more: nothing is sent to
-//! it until the service is started again.
+//! The signature shows the receiver that a message is ours, and its time that it is not replayed. Repeats are dropped
+//! by `webhook-id`, which is the same on each try. A receiver that answers 410 wants no more: nothing is sent to it
+//! until the service restarts.
 
 mod event;
 #[cfg(test)]
@@ -34,7 +33,7 @@ pub struct WebhookNotifier {
     url: Url,
     secret: SecretString,
     clock: SharedClock,
-    /// The receiver has answered 410.
+    /// Whether the receiver has answered 410.
     gone: AtomicBool,
 }
 
@@ -54,14 +53,14 @@ fn setup_error(reason: &str) -> SetupError {
     SetupError { channel: ChannelKind::Webhook, reason: reason.to_owned() }
 }
 
-/// The bytes of a secret as Standard Webhooks writes it: base64, with or without `whsec_` before it.
+/// Returns the bytes of a secret as Standard Webhooks writes it: base64, with or without `whsec_` before it.
 pub(crate) fn signing_key(secret: &SecretString) -> Option<Vec<u8>> {
     let text = secret.expose_secret().trim();
     let bytes = STANDARD.decode(text.strip_prefix("whsec_").unwrap_or(text)).ok()?;
     (24..=64).contains(&bytes.len()).then_some(bytes)
 }
 
-/// `v1,` and the signature over id, time and body. None if the secret is none.
+/// Returns `v1,` and the signature over id, time and body. None if the secret is invalid.
 fn signature(secret: &SecretString, id: &str, at: DateTime<Utc>, body: &[u8]) -> Option<String> {
     let mut mac = Hmac::<Sha256>::new_from_slice(&signing_key(secret)?).ok()?;
     mac.update(format!("{id}.{}.", at.timestamp()).as_bytes());
@@ -105,7 +104,7 @@ impl Notifier for WebhookNotifier {
                 self.gone.store(true, Ordering::Relaxed);
                 Err(gone())
             }
-            // These are about the address or the secret, and so about every message.
+            // These are about the address or the secret, so they concern every message.
             401 | 403 | 404 | 405 => Err(SendError::misconfigured(self.peer.said(answer.status))),
             _ => Err(SendError::refused(self.peer.said(answer.status))),
         }

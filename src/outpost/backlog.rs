@@ -1,4 +1,4 @@
-//! What an outpost has seen and not handed over yet.
+//! Results of an outpost that were not handed over yet.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -7,19 +7,19 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::wire::{BATCH, SeenThere};
 
-/// No more results are kept; the oldest go first.
+/// The most results kept; the oldest are dropped first.
 const MOST: usize = 20_000;
-/// Nobody takes what is older than this.
+/// The age from which the watch no longer accepts a result.
 const KEPT: TimeDelta = TimeDelta::hours(24);
 
-/// Results in the order in which they came.
+/// Results in order of arrival.
 #[derive(Default)]
 pub struct Backlog(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
     results: VecDeque<SeenThere>,
-    /// How many have gone from the front, handed over or not.
+    /// How many were removed from the front, handed over or not.
     gone: u64,
     lost: u64,
 }
@@ -33,14 +33,14 @@ impl Kept {
     }
 }
 
-/// The oldest results, and which they are.
+/// The oldest results, and their position.
 pub struct Batch {
     pub results: Vec<SeenThere>,
     first: u64,
 }
 
 impl Backlog {
-    /// Keeps `result`.
+    /// Adds `result`.
     pub fn add(&self, result: SeenThere) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.results.push_back(result);
@@ -49,7 +49,7 @@ impl Backlog {
         }
     }
 
-    /// The oldest of them that still matter at `now`. They stay until they were handed over.
+    /// Returns the oldest results that still matter at `now`. They stay until they are handed over.
     pub fn oldest(&self, now: DateTime<Utc>) -> Batch {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while kept.results.front().is_some_and(|oldest| oldest.at < now - KEPT) {
@@ -58,7 +58,7 @@ impl Backlog {
         Batch { results: kept.results.iter().take(BATCH).cloned().collect(), first: kept.gone }
     }
 
-    /// Lets go of what was handed over.
+    /// Removes what was handed over.
     pub fn handed_over(&self, batch: &Batch) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let until = batch.first + batch.results.len() as u64;
@@ -71,7 +71,7 @@ impl Backlog {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).results.is_empty()
     }
 
-    /// How many were dropped unheard since this was last asked.
+    /// Returns how many results were dropped unsent since the last call.
     pub fn lost(&self) -> u64 {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).lost)
     }

@@ -1,4 +1,4 @@
-//! The line from an outpost to its watch.
+//! The connection from an outpost to its watch.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::wire::{OutpostOrders, OutpostReceipt, OutpostResults};
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Why nothing was handed over, split by what to do next.
+/// Why nothing was handed over, by what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     /// Trying again may help.
@@ -21,12 +21,12 @@ pub enum LinkError {
     /// A person has to change something first.
     #[error("the watch at {watch} does not know this token: set it as the token of an [outposts.NAME] there")]
     Stranger { watch: String },
-    /// What was sent makes no sense to it, and never will.
+    /// What was sent makes no sense to the watch, and never will.
     #[error("the watch at {watch} refuses what was sent with the status {status}; it may be older than this program")]
     Refused { watch: String, status: u16 },
 }
 
-/// Where the watch is, and what to show it.
+/// Where the watch is, and the token to show it.
 pub struct Link {
     client: Client,
     watch: String,
@@ -34,9 +34,9 @@ pub struct Link {
 }
 
 impl Link {
-    /// To the watch at `watch`, which ends in no slash.
+    /// Prepares a link to the watch at `watch`, which must not end in a slash.
     pub fn new(watch: String, token: SecretString) -> Result<Self, reqwest::Error> {
-        // An error means that one was installed before, which serves as well.
+        // An error means that one is installed already, which is just as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .redirect(Policy::none()) // the next host would get our token
@@ -46,7 +46,7 @@ impl Link {
         Ok(Self { client, watch, token })
     }
 
-    /// What is to be looked at.
+    /// Asks what to look at.
     pub async fn orders(&self) -> Result<OutpostOrders, LinkError> {
         self.ask(self.client.get(format!("{}/api/v1/uptime/outpost/checks", self.watch))).await
     }

@@ -8,7 +8,7 @@ use crate::notify::{Advice, FreeTechnician};
 use crate::store::tickets::OpenTickets;
 use crate::ticket::{Directory, RefId, Technician, Ticket};
 
-/// How much each technician has to do.
+/// How much work each technician has.
 pub struct Load<'a> {
     people: &'a Directory,
     open: &'a OpenTickets,
@@ -18,7 +18,8 @@ pub struct Load<'a> {
 }
 
 impl<'a> Load<'a> {
-    /// Counts the open tickets. `duty`: who is on call; `staffed`: nothing says that the tenant's hours are over.
+    /// Counts the open tickets. `duty` is who is on call; `staffed` is true unless the tenant's hours are known to be
+    /// over.
     pub fn of(people: &'a Directory, open: &'a OpenTickets, duty: &Duty, staffed: bool) -> Self {
         let mut counts = HashMap::new();
         for watched in open.values() {
@@ -30,7 +31,7 @@ impl<'a> Load<'a> {
         Self { people, open, counts, on_call, staffed }
     }
 
-    /// What to do about `ticket`.
+    /// Returns what to do about `ticket`.
     pub fn advice(&self, ticket: &Ticket) -> Advice {
         let members = ticket.group.iter().flat_map(|group| self.people.members(&group.id));
         let team: Vec<_> = members.map(|person| self.hand(person)).collect();
@@ -52,7 +53,7 @@ impl<'a> Load<'a> {
         GroupMember { name: &person.name, open, on_call: self.on_call.contains(&person.id) }
     }
 
-    /// How many open tickets of its group are older.
+    /// Returns how many open tickets of its group are older.
     fn ahead(&self, ticket: &Ticket) -> usize {
         let Some(group) = &ticket.group else { return 0 };
         let same = |other: &Ticket| other.group.as_ref().is_some_and(|theirs| theirs.id == group.id);

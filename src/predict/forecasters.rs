@@ -1,4 +1,4 @@
-//! Both forecasters of a tenant: told what happens, in the order of time, and asked about every clock at once.
+//! Both forecasters of a tenant: told what happens in order of time, and asked about every clock at once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,40 +9,41 @@ use super::training::{Fact, Shared, Start, TrainingEvent, What, ticket_of};
 use crate::sla::forecast::{Change, FinishRecord, Forecast, Forecaster, Grounds};
 use crate::ticket::{ClockKind, TicketId};
 
-/// What is said of both clocks of a ticket, in the order of [`ClockKind::REPORTED`].
+/// The forecasts of both clocks of a ticket, in the order of [`ClockKind::REPORTED`].
 pub type Both = [Option<Arc<Forecast>>; 2];
 
 /// One forecaster for each clock, in the order of [`ClockKind::REPORTED`].
 #[derive(Debug)]
 pub struct Forecasters([Forecaster; 2]);
 
-/// How much one clock's forecasts are worth, and what they rest on.
+/// How reliable one clock's forecasts are, and what they rest on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ForecastQuality {
     pub grounds: Grounds,
-    /// How far what was said of the latest 500 outcomes was off; none before there are so many.
+    /// How far the forecasts of the latest 500 outcomes were off; none until there are that many.
     pub error: Option<f64>,
     pub trusted: bool,
-    /// How the times held that were said of the latest 500 clocks.
+    /// How well the finish times forecast for the latest 500 clocks held.
     pub finishes: Option<FinishRecord>,
 }
 
 impl Forecasters {
-    /// Forecasters that know nothing yet, at `start`. What they are told of the time before `now` is past, and told at once.
+    /// Creates forecasters that know nothing yet, at `start`. What they are told of the time before `now` counts as
+    /// history, replayed at once.
     pub fn new(start: DateTime<Utc>, now: DateTime<Utc>) -> Self {
         let mut forecasters = Self(ClockKind::REPORTED.map(|_| Forecaster::new(start)));
         forecasters.0.iter_mut().for_each(|forecaster| forecaster.catches_up(now));
         forecasters
     }
 
-    /// Tells what happened. What is ahead of the last told moment is told in its order.
+    /// Tells what happened, in order of time.
     pub fn tell(&mut self, mut happened: Vec<TrainingEvent>) {
-        // Stable: of one ticket at one moment, first things first.
+        // The sort is stable: simultaneous events of one ticket keep their order.
         happened.sort_by_key(|event| event.at);
         happened.into_iter().for_each(|event| self.hear(event));
     }
 
-    /// Tells one thing that happened.
+    /// Tells of one event.
     pub fn hear(&mut self, TrainingEvent { at, clock, key, what, .. }: TrainingEvent) {
         let forecaster = &mut self.0[clock as usize];
         match what {
@@ -56,19 +57,20 @@ impl Forecasters {
         }
     }
 
-    /// Lets time pass until `now`; refits what is due for it.
+    /// Lets time pass until `now`, and refits what is due.
     pub fn advance(&mut self, now: DateTime<Utc>) {
         self.0.iter_mut().for_each(|forecaster| forecaster.advance(now));
     }
 
-    /// Stops the first-response clocks of `tickets`: a reply that SuperOps does not count yet changes no field of theirs.
+    /// Stops the first-response clocks of `tickets`: a reply that SuperOps does not count yet changes none of their
+    /// fields.
     pub fn stop(&mut self, tickets: &[TicketId], now: DateTime<Utc>) {
         for ticket in tickets {
             self.0[ClockKind::FirstResponse as usize].stopped(ticket.as_str(), now);
         }
     }
 
-    /// What can be said now of every clock that runs or stands still.
+    /// Returns the forecasts of every clock that runs or is paused.
     pub fn forecasts(&self, now: DateTime<Utc>) -> HashMap<TicketId, Both> {
         let (mut all, mut reasons) = (HashMap::<TicketId, Both>::new(), Shared::default());
         for (clock, forecaster) in ClockKind::REPORTED.into_iter().zip(&self.0) {
@@ -81,7 +83,7 @@ impl Forecasters {
         all
     }
 
-    /// What the forecasts of each clock are worth.
+    /// Returns the quality of each clock's forecasts.
     pub fn quality(&self) -> [ForecastQuality; 2] {
         self.0.each_ref().map(|forecaster| ForecastQuality {
             grounds: forecaster.grounds(),
@@ -91,7 +93,7 @@ impl Forecasters {
         })
     }
 
-    /// What was said of clocks that are decided by now, noted as it was said while walking through what happened.
+    /// Returns the forecasts of clocks that are decided by now, as they were noted while walking through the past.
     pub fn rehearsed(&self, clock: ClockKind) -> Vec<(DateTime<Utc>, f64, bool)> {
         self.0[clock as usize].said_and_happened().collect()
     }

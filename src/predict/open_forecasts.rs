@@ -1,4 +1,4 @@
-//! All open tickets at one moment: what is forecast of each clock, and how each stands by the rules.
+//! All open tickets at one moment: the forecast of each clock, and how each stands by the rules.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::store::predictions::{Moment, Outcome, PredictedClock};
 use crate::store::tickets::OpenTickets;
 use crate::ticket::{ClockKind, TicketId};
 
-/// A clock that runs, with what is said of it.
+/// A running clock with its forecast.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub subject: PredictedClock,
@@ -19,21 +19,21 @@ pub struct Seen {
     pub left: TimeDelta,
     /// Not yet at risk by the rules.
     pub on_track: bool,
-    /// Of the working time.
+    /// The share of the working time that has run.
     pub share: f64,
 }
 
-/// What the forecasters and the rules say of the open tickets at one moment.
+/// What the forecasters and the rules say about the open tickets at one moment.
 pub struct OpenForecasts {
     pub of: HashMap<TicketId, Both>,
     pub running: Vec<Seen>,
-    /// Answered by the rules, and not yet to the forecaster.
+    /// Tickets answered by the rules, which the forecaster does not know yet.
     pub answered: Vec<TicketId>,
     /// Clocks of open tickets that are decided.
     pub decided: Vec<(PredictedClock, Outcome)>,
 }
 
-/// Forecasts all of `open` at `now`.
+/// Forecasts all tickets in `open` at `now`.
 pub fn forecast_open(
     forecasters: &Forecasters,
     open: &OpenTickets,
@@ -67,7 +67,7 @@ fn seen(subject: PredictedClock, probability: f64, clock: &ClockState<'_>) -> Op
     Some(Seen { subject, probability, left, on_track, share: clock.elapsed_share()? })
 }
 
-/// How a clock ended, if it has: the first breach or the stop decides, whichever came first.
+/// Returns how a clock ended, if it has: by the first breach or the stop, whichever came first.
 pub fn outcome(clock: &ClockState<'_>, now: DateTime<Utc>) -> Option<Outcome> {
     if clock.breached {
         return Some(Outcome { breached: true, at: clock.breached_from.or(clock.due).unwrap_or(now).min(now) });
@@ -75,11 +75,11 @@ pub fn outcome(clock: &ClockState<'_>, now: DateTime<Utc>) -> Option<Outcome> {
     clock.stopped_at.filter(|_| clock.standing == Standing::Met).map(|at| Outcome { breached: false, at })
 }
 
-/// How long after its share a moment may still be noted: after a stand-still it is past.
+/// How far past its share a moment may still be recorded. After an interruption it may have been missed.
 const WITHIN: f64 = 0.05;
 const SHARES: [(f64, Moment); 3] = [(0.25, Moment::Quarter), (0.5, Moment::Half), (0.75, Moment::ThreeQuarters)];
 
-/// The moment that a clock has just reached when `share` of it has run.
+/// Returns the moment that a clock has just reached when `share` of it has run.
 pub fn reached(share: f64) -> Option<Moment> {
     SHARES.into_iter().find(|(from, _)| (*from..*from + WITHIN).contains(&share)).map(|(_, moment)| moment)
 }

@@ -1,4 +1,5 @@
-//! The latest forecasts of every tenant, published for all to read: each reading is one moment's, whole.
+//! The latest forecasts of every tenant, published for all to read. A reader always sees the forecasts of one moment,
+//! complete.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,34 +13,34 @@ use crate::notify::Advice;
 use crate::sla::forecast::Forecast;
 use crate::ticket::{ClockKind, TenantId, TicketId};
 
-/// All that is said of one tenant's open tickets at one moment.
+/// The forecasts of one tenant's open tickets at one moment.
 #[derive(Debug, Default)]
 pub struct Forecasts {
-    /// None: nothing was said yet.
+    /// None if there are no forecasts yet.
     pub at: Option<DateTime<Utc>>,
     pub of: HashMap<TicketId, Both>,
-    /// What the forecasts are worth, in the order of [`ClockKind::REPORTED`].
+    /// The quality of the forecasts, in the order of [`ClockKind::REPORTED`].
     pub quality: Option<[ForecastQuality; 2]>,
-    /// What each clock's alert is to do, where the forecast has a say in it.
+    /// What each clock's alert should do, where the forecast has a say in it.
     pub calls: HashMap<TicketId, [Option<Call>; 2]>,
-    /// What to do about the tickets that are told of.
+    /// What to do about the tickets that people are told of.
     pub advice: HashMap<TicketId, Advice>,
-    /// How the forecasts would have done on what was read of the past, in the order of [`ClockKind::REPORTED`].
+    /// How the forecasts would have done on the past as read, in the order of [`ClockKind::REPORTED`].
     pub rehearsed: Option<Arc<[Reliability; 2]>>,
 }
 
 impl Forecasts {
-    /// What is said of one clock.
+    /// Returns the forecast of one clock.
     pub fn of(&self, ticket: &TicketId, clock: ClockKind) -> Option<&Arc<Forecast>> {
         self.of.get(ticket)?.get(clock as usize)?.as_ref()
     }
 
-    /// Whether people are told of breaches by what is said of `clock`.
+    /// Whether alerts of breaches go by the forecasts of `clock`.
     pub fn speak(&self, clock: ClockKind) -> bool {
         self.quality.as_ref().and_then(|quality| quality.get(clock as usize)).is_some_and(ForecastQuality::speaks)
     }
 
-    /// What the alert of one clock is to do.
+    /// Returns what the alert of one clock should do.
     pub fn call(&self, ticket: &TicketId, clock: ClockKind) -> Option<Call> {
         *self.calls.get(ticket)?.get(clock as usize)?
     }
@@ -50,15 +51,15 @@ impl Forecasts {
 pub struct PublishedForecasts(RwLock<BTreeMap<TenantId, Arc<Forecasts>>>);
 
 impl PublishedForecasts {
-    /// What is said of `tenant`'s tickets; nothing before the first look.
+    /// Returns the forecasts for `tenant`'s tickets; empty before the first turn.
     pub fn of(&self, tenant: &TenantId) -> Arc<Forecasts> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned().unwrap_or_default()
     }
 
-    /// Hangs out what is said now.
+    /// Publishes new forecasts.
     pub fn publish(&self, tenant: &TenantId, forecasts: Forecasts) {
         let before = self.0.write().unwrap_or_else(PoisonError::into_inner).insert(tenant.clone(), Arc::new(forecasts));
-        // To throw much away takes a while: nobody who reads has to wait for it.
+        // Dropping this much takes a while: do it outside the lock, so that no reader has to wait.
         drop(before);
     }
 }

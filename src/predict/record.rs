@@ -1,4 +1,4 @@
-//! The forecast's own record: what was said at set moments of a clock is noted, and later how that clock ended.
+//! The forecast's own record: what was forecast at set moments of a clock, and later how that clock ended.
 
 use std::collections::HashMap;
 
@@ -13,10 +13,10 @@ use crate::store::tickets::OpenTickets;
 use crate::store::{Store, StoreError};
 use crate::ticket::{TenantId, TicketId};
 
-/// What was noted of clocks that are not decided yet: each moment with what was said.
+/// What was forecast for clocks that are not decided yet: each moment with its probability.
 pub struct Record(HashMap<PredictedClock, Vec<(Moment, f64)>>);
 
-/// What is to be written.
+/// What is to be stored.
 #[derive(Default)]
 pub struct Entries {
     pub new: Vec<Prediction>,
@@ -24,7 +24,7 @@ pub struct Entries {
 }
 
 impl Record {
-    /// What is stored of `tenant`.
+    /// Loads what is stored for `tenant`.
     pub async fn load(store: &Store, tenant: &TenantId) -> Result<Self, StoreError> {
         let mut noted: HashMap<PredictedClock, Vec<(Moment, f64)>> = HashMap::new();
         for one in store.undecided_predictions(tenant).await? {
@@ -42,7 +42,7 @@ impl Record {
         self.0.get(subject).is_some_and(|noted| noted.iter().any(|(known, _)| *known == moment))
     }
 
-    /// The running clocks that have just reached a moment which is not noted yet.
+    /// Returns the running clocks that have just reached a moment that is not recorded yet.
     pub fn due(&self, current: &OpenForecasts, now: DateTime<Utc>) -> Vec<Prediction> {
         let due = |seen: &Seen| {
             let moment = reached(seen.share).filter(|moment| !self.has(&seen.subject, *moment))?;
@@ -52,7 +52,7 @@ impl Record {
         current.running.iter().filter_map(due).collect()
     }
 
-    /// How the clocks ended of which something was noted: those of open tickets by `looked`, the others by the store.
+    /// Returns how the recorded clocks ended: those of open tickets from `current`, the others from the store.
     pub async fn ended(
         &self,
         store: &Store,
@@ -74,7 +74,7 @@ impl Record {
         Ok(ended)
     }
 
-    /// Takes over what was written.
+    /// Takes over what was stored.
     pub fn keep(&mut self, entries: &Entries) {
         for one in &entries.new {
             self.0.entry(one.subject.clone()).or_default().push((one.moment, one.probability));
@@ -84,7 +84,7 @@ impl Record {
         }
     }
 
-    /// What the alerts of clocks that were told are to do now.
+    /// Returns what the alerts of clocks that people were told of should do now.
     pub fn calls(&self, rule: Rule, current: &OpenForecasts) -> HashMap<TicketId, [Option<Call>; 2]> {
         let mut calls: HashMap<TicketId, [Option<Call>; 2]> = HashMap::new();
         for (subject, noted) in &self.0 {
@@ -98,7 +98,8 @@ impl Record {
     }
 }
 
-/// How a clock ended whose ticket is no longer open, or open again in another cycle. Nothing: there was no end to judge by.
+/// Returns how a clock ended whose ticket is no longer open, or is open in another cycle. `None` if there is no end to
+/// judge by.
 async fn end(
     store: &Store,
     tenant: &TenantId,

@@ -1,4 +1,4 @@
-//! How well probabilities agreed with what happened: by how much was said, and by week.
+//! How well probabilities agreed with what happened: by probability, and by week.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::sla::forecast::expected_calibration_error;
 use crate::store::predictions::{Shown, Sums};
 
-/// A probability that was said, when, and whether the breach came.
+/// A forecast probability, when it was given, and whether the breach came.
 pub type Said = (DateTime<Utc>, f64, bool);
 
 /// Probabilities compared with what happened.
@@ -50,10 +50,10 @@ pub struct Week {
     pub brier: f64,
 }
 
-/// Tenths.
+/// The number of bins: one for each tenth.
 const BINS: usize = 10;
 
-/// Compares what was `said` with what happened.
+/// Compares forecasts with what happened.
 pub fn reliability(said: &[Said]) -> Reliability {
     let single = |(_, probability, breached): &Said| Sums {
         predictions: 1,
@@ -67,13 +67,13 @@ pub fn reliability(said: &[Said]) -> Reliability {
     Reliability { ece, ..counted(said.iter().map(single), weeks) }
 }
 
-/// Compares what was shown with what happened, from counters.
+/// Compares forecasts that were shown with what happened, from counters.
 pub fn reliability_of(shown: &Shown) -> Reliability {
     let Shown { by_chance, by_week } = shown;
     Reliability { ece: calibration_error(by_chance), ..counted(by_chance.iter().copied(), by_week.iter().copied()) }
 }
 
-/// All but the calibration error.
+/// Computes everything but the calibration error.
 fn counted(by_chance: impl Iterator<Item = Sums>, by_week: impl Iterator<Item = (NaiveDate, Sums)>) -> Reliability {
     let mut bins = [Sum::default(); BINS];
     let mut all = Sum::default();
@@ -96,7 +96,7 @@ fn counted(by_chance: impl Iterator<Item = Sums>, by_week: impl Iterator<Item = 
     }
 }
 
-/// As [`expected_calibration_error`], over ten bins of about equal count: predictions of one counter stay together.
+/// Like [`expected_calibration_error`], over ten bins of about equal count; predictions of one counter stay together.
 fn calibration_error(shown: &[Sums]) -> Option<f64> {
     let mut sorted: Vec<&Sums> = shown.iter().filter(|one| one.predictions > 0).collect();
     sorted.sort_by(|a, b| (a.said / a.predictions as f64).total_cmp(&(b.said / b.predictions as f64)));
@@ -111,7 +111,7 @@ fn calibration_error(shown: &[Sums]) -> Option<f64> {
     (all > 0).then(|| off.iter().map(|off| off.abs()).sum::<f64>() / all as f64)
 }
 
-/// The Monday of the week of `at`.
+/// Returns the Monday of the week of `at`.
 pub fn monday(at: DateTime<Utc>) -> NaiveDate {
     let date = at.date_naive();
     date - TimeDelta::days(date.weekday().num_days_from_monday().into())

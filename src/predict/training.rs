@@ -1,10 +1,8 @@
-//! What a forecaster is told of one clock of a ticket, from what watching the ticket has shown.
+//! Turns what was observed of a ticket into training events for one of its clocks.
 //!
-//! SuperOps keeps no history. Of a ticket that was watched from its first
-//! minutes we know what changed and when. Of one that was read later only its
-//! opening, its present attributes and its end are known: those attributes are
-//! taken to have been so from the beginning, its early pauses and moves are
-//! missing, and nothing is made up in their place.
+//! SuperOps keeps no history. For a ticket watched from its first minutes we know what changed and when. For one first
+//! read later, only its opening, its present attributes and its end are known: the attributes are assumed to have held
+//! from the beginning, early pauses and moves are missing, and nothing is invented in their place.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -19,12 +17,12 @@ use crate::ticket::manual_override::{self, OverrideAction};
 use crate::ticket::watch::{Change, ChangeKind, Watched};
 use crate::ticket::{ClockKind, Named, StatusMeaning, Ticket};
 
-/// A ticket first read this soon after its opening was watched from the start.
+/// A ticket first read this soon after its opening counts as watched from the start.
 const SOON: TimeDelta = TimeDelta::minutes(15);
-/// Stands between a ticket's id and the number of times its clock was started again. No id has a line break.
+/// Separates a ticket's id from how often its clock was restarted. No id contains a line break.
 const AGAIN: char = '\n';
 
-/// A text that many training events share.
+/// A text shared by many training events.
 pub type Name = Arc<str>;
 
 /// One thing that happens to a clock.
@@ -34,7 +32,7 @@ pub struct TrainingEvent {
     pub clock: ClockKind,
     /// Names the clock: its ticket, and the cycle if it was started again.
     pub key: Name,
-    /// How many of the ticket's changes must be known to know this.
+    /// How many of the ticket's changes must be known before this is.
     pub after: usize,
     pub what: What,
 }
@@ -45,16 +43,16 @@ pub enum What {
     Opened(Box<Start>),
     Changed(Box<[Fact]>),
     Stopped,
-    /// It is no promise any more: nothing is to be learned from it.
+    /// It is no longer a promise: nothing should be learned from it.
     Withdrawn,
 }
 
-/// A clock starts; or it is another one from now on.
+/// A clock starts, or changes so that it counts as another one from now on.
 #[derive(Clone, Debug)]
 pub struct Start {
     pub terms: Terms,
     pub priority: Option<Name>,
-    /// It has run since then.
+    /// When it began to run.
     pub since: DateTime<Utc>,
 }
 
@@ -67,12 +65,12 @@ pub enum Fact {
     Paused(bool),
 }
 
-/// The ticket that a clock's key names.
+/// Returns the ticket that a clock's key names.
 pub fn ticket_of(key: &str) -> &str {
     key.split(AGAIN).next().unwrap_or(key)
 }
 
-/// What many share: there are many training events and forecasts, and few names, reasons and calendars.
+/// Values that many share: there are many training events and forecasts, but few names, reasons and calendars.
 #[derive(Debug, Default)]
 pub struct Shared {
     calendars: HashMap<CalendarSpec, Option<Arc<Calendar>>>,
@@ -89,7 +87,7 @@ impl Shared {
         shared
     }
 
-    /// The one copy of `text` that all share.
+    /// Returns the shared copy of `text`.
     pub fn text(&mut self, text: &str) -> Name {
         if let Some(held) = self.texts.get(text) {
             return held.clone();
@@ -100,7 +98,7 @@ impl Shared {
     }
 }
 
-/// The training events of clock `kind` of a ticket: nothing, if it was never promised anything.
+/// Returns the training events of one clock of a ticket; none if nothing was ever promised for it.
 pub fn training_events(
     watched: &Watched,
     changes: &[Change],
@@ -145,14 +143,14 @@ pub fn training_events(
     teller.told
 }
 
-/// When the policy makes it due, whatever people decided since, as if it never paused: its pauses are told apart.
+/// Returns the due time by policy, as if nobody had overridden it and it had never paused: pauses are told separately.
 fn due_by_policy(watched: &Watched, kind: ClockKind, rules: &TenantRules, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let undecided = Watched { overrides: Vec::new(), ..watched.clone() };
     let clock = assess(&undecided, kind, rules, now);
     clock.hours?.calendar.add(clock.start?, clock.total?)
 }
 
-/// The due time that was promised first, if it was moved since.
+/// Returns the due time that was promised first, if it was moved since.
 fn first_due(changes: &[Change], kind: ClockKind) -> Option<DateTime<Utc>> {
     let moved = changes.iter().find(|change| change.kind == ChangeKind::DueMoved(kind))?;
     moment(moved.from.as_ref()).or(moment(moved.to.as_ref()))
@@ -162,7 +160,7 @@ fn moment(text: Option<&String>) -> Option<DateTime<Utc>> {
     text?.parse().ok()
 }
 
-/// How a ticket looked when it was opened, as far as its changes tell.
+/// Returns how a ticket looked when it was opened, as far as its changes tell.
 fn opening(ticket: &Ticket, changes: &[Change], shared: &mut Shared) -> Vec<(Attribute, Option<Name>)> {
     let name = |named: &'_ Option<Named>| named.as_ref().map(|named| named.name.clone());
     let before = |kind: ChangeKind, present: Option<String>| {
@@ -188,19 +186,19 @@ struct Teller<'a> {
     rules: &'a TenantRules,
     shared: &'a mut Shared,
     key: Name,
-    /// How the ticket looks by now.
+    /// How the ticket looks at this point.
     looks: Vec<(Attribute, Option<Name>)>,
     created: DateTime<Utc>,
     reassigned: u32,
     reopened: u32,
-    /// When SuperOps or a policy makes it due.
+    /// The due time by SuperOps or the policy.
     promised: DateTime<Utc>,
-    /// When a person made it due.
+    /// The due time set by a person.
     by_hand: Option<DateTime<Utc>>,
     paused: bool,
     has_paused: bool,
     stopped: bool,
-    /// A person stopped it or called it off.
+    /// A person stopped or cancelled it.
     ended_by_hand: bool,
     told: Vec<TrainingEvent>,
 }
@@ -210,7 +208,7 @@ impl Teller<'_> {
         self.told.push(TrainingEvent { at, clock: self.kind, key: self.key.clone(), after, what });
     }
 
-    /// A clock that runs since the ticket was opened is told of at `at`, if anything is left of it.
+    /// Tells at `at` of a clock that has run since the ticket was opened, if any of its time is left.
     fn open(&mut self, at: DateTime<Utc>, after: usize) {
         let due = self.by_hand.unwrap_or(self.promised);
         let (hours, _) = self.rules.hours(&self.watched.ticket, due);
@@ -219,7 +217,7 @@ impl Teller<'_> {
         let Some(calendar) = self.shared.calendar(hours.calendar).filter(|_| is_left) else { return };
         let (terms, priority) = (Terms { allowed, calendar }, self.known(Attribute::Priority));
         self.tell(at, after, What::Opened(Box::new(Start { terms, priority, since: self.created })));
-        // What is blank or nought needs no telling: there are as many of these lists as clocks.
+        // Blanks and zeros need not be told: there are as many of these lists as clocks.
         let looks = self.looks.iter().filter(|(_, name)| name.is_some()).cloned();
         let looks = looks.map(|(attribute, name)| Fact::Became(attribute, name));
         let reassigned = (self.reassigned > 0).then_some(Fact::Reassigned(self.reassigned));
@@ -228,7 +226,7 @@ impl Teller<'_> {
         self.tell(at, after, What::Changed(facts));
     }
 
-    /// Something else is promised from `at` on.
+    /// Restarts the clock with what is promised from `at` on.
     fn open_anew(&mut self, at: DateTime<Utc>, after: usize) {
         if !self.stopped {
             self.tell(at, after, What::Withdrawn);
@@ -284,7 +282,7 @@ impl Teller<'_> {
         let facts = self.status(&change.to);
         self.tell(at, after, What::Changed(facts.into()));
         if stood_still && !self.paused && self.by_hand.is_some() {
-            // A pause does not move a due time that a person has set: less of it is left now.
+            // A pause does not move a due time that a person has set, so less of it is left now.
             self.open_anew(at, after);
         }
     }
@@ -300,7 +298,7 @@ impl Teller<'_> {
         vec![became, Fact::Paused(self.paused)]
     }
 
-    /// The status a ticket was first seen with held from its opening only if that was a moment before.
+    /// The status that a ticket was first seen with held from its opening only if that was just before.
     fn first_seen(&mut self, change: &Change, after: usize) {
         let seen = change.at.latest;
         let created = self.watched.ticket.created_at.unwrap_or(seen);
@@ -343,7 +341,7 @@ impl Teller<'_> {
         }
     }
 
-    /// The clock runs on; to a forecaster that is another clock, which has run since the ticket was opened.
+    /// Lets the clock run on; to a forecaster that is another clock, which has run since the ticket was opened.
     fn reopen(&mut self, at: DateTime<Utc>, after: usize) {
         self.reopened += 1;
         self.by_hand = None;
@@ -354,7 +352,7 @@ impl Teller<'_> {
         }
     }
 
-    /// A due time moves because the clock stood still, which is counted already; or because something else was promised.
+    /// A due time moves because the clock was paused, which is counted already, or because something else was promised.
     fn due_moved(&mut self, change: &Change, after: usize) {
         let Some(due) = moment(change.to.as_ref()) else { return };
         self.promised = due;
@@ -367,7 +365,7 @@ impl Teller<'_> {
         }
     }
 
-    /// A person decided about the clock, or took that back: the alerts go by it, and so does the forecast.
+    /// A person overrode the clock, or took that back: the alerts follow the override, and so does the forecast.
     fn decided(&mut self, change: &Change, after: usize) {
         let words = change.to.as_ref().or(change.from.as_ref());
         let told = words.and_then(|words| manual_override::told(words)).filter(|(clock, _)| *clock == self.kind);

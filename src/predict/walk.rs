@@ -1,5 +1,5 @@
-//! A walk through the past, as after a start: tickets are told in the order in which they were opened, so that no more
-//! of the past is held at once than what was going on at one moment.
+//! A walk through the past, as after a start: tickets are told in the order in which they were opened, so that only
+//! what was going on at one moment is held in memory.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -17,25 +17,25 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// Begins at `start`; all of it is past by `now`.
+    /// Begins at `start`, with everything before `now` counted as past.
     pub fn new(start: DateTime<Utc>, now: DateTime<Utc>) -> Self {
         Self { forecasters: Forecasters::new(start, now), ahead: BinaryHeap::new(), told: 0 }
     }
 
-    /// Something that happens on the way. Of one ticket first things come first.
+    /// Adds something that happens on the way. Events of one ticket must be added in order.
     pub fn add(&mut self, event: TrainingEvent) {
         self.ahead.push(Ahead { event, number: self.told });
         self.told += 1;
     }
 
-    /// Goes on to `until`: nothing is added later that happened before it.
+    /// Continues to `until`. Nothing that happened before that may be added later.
     pub fn go_to(&mut self, until: DateTime<Utc>) {
         while self.ahead.peek().is_some_and(|next| next.event.at < until) {
             self.step();
         }
     }
 
-    /// Goes on to the end.
+    /// Continues to the end.
     pub fn arrive(mut self) -> Forecasters {
         while self.step() {}
         self.forecasters
@@ -51,7 +51,7 @@ impl Walk {
     }
 }
 
-/// What is still to be heard; the soonest is the greatest, as a heap wants it.
+/// An event still to come; the soonest is the greatest, because the heap is a max-heap.
 struct Ahead {
     event: TrainingEvent,
     number: u64,

@@ -1,14 +1,13 @@
 //! Which addresses may be asked.
 //!
-//! Whoever names a target could have us ask what only this machine or this
-//! network may see. So addresses of this machine, of the link, of cloud metadata
-//! services and of no single host are refused, and private networks unless they
-//! are allowed by name. An IPv4 address in IPv6 clothes is judged as what it is.
+//! Whoever configures a target could make us ask what only this machine or this network may see. So addresses of this
+//! machine, of the link, of cloud metadata services and of no single host are refused, and so are private networks
+//! unless they are explicitly allowed. An IPv4 address embedded in an IPv6 address is judged as the IPv4 address.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// A network, as `10.20.0.0/16`.
+/// A network, such as `10.20.0.0/16`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
@@ -16,7 +15,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads `10.20.0.0/16`, `fd00::/8` or a single address; else says what is wrong with `text`.
+    /// Parses `10.20.0.0/16`, `fd00::/8` or a single address, or says what is wrong with `text`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let form = || "must be an address or a network, such as \"127.0.0.1\" or \"10.0.0.0/8\"".to_owned();
         let (address, bits) = text.trim().split_once('/').unwrap_or((text.trim(), ""));
@@ -29,7 +28,7 @@ impl Network {
         Ok(Self { address, bits })
     }
 
-    /// Whether `address` is one of them; an IPv4 address that came over IPv6 is what it is.
+    /// Whether `address` is in the network; an IPv4 address mapped into IPv6 counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.holds(address) || self.holds(address.to_canonical())
     }
@@ -55,23 +54,23 @@ fn same_start(a: u128, b: u128, bits: u8, width: u8) -> bool {
     bits == 0 || (a ^ b) >> (width - bits) == 0
 }
 
-/// What may be asked.
+/// Which addresses may be asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AddressRules {
-    /// Private networks, or this machine's own addresses, that may be asked all the same.
+    /// Private networks, or this machine's own addresses, that may be asked nevertheless.
     pub allowed: Vec<Network>,
-    /// The port that we listen on: asking ourselves would prove nothing, and could go round for ever.
+    /// The port we listen on: asking ourselves would prove nothing, and could loop for ever.
     pub own_port: Option<u16>,
 }
 
 /// Why an address is not asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It is we who listen there.
+    /// We listen there ourselves.
     Ourselves,
-    /// Never, whatever is allowed.
+    /// Refused always, whatever is allowed.
     Never(&'static str),
-    /// Unless its network is allowed.
+    /// Refused unless its network is allowed.
     NotAllowed(&'static str),
 }
 
@@ -99,37 +98,37 @@ impl AddressRules {
         }
     }
 
-    /// Whether who is connected to `peer` from the address `own` has reached this service itself: whoever asks an address
-    /// of this machine does so from that very address.
+    /// Whether a connection from the address `own` to `peer` has reached this service itself. A connection to an
+    /// address of this machine comes from that very address.
     pub fn is_ourselves(&self, own: SocketAddr, peer: SocketAddr) -> bool {
         own.ip() == peer.ip() && Some(peer.port()) == self.own_port
     }
 }
 
-/// Whether `address` is one of the internet: anybody can ask it.
+/// Whether `address` is on the public internet, where anybody can ask it.
 pub fn is_public(address: IpAddr) -> bool {
     class(undressed(address)).is_none()
 }
 
-/// The IPv4 address that an IPv6 address stands for, if it does.
+/// Returns the IPv4 address that an IPv6 address stands for, or else `address` itself.
 fn undressed(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     let low = |v6: Ipv6Addr| Ipv4Addr::from_bits(v6.to_bits() as u32);
     let segments = v6.segments();
     match segments {
-        // Mapped, and the compatible form that nobody uses any more.
+        // Mapped addresses, and the compatible form that nobody uses any more.
         [0, 0, 0, 0, 0, 0xffff, ..] => low(v6).into(),
         [0, 0, 0, 0, 0, 0, high, _] if high != 0 => low(v6).into(),
-        // NAT64, its well-known prefix and the one for local use (RFC 6052, 8215).
+        // NAT64: its well-known prefix and the one for local use (RFC 6052, 8215).
         [0x64, 0xff9b, 0, 0, 0, 0, ..] | [0x64, 0xff9b, 1, ..] => low(v6).into(),
-        // 6to4 holds it after the prefix; Teredo at the end, inverted.
+        // 6to4 has it after the prefix; Teredo has it at the end, inverted.
         [0x2002, high, lower, ..] => Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(lower)).into(),
         [0x2001, 0, ..] => Ipv4Addr::from_bits(!(v6.to_bits() as u32)).into(),
         _ => address,
     }
 }
 
-/// Why an address is special; none: it is a host like any other.
+/// Returns why an address is special. `None` if it is an ordinary host.
 fn class(address: IpAddr) -> Option<Refusal> {
     match address {
         IpAddr::V4(v4) => class_v4(v4),

@@ -1,41 +1,41 @@
-//! What a server's certificate says of the days to come.
+//! What a server's certificate says about the days to come.
 //!
-//! When it ends is the one thing in it that rustls checks but does not tell, so that is read here.
+//! Its end is the one thing that rustls checks but does not expose, so it is read here.
 
 use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
 
 use crate::uptime::{DAY, Millis};
 
-/// A chain that will not hold for so long is told of.
+/// How far ahead the end of a chain is reported.
 pub const SOON: Millis = 14 * DAY;
 
 /// What a server's certificate says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
-    /// When it ends; if the chain, as it was sent, ends within two weeks, when that does.
+    /// When it ends; if the chain as sent ends within two weeks, when the chain does.
     pub until: Millis,
-    /// Whether the whole chain, as it was sent, will still be good in two weeks. Another chain to a root that lives on
-    /// makes that true even if one certificate in it ends.
+    /// Whether the whole chain, as sent, will still be valid in two weeks. If one certificate in it ends but another
+    /// chain to a valid root remains, this is true.
     pub holds: bool,
-    /// The end is that of another certificate in the chain.
+    /// Whether that end is the end of another certificate in the chain.
     #[serde(default)]
     pub ends_by_chain: bool,
 }
 
 const SEQUENCE: u8 = 0x30;
-/// The version, which comes first where it is given.
+/// The tag of the version, which comes first if it is present.
 const VERSION: u8 = 0xa0;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 
-/// The end of the validity of an X.509 certificate in DER (RFC 5280, 4.1); none if it is no such thing.
+/// Returns the end of validity of an X.509 certificate in DER (RFC 5280, 4.1). `None` if it is not one.
 pub fn ends_at(certificate: &[u8]) -> Option<Millis> {
     let (mut fields, _) = inner(inner(certificate, SEQUENCE)?.0, SEQUENCE)?;
     if fields.first() == Some(&VERSION) {
         fields = inner(fields, VERSION)?.1;
     }
-    // The serial number, the algorithm and the issuer come before it.
+    // Skip the serial number, the algorithm and the issuer.
     for _ in 0..3 {
         fields = inner(fields, *fields.first()?)?.1;
     }
@@ -45,13 +45,13 @@ pub fn ends_at(certificate: &[u8]) -> Option<Millis> {
     moment(kind, std::str::from_utf8(inner(until, kind)?.0).ok()?)
 }
 
-/// What is in the element that `bytes` begin with, and what follows it.
+/// Returns the content of the element that `bytes` begin with, and what follows it.
 fn inner(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (first, rest) = bytes.split_first()?;
     let (length, rest) = rest.split_first()?;
     let (length, rest) = match *length {
         short @ 0..=0x7f => (usize::from(short), rest),
-        // So many bytes hold the length; nothing here is longer than three can say.
+        // The length takes this many bytes; no element here is longer than three can express.
         long @ 0x81..=0x83 => {
             let (digits, rest) = rest.split_at_checked(usize::from(long & 0x7f))?;
             (digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit)), rest)
@@ -61,11 +61,11 @@ fn inner(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     if *first != tag { None } else { rest.split_at_checked(length) }
 }
 
-/// `261121220500Z`, or with the whole year.
+/// Parses `261121220500Z`, or the form with a four-digit year.
 fn moment(kind: u8, text: &str) -> Option<Millis> {
     let text = match kind {
         GENERALIZED_TIME => text.to_owned(),
-        // Two digits mean 1950 to 2049.
+        // Two-digit years mean 1950 to 2049.
         UTC_TIME => format!("{}{text}", if text.get(..2)? < "50" { "20" } else { "19" }),
         _ => return None,
     };

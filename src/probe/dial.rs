@@ -1,4 +1,4 @@
-//! The one way out: resolve, refuse, connect to the very address that was judged.
+//! The only way out: resolve, refuse, and connect to exactly the address that was judged.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -20,7 +20,7 @@ pub trait Resolve: Send + Sync {
     async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// As this machine does it.
+/// Resolves names as this machine does.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemResolver;
 
@@ -31,7 +31,7 @@ impl Resolve for SystemResolver {
     }
 }
 
-/// What a look is busy with.
+/// What a look is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     Resolving,
@@ -53,18 +53,18 @@ impl Phase {
     }
 }
 
-/// How long each part of a look took; what it did not come to took nothing.
+/// How long each phase of a look took; zero for phases it did not reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Phases {
     pub resolve: Duration,
     pub connect: Duration,
     pub tls: Duration,
-    /// From the question to the first of the answer.
+    /// From the question to the beginning of the answer.
     pub wait: Duration,
     pub whole: Duration,
 }
 
-/// What happened on the way, also of a look that never came to an end.
+/// What happened during a look, even one that never finished.
 pub struct Trace {
     begun: Instant,
     inner: Mutex<Inner>,
@@ -75,7 +75,7 @@ struct Inner {
     entered: Instant,
     phases: Phases,
     certificate: Option<Certificate>,
-    /// Where it went first.
+    /// The first address it connected to.
     went_to: Option<IpAddr>,
 }
 
@@ -87,7 +87,7 @@ impl Trace {
         Self { begun, inner: Mutex::new(inner) }
     }
 
-    /// From here on the look is busy with `phase`.
+    /// Starts `phase`.
     pub fn enter(&self, phase: Phase) {
         let mut inner = self.inner();
         inner.close();
@@ -99,7 +99,7 @@ impl Trace {
     }
 
     pub fn show(&self, certificate: Certificate) {
-        // The first: redirects lead elsewhere.
+        // Keep the first one: redirects lead elsewhere.
         self.inner().certificate.get_or_insert(certificate);
     }
 
@@ -111,7 +111,7 @@ impl Trace {
         self.inner().went_to.get_or_insert(address);
     }
 
-    /// Where it went before any redirect.
+    /// Returns the address it went to before any redirect.
     pub fn went_to(&self) -> Option<IpAddr> {
         self.inner().went_to
     }
@@ -129,7 +129,7 @@ impl Trace {
 }
 
 impl Inner {
-    /// Adds the time since the phase was entered to it.
+    /// Adds the time since the phase was entered to that phase.
     fn close(&mut self) {
         let spent = since(self.entered);
         let phases = &mut self.phases;
@@ -147,7 +147,7 @@ impl Inner {
 pub struct Connector<'a> {
     pub resolver: &'a dyn Resolve,
     pub rules: &'a AddressRules,
-    /// Which of several addresses is taken.
+    /// Selects one of several addresses.
     pub turn: usize,
     pub trace: &'a Trace,
     /// The wall time, for certificates.
@@ -155,7 +155,7 @@ pub struct Connector<'a> {
 }
 
 impl Connector<'_> {
-    /// Where `host` is to be asked at `port`.
+    /// Returns the address at which to ask `host` at `port`.
     pub async fn find(&self, host: &str, port: u16) -> Result<SocketAddr, Fault> {
         self.trace.enter(Phase::Resolving);
         let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -184,7 +184,7 @@ impl Connector<'_> {
         if stream.local_addr().is_ok_and(|own| self.rules.is_ourselves(own, address)) {
             return Err(Fault::refused(address.ip(), Refusal::Ourselves));
         }
-        // What is asked is a line or two: it goes at once.
+        // A question is only a line or two: send it at once.
         let _ = stream.set_nodelay(true);
         Ok(stream)
     }

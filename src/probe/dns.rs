@@ -12,7 +12,7 @@ use super::Fault;
 use super::dial::{Connector, Phase};
 use super::spec::DnsAsk;
 
-/// No datagram is longer than we ask for.
+/// The longest datagram that is accepted.
 const DATAGRAM: usize = 4096;
 
 pub(super) async fn look(ask: &DnsAsk, dialler: &Connector<'_>) -> Result<(), Fault> {
@@ -28,7 +28,7 @@ pub(super) async fn look(ask: &DnsAsk, dialler: &Connector<'_>) -> Result<(), Fa
     judge(ask, &answer)
 }
 
-/// Whether that is a kind of record that can be asked for.
+/// Whether `text` is a record type that can be asked for.
 pub fn is_record_type(text: &str) -> bool {
     RecordType::from_str(text).is_ok()
 }
@@ -53,7 +53,7 @@ async fn by_datagram(address: std::net::SocketAddr, bytes: &[u8], question: &Mes
     loop {
         let mut bytes = vec![0; DATAGRAM];
         let count = socket.recv(&mut bytes).await?;
-        // Anybody may send us anything: what is not the answer is passed over until the deadline.
+        // Anybody may send us datagrams: ignore what is not the answer, until the deadline.
         if let Ok(answer) = Message::from_vec(&bytes[..count])
             && answer.metadata.id == question.metadata.id
             && answer.metadata.message_type == MessageType::Response

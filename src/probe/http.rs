@@ -21,20 +21,20 @@ use super::dial::{Connector, Phase};
 use super::spec::{HttpAsk, JsonCondition};
 use super::tls::{Trust, secure};
 
-/// More of a body is not read: what is looked for stands at its beginning.
+/// How much of a body is read; what is looked for has to be at its beginning.
 const BODY_MOST: usize = 64 * 1024;
-/// More bytes of headers, or more headers, are no answer.
+/// An answer with more bytes of headers, or more headers, than this is not accepted.
 const HEADER_BYTES: usize = 32 * 1024;
 const HEADERS: usize = 200;
 
 pub(super) const WHO: &str = concat!("superops-sla/", env!("CARGO_PKG_VERSION"), " (uptime check)");
 
-/// What is carried from one hop to the next.
+/// The state carried from one hop to the next.
 struct Hop {
     url: Url,
     method: Method,
     body: Bytes,
-    /// Whether secrets may be sent: only to where the look began.
+    /// Whether secrets may be sent: only to the origin where the look began.
     trusted: bool,
 }
 
@@ -59,8 +59,8 @@ pub(super) async fn look(ask: &HttpAsk, dialler: &Connector<'_>, trust: &Trust) 
     Err(Fault::down(format!("more than {} redirects", ask.redirects)))
 }
 
-/// The fault of an answer that sends whoever asks to an address that is not asked: if nobody outside reaches that, the
-/// answer is wrong. Where the service is one of a private network itself, so may the other address be.
+/// Judges a redirect to an address that must not be asked. If nobody outside can reach that address, the answer is
+/// wrong. If the service itself is in a private network, the other address may rightly be in one too.
 fn led_astray(fault: Fault, began: Option<IpAddr>) -> Fault {
     let is_wrong = match fault.refusal {
         Some(Refusal::Never(_)) => true,
@@ -84,7 +84,7 @@ async fn visit(ask: &HttpAsk, hop: &Hop, dialler: &Connector<'_>, trust: &Trust)
     }
 }
 
-/// Sends `request` and reads the answer. The connection lives no longer than this does.
+/// Sends `request` and reads the answer. The connection ends with it.
 async fn exchange<S>(stream: S, request: Request<Full<Bytes>>, dialler: &Connector<'_>) -> Result<Answer, Fault>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -102,7 +102,7 @@ where
     tokio::select! {
         biased;
         done = &mut answer => done,
-        // What was received before it ended is still to be read.
+        // What was received before the connection ended still has to be read.
         _ = &mut connection => answer.await,
     }
 }
@@ -135,7 +135,8 @@ fn request(ask: &HttpAsk, hop: &Hop) -> Result<Request<Full<Bytes>>, Fault> {
     Ok(request)
 }
 
-/// Puts the configured headers in the place of those that we would send: who finds two of a kind takes whichever it likes.
+/// Sets the configured headers instead of adding them to ours: a server that finds two of a kind takes whichever it
+/// likes.
 pub(super) fn put_configured(ask: &HttpAsk, headers: &mut HeaderMap) -> Result<(), Fault> {
     let open = ask.headers.iter().map(|(name, value)| (name, value.as_str(), false));
     let secret = ask.secret_headers.iter().map(|(name, value)| (name, value.expose_secret(), true));
@@ -151,7 +152,7 @@ fn unsendable(name: &str) -> Fault {
     Fault::down(format!("the header `{name}` has a value that cannot be sent"))
 }
 
-/// Where the answer sends us, if it does.
+/// Returns where the answer redirects us, if it does.
 fn redirected(hop: &Hop, head: &Parts) -> Option<Result<Hop, Fault>> {
     use StatusCode as S;
     let keeps = [S::TEMPORARY_REDIRECT, S::PERMANENT_REDIRECT].contains(&head.status);

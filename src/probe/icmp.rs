@@ -1,6 +1,6 @@
-//! Looks whether a host answers to an echo request.
+//! Looks whether a host answers an echo request.
 //!
-//! That takes no rights where the system lets us (`net.ipv4.ping_group_range` on Linux); where not, the look says so.
+//! That needs no privileges if the system allows it (`net.ipv4.ping_group_range` on Linux); otherwise the look says so.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket as StdSocket};
 
@@ -11,7 +11,7 @@ use super::Fault;
 use super::dial::{Connector, Phase};
 use super::spec::IcmpAsk;
 
-/// The numbers of an echo request and its reply, of ICMP and of ICMPv6.
+/// The type numbers of an echo request and its reply, for ICMP and ICMPv6.
 const ECHO_V4: (u8, u8) = (8, 0);
 const ECHO_V6: (u8, u8) = (128, 129);
 
@@ -31,7 +31,7 @@ pub(super) async fn look(ask: &IcmpAsk, dialler: &Connector<'_>) -> Result<(), F
     }
 }
 
-/// Whether this machine lets us.
+/// Whether this machine lets us send echo requests.
 pub fn is_allowed() -> bool {
     open(IpAddr::from([127, 0, 0, 1])).is_ok()
 }
@@ -41,7 +41,7 @@ fn open(address: IpAddr) -> std::io::Result<UdpSocket> {
         IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
         IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6),
     };
-    // Without rights to speak of; else with those that a daemon may have been given.
+    // This needs hardly any privileges; where it does, a daemon may have been given them.
     let socket = Socket::new(domain, Type::DGRAM, Some(protocol))?;
     socket.set_nonblocking(true)?;
     UdpSocket::from_std(StdSocket::from(socket))
@@ -51,7 +51,7 @@ fn closed(error: &std::io::Error) -> String {
     format!("this machine lets us send no echo requests: {error}; see `net.ipv4.ping_group_range`")
 }
 
-/// The kernel fills in the identifier, and for IPv6 the checksum.
+/// Builds the packet; the kernel fills in the identifier, and for IPv6 the checksum.
 fn request(address: IpAddr, mark: u64) -> Vec<u8> {
     let (kind, _) = numbers(address);
     let mut packet = vec![kind, 0, 0, 0, 0, 0, 0, 1];
@@ -64,7 +64,7 @@ fn request(address: IpAddr, mark: u64) -> Vec<u8> {
 }
 
 fn is_reply(address: IpAddr, packet: &[u8], mark: u64) -> bool {
-    // Some systems put the IP header before it.
+    // Some systems put the IP header in front.
     let body = match packet.first() {
         Some(first) if address.is_ipv4() && first >> 4 == 4 => packet.get(usize::from(first & 0xf) * 4..),
         _ => Some(packet),
@@ -78,7 +78,7 @@ fn numbers(address: IpAddr) -> (u8, u8) {
     if address.is_ipv4() { ECHO_V4 } else { ECHO_V6 }
 }
 
-/// As RFC 1071 has it.
+/// Computes the checksum of RFC 1071.
 fn checksum(packet: &[u8]) -> u16 {
     let words = packet.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or(0)));
     let sum = words.sum::<u32>();

@@ -1,6 +1,6 @@
-//! Looks at a PostgreSQL server: whether it lets us in, and answers `SELECT 1`.
+//! Looks at a PostgreSQL server: whether it lets us in and answers `SELECT 1`.
 //!
-//! Without a password, that it asks for one is answer enough: it takes connections.
+//! Without a password, it is enough that the server asks for one: it accepts connections.
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::ExposeSecret;
@@ -18,12 +18,12 @@ use base64::engine::general_purpose::STANDARD;
 /// https://www.postgresql.org/docs/current/protocol-message-formats.html
 const TLS_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 const VERSION_3: [u8; 4] = [0, 3, 0, 0];
-/// Nothing that we ask for is answered by more.
+/// The longest message accepted; no answer to our questions is longer.
 const MESSAGE_MOST: usize = 64 * 1024;
-/// A server that wants more rounds than this to derive a key wants our processor.
+/// The most rounds of key derivation; a server that wants more is after our CPU time.
 const ROUNDS_MOST: u32 = 100_000;
 
-/// A message of the server: its kind, and what it says.
+/// A message of the server: its kind and its body.
 type Message = (u8, Vec<u8>);
 
 pub(super) async fn look(ask: &PostgresAsk, dialler: &Connector<'_>, trust: &Trust) -> Result<(), Fault> {
@@ -58,7 +58,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, ask: &PostgresAs
     until(&mut stream, b'Z').await?;
     send(&mut stream, &framed(Some(b'Q'), b"SELECT 1\0")).await?;
     until(&mut stream, b'D').await?;
-    // Whether it hears that we go is its own affair.
+    // It does not matter whether the server gets this.
     let _ = send(&mut stream, &framed(Some(b'X'), b"")).await;
     Ok(())
 }
@@ -79,7 +79,7 @@ async fn receive<S: AsyncRead + Unpin>(stream: &mut S) -> Result<Message, Fault>
     Ok((kind, body))
 }
 
-/// Reads on until a message of the `wanted` kind.
+/// Reads until a message of the `wanted` kind comes.
 async fn until<S: AsyncRead + Unpin>(stream: &mut S, wanted: u8) -> Result<Vec<u8>, Fault> {
     loop {
         match receive(stream).await? {
@@ -94,13 +94,13 @@ fn broken(error: &std::io::Error) -> Fault {
     Fault::down(format!("no answer in PostgreSQL's protocol: {error}"))
 }
 
-/// What the server's error means. To be refused as a stranger shows that it takes connections.
+/// Judges an error of the server. Being refused as a stranger shows that it accepts connections.
 fn refused(body: &[u8], as_stranger: bool) -> Result<(), Fault> {
     let code = body.split(|byte| *byte == 0).find_map(|field| field.strip_prefix(b"C")).unwrap_or_default();
     let code = String::from_utf8_lossy(code).into_owned();
     match code.get(..2).unwrap_or_default() {
         "28" | "3D" if as_stranger => Ok(()),
-        // Starting up, shutting down, out of connections or memory, or broken inside.
+        // Starting up, shutting down, out of connections or memory, or an internal fault.
         "57" | "53" | "58" | "XX" => Err(Fault::down(format!("the server refuses with code {code}"))),
         _ => Err(Fault::degraded(format!("the server refuses with code {code}"))),
     }
@@ -131,7 +131,7 @@ async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// RFC 5802, with SHA-256 and without channel binding.
+/// Logs in as in RFC 5802, with SHA-256 and without channel binding.
 async fn scram<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, password: &str) -> Result<(), Fault> {
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).map_err(|_| Fault::down("the system gives no random bytes"))?;
@@ -150,7 +150,7 @@ async fn scram<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, password: &str
     Ok(())
 }
 
-/// What follows the code of an authentication message.
+/// Returns what follows the code of an authentication message.
 fn text(body: Vec<u8>) -> Result<String, Fault> {
     body.get(4..).and_then(|text| String::from_utf8(text.to_vec()).ok()).ok_or_else(strange)
 }
@@ -159,7 +159,7 @@ fn strange() -> Fault {
     Fault::down("the server's challenge is invalid")
 }
 
-/// Our answer to `challenge`, and the signature with which the server must end.
+/// Returns our answer to `challenge`, and the signature that the server must end with.
 fn proof(bare: &str, nonce: &str, challenge: &str, password: &str) -> Result<(String, [u8; 32]), Fault> {
     let part = |name: &str| challenge.split(',').find_map(|part| part.strip_prefix(name)).ok_or_else(strange);
     let (theirs, salt) = (part("r=")?, STANDARD.decode(part("s=")?).map_err(|_| strange())?);
@@ -177,7 +177,7 @@ fn proof(bare: &str, nonce: &str, challenge: &str, password: &str) -> Result<(St
     Ok((format!("{unproven},p={}", STANDARD.encode(proof)), server))
 }
 
-/// PBKDF2 with one block, which is all that SCRAM needs.
+/// Computes PBKDF2 with one block, which is all that SCRAM needs.
 fn derived(password: &[u8], salt: &[u8], rounds: u32) -> [u8; 32] {
     let mut last = signed(password, &[salt, &[0, 0, 0, 1]].concat());
     let mut sum = last;
@@ -189,7 +189,7 @@ fn derived(password: &[u8], salt: &[u8], rounds: u32) -> [u8; 32] {
 }
 
 fn signed(key: &[u8], text: &[u8]) -> [u8; 32] {
-    // A key of any length will do.
+    // HMAC takes a key of any length, so this cannot fail.
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&Default::default()));
     mac.update(text);
     mac.finalize().into_bytes().into()

@@ -1,4 +1,4 @@
-//! Looks at a mail server: greeting, EHLO, STARTTLS. Nothing is sent.
+//! Looks at a mail server: greeting, EHLO, STARTTLS. No mail is sent.
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, BufReader};
 
@@ -8,7 +8,7 @@ use super::spec::{SmtpAsk, SmtpTls};
 use super::tcp::send;
 use super::tls::{Trust, secure};
 
-/// A reply is no longer than this, over all its lines.
+/// The longest reply accepted, over all its lines.
 const REPLY_MOST: u64 = 16 * 1024;
 const EHLO: &[u8] = b"EHLO superops-sla.invalid\r\n";
 
@@ -36,7 +36,7 @@ pub(super) async fn look(ask: &SmtpAsk, dialler: &Connector<'_>, trust: &Trust) 
     leave(&mut stream).await
 }
 
-/// Hears the greeting and gives ours; what the server offers is its answer.
+/// Reads the greeting and sends ours; returns what the server offers in reply.
 async fn greet<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut BufReader<S>) -> Result<Vec<String>, Fault> {
     reply(stream, 220).await?;
     send(stream, EHLO).await?;
@@ -44,12 +44,12 @@ async fn greet<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut BufReader<S>) -> 
 }
 
 async fn leave<S: AsyncWrite + Unpin>(stream: &mut S) -> Result<(), Fault> {
-    // Whether it hears that we go is its own affair.
+    // It does not matter whether the server gets this.
     let _ = send(stream, b"QUIT\r\n").await;
     Ok(())
 }
 
-/// The lines of a reply, without its code, which must be `wanted`.
+/// Reads a reply and returns its lines without the code, which must be `wanted`.
 async fn reply<S: AsyncRead + Unpin>(stream: &mut BufReader<S>, wanted: u16) -> Result<Vec<String>, Fault> {
     let mut lines = Vec::new();
     let mut stream = stream.take(REPLY_MOST);

@@ -11,24 +11,24 @@ use secrecy::SecretString;
 use super::address::AddressRules;
 use crate::uptime::Millis;
 
-/// Looks under way at once at one host.
+/// How many looks may run at one host at a time.
 pub const AT_ONE_HOST: usize = 2;
 
 /// One way of looking at a service.
 #[derive(Clone, Debug)]
 pub struct Probe {
     pub ask: Ask,
-    /// What one look may take, all of it.
+    /// How long one whole look may take.
     pub deadline: Duration,
-    /// An answer that takes longer is degraded.
+    /// If an answer takes longer than this, the service is degraded.
     pub slow: Option<Duration>,
     /// Which addresses may be asked.
     pub addresses: Arc<AddressRules>,
-    /// Certificate authorities that are trusted beside the system's.
+    /// Certificate authorities that are trusted in addition to the system's.
     pub extra_roots: Arc<Vec<CertificateDer<'static>>>,
 }
 
-/// What is asked, by its kind.
+/// What is asked, by kind.
 #[derive(Clone, Debug)]
 pub enum Ask {
     Http(HttpAsk),
@@ -38,9 +38,9 @@ pub enum Ask {
     Dns(DnsAsk),
     Postgres(PostgresAsk),
     Icmp(IcmpAsk),
-    /// The service calls us; we wait.
+    /// The service calls us; we only wait.
     Heartbeat(HeartbeatAsk),
-    /// Somebody else looks, and tells us what was found.
+    /// Somebody else looks and reports the results to us.
     Pushed(PushedAsk),
 }
 
@@ -67,8 +67,8 @@ impl Ask {
         !matches!(self, Self::Heartbeat(_) | Self::Pushed(_))
     }
 
-    /// How much later than each interval something may be heard of it before it is called down; none: who stays silent is
-    /// not known to be down, or it is we who look.
+    /// Returns how late, after each interval, a report may be before the service is called down. `None` if silence does
+    /// not mean down, or if we look ourselves.
     pub fn silence(&self) -> Option<Millis> {
         match self {
             Self::Heartbeat(ask) => Some(ask.grace),
@@ -77,7 +77,7 @@ impl Ask {
         }
     }
 
-    /// What whoever tells us of it has to show.
+    /// Returns the token that whoever reports to us must present.
     pub fn token(&self) -> Option<&SecretString> {
         match self {
             Self::Heartbeat(ask) => Some(&ask.token),
@@ -86,7 +86,7 @@ impl Ask {
         }
     }
 
-    /// The port that is asked; none: there is none to ask.
+    /// Returns the port that is asked. `None` if there is none.
     pub fn port(&self) -> Option<u16> {
         match self {
             Self::Http(ask) | Self::WebSocket(ask) => ask.url.port_or_known_default(),
@@ -98,7 +98,7 @@ impl Ask {
         }
     }
 
-    /// The host that is asked, so that none is asked too much at once.
+    /// Returns the host that is asked; it is used to limit the looks at one host.
     pub fn host(&self) -> &str {
         match self {
             Self::Http(ask) | Self::WebSocket(ask) => ask.url.host_str().unwrap_or_default(),
@@ -112,7 +112,7 @@ impl Ask {
     }
 }
 
-/// So many are followed, unless told otherwise.
+/// How many redirects are followed by default.
 pub const REDIRECTS: u32 = 5;
 
 /// An HTTP request, and what is expected of its answer.
@@ -124,7 +124,7 @@ pub struct HttpAsk {
     /// Sent to the first host only.
     pub secret_headers: Vec<(String, SecretString)>,
     pub body: Option<String>,
-    /// The statuses that are right; empty: 200 to 299.
+    /// The right statuses; if empty, 200 to 299.
     pub statuses: Vec<RangeInclusive<u16>>,
     pub contains: Option<String>,
     pub json: Option<JsonCondition>,
@@ -134,7 +134,7 @@ pub struct HttpAsk {
 pub use axum::http as http_method;
 
 impl HttpAsk {
-    /// A plain GET, whose answer is right if its status is one of 200 to 299.
+    /// Returns a plain GET, for which any status from 200 to 299 is right.
     pub fn get(url: url::Url) -> Self {
         Self {
             url,
@@ -151,22 +151,22 @@ impl HttpAsk {
 }
 
 impl fmt::Debug for HttpAsk {
-    /// Without headers and body, which may hold secrets.
+    /// Omits headers and body, which may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpAsk").field("url", &self.url.as_str()).field("method", &self.method).finish_non_exhaustive()
     }
 }
 
-/// A place in a JSON document, and what must stand there.
+/// A place in a JSON document, and the value expected there.
 #[derive(Clone, Debug)]
 pub struct JsonCondition {
-    /// As RFC 6901 writes it: `/checks/0/status`.
+    /// A pointer as in RFC 6901: `/checks/0/status`.
     pub pointer: String,
-    /// None: anything.
+    /// None if any value will do.
     pub equals: Option<String>,
 }
 
-/// A connection, and perhaps a word each way.
+/// A connection, and optionally text to send and text to expect.
 #[derive(Clone, Debug)]
 pub struct TcpAsk {
     pub host: String,
@@ -184,14 +184,14 @@ pub struct SmtpAsk {
     pub tls: SmtpTls,
 }
 
-/// How a mail server is to be spoken to.
+/// How TLS is used with a mail server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SmtpTls {
-    /// From the first byte.
+    /// TLS from the first byte.
     Wrapped,
-    /// It must offer STARTTLS.
+    /// The server must offer STARTTLS.
     Start,
-    /// STARTTLS if it is offered.
+    /// STARTTLS is used if it is offered.
     IfOffered,
 }
 
@@ -204,7 +204,7 @@ pub struct DnsAsk {
     pub name: String,
     /// `A`, `AAAA`, `MX` and so on.
     pub record: String,
-    /// A part of one of the records.
+    /// Text that one of the records must contain.
     pub expect: Option<String>,
 }
 
@@ -215,7 +215,7 @@ pub struct PostgresAsk {
     pub port: u16,
     pub user: String,
     pub database: String,
-    /// None: that it asks for one is answer enough.
+    /// If none, it is enough that the server asks for one.
     pub password: Option<SecretString>,
     /// Whether it must speak TLS.
     pub tls: bool,
@@ -230,7 +230,7 @@ pub struct IcmpAsk {
 /// A service that calls us.
 #[derive(Clone, Debug)]
 pub struct HeartbeatAsk {
-    /// What the address it calls ends in.
+    /// The end of the address that it calls.
     pub token: SecretString,
     /// How late it may be.
     pub grace: Millis,
@@ -239,10 +239,10 @@ pub struct HeartbeatAsk {
 /// Results that somebody else sends us.
 #[derive(Clone, Debug)]
 pub struct PushedAsk {
-    /// What the sender has to show.
+    /// The token that the sender must present.
     pub token: SecretString,
     /// How late the next one may be.
     pub grace: Millis,
-    /// Whether it is down if nothing is heard; else nobody knows.
+    /// Whether silence means that it is down; otherwise it means unknown.
     pub silent_is_down: bool,
 }

@@ -1,4 +1,4 @@
-//! Looks at a port: whether it takes a connection, and answers to what is said.
+//! Looks at a port: whether it accepts a connection, and gives the expected answer.
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -7,7 +7,7 @@ use super::dial::{Connector, Phase};
 use super::spec::TcpAsk;
 use super::tls::{Trust, secure};
 
-/// What is expected stands within so many bytes.
+/// How many bytes are searched for the expected text.
 const READ_MOST: usize = 64 * 1024;
 
 pub(super) async fn look(ask: &TcpAsk, dialler: &Connector<'_>, trust: &Trust) -> Result<(), Fault> {
@@ -42,7 +42,7 @@ pub(super) async fn send<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]) ->
     sent.await.map_err(|error| Fault::down(format!("nothing can be sent: {error}")))
 }
 
-/// Reads until `text` was there.
+/// Reads until `text` has come.
 async fn expect<S: AsyncRead + Unpin>(stream: &mut S, text: &[u8], dialler: &Connector<'_>) -> Result<(), Fault> {
     let mut read = Vec::new();
     let mut chunk = [0; 4096];
@@ -55,7 +55,7 @@ async fn expect<S: AsyncRead + Unpin>(stream: &mut S, text: &[u8], dialler: &Con
         if count == 0 {
             break;
         }
-        // It may have begun in what was read before.
+        // The text may begin in what was read before.
         let from = read.len().saturating_sub(text.len());
         read.extend_from_slice(&chunk[..count]);
         dialler.trace.enter(Phase::Reading);

@@ -1,4 +1,4 @@
-//! Looks at real servers, each broken in one phase.
+//! Looks at real servers, each of which fails in one phase.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -34,7 +34,7 @@ fn rules(own_port: Option<u16>) -> Arc<AddressRules> {
     Arc::new(AddressRules { allowed: vec![Network::parse("127.0.0.0/8").unwrap()], own_port })
 }
 
-/// With time enough that whoever answers is heard, however busy the machine is.
+/// Returns a probe with enough time for any answer to come, however busy the machine is.
 fn probe(ask: Ask) -> Probe {
     Probe { ask, deadline: Duration::from_secs(20), slow: None, addresses: rules(None), extra_roots: Arc::default() }
 }
@@ -52,7 +52,7 @@ async fn look(ask: Ask) -> Look {
     prober().look(&probe(ask), 0, NOW).await
 }
 
-/// For those of whom no more is to come.
+/// Looks briefly, at a server from which nothing more will come.
 async fn look_briefly(ask: Ask) -> Look {
     prober().look(&Probe { deadline: Duration::from_millis(700), ..probe(ask) }, 0, NOW).await
 }
@@ -61,7 +61,7 @@ fn words(look: &Look) -> (Condition, &str) {
     (look.verdict, look.detail.as_deref().unwrap_or_default())
 }
 
-/// Serves `router`, and gives its address.
+/// Serves `router` and returns its address.
 async fn serve(router: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -69,7 +69,7 @@ async fn serve(router: Router) -> SocketAddr {
     address
 }
 
-/// Says `lines` to whoever connects, without listening first, and then nothing more.
+/// Sends `bytes` to each client after its first request, then hangs or closes the connection.
 async fn says(bytes: Vec<u8>, then_hangs: bool) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -236,7 +236,7 @@ async fn our_own_port_and_networks_that_nobody_allowed_are_not_asked() {
     let own = Probe { addresses: rules(Some(address.port())), ..probe(Ask::Http(http(&url))) };
     let seen = prober().look(&own, 0, NOW).await;
     assert!(words(&seen).1.contains("this service itself"), "{seen:?}");
-    // By the address that this machine has in its network, if it has one: nothing is sent to find it out.
+    // Find this machine's address in its network, if it has one; this sends nothing.
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
     if socket.connect("192.0.2.1:9").is_ok() {
         let outer = socket.local_addr().unwrap().ip();
@@ -253,7 +253,7 @@ async fn our_own_port_and_networks_that_nobody_allowed_are_not_asked() {
     assert!(words(&seen).1.contains("`allow_networks` does not allow"), "{seen:?}");
 }
 
-/// A certificate authority of our own, and one who shows a certificate for `names` that ends on the day of `until`.
+/// Returns an acceptor with a certificate for `names` that ends on the day `until`, and the authority that signed it.
 fn acceptor(names: &[&str], until: (i32, u8, u8)) -> (TlsAcceptor, CertificateDer<'static>) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -272,13 +272,13 @@ fn acceptor(names: &[&str], until: (i32, u8, u8)) -> (TlsAcceptor, CertificateDe
     (TlsAcceptor::from(Arc::new(config)), issuer.der().clone())
 }
 
-/// A server of HTTP with such a certificate.
+/// Starts an HTTP server with such a certificate.
 async fn secured(names: &[&str], until: (i32, u8, u8)) -> (SocketAddr, CertificateDer<'static>) {
     let (acceptor, root) = acceptor(names, until);
     (shown(acceptor).await, root)
 }
 
-/// A server that shows the certificate of `acceptor` and answers.
+/// Starts a server that shows the certificate of `acceptor` and answers.
 async fn shown(acceptor: TlsAcceptor) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -319,7 +319,8 @@ async fn a_certificate_is_judged_now_and_in_two_weeks() {
     }
 }
 
-/// One who shows a certificate for 127.0.0.1 by an authority between it and the root, which ends on the day of `between`.
+/// Returns an acceptor for 127.0.0.1 whose certificate is signed by an intermediate authority that ends on the day
+/// `between`.
 fn by_another(leaf: (i32, u8, u8), between: (i32, u8, u8)) -> (TlsAcceptor, CertificateDer<'static>) {
     let authority = |until: (i32, u8, u8)| {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
@@ -369,7 +370,7 @@ async fn a_certificate_that_was_changed_is_seen_at_the_next_look() {
         [(2040, 1, 1), (2041, 1, 1)].map(|until| acceptor(&["127.0.0.1"], until)),
     );
     let url = format!("https://{}/", listener.local_addr().unwrap());
-    // The sessions that the one has begun, the other would take up again.
+    // The sessions that one server has begun could be resumed by the other.
     let sessions = before.config().session_storage.clone();
     let mut after = ServerConfig::clone(after.config());
     after.session_storage = sessions;
@@ -436,7 +437,7 @@ async fn a_mail_server_is_greeted() {
     assert_eq!(words(&look(ask(SmtpTls::Start)).await), (Condition::Degraded, "the server offers no STARTTLS"));
     let busy = says(b"421 too busy\r\n".to_vec(), true).await;
     let ask = Ask::Smtp(SmtpAsk { host: "127.0.0.1".into(), port: busy.port(), tls: SmtpTls::IfOffered });
-    // It hears nothing before it has been greeted.
+    // The server reads nothing before it has been greeted.
     assert_eq!(look_briefly(ask).await.verdict, Condition::Down);
 }
 
@@ -474,7 +475,7 @@ async fn a_web_socket_is_opened_by_one_who_speaks_it() {
     assert!(words(&seen).1.contains("status 200"), "{seen:?}");
 }
 
-/// Answers whoever wants to open a web socket as RFC 6455 has it, and waits for what comes next.
+/// Accepts a WebSocket as RFC 6455 requires, and waits for what comes next.
 async fn opens_socket<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
     let mut request = vec![0; 4096];
     let Ok(count) = stream.read(&mut request).await else { return };
@@ -521,12 +522,12 @@ async fn a_web_socket_is_well_in_the_plain_and_over_tls() {
     assert!(words(&look(ask).await).1.contains("the certificate is not valid"));
 }
 
-/// What a mail server that has STARTTLS answers to it.
+/// How a mail server that offers STARTTLS reacts to it.
 #[derive(Clone)]
 enum StartTls {
     With(TlsAcceptor),
     Refuses,
-    /// It says yes, and goes on in the plain.
+    /// It agrees, and continues in plain text.
     Pretends,
 }
 
@@ -588,7 +589,8 @@ async fn a_mail_server_is_followed_through_starttls_to_its_end() {
     assert_eq!(pretended.verdict, Condition::Down, "{pretended:?}");
 }
 
-/// What a name server says to `question`; none: nothing at all. Over UDP a long answer does not fit.
+/// Returns a name server's answer to `question`. `None` if it does not answer at all. Over UDP a long answer does not
+/// fit.
 fn named(question: &[u8], is_datagram: bool) -> Option<Vec<u8>> {
     let question = Message::from_vec(question).unwrap();
     let query = question.queries.first().unwrap().clone();
@@ -613,11 +615,11 @@ fn named(question: &[u8], is_datagram: bool) -> Option<Vec<u8>> {
     Some(answer.to_vec().unwrap())
 }
 
-/// A name server, over UDP and TCP. Before each true datagram comes one that answers another question.
+/// Starts a name server on UDP and TCP. Before each true datagram it sends one that answers another question.
 async fn name_server() -> SocketAddr {
     let (socket, listener) = loop {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        // The same number may be somebody else's over UDP.
+        // Somebody else may have the same port number on UDP.
         if let Ok(socket) = UdpSocket::bind(listener.local_addr().unwrap()).await {
             break (socket, listener);
         }
@@ -675,7 +677,7 @@ async fn a_name_server_answers_or_says_that_there_is_no_such_name() {
     }
 }
 
-/// Where the environment names a PostgreSQL server, it is looked at as well.
+/// If the environment names a PostgreSQL server, it is tested too.
 #[tokio::test]
 async fn a_real_database_lets_those_in_who_may_and_nobody_into_one_that_is_not_there() {
     let Ok(server) = std::env::var("SUPEROPS_SLA_TEST_POSTGRES") else { return };
@@ -686,7 +688,7 @@ async fn a_real_database_lets_those_in_who_may_and_nobody_into_one_that_is_not_t
             port: server.port().unwrap_or(5432),
             user: server.username().to_owned(),
             database: database.to_owned(),
-            // Without a password, to be refused would do as well.
+            // Without a password, being refused would count as an answer.
             password: Some(server.password().unwrap_or("unneeded").to_owned().into()),
             tls: false,
         })

@@ -1,4 +1,4 @@
-//! TLS for looks: the handshake, and what the certificate says of the days to come.
+//! TLS for looks: the handshake, and what the certificate says about the days to come.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,10 +18,10 @@ use super::certificate::{self, Certificate, SOON};
 use super::dial::{Connector, Phase};
 use crate::uptime::{Millis, SECOND};
 
-/// Authorities beside those that the system trusts.
+/// Authorities in addition to those that the system trusts.
 pub type Roots = Arc<Vec<CertificateDer<'static>>>;
 
-/// Whose certificates are believed.
+/// A set of trusted certificate authorities.
 #[derive(Clone)]
 pub struct Trust {
     verifier: Arc<Verifier>,
@@ -36,26 +36,26 @@ impl Trust {
             .dangerous()
             .with_custom_certificate_verifier(verifier.clone())
             .with_no_client_auth();
-        // A session that is taken up again shows the certificate that it began with, not the one that the server has now.
+        // A resumed session shows the certificate that it began with, not the server's present one.
         config.resumption = Resumption::disabled();
         Ok(Self { verifier, config: Arc::new(config) })
     }
 }
 
-/// Whose certificates are believed, by the authorities that a check names. The system has a hundred and more, which take
-/// milliseconds to read: each set is put together once, for all checks that name it.
+/// The trusted authorities for each set of extra ones that checks name. The system has over a hundred, which take
+/// milliseconds to read, so each set is built once for all checks that name it.
 pub struct Trusts {
     system: Trust,
     others: Mutex<HashMap<Roots, Trust>>,
 }
 
 impl Trusts {
-    /// Whoever this machine believes, and more where a check names them.
+    /// Trusts what this machine trusts, and more where a check names it.
     pub fn new() -> Result<Self, rustls::Error> {
         Ok(Self { system: Trust::by(Verifier::new(provider())?)?, others: Mutex::default() })
     }
 
-    /// Whoever this machine believes, and `roots`.
+    /// Returns what this machine trusts, plus `roots`.
     pub fn and(&self, roots: &Roots) -> Result<Trust, rustls::Error> {
         if roots.is_empty() {
             return Ok(self.system.clone());
@@ -74,7 +74,7 @@ fn provider() -> Arc<crypto::CryptoProvider> {
     Arc::new(crypto::ring::default_provider())
 }
 
-/// Agrees on TLS with `host` over `stream`.
+/// Negotiates TLS with `host` over `stream`.
 pub async fn secure<S>(stream: S, host: &str, dialler: &Connector<'_>, trust: &Trust) -> Result<TlsStream<S>, Fault>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -100,7 +100,7 @@ fn read(chain: &[CertificateDer<'_>], name: &ServerName<'_>, now: Millis, verifi
     };
     let (own_end, soon) = (certificate::ends_at(leaf)?, now + SOON);
     let holds = holds_at(soon);
-    // Of several that end, the first without which no chain is left.
+    // Of several certificates that end, take the first without which no chain is left.
     let mut ends: Vec<Millis> = chain.iter().filter(|_| !holds).filter_map(|one| certificate::ends_at(one)).collect();
     ends.sort_unstable();
     let first = ends.into_iter().take_while(|end| *end < soon).find(|end| !holds_at(end + SECOND));
@@ -108,7 +108,7 @@ fn read(chain: &[CertificateDer<'_>], name: &ServerName<'_>, now: Millis, verifi
     Some(Certificate { until, holds, ends_by_chain: until != own_end })
 }
 
-/// Why TLS could not be agreed on, in a few words.
+/// Says briefly why TLS failed.
 fn refused(error: &std::io::Error) -> String {
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
     match cause {

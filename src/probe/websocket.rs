@@ -1,4 +1,4 @@
-//! Looks at a WebSocket: whether it is opened, and by one who speaks the protocol (RFC 6455).
+//! Looks at a WebSocket: whether it opens, and whether the server speaks the protocol (RFC 6455).
 
 use axum::http::header::{
     CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE, USER_AGENT,
@@ -19,7 +19,7 @@ use super::http::{WHO, broken, put_configured};
 use super::spec::HttpAsk;
 use super::tls::{Trust, secure};
 
-/// What every server adds to the key before it hashes it.
+/// What every server appends to the key before hashing it.
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 pub(super) async fn look(ask: &HttpAsk, dialler: &Connector<'_>, trust: &Trust) -> Result<(), Fault> {

@@ -1,6 +1,6 @@
-//! An entry in brief: what says whether it is counted, and as what, without any name.
+//! An entry in brief: whether it is counted and as what, without any names.
 //!
-//! What hundreds of thousands of entries come to is counted by this, so that nobody has to make whole entries of them.
+//! Hundreds of thousands of entries are summed up from this, so that nobody has to build whole entries of them.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -22,24 +22,24 @@ pub struct Brief {
     pub paused: i64,
     /// Whether automation gave the response; none: it is not known who did.
     pub automatic: Option<bool>,
-    /// The ticket came back within a week.
+    /// Whether the ticket came back within a week.
     pub came_back: bool,
 }
 
 impl Brief {
-    /// Whether its outcome counts, where maintenance is left out or not.
+    /// Whether its outcome counts, with or without maintenance.
     pub fn counts(&self, with_maintenance: bool) -> bool {
         self.outcome != Outcome::Excluded && (with_maintenance || !self.maintenance)
     }
 
-    /// Whether it is one of the clocks that compliance is about: the later rounds' resolutions are not.
+    /// Whether it is one of the clocks that compliance is about: resolutions of later rounds are not.
     pub fn is_headline(&self) -> bool {
         self.clock != ClockKind::Resolution || self.round == 1
     }
 }
 
 impl Entry {
-    /// The same without names.
+    /// Returns the entry without names.
     pub fn brief(&self) -> Brief {
         Brief {
             clock: self.clock,
@@ -58,7 +58,7 @@ impl Entry {
     }
 }
 
-/// Whether a ticket came back soon enough after its clock stopped to say that it had not been done.
+/// Whether a ticket came back so soon after its clock stopped that the work was not done.
 pub fn came_back(stopped_at: Option<DateTime<Utc>>, reopened_at: Option<DateTime<Utc>>) -> bool {
     reopened_at.zip(stopped_at).is_some_and(|(back, stop)| back - stop <= SETTLE * 7)
 }

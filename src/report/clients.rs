@@ -1,4 +1,4 @@
-//! Clients: what was decided of whose tickets, and how that was in the period before.
+//! Clients: what was decided about their tickets, in the period and in the one before.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use super::rate::Rate;
 /// The figures of one client.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Client {
-    /// SuperOps' id; none: tickets of no client.
+    /// SuperOps' id; none: tickets without a client.
     pub id: Option<Arc<str>>,
     pub sum: Summary,
-    /// All headline clocks of as many days before.
+    /// All headline clocks of the period of the same length before.
     pub before: Rate,
 }
 
-/// Every client with something decided or left out in the period, by id. `entries` reach back to the period before.
+/// Returns each client with something decided or excluded in the period. `entries` reach back to the period before.
 pub fn clients<'a>(entries: impl Iterator<Item = &'a Entry>, question: &Question) -> Vec<Client> {
     let mut groups: BTreeMap<Option<&Arc<str>>, Vec<&Entry>> = BTreeMap::new();
     for entry in entries {

@@ -1,7 +1,7 @@
 //! Service credits of policies: what a client gets back for a closed month in which a policy was not kept.
 //!
-//! The tiers and the rule are those of uptime promises ([`crate::uptime::credit`]): floors, compared in whole numbers. A
-//! month is judged once it is closed, client by client and policy by policy, and only where enough was counted.
+//! The tiers and the rule are those of uptime promises ([`crate::uptime::credit`]): floors, compared in whole numbers.
+//! A month is judged once it is closed, per client and policy, and only where enough was counted.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,41 +15,41 @@ use super::rate::Rate;
 use super::{ClosedMonth, Period};
 use crate::uptime::credit::{Tier, tier};
 
-/// With fewer clocks counted nothing is judged, unless a policy says otherwise.
+/// The fewest counted clocks that are judged, unless a policy says otherwise.
 pub const MIN: u64 = 20;
 
-/// What a policy gives back.
+/// The credit that a policy gives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreditTerms {
-    /// From each compliance on, so much of the month's fee; they fall.
+    /// Compliance floors, falling, each with its share of the month's fee.
     pub tiers: Vec<Tier>,
-    /// So many clocks must have been counted.
+    /// The fewest counted clocks that are judged.
     pub min: u64,
 }
 
-/// What policies give back, by what they are called in the books.
+/// Credit terms by the policy's name in the books.
 pub type PolicyTerms = BTreeMap<String, CreditTerms>;
 
-/// The same, month by month: `2026-10`.
+/// The same by month: `2026-10`.
 pub type MonthlyTerms = BTreeMap<String, PolicyTerms>;
 
-/// What policies give back, and the time from which it holds.
+/// Credit terms, and from when they hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreditVersion {
     pub from: DateTime<Utc>,
     pub terms: PolicyTerms,
 }
 
-/// What each policy gave back last, of the `versions` in force between `since` and `until`: so a policy that is called
-/// otherwise or gives nothing later on still holds for what was decided under its name. Before the first version nothing
-/// is known, so that one holds.
+/// Returns the last terms of each policy among the `versions` in force between `since` and `until`: a policy that is
+/// later renamed or gives nothing still holds for what was decided under its name. Nothing is known of the time before
+/// the first version, so that one holds.
 pub fn in_force(versions: &[CreditVersion], since: DateTime<Utc>, until: DateTime<Utc>) -> PolicyTerms {
     let first = versions.iter().rposition(|one| one.from <= since).unwrap_or(0);
     let held = versions.iter().enumerate().skip(first).filter(|(at, one)| *at == first || one.from < until);
     held.flat_map(|(_, one)| one.terms.clone()).collect()
 }
 
-/// What came of a policy for one client in one month.
+/// The result of a policy for one client in one month.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credit {
     /// `2026-10`
@@ -58,7 +58,7 @@ pub struct Credit {
     pub period: Period,
     /// SuperOps' id.
     pub client: Option<Arc<str>>,
-    /// What the policy is called in the books.
+    /// The policy's name in the books.
     pub policy: Arc<str>,
     pub rate: Rate,
     /// None: too little was counted.
@@ -66,17 +66,17 @@ pub struct Credit {
 }
 
 impl CreditTerms {
-    /// The tier that `rate` reaches; none: too little was counted.
+    /// Returns the tier that `rate` reaches; none if too little was counted.
     pub fn tier(&self, rate: Rate) -> Option<Tier> {
         let [met, of] = [rate.met, rate.of].map(|number| i64::try_from(number).unwrap_or(i64::MAX));
         (rate.of >= self.min.max(1)).then(|| tier(&self.tiers, met, of)).flatten()
     }
 }
 
-/// The place of a month, the client and the policy.
+/// The index of a month, the client and the policy.
 type Whose<'a> = (usize, Option<&'a Arc<str>>, &'a Arc<str>);
 
-/// What came of the policies that give something back, for each client and each of the closed `months` that lies wholly
+/// Computes the credits of the policies that give any, for each client and each of the closed `months` that lies wholly
 /// in the period of `question`; `terms` are those of each month.
 pub fn credits<'a>(
     entries: impl Iterator<Item = &'a Entry>,

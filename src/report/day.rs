@@ -1,4 +1,4 @@
-//! One local day after the other: what was decided on it, and for how long something was overdue.
+//! What was decided on each local day, and how long something was overdue.
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
 use serde::de::Error as _;
@@ -10,20 +10,20 @@ use super::rate::{Goal, Rate};
 use crate::sla::calendar::midnight;
 use crate::sla::zone::Tz;
 
-/// The years that are asked about. A date further off is a slip, and reckoning from it may leave the calendar.
+/// The years that can be asked about. A date further off is a slip, and arithmetic on it may leave the calendar.
 const YEARS: std::ops::RangeInclusive<i32> = 1970..=2999;
 
 /// Reads a date like 2026-01-31.
 ///
 /// # Errors
 ///
-/// What it must be, if `text` is something else.
+/// Says what it must be, if `text` is something else.
 pub fn date(text: &str) -> Result<NaiveDate, String> {
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|date| YEARS.contains(&date.year()));
     date.ok_or_else(|| format!("must be a date like 2026-01-31, in a year from {} to {}", YEARS.start(), YEARS.end()))
 }
 
-/// As [`date`], of a question that may leave it out.
+/// Reads a [`date`] that a question may leave out.
 ///
 /// # Errors
 ///
@@ -40,11 +40,11 @@ pub type Stretches = Vec<(DateTime<Utc>, DateTime<Utc>)>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Day {
     pub date: NaiveDate,
-    /// Of the headline clocks that were decided on it.
+    /// The rate of the headline clocks decided on it.
     pub rate: Rate,
-    /// Of the seven days that end with it.
+    /// The rate of the seven days that end with it.
     pub week: Rate,
-    /// For how long at least one clock was overdue.
+    /// How long at least one clock was overdue.
     pub downtime: TimeDelta,
     /// The rest of the day, without maintenance.
     pub uptime: TimeDelta,
@@ -60,8 +60,8 @@ impl Day {
     }
 }
 
-/// The days of `period`. `entries` may reach further; with those of the six days before it the line of seven days is
-/// whole. The time of `maintenance` is neither up nor down.
+/// Returns the days of `period`. `entries` may reach further; with those of the six days before, the seven-day line is
+/// complete. The time of `maintenance` is neither up nor down.
 pub fn days<'a>(
     entries: impl Iterator<Item = &'a Entry> + Clone,
     period: Period,
@@ -105,12 +105,12 @@ pub fn days<'a>(
     period.days().filter_map(day).collect()
 }
 
-/// When the local date begins and ends.
+/// Returns when the local date begins and ends.
 pub fn bounds(date: NaiveDate, zone: Tz) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
     Some((midnight(zone, date)?, midnight(zone, date.checked_add_days(Days::new(1))?)?))
 }
 
-/// Sorted, and no moment twice.
+/// Sorts the stretches, and joins those that overlap.
 pub fn union(mut stretches: Stretches) -> Stretches {
     stretches.retain(|(from, to)| from < to);
     stretches.sort_unstable();
@@ -124,7 +124,7 @@ pub fn union(mut stretches: Stretches) -> Stretches {
     joined
 }
 
-/// What of `stretches` lies outside of `holes`; both as [`union`] leaves them.
+/// Returns the parts of `stretches` outside `holes`; both must be as [`union`] leaves them.
 pub fn without(stretches: Stretches, holes: &Stretches) -> Stretches {
     let mut left = Vec::with_capacity(stretches.len());
     for (mut from, to) in stretches {
@@ -144,7 +144,7 @@ pub fn without(stretches: Stretches, holes: &Stretches) -> Stretches {
     left
 }
 
-/// How long they are together.
+/// Returns their total length.
 pub fn length(stretches: &Stretches) -> TimeDelta {
     stretches.iter().map(|(from, to)| *to - *from).sum()
 }

@@ -1,10 +1,9 @@
-//! Entries: the clocks of tickets once they are decided, which all figures are counted from.
+//! Entries: the decided clocks of tickets, from which all figures are counted.
 //!
-//! An entry is one clock of one round of one ticket. A clock that was kept is decided when it stops;
-//! one that was missed at the first instant at which more than its target had been counted, though
-//! the ticket is still open, so that no old breach hides; one that was called off is excluded, with
-//! the reason. What happens to a missed clock after that, its stop and how late it was, is filled in
-//! once and belongs to the day of the stop.
+//! An entry is one clock of one round of one ticket. A clock that was kept is decided when it stops. A missed one is
+//! decided at the first instant at which more than its target had been counted, even while the ticket is still open, so
+//! that no old breach hides. A cancelled one is excluded, with the reason. What happens to a missed clock after that,
+//! its stop and how late it was, is filled in once and belongs to the day of the stop.
 
 mod book;
 mod holding;
@@ -43,7 +42,7 @@ pub enum Holder {
 }
 
 impl Holder {
-    /// How it stands in the store. No id of SuperOps begins with a sign.
+    /// How it is stored. No SuperOps id begins with such a sign.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Person(id) => id.as_str(),
@@ -61,7 +60,7 @@ impl Holder {
         }
     }
 
-    /// What it is called where it is no person.
+    /// In words; a person by the id.
     pub fn words(&self) -> &str {
         match self {
             Self::Person(id) => id.as_str(),
@@ -94,7 +93,7 @@ impl fmt::Display for Holder {
     }
 }
 
-/// What came of a clock.
+/// The result of a clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -133,7 +132,7 @@ pub enum Exclusion {
     Vanished,
     SlaRemoved,
     ByHand,
-    /// Its counted time met a maintenance window: it is left out unless told otherwise.
+    /// Its counted time met a maintenance window: it is excluded by default.
     Maintenance,
 }
 
@@ -183,20 +182,20 @@ impl Exclusion {
     }
 }
 
-/// What of one clock was in one holder's hands.
+/// One holder's part of a clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Share {
     pub holder: Holder,
-    /// Of [`super::share::WHOLE`]: by the time counted until it was decided.
+    /// Out of [`super::share::WHOLE`], by the time counted until the decision.
     pub weight: i64,
-    /// Milliseconds, like what follows: up to the stop, or the last that is known.
+    /// Milliseconds, like the next two: up to the stop, or the last known moment.
     pub counted: i64,
     /// Counted past the target.
     pub over: i64,
     pub paused: i64,
 }
 
-/// Something about a clock that may be a way of pleasing the figures, or may be nothing: a question, no verdict.
+/// Something about a clock that may be an attempt to improve the figures, or may be nothing: a question, not a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sign {
@@ -230,7 +229,7 @@ impl Sign {
         }
     }
 
-    /// What it is, and out of which chances.
+    /// What it is, and which cases could have shown it.
     pub fn words(self) -> [&'static str; 2] {
         match self {
             Self::PausedLate => ["paused with under 10 % left, and kept", "kept clocks that were paused"],
@@ -265,13 +264,13 @@ pub struct Said {
     pub by: Arc<str>,
 }
 
-/// One clock of one round of one ticket, decided. Lengths of time are milliseconds of counted time.
+/// One decided clock of one round of one ticket. Lengths of time are milliseconds of counted time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// SuperOps' id.
     pub ticket: Arc<str>,
     pub clock: ClockKind,
-    /// From 1: work from the creation or a reopening; of a next response, the number of the exchange.
+    /// From 1: work from the creation or a reopening on; for a next response, the number of the exchange.
     pub round: u32,
     pub outcome: Outcome,
     pub why: Option<Exclusion>,
@@ -285,7 +284,7 @@ pub struct Entry {
     pub counted: i64,
     pub over: i64,
     pub paused: i64,
-    /// Whose word the verdict is.
+    /// What the verdict is based on.
     pub says: Option<Basis>,
     /// Whether SuperOps calls it breached; none: it does not say.
     pub reported: Option<bool>,
@@ -295,34 +294,34 @@ pub struct Entry {
     pub observed: bool,
     /// Who gave the response, where that is known.
     pub answered_by: Option<Holder>,
-    /// To whom the plain figures give it.
+    /// To whom the plain figures attribute it.
     pub holder: Holder,
     /// SuperOps' id.
     pub client: Option<Arc<str>>,
     pub priority: Option<Arc<str>>,
     pub category: Option<Arc<str>>,
-    /// The policy in words, else the name of the SLA.
+    /// The policy in words, or else the name of the SLA.
     pub policy: Option<Arc<str>>,
     /// The version of the terms that it was judged by.
     pub version: u32,
-    /// Its counted time met a maintenance window.
+    /// Whether its counted time met a maintenance window.
     pub maintenance: bool,
     /// Why it was missed, as far as the ticket's history tells.
     pub reason: Option<Reason>,
-    /// Why it was missed, as a person says.
+    /// Why it was missed, according to a person.
     pub said: Option<Said>,
     /// When the ticket came back after this round.
     pub reopened_at: Option<DateTime<Utc>>,
     pub signs: Signs,
-    /// What of it there was to be a sign of.
+    /// The signs it could have shown.
     pub chances: Signs,
     pub shares: Vec<Share>,
-    /// Where it counted past its target, until it stopped or the present.
+    /// When it counted past its target, until it stopped or until now.
     pub overdue: Vec<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
 impl Entry {
-    /// Whether it is one of the clocks that compliance is about: the later rounds' resolutions are not.
+    /// Whether it is one of the clocks that compliance is about: resolutions of later rounds are not.
     pub fn is_headline(&self) -> bool {
         self.brief().is_headline()
     }
@@ -332,7 +331,7 @@ impl Entry {
         self.said.as_ref().map(|said| said.reason).or(self.reason)
     }
 
-    /// Whether its outcome counts, where maintenance is left out or not.
+    /// Whether its outcome counts, with or without maintenance.
     pub fn counts(&self, with_maintenance: bool) -> bool {
         self.brief().counts(with_maintenance)
     }
@@ -345,7 +344,7 @@ impl Entry {
         }
     }
 
-    /// Whether everything that the decision was about is the same.
+    /// Whether all that makes up the decision is the same.
     pub fn is_same_decision(&self, other: &Self) -> bool {
         let of = |entry: &Self| {
             let whole = |share: &Share| (share.holder.clone(), share.weight);

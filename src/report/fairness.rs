@@ -1,8 +1,8 @@
-//! Whether somebody's breaches can be told from those that anybody would have had with the same tickets.
+//! Whether a person's breaches can be told from those that anybody would have had with the same tickets.
 //!
-//! The expected breaches are those of all others at the same clock, priority and policy. How many
-//! there may be by chance is the Poisson-binomial distribution, computed exactly. Outside its 99.8 %
-//! limits the numbers differ; within them nothing is said.
+//! The expected breaches are those of everybody else at the same clock, priority and policy. How many there may be by
+//! chance is the Poisson-binomial distribution, computed exactly. Outside its 99.8 % limits the numbers differ; within
+//! them nothing is said.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::rate::Rate;
 /// Cells with fewer clocks of others are pooled.
 const FEW: u64 = 20;
 
-/// What happened to the clocks of one kind: `met` of `of` in a person's hands, and all in all.
+/// The clocks of one kind that were met: in a person's hands, and overall.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cell {
     pub own: Rate,
@@ -26,15 +26,15 @@ pub struct Funnel {
     pub clocks: u64,
     pub breaches: u64,
     pub expected: f64,
-    /// Numbers of breaches that chance alone gives 95 times in 100.
+    /// How many breaches chance alone gives 95 times in 100.
     pub usual: (u64, u64),
-    /// And 998 times in 1000.
+    /// The same for 998 times in 1000.
     pub limits: (u64, u64),
     /// Outside of `limits`: the numbers differ, whatever the cause.
     pub differs: bool,
 }
 
-/// The funnel of one person; none without clocks, or without others to compare with.
+/// Returns the funnel of one person; none without clocks, or without others to compare with.
 pub fn funnel<K: Ord>(cells: &BTreeMap<K, Cell>) -> Option<Funnel> {
     let pooled = others(cells.values());
     let mut chances = Vec::new();
@@ -66,7 +66,7 @@ fn of_others(cell: &Cell) -> Rate {
     Rate::new(cell.all.met - cell.own.met, cell.all.of - cell.own.of)
 }
 
-/// All cells that are too small for themselves; where these are too small as well, all there are.
+/// Pools all cells that are too small by themselves; if even these are too few, all cells.
 fn others<'a>(cells: impl Iterator<Item = &'a Cell> + Clone) -> Rate {
     let join = |mut sum: Rate, rate: Rate| {
         sum.join(rate);
@@ -76,12 +76,12 @@ fn others<'a>(cells: impl Iterator<Item = &'a Cell> + Clone) -> Rate {
     if small.of >= FEW { small } else { cells.map(of_others).fold(Rate::default(), join) }
 }
 
-/// Less likely than this is never: far below any tail that is looked at, however many such are left out.
+/// Less likely than this counts as never: far below any tail that is looked at, however many are left out.
 const NOTHING: f64 = 1e-18;
 
-/// How likely each number of successes is, of independent trials: so many of each chance.
+/// How likely each number of successes is in independent trials; each item is a chance and its number of trials.
 fn poisson_binomial(chances: &[(f64, u64)]) -> Vec<f64> {
-    // Beyond what is kept there is nothing: of ten thousand clocks a few hundred numbers are likely at all.
+    // Only what is likely at all is kept: for ten thousand clocks, a few hundred numbers.
     let (mut low, mut likely) = (0, vec![1.0]);
     for (chance, trials) in chances {
         let (more, alike) = binomial(*chance, *trials);
@@ -99,13 +99,13 @@ fn poisson_binomial(chances: &[(f64, u64)]) -> Vec<f64> {
     whole
 }
 
-/// How likely each number of successes is of `trials` of one chance, and the first number that is.
+/// How likely each number of successes is in `trials` of one chance, and the first of these numbers.
 fn binomial(chance: f64, trials: u64) -> (usize, Vec<f64>) {
     let n = trials as f64;
     if chance <= 0.0 || chance >= 1.0 {
         return (if chance < 0.5 { 0 } else { trials as usize }, vec![1.0]);
     }
-    // Outwards from the likeliest, in units of it: a chance to the power of thousands is too small for a number.
+    // Goes outwards from the likeliest, in units of it: a chance to the power of thousands underflows.
     let middle = ((n + 1.0) * chance).floor().min(n);
     let odds = chance / (1.0 - chance);
     let mut likely = vec![1.0];
@@ -128,7 +128,7 @@ fn binomial(chance: f64, trials: u64) -> (usize, Vec<f64>) {
     (low, likely)
 }
 
-/// Without what is as good as impossible at both ends.
+/// Cuts off what is as good as impossible at both ends.
 fn trimmed(low: usize, mut likely: Vec<f64>) -> (usize, Vec<f64>) {
     while likely.len() > 1 && likely.last().is_some_and(|last| *last < NOTHING) {
         likely.pop();

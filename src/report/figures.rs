@@ -1,4 +1,4 @@
-//! The figures of a period: what was kept of what was decided, how long things took, what was left out and why.
+//! The figures of a period: what was kept of what was decided, how long it took, and what was left out and why.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::rate::Rate;
 use super::spread::Spread;
 use crate::ticket::ClockKind;
 
-/// Which entries are meant.
+/// Which entries to count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Question {
     pub period: Period,
@@ -26,12 +26,12 @@ impl Question {
         self.has_decision(&entry.brief())
     }
 
-    /// The same of an entry in brief.
+    /// The same for an entry in brief.
     pub fn has_decision(&self, brief: &Brief) -> bool {
         self.period.has(brief.day) && brief.counts(self.with_maintenance)
     }
 
-    /// Whether its clock stopped in the period; without a target it has taken its time all the same.
+    /// Whether its clock stopped in the period; one without a target took its time all the same.
     pub fn has_stop(&self, brief: &Brief) -> bool {
         let without_target = matches!(brief.why, Some(Exclusion::NoTarget | Exclusion::NoDueTime));
         let counts = brief.counts(self.with_maintenance) || (brief.outcome == Outcome::Excluded && without_target);
@@ -43,7 +43,7 @@ impl Question {
     }
 }
 
-/// What a set of entries comes to.
+/// The figures of a set of entries.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
     /// All headline clocks.
@@ -52,37 +52,37 @@ pub struct Summary {
     pub clocks: [Rate; ClockKind::ALL.len()],
     /// The last round's resolution, with the time of all rounds.
     pub final_resolution: Rate,
-    /// Tickets of which all headline clocks were kept.
+    /// Tickets with all headline clocks kept.
     pub all_kept: Rate,
-    /// Headline clocks left out, by the reason; and how many tickets they are of.
+    /// Headline clocks left out, by reason, and how many tickets they belong to.
     pub excluded: BTreeMap<Exclusion, (u64, u64)>,
-    /// Working time until the first response, in milliseconds; automatic ones apart.
+    /// Working time until the first response, in milliseconds; automatic ones are separate.
     pub response: Spread,
     pub automatic_response: Spread,
     pub resolution: Spread,
-    /// Counted past the target, of breached clocks that stopped.
+    /// Time counted past the target, of breached clocks that have stopped.
     pub lateness: Spread,
     /// Breached clocks that have not stopped.
     pub open_breaches: u64,
-    /// Paused, of paused and counted.
+    /// Paused time, out of paused and counted.
     pub paused: Rate,
-    /// Resolutions whose ticket came back within a week, of all.
+    /// Resolutions whose ticket came back within a week, out of all.
     pub reopened: Rate,
-    /// Automatic first responses, of those whose author is known.
+    /// Automatic first responses, out of those whose author is known.
     pub automation: Rate,
-    /// Clocks of which SuperOps' verdict is not the policy's.
+    /// Clocks on which SuperOps' verdict and the policy's differ.
     pub differing: u64,
     /// Breaches by reason.
     pub reasons: BTreeMap<Reason, u64>,
-    /// Breaches whose reason is a person's word.
+    /// Breaches whose reason a person gave.
     pub said_reasons: u64,
-    /// What may be a way of pleasing the figures, of the chances that there were.
+    /// Signs of an attempt to improve the figures, out of the cases that could have shown them.
     pub signs: BTreeMap<Sign, Rate>,
     /// Clocks that were not watched from their beginning.
     pub unobserved: u64,
 }
 
-/// Sums up `entries`: those of the period, and for whole tickets those of their other clocks.
+/// Sums up `entries`: those of the period and, for whole tickets, those of their other clocks.
 pub fn summary<'a>(entries: impl Iterator<Item = &'a Entry> + Clone, question: &Question) -> Summary {
     let mut sum = Summary { all_kept: all_kept(entries.clone(), question), ..Summary::default() };
     sum.final_resolution = final_resolution(entries.clone(), question);
@@ -124,7 +124,7 @@ impl Summary {
     }
 }
 
-/// What clocks come to that stopped in the period.
+/// The figures of clocks that stopped in the period.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stops {
     /// How long each took, in milliseconds of working time.
@@ -166,7 +166,7 @@ impl Stops {
     }
 }
 
-/// All headline clocks of `entries` that were decided in the period.
+/// The rate of all headline clocks of `entries` that were decided in the period.
 pub fn compliance<'a>(entries: impl Iterator<Item = &'a Entry>, question: &Question) -> Rate {
     let mut rate = Rate::default();
     let decided = entries.filter(|entry| question.decided(entry) && entry.is_headline());
@@ -184,7 +184,7 @@ struct Course {
     is_done: bool,
 }
 
-/// Tickets decided in the period: breached with their first breached headline clock, kept once all are.
+/// Tickets decided in the period: as breached at their first breached headline clock, as kept once all are kept.
 fn all_kept<'a>(entries: impl Iterator<Item = &'a Entry>, question: &Question) -> Rate {
     let mut tickets: HashMap<&str, Course> = HashMap::new();
     for entry in entries.filter(|entry| entry.is_headline()) {
@@ -207,7 +207,7 @@ fn all_kept<'a>(entries: impl Iterator<Item = &'a Entry>, question: &Question) -
     rate
 }
 
-/// Resolutions of last rounds: those after which the ticket did not come back.
+/// The resolutions of last rounds: those after which the ticket did not come back.
 fn final_resolution<'a>(entries: impl Iterator<Item = &'a Entry>, question: &Question) -> Rate {
     let mut rate = Rate::default();
     let last = entries.filter(|entry| entry.clock == ClockKind::Resolution && entry.reopened_at.is_none());

@@ -1,5 +1,5 @@
-//! What the figures of a period rest on: whose word the verdicts are, what was not watched, and where there is too little
-//! to say anything.
+//! What the figures of a period rest on: what the verdicts are based on, what was not watched, and where there is too
+//! little to say anything.
 
 use std::collections::BTreeMap;
 
@@ -12,21 +12,21 @@ use crate::sla::clock::Basis;
 /// How sure the figures of a period can be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Honesty {
-    /// Headline clocks that are counted, by whose word the verdict is.
+    /// Counted headline clocks, by what the verdict is based on.
     pub by_hand: u64,
     pub reported: u64,
     pub by_policy: u64,
-    /// Clocks that were watched from their beginning, of all.
+    /// Clocks watched from their beginning, out of all.
     pub observed: Rate,
-    /// Of the weight of all clocks, what nobody knows who had; and what nobody had.
+    /// The share of all clocks' weight with an unknown holder, and with none.
     pub unknown: Rate,
     pub nobody: Rate,
-    /// Of those with something decided, who has too little for a comparison with the period before.
+    /// Out of those with something decided, those with too little for a comparison with the period before.
     pub small_clients: Rate,
     pub small_technicians: Rate,
 }
 
-/// What the entries of the period come to.
+/// Sums up the entries of the period.
 pub fn honesty<'a>(entries: impl Iterator<Item = &'a Entry>, question: &Question) -> Honesty {
     let mut found = Honesty::default();
     let (mut clients, mut technicians): (BTreeMap<_, u64>, BTreeMap<_, u64>) = (BTreeMap::new(), BTreeMap::new());

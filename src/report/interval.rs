@@ -1,15 +1,15 @@
-//! How sure a share is, and the difference of two: Wilson's and Newcombe's intervals.
+//! The confidence intervals of a share and of the difference of two: Wilson's and Newcombe's.
 //!
 //! Wilson 1927; Newcombe 1998, "Interval estimation for the difference between independent
 //! proportions", method 10.
 
 use super::rate::Rate;
 
-/// How often an interval misses what it is to hold.
+/// How often an interval may miss the true value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Confidence {
     P95,
-    /// For persons: a false word about somebody weighs more.
+    /// For people: a false statement about somebody weighs more.
     P99,
 }
 
@@ -35,19 +35,19 @@ impl Interval {
     }
 }
 
-/// Where the share behind `rate` lies, 0 to 1. None of nothing.
+/// The interval of the share behind `rate`, 0 to 1; none if `of` is 0.
 pub fn wilson(rate: Rate, confidence: Confidence) -> Option<Interval> {
     let (share, n, z) = (rate.exact()?, rate.of as f64, confidence.z());
     let centre = share + z * z / (2.0 * n);
     let reach = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
     let scale = 1.0 + z * z / n;
-    // All and none lie at an end, which the sums above miss by a rounding.
+    // For all and none an end is exact, which rounding above would miss.
     let low = if rate.met == 0 { 0.0 } else { (centre - reach) / scale };
     let high = if rate.met == rate.of { 1.0 } else { (centre + reach) / scale };
     Some(Interval { low, high })
 }
 
-/// Where the difference of the shares behind `a` and `b` lies.
+/// The interval of the difference of the shares behind `a` and `b`.
 pub fn newcombe(a: Rate, b: Rate, confidence: Confidence) -> Option<Interval> {
     let (share_a, share_b) = (a.exact()?, b.exact()?);
     let (of_a, of_b) = (wilson(a, confidence)?, wilson(b, confidence)?);

@@ -1,4 +1,4 @@
-//! A report made of entries: the figures of a period as sections, tables and charts.
+//! Makes a report from entries: the figures of a period as sections, tables and charts.
 
 mod breaches;
 mod by;
@@ -20,7 +20,7 @@ use super::rate::Goal;
 use super::{ClosedMonth, Opens, People, Period, Report, SCHEMA, Section};
 use crate::sla::zone::Tz;
 
-/// Lines of one table, and as many of them as a reader is shown.
+/// The most lines of one table, and how many of them a reader is shown.
 const MOST_GROUPS: usize = 5_000;
 const GROUPS_SHOWN: usize = 400;
 
@@ -29,28 +29,28 @@ pub trait Names {
     fn person(&self, holder: &Holder) -> String;
     fn client(&self, id: &str) -> String;
     fn ticket(&self, id: &str) -> String;
-    /// Policies may name clients.
+    /// The words of a policy may name clients.
     fn policy(&self, words: &str) -> String;
 }
 
-/// What a report is made of.
+/// What a report is made from.
 pub struct Material<'a> {
     pub tenant: String,
     pub zone: Tz,
     pub question: Question,
     pub by: By,
-    /// The only client that is meant, by id.
+    /// The only client to report on, by id.
     pub client: Option<String>,
     pub goal: Goal,
-    /// The goals of those policies that have their own, by what they are called in the books.
+    /// The goals of policies that have their own, by the policies' names in the books.
     pub policy_goals: &'a BTreeMap<String, Goal>,
-    /// What those policies give back that give something, by what they are called in the books.
+    /// The credit terms of policies that have any, by the policies' names in the books.
     pub policy_credits: &'a MonthlyTerms,
-    /// Those of the period and of the one before it, and the other clocks of their tickets.
+    /// The entries of the period and of the one before it, and the other clocks of their tickets.
     pub entries: &'a [Entry],
     /// Each day of the period.
     pub days: &'a [Day],
-    /// As is known now, rather than as the closed months were closed.
+    /// Whether to count what is known now, rather than what was known when the months were closed.
     pub latest: bool,
     pub months: Vec<ClosedMonth>,
     pub provisional_until: Option<chrono::DateTime<chrono::Utc>>,
@@ -59,7 +59,7 @@ pub struct Material<'a> {
     pub names: &'a dyn Names,
 }
 
-/// The report; its hash is left blank.
+/// Makes the report; its hash is left blank.
 pub fn report(material: &Material<'_>) -> Report {
     let all: Vec<&Entry> = material.entries.iter().filter(|entry| material.is_meant(entry)).collect();
     let sum = summary(all.iter().copied(), &material.question);
@@ -95,7 +95,7 @@ pub fn report(material: &Material<'_>) -> Report {
     }
 }
 
-/// Without the ways to entries that would tell whom a pseudonym stands for.
+/// Removes links to entries that would tell whom a pseudonym stands for.
 fn withheld(mut section: Section, material: &Material<'_>) -> Section {
     let figures = section.figures.iter_mut().map(|figure| &mut figure.opens);
     let rows = section.tables.iter_mut().flat_map(|table| &mut table.rows).map(|row| &mut row.opens);
@@ -118,7 +118,7 @@ impl Material<'_> {
         self.client.as_deref().is_none_or(|client| entry.client.as_deref() == Some(client))
     }
 
-    /// What the policy that the books call `words` is to reach.
+    /// The goal of the policy that the books call `words`.
     fn goal_of(&self, words: Option<&str>) -> Goal {
         words.and_then(|words| self.policy_goals.get(words)).copied().unwrap_or(self.goal)
     }
@@ -189,7 +189,7 @@ mod tests {
         }
     }
 
-    /// What the worked example gives, by technician.
+    /// The worked example, by technician.
     fn material<'a>(entries: &'a [Entry], policy_goals: &'a BTreeMap<String, Goal>) -> Material<'a> {
         let period = Period::new("2026-10-29".parse().unwrap(), "2026-11-02".parse().unwrap()).unwrap();
         Material {

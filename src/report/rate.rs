@@ -1,4 +1,4 @@
-//! So many of so many, as a percentage that does not flatter.
+//! A share as two counts, and as a percentage that does not flatter.
 
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ impl Rate {
         Self { met, of }
     }
 
-    /// Tenths of a percent, half up; 1000 only for all and 0 only for none. None of nothing.
+    /// Tenths of a percent, rounded half up; 1000 only for all and 0 only for none. None if `of` is 0.
     pub fn tenths(self) -> Option<u32> {
         let (met, of) = (u128::from(self.met), u128::from(self.of));
         let rounded = (met * 2000 + of).checked_div(of * 2)?;
@@ -31,12 +31,12 @@ impl Rate {
         self.tenths().map(|tenths| f64::from(tenths) / 10.0)
     }
 
-    /// As it is, without rounding.
+    /// The exact share.
     pub fn exact(self) -> Option<f64> {
         (self.of > 0).then(|| self.met as f64 / self.of as f64)
     }
 
-    /// Whether it reaches `goal`, which is compared without rounding. Nothing misses no goal.
+    /// Whether it reaches `goal`, compared without rounding. A rate of nothing reaches every goal.
     pub fn reaches(self, goal: Goal) -> bool {
         10_000 * u128::from(self.met) >= u128::from(goal.0) * u128::from(self.of)
     }
@@ -52,12 +52,12 @@ impl Rate {
     }
 }
 
-/// What is to be reached: hundredths of a percent.
+/// A goal, in hundredths of a percent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Goal(u32);
 
 impl Goal {
-    /// From a percentage over 0 and up to 100, to two decimals.
+    /// From a percentage above 0 and up to 100, to two decimals.
     pub fn percent(percent: f64) -> Option<Self> {
         let is_one = percent.is_finite() && percent > 0.0 && percent <= 100.0;
         is_one.then(|| Self((percent * 100.0).round() as u32))
@@ -68,7 +68,7 @@ impl Goal {
     }
 }
 
-/// What is promised unless a policy or the tenant says otherwise.
+/// The goal unless a policy or the tenant sets another.
 impl Default for Goal {
     fn default() -> Self {
         Self(9_500)

@@ -1,10 +1,10 @@
-//! Who has room now: how many of the tickets in somebody's hands can still be done in time, at the pace of the last weeks.
+//! Who has room now: how many of a person's tickets can still be done in time, at the pace of the last weeks.
 //!
 //! Time is the MSP's staffed time, in milliseconds from now.
 
 use serde::Serialize;
 
-/// Fewer resolutions than this give no pace of one's own.
+/// The fewest resolutions that give a person a pace of their own.
 pub const FEW: u64 = 10;
 
 /// Staffed time for one resolution.
@@ -12,7 +12,7 @@ pub const FEW: u64 = 10;
 pub struct Pace(i64);
 
 impl Pace {
-    /// So many resolutions in so much staffed time; none of too few.
+    /// The pace of `resolutions` in `staffed` time; none if they are too few.
     pub fn of(staffed: i64, resolutions: u64) -> Option<Self> {
         let count = i64::try_from(resolutions).ok().filter(|_| resolutions >= FEW)?;
         Some(Self(staffed / count))
@@ -23,11 +23,11 @@ impl Pace {
     }
 }
 
-/// How somebody's queue stands.
+/// The state of somebody's queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Room<T> {
     pub open: u64,
-    /// The least that is left at a due time when all due by then is done; none: nothing is due.
+    /// The least time left at any due time once all due by then is done; none: nothing is due.
     pub least_slack: Option<i64>,
     /// The first ticket that cannot be done in time.
     pub first_late: Option<T>,
@@ -35,8 +35,8 @@ pub struct Room<T> {
     pub fits: u64,
 }
 
-/// The room that `queue` leaves: each ticket with the staffed time until it is due, and the staffed time until the end of
-/// the next working day. What is overdue is due now.
+/// Computes the room that `queue` leaves: it holds each ticket with the staffed time until it is due. `day_end` is the
+/// staffed time until the end of the next working day. What is overdue counts as due now.
 pub fn room<T: Clone>(mut queue: Vec<(i64, T)>, pace: Pace, day_end: i64) -> Room<T> {
     queue.sort_by_key(|(due, _)| *due);
     let slack = |place: usize, due: i64| due.max(0) - (place as i64 + 1) * pace.0;

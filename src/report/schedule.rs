@@ -1,8 +1,8 @@
-//! When a report that comes by itself is due, and on which period.
+//! When a scheduled report is due, and on which period.
 //!
-//! Periods are whole weeks, months, quarters or years of local days. A report on one is due some days after its last
-//! day, at a local time: by then a month's figures can be final. Only the latest period that is due is ever told: after
-//! a long absence nobody gets a heap of old reports.
+//! Periods are whole weeks, months, quarters or years of local days. A report is due some days after the last day of
+//! its period, at a local time: by then a month's figures can be final. Only the latest period that is due is ever
+//! sent: after a long absence nobody gets a heap of old reports.
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
 
@@ -10,7 +10,7 @@ use super::Period;
 use crate::sla::calendar::resolve;
 use crate::sla::zone::Tz;
 
-/// How long the periods are.
+/// The length of the periods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Every {
     /// From Monday to Sunday.
@@ -38,7 +38,7 @@ impl Every {
         Self::ALL.into_iter().find(|every| every.as_str() == name)
     }
 
-    /// The first day of the period that `day` is one of.
+    /// The first day of the period that contains `day`.
     fn begin(self, day: NaiveDate) -> NaiveDate {
         let month = match self {
             Self::Week => return day - Days::new(u64::from(day.weekday().num_days_from_monday())),
@@ -69,17 +69,17 @@ impl Every {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rhythm {
     pub every: Every,
-    /// Whole days that pass after the last day of the period.
+    /// Whole days to wait after the last day of the period.
     pub days_after: u16,
     /// Minutes after local midnight.
     pub at: u16,
 }
 
 impl Rhythm {
-    /// The latest period on which a report is due at `now`, where days are those of `zone`.
+    /// Returns the latest period on which a report is due at `now`, in days of `zone`.
     pub fn due(&self, zone: Tz, now: DateTime<Utc>) -> Option<Period> {
         let mut begin = self.every.begin(now.with_timezone(&zone).date_naive());
-        // The days to wait are fewer than those of three of the shortest periods.
+        // The wait is shorter than three of the shortest periods.
         for _ in 0..6 {
             let period = self.every.before(begin)?;
             if self.moment(period, zone)? <= now {
@@ -90,12 +90,12 @@ impl Rhythm {
         None
     }
 
-    /// The latest period that is over at `now`, whether its report is due yet or not.
+    /// Returns the latest period that is over at `now`, whether or not its report is due yet.
     pub fn over(&self, zone: Tz, now: DateTime<Utc>) -> Option<Period> {
         self.every.before(self.every.begin(now.with_timezone(&zone).date_naive()))
     }
 
-    /// When the report on the next period is due.
+    /// Returns when the report on the next period is due.
     pub fn next(&self, zone: Tz, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let from = match self.due(zone, now) {
             Some(last) => last.to.succ_opt()?,

@@ -1,11 +1,11 @@
-//! A whole, cut up among those who held it, so that the pieces add up to it exactly.
+//! Splits a whole among its holders, so that the pieces add up to it exactly.
 
-/// What each clock weighs.
+/// The weight of one clock.
 pub const WHOLE: i64 = 1_000_000;
 
-/// Cuts `whole` in proportion to `sizes` by the largest remainder; ties go to the earlier one.
+/// Splits `whole` in proportion to `sizes` by the largest remainder; ties go to the earlier one.
 ///
-/// Where all sizes are nothing, so are all pieces.
+/// If all sizes are zero, so are all pieces.
 pub fn cut(whole: i64, sizes: &[i64]) -> Vec<i64> {
     let total: i128 = sizes.iter().map(|size| i128::from(*size)).sum();
     if total <= 0 {
@@ -14,7 +14,7 @@ pub fn cut(whole: i64, sizes: &[i64]) -> Vec<i64> {
     let exact = |size: &i64| i128::from(*size) * i128::from(whole);
     let mut pieces: Vec<i64> = sizes.iter().map(|size| (exact(size) / total) as i64).collect();
     let mut order: Vec<usize> = (0..sizes.len()).collect();
-    // Stable: of equal remainders the earlier comes first.
+    // The sort is stable: among equal remainders the earlier comes first.
     order.sort_by_key(|index| std::cmp::Reverse(exact(&sizes[*index]) % total));
     let left = whole - pieces.iter().sum::<i64>();
     for index in order.into_iter().take(usize::try_from(left).unwrap_or_default()) {

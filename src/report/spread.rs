@@ -1,14 +1,14 @@
-//! How long things took: the mean, the median with its interval, and a tail that a ticket stands for.
+//! How long things took: the mean, the median with its interval, and percentiles that are the lengths of real tickets.
 //!
 //! Lengths of time are milliseconds of working time. The 90th and 95th percentiles are lengths that
 //! occurred, at rank ⌈q·n⌉, so that the ticket behind one can be opened.
 
 use serde::Serialize;
 
-/// With fewer there is no interval of the median.
+/// The fewest lengths that give an interval of the median.
 const FEW: usize = 6;
 
-/// What a set of lengths comes to; all none of nothing.
+/// The figures of a set of lengths; all none if it is empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Spread {
     pub n: u64,
@@ -21,7 +21,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of `lengths`, in whatever order.
+    /// The spread of `lengths`, in any order.
     pub fn of(mut lengths: Vec<i64>) -> Self {
         lengths.sort_unstable();
         let n = lengths.len();
@@ -36,13 +36,13 @@ impl Spread {
     }
 }
 
-/// Half up.
+/// The mean, rounded half up.
 fn mean(lengths: &[i64]) -> Option<i64> {
     let (sum, n) = (lengths.iter().map(|length| i128::from(*length)).sum::<i128>(), lengths.len() as i128);
     (n > 0).then(|| (2 * sum + n).div_euclid(2 * n)).and_then(|mean| i64::try_from(mean).ok())
 }
 
-/// Of an even number the mean of the middle two, half up.
+/// For an even number of lengths, the mean of the middle two, rounded half up.
 fn median(sorted: &[i64]) -> Option<i64> {
     let n = sorted.len();
     match n % 2 {
@@ -52,7 +52,7 @@ fn median(sorted: &[i64]) -> Option<i64> {
     }
 }
 
-/// From 1.
+/// Ranks count from 1.
 fn at_rank(sorted: &[i64], rank: usize) -> Option<i64> {
     sorted.get(rank.checked_sub(1)?).copied()
 }
@@ -67,9 +67,9 @@ fn between(sorted: &[i64]) -> Option<(i64, i64)> {
     Some((sorted[rank - 1], sorted[n - rank]))
 }
 
-/// The highest rank that fewer than 2.5 % of samples have their median below; from 1.
+/// The highest rank, from 1, that fewer than 2.5 % of samples have their median below.
 fn lower_rank(n: usize) -> usize {
-    // Logarithms, since a half to the power of a thousand is nothing.
+    // Logarithms, since a half to the power of a thousand underflows.
     let mut log_term = -(n as f64) * std::f64::consts::LN_2;
     let (mut sum, mut rank) = (log_term.exp(), 0);
     while sum <= 0.025 && rank < n / 2 {

@@ -1,9 +1,8 @@
-//! Technicians: what was decided in whose hands, by tickets and by the time that each held them.
+//! Technicians: what was decided in their hands, by tickets and by the time that each held them.
 //!
-//! No ranks: people are listed by name, and where the numbers are too few to tell, that is said.
+//! There are no ranks: people are listed by name, and where the numbers are too few to tell, the report says so.
 //!
-//! Entries are counted one by one ([`Count`]), with numbers for names: a year of them is gone through without one of them
-//! being kept.
+//! Entries are counted one by one ([`Count`]), with numbers for names, so that a year of them never has to be kept.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,40 +16,40 @@ use super::spread::Spread;
 use super::trend::{Stratum, Trend, trend};
 use crate::ticket::ClockKind;
 
-/// The figures of one holder; of people, and of nobody, unknown and automation, so that sums are those of all.
+/// The figures of one holder: a person, or nobody, unknown or automation, so that the sums are those of all.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Technician {
     pub holder: Holder,
-    /// Tickets with a headline clock decided in these hands, and those of them with none breached.
+    /// Tickets with a headline clock decided in these hands; `met` are those with none breached.
     pub tickets: Rate,
     /// Headline clocks breached in these hands.
     pub breaches: u64,
-    /// Kept and all, in millionths of clocks: by the time each was held.
+    /// Kept out of all, in millionths of clocks, by the time each was held.
     pub weighted: Rate,
-    /// Of the weight of all breaches.
+    /// Out of the weight of all breaches.
     pub breach_share: Rate,
-    /// Counted past the target while it was held, in milliseconds, and that of all.
+    /// Time counted past the target while it was held, out of everybody's, in milliseconds.
     pub lateness: Rate,
-    /// Paused, of counted and paused, in milliseconds, while it was held.
+    /// Paused, out of counted and paused, in milliseconds, while it was held.
     pub paused: Rate,
     /// Working time until the first response by a person, in milliseconds.
     pub response: Spread,
     pub resolution: Spread,
-    /// Resolutions whose ticket came back within a week, of all.
+    /// Resolutions whose ticket came back within a week, out of all.
     pub reopened: Rate,
     pub trend: Trend,
     pub funnel: Option<Funnel>,
 }
 
-/// Everybody who has a part in the entries of the period, in the order of their ids. `entries` reach back to the period
-/// before, for the trend.
+/// Returns everybody with a part in the entries of the period, in the order of their ids. `entries` reach back to the
+/// period before, for the trend.
 pub fn technicians<'a>(entries: impl Iterator<Item = &'a Entry>, question: &Question) -> Vec<Technician> {
     let mut count = Count::new(*question);
     entries.for_each(|entry| count.entry(entry));
     count.done()
 }
 
-/// Numbers in place of names, in the order in which they were first met.
+/// Numbers in place of names, in order of first appearance.
 #[derive(Debug, Default)]
 struct Numbers(HashMap<Box<str>, u32>);
 
@@ -80,7 +79,7 @@ pub struct Whose {
     pub policy: Option<u32>,
 }
 
-/// What of one clock one holder had: see [`super::entry::Share`].
+/// One holder's part of one clock: see [`super::entry::Share`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
     pub holder: u32,
@@ -90,7 +89,7 @@ pub struct Part {
     pub paused: i64,
 }
 
-/// The figures of technicians, while entries are counted one by one, in whatever order.
+/// Collects the figures of technicians while entries are counted one by one, in any order.
 #[derive(Debug)]
 pub struct Count {
     question: Question,
@@ -103,17 +102,17 @@ pub struct Count {
     hands: Vec<Hands>,
 }
 
-/// Clocks that are alike: what clock, of what priority, by which policy.
+/// The kind of a clock: which clock, of which priority, by which policy.
 type Kind = (ClockKind, Option<u32>, Option<u32>);
 
-/// What came of the entries of one holder.
+/// The figures of one holder so far.
 #[derive(Debug, Default)]
 struct Hands {
-    /// Some clock of the period was decided in them, or in part while they held it.
+    /// Whether some clock of the period was decided in these hands, or held in part.
     has_part: bool,
-    /// Each clock decided in the period: the number of its ticket, doubled, and one more if it was breached.
+    /// Each clock decided in the period: the number of its ticket doubled, plus one if it was breached.
     decided: Vec<u64>,
-    /// Each clock decided in the period or in the one before: see [`of_stratum`].
+    /// Each clock decided in the period or the one before: see [`of_stratum`].
     strata: Vec<u64>,
     kinds: BTreeMap<Kind, Rate>,
     weighted: Rate,
@@ -166,7 +165,7 @@ impl Count {
         self.add(&entry.brief(), whose, &parts);
     }
 
-    /// Counts an entry in brief, whose it is, and what each holder had of it.
+    /// Counts an entry in brief, with whose it is and what part each holder had.
     pub fn add(&mut self, one: &Brief, whose: Whose, parts: &[Part]) {
         let breached = one.outcome == Outcome::Breached;
         let (is_now, is_before) = (self.question.has_decision(one), self.before.has_decision(one));
@@ -186,7 +185,7 @@ impl Count {
         }
     }
 
-    /// The figures of all who had a part, in the order of their ids.
+    /// Returns the figures of everybody with a part, in the order of their ids.
     pub fn done(mut self) -> Vec<Technician> {
         let hands = std::mem::take(&mut self.hands);
         let all = self.of_all(&hands);
@@ -227,22 +226,22 @@ impl OfAll<'_> {
     }
 }
 
-/// Sorted, the clocks of one priority stand together, in them those of one ticket, of these those of one period, and a
-/// breach stands last.
+/// When sorted, the clocks of one priority are together, within it those of one ticket, within that those of one
+/// period, and a breach comes last.
 fn of_stratum(whose: Whose, is_now: bool, breached: bool) -> u64 {
     let priority = whose.priority.map_or(0, |number| u64::from(number) + 1);
     priority << 34 | u64::from(whose.ticket) << 2 | u64::from(is_now) << 1 | u64::from(breached)
 }
 
 impl Hands {
-    /// Takes the weight of a clock that was decided in the period.
+    /// Adds the weight of a clock that was decided in the period.
     fn weigh(&mut self, part: &Part, breached: bool) {
         let weight = u64::try_from(part.weight).unwrap_or_default();
         self.has_part = true;
         self.weighted.join(Rate::new(if breached { 0 } else { weight }, weight));
     }
 
-    /// Takes the time of a clock that stopped in the period.
+    /// Adds the time of a clock that stopped in the period.
     fn hold(&mut self, part: &Part, one: &Brief) {
         if one.outcome == Outcome::Breached {
             self.over += u64::try_from(part.over).unwrap_or_default();
@@ -272,7 +271,7 @@ impl Hands {
         }
     }
 
-    /// Tickets without a breach, of all.
+    /// Tickets without a breach, out of all.
     fn tickets(&mut self) -> Rate {
         self.decided.sort_unstable();
         let mut rate = Rate::default();
@@ -293,7 +292,7 @@ impl Hands {
         strata.into_values().collect()
     }
 
-    /// What came of each kind of clock in these hands, and in all.
+    /// The rates of each kind of clock, in these hands and overall.
     fn cells<'a>(&self, all: &'a OfAll<'_>) -> BTreeMap<(ClockKind, Option<&'a str>, Option<&'a str>), Cell> {
         let cell = |(kind, rate): (&Kind, &Rate)| {
             let (clock, priority, policy) = *kind;
@@ -304,7 +303,7 @@ impl Hands {
     }
 }
 
-/// Whether none of the clocks of a ticket was breached, which would stand last.
+/// Whether none of the clocks of a ticket was breached; a breach comes last.
 fn is_kept(clocks: &[u64]) -> bool {
     clocks.last().is_none_or(|last| last & 1 == 0)
 }

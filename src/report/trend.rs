@@ -1,13 +1,13 @@
-//! Whether somebody, or all of a desk, got better or worse since the period before: only where the numbers can say so.
+//! Whether a person or a whole desk got better or worse since the period before, where the numbers can tell.
 
 use serde::Serialize;
 
 use super::interval::{Confidence, newcombe};
 use super::rate::Rate;
 
-/// Fewer tickets, or clocks, in either period tell nothing.
+/// The fewest tickets, or clocks, in each period that tell anything.
 pub const FEW: u64 = 20;
-/// A difference that surely lies within this is none.
+/// A difference surely within this counts as none.
 const SAME: f64 = 0.15;
 
 /// The word for how a share changed.
@@ -48,11 +48,11 @@ impl Trend {
 pub struct Change {
     /// Percentage points.
     pub points: f64,
-    /// Chance does not explain it: the interval of the difference does not hold 0.
+    /// Chance does not explain it: the interval of the difference does not contain 0.
     pub is_sure: bool,
 }
 
-/// How `now` differs from `before`; none: there is too little to say.
+/// Returns how `now` differs from `before`; none if there is too little to say.
 pub fn change(now: Rate, before: Rate) -> Option<Change> {
     if now.of < FEW || before.of < FEW {
         return None;
@@ -69,7 +69,7 @@ pub struct Stratum {
     pub now: Rate,
 }
 
-/// What `strata` say: better or worse only if the difference of all is sure, and is not owed to another mix of tickets.
+/// Judges `strata`: better or worse only if the overall difference is sure and not due to another mix of tickets.
 pub fn trend(strata: &[Stratum], confidence: Confidence) -> Trend {
     let mut all = Stratum::default();
     for one in strata {
@@ -92,7 +92,7 @@ pub fn trend(strata: &[Stratum], confidence: Confidence) -> Trend {
     }
 }
 
-/// The difference of the shares, now less before, each stratum by its weight; none where no stratum has both.
+/// The weighted difference of the shares, now less before; none if no stratum has both.
 pub fn mantel_haenszel(strata: &[Stratum]) -> Option<f64> {
     let weighed = strata.iter().filter_map(|one| {
         let weight = one.now.of as f64 * one.before.of as f64 / (one.now.of + one.before.of) as f64;

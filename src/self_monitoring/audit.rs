@@ -1,9 +1,8 @@
-//! Checks that what should have happened to alerts did: each due step ran, each
-//! breach has its alert, each alert was told, each notification left in time.
+//! Checks that what should have happened to alerts did happen: each due step ran, each breach has its alert, each alert
+//! was told, each notification left in time.
 //!
-//! It goes by the store and the clocks, not by what the other loops believe, so
-//! it also finds what they have lost. It mends nothing: a mismatch is a fault of
-//! ours, or of the machine, and a person has to know.
+//! It relies on the store and the clocks, not on what the other loops believe, so it also finds what they have lost. It
+//! repairs nothing: a mismatch is a fault of ours, or of the machine, and a person has to know.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -26,21 +25,21 @@ use crate::telemetry::{ChannelLabels, MismatchLabels, Telemetry};
 use crate::ticket::watch::Watched;
 use crate::ticket::{Reach, TenantId};
 
-/// What is later than this did not happen.
+/// How late something may be before it counts as not having happened.
 const GRACE: TimeDelta = TimeDelta::minutes(2);
-/// What has waited in the outbox for longer than this, on a channel that works, is stuck.
+/// How long a notification may wait in the outbox, for a channel that works, before it counts as stuck.
 const STUCK_AFTER: TimeDelta = TimeDelta::minutes(10);
 
-/// What did not happen.
+/// The kind of thing that did not happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MismatchKind {
     /// A step of an escalation, or the end of a hold, is overdue.
     LateStep,
-    /// A clock is breached and there is no alert that says so.
+    /// A clock is breached, and no alert says so.
     NoAlert,
-    /// An alert of a breach of which nobody was told.
+    /// Nobody was told of an alert about a breach.
     NobodyTold,
-    /// A clock of a ticket cannot be told: SuperOps fails to say what it needs.
+    /// The state of a ticket's clock is unknown: SuperOps fails to give what it depends on.
     UnknownClock,
     /// A notification is overdue though its channel works.
     LateNotification,
@@ -62,16 +61,16 @@ impl MismatchKind {
     }
 }
 
-/// One thing that did not happen.
+/// Something that did not happen.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mismatch {
     pub tenant: TenantId,
     pub kind: MismatchKind,
-    /// Of the alert, the notification, or the ticket.
+    /// The id of the alert, the notification, or the ticket.
     pub id: String,
 }
 
-/// All that was found at the last look.
+/// Everything found by the last audit.
 pub type Mismatches = BTreeSet<Mismatch>;
 
 /// Looks for mismatches.
@@ -81,15 +80,15 @@ pub(super) struct Audit {
     store: Store,
     telemetry: Arc<Telemetry>,
     found: watch::Sender<Mismatches>,
-    /// In a demo a minute is short, and what is late by the wall is early.
+    /// The speed of the clock: in a demo a minute is short, and what is late by the clock may be early in real time.
     speed: i32,
 }
 
-/// What was read for all tenants at once.
+/// What is read for all tenants at once.
 struct Known {
-    /// The keys of alerts of breaches of which nobody was told.
+    /// The keys of breach alerts that nobody was told of.
     untold: HashSet<String>,
-    /// The keys of each tenant's notifications that wait for too long.
+    /// The keys of each tenant's notifications that have waited too long.
     stuck: HashMap<String, Vec<String>>,
 }
 
@@ -101,7 +100,7 @@ struct Observed<'a> {
     open: &'a OpenTickets,
     alerts: &'a [AlertRow],
     suppressions: &'a [Suppression],
-    /// What was due before then should have happened.
+    /// What was due before this time should have happened.
     before: DateTime<Utc>,
     now: DateTime<Utc>,
 }
@@ -119,8 +118,8 @@ impl Audit {
         Self { config, rules_cache, store, telemetry, found, speed }
     }
 
-    /// Looks at each tenant, and says what is new. Where a tenant cannot be looked at, what was found there before
-    /// still holds.
+    /// Audits each tenant, and logs what is new. If a tenant cannot be audited, what was found there before still
+    /// stands.
     pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
         let mut found = Mismatches::new();
         let mut looked = Ok(());
@@ -164,7 +163,7 @@ impl Audit {
         self.found.send_replace(found);
     }
 
-    /// What one question answers for all tenants.
+    /// Reads what one query answers for all tenants.
     async fn known(&self, now: DateTime<Utc>) -> Result<Known, StoreError> {
         let tenants: Vec<_> = self.config.tenants.keys().collect();
         let mut known = Known { untold: self.store.untold_breaches(&tenants).await?, stuck: HashMap::new() };
@@ -173,7 +172,7 @@ impl Audit {
         Ok(known)
     }
 
-    /// What was due before then should have happened by `now`.
+    /// Returns the time before which everything due should have happened by `now`.
     fn before(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         now - GRACE * self.speed
     }
@@ -183,7 +182,7 @@ impl Audit {
         let open = self.store.open_tickets(&tenant.id).await?;
         let alerts = self.store.alerts(&tenant.id).await?;
         let before = self.before(now);
-        // One that cannot be read is the fault of its tenant alone.
+        // If they cannot be read, only this tenant is affected.
         let suppressions = self.store.suppressions(&Reach::One(tenant.id.clone()), before).await?;
         let (config, rules, open, alerts, suppressions) = (&self.config, &rules, &open, &alerts, &suppressions);
         let observed = Observed { config, tenant, rules, open, alerts, suppressions, before, now };
@@ -191,7 +190,7 @@ impl Audit {
         found.extend(observed.unknown_clocks());
         found.extend(self.nobody_told(&observed, &known.untold));
         let state = self.store.sync_state(&tenant.id).await?;
-        // Until all open tickets were read once, what was past is not told yet.
+        // Until all open tickets have been read once, past breaches are not announced yet.
         if state.swept_at.is_some() || state.passed_at.is_some() {
             found.extend(observed.without_alert());
         }
@@ -200,7 +199,7 @@ impl Audit {
         Ok(found)
     }
 
-    /// The channels that are out of order: what waits for them is known to wait.
+    /// Returns the channels that are out of order; notifications for them are known to wait.
     fn shut(&self) -> Vec<ChannelKind> {
         let is_open = |kind: &ChannelKind| {
             let channel = kind.as_str();
@@ -230,14 +229,14 @@ impl Observed<'_> {
         Mismatch { tenant: self.tenant.id.clone(), kind, id }
     }
 
-    /// Whether its ticket is open, or its component watched, and nobody asked for quiet about it.
+    /// Whether its ticket is open, or its component watched, and nobody has asked for quiet about it.
     fn is_audible(&self, row: &AlertRow) -> bool {
         let component = self.config.uptime.component(row.key.subject.as_str()).filter(|_| row.key.ticket().is_none());
         let client = component.and_then(Component::client_named);
         let watched = row.key.ticket().and_then(|ticket| self.open.get(ticket));
         let of_ticket = watched.map(|watched| Subject::of_ticket(&self.tenant.id, &watched.ticket));
         let subject = of_ticket.or(component.map(|component| component.subject(client.as_ref())));
-        // Work that was announced for a component is known by the alert alone.
+        // Only the alert knows of work announced for a component.
         let is_worked_on = component.is_some() && row.covered_until.is_some_and(|until| until > self.before);
         let covers = |at| self.suppressions.iter().any(|one| subject.is_some_and(|subject| one.covers(subject, at)));
         subject.is_some() && !is_worked_on && !covers(self.now) && !covers(self.before)
@@ -248,7 +247,7 @@ impl Observed<'_> {
         self.alerts.iter().filter(late).map(|row| self.mismatch(MismatchKind::LateStep, row.key.id())).collect()
     }
 
-    /// Open tickets with a clock that has been unknown for some time.
+    /// Returns open tickets with a clock that has been unknown for some time.
     fn unknown_clocks(&self) -> Vec<Mismatch> {
         let long = self.open.values().filter(|watched| watched.first_seen_at < self.before);
         let is_unread = |watched: &&Arc<Watched>| {
@@ -269,7 +268,7 @@ impl Observed<'_> {
         without.map(|key| self.mismatch(MismatchKind::NoAlert, key.id())).collect()
     }
 
-    /// The clocks of `watched` that have been breached for some time, by the keys of their alerts.
+    /// Returns the alert keys of `watched`'s clocks that have been breached for some time.
     fn breached(&self, watched: &Watched) -> Vec<AlertKey> {
         let long = |clock: &ClockState<'_>| {
             clock.running
@@ -283,13 +282,13 @@ impl Observed<'_> {
     }
 }
 
-/// Whether `row` tells of a breach, or a person has put an end to that.
+/// Whether `row` announces a breach, or a person has closed one that did.
 fn says_breached(row: &AlertRow) -> bool {
     let is_open = row.raised.resolved_as.is_none() || row.raised.resolved_as == Some(Closing::ByHand);
     row.raised.stage == Stage::Breached && is_open
 }
 
-/// How many there are of each kind, within `reach`.
+/// Counts the mismatches of each kind within `reach`.
 pub fn counted(found: &Mismatches, reach: &Reach) -> BTreeMap<&'static str, usize> {
     let mut counts = BTreeMap::new();
     for one in found.iter().filter(|one| reach.includes(&one.tenant)) {

@@ -1,6 +1,6 @@
-//! A sign of life to somebody outside, who raises the alarm when it stays away.
+//! A sign of life to somebody outside, who raises the alarm when it stops.
 //!
-//! The address is a secret: whoever has it can feign that we live. It is never logged.
+//! The address is a secret: whoever has it can fake our sign of life. It is never logged.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use secrecy::{ExposeSecret, SecretString};
 use tracing::{info, warn};
 
 const DEADLINE: Duration = Duration::from_secs(10);
-/// Not more often than this.
+/// The shortest time between two calls.
 const GAP: TimeDelta = TimeDelta::minutes(1);
 
-/// Who is told that we live.
+/// The service that is told that we are alive.
 pub(super) struct Heartbeat {
     client: Client,
     url: Url,
@@ -25,7 +25,7 @@ pub(super) struct Heartbeat {
 
 impl Heartbeat {
     pub fn new(url: &SecretString) -> anyhow::Result<Self> {
-        // An error means that one was installed before, which serves as well.
+        // An error means that one is installed already, which is just as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().redirect(Policy::none()).timeout(DEADLINE).build();
         let client = client.context("the heartbeat needs TLS, which cannot be set up")?;
@@ -34,7 +34,7 @@ impl Heartbeat {
         Ok(Self { client, url, last: None, is_failing: false })
     }
 
-    /// Says that all is well, if it is and was not said within the last minute.
+    /// Sends a heartbeat if all is well and none was sent within the last minute.
     pub async fn beat(&mut self, is_well: bool, now: DateTime<Utc>) {
         if !is_well || self.last.is_some_and(|last| last <= now && now - last < GAP) {
             return;
@@ -50,7 +50,7 @@ impl Heartbeat {
     }
 
     async fn ask(&self) -> Result<(), String> {
-        // An error's own words would hold the address.
+        // The error's own message would contain the address.
         let answer = self.client.get(self.url.clone()).send().await.map_err(|error| reason(&error).to_owned())?;
         let status = answer.status();
         if status.is_success() { Ok(()) } else { Err(format!("HTTP {}", status.as_u16())) }

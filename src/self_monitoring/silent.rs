@@ -1,5 +1,5 @@
-//! Says when an outpost has told nothing for too long, and when it is heard again: what it looked at is not looked at from
-//! there, and whoever relies on that should know before it matters.
+//! Announces when an outpost has reported nothing for too long, and when it is heard from again: meanwhile nothing is
+//! looked at from there, and people who rely on that should know before it matters.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use crate::notify::StaleFacts;
 use crate::store::StoreError;
 use crate::uptime::Millis;
 
-/// Who was never heard may still be set up.
+/// How long an outpost that was never heard from may still be being set up.
 const NEVER_HEARD: TimeDelta = TimeDelta::hours(1);
 
 /// Watches whether outposts are heard.
 pub(super) struct OutpostWatch {
     teller: Teller,
     monitor_state: Arc<MonitorState>,
-    /// While we were off nobody could tell us anything.
+    /// While we were off, nobody could report to us.
     began: DateTime<Utc>,
-    /// Since when each outpost is silent; one that is absent was not looked up in the store yet.
+    /// Since when each outpost has been silent; an outpost is absent until it has been looked up in the store.
     told: BTreeMap<String, Option<DateTime<Utc>>>,
 }
 
@@ -33,7 +33,7 @@ impl OutpostWatch {
         Self { teller, monitor_state, began, told: BTreeMap::new() }
     }
 
-    /// Looks at each outpost.
+    /// Checks each outpost.
     pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
         let config = self.teller.config.clone();
         for outpost in &config.uptime.outposts {

@@ -1,7 +1,7 @@
-//! Says when a tenant's data has become too old to be believed, and when it is fresh again.
+//! Announces when a tenant's data is too old to be trusted, and when it is fresh again.
 //!
-//! An episode is named after the moment of which the data is. So after a
-//! restart it is the same one, and nobody is told of it twice.
+//! An episode is named after the time of the data. So it is the same one after a restart, and nobody is told of it
+//! twice.
 
 use std::collections::BTreeMap;
 
@@ -16,13 +16,13 @@ use crate::store::StoreError;
 use crate::sync::SyncHealth;
 use crate::ticket::TenantId;
 
-/// Watches how old each tenant's data is.
+/// Watches the age of each tenant's data.
 pub(super) struct StaleWatch {
     teller: Teller,
     health: BTreeMap<TenantId, watch::Receiver<SyncHealth>>,
-    /// Who was never read is stale from the start on.
+    /// A tenant that was never read counts as stale from this start on.
     began: DateTime<Utc>,
-    /// Since when each tenant's data is stale; a tenant that is absent was not looked up in the store yet.
+    /// Since when each tenant's data has been stale; a tenant is absent until it has been looked up in the store.
     told: BTreeMap<TenantId, Option<DateTime<Utc>>>,
 }
 
@@ -31,7 +31,7 @@ impl StaleWatch {
         Self { teller, health, began, told: BTreeMap::new() }
     }
 
-    /// Looks at each tenant.
+    /// Checks each tenant.
     pub async fn turn(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
         let config = self.teller.config.clone();
         for tenant in config.tenants.values() {
@@ -49,7 +49,7 @@ impl StaleWatch {
         let limit = self.teller.config.stale_after(tenant);
         let is_fresh = health.doubt.is_none() && health.last_good.is_some_and(|at| now - at <= limit);
         let since = health.last_good.unwrap_or(self.began);
-        // A first reading may take longer than that: it is stale only if it fails.
+        // A first reading may take longer than that: the data is stale only if the reading fails.
         let is_old = now - since > limit && (health.last_good.is_some() || health.problem.is_some());
         let is_stale = is_old || health.doubt.is_some();
         let told = match known {

@@ -1,4 +1,4 @@
-//! Tells people of trouble with the watch itself, and of its end: each episode once, and its end to whoever was told.
+//! Tells people of trouble with the watch itself: of each episode once, and of its end if they were told of it.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::sla::zone::Tz;
 use crate::store::outbox::{NewNotification, Reader, notification_key};
 use crate::store::{Store, StoreError};
 
-/// What it takes to tell people.
+/// What is needed to tell people.
 #[derive(Clone)]
 pub(super) struct Teller {
     pub config: Arc<Config>,
@@ -22,7 +22,7 @@ pub(super) struct Teller {
 }
 
 impl Teller {
-    /// Tells of an episode of `subject`, which is named after the moment since which it lasts; gives how many are told.
+    /// Tells of an episode of `subject`, which is named after its beginning. Returns how many people are told.
     pub async fn tell(
         &self,
         tenant: &Tenant,
@@ -48,7 +48,8 @@ impl Teller {
         Ok(())
     }
 
-    /// As configured; where nothing is, the people who answer for the desk. There is no ticket to say whom to ask.
+    /// Returns whom to tell: as configured, or else the people in charge of the desk, because there is no ticket to go
+    /// by.
     async fn whom(&self, tenant: &Tenant) -> Result<Vec<Watcher>, StoreError> {
         let Some(channel) = self.config.tells_people_of_stale_data() else {
             return Ok(self.config.watchers().iter().filter_map(Watcher::of).collect());
@@ -67,14 +68,14 @@ struct Watcher {
 }
 
 impl Watcher {
-    /// None of a target that stands for people round a ticket.
+    /// `None` for a target that stands for people around a ticket.
     fn of(target: &Target) -> Option<Self> {
         let recipient = target.by_itself()?;
         let channel = ChannelKind::ALL.into_iter().find(|channel| recipient.address(*channel).is_some())?;
         Self::by(recipient, channel)
     }
 
-    /// None of somebody whom `channel` does not reach.
+    /// `None` for somebody whom `channel` does not reach.
     fn by(recipient: Recipient, channel: ChannelKind) -> Option<Self> {
         let to = recipient.address(channel)?.to_owned();
         Some(Self { id: recipient.id, name: recipient.name, channel, to })

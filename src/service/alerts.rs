@@ -34,7 +34,7 @@ use crate::ticket::{ClockKind, Named, TenantId};
 
 const MOST_ALERTS: usize = 500;
 const USUAL_ALERTS: usize = 100;
-/// A snooze longer than this is a way of forgetting.
+/// The longest snooze: a longer one is a way of forgetting.
 const LONGEST_SNOOZE: TimeDelta = TimeDelta::days(30);
 
 /// Which alerts are asked for; blank asks for those that are not resolved.
@@ -47,10 +47,10 @@ pub struct AlertQuery {
     pub state: Option<String>,
     /// A ticket's id or display id.
     pub ticket: Option<String>,
-    /// The worst first, unless told; `-` before its name turns an order round.
+    /// The worst first by default; `-` before an order's name reverses it.
     #[param(inline, value_type = Option<AlertOrderWord>)]
     pub sort: Option<String>,
-    /// 1 to 500, 100 unless told.
+    /// 1 to 500, 100 by default.
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<usize>,
     /// `next_cursor` of the page before.
@@ -66,7 +66,7 @@ pub struct AlertPage {
     pub next_cursor: Option<String>,
 }
 
-/// One alert with all that became of it.
+/// One alert and what became of it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AlertView {
     pub id: String,
@@ -111,7 +111,7 @@ pub struct AlertView {
     pub notifications: Vec<Said>,
     /// What was to be written on the ticket at SuperOps, oldest first.
     pub write_backs: Vec<WriteBackView>,
-    /// What people did to it, oldest first; of one alert that is asked for by itself.
+    /// What people did to it, oldest first; only if a single alert is asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub acts: Vec<AuditEntry>,
 }
@@ -139,7 +139,7 @@ pub struct TicketHold {
     pub hold: HoldView,
 }
 
-/// Until when somebody wants to hear nothing.
+/// How long somebody snoozes an alert.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SnoozeOrder {
@@ -149,15 +149,15 @@ pub struct SnoozeOrder {
     pub until: Option<DateTime<Utc>>,
     /// Who snoozes, where one token serves several people.
     pub by: Option<String>,
-    /// What that one says about it.
+    /// What that person says about it.
     pub note: Option<String>,
 }
 
-/// What goes on by itself in the clock of an alert.
+/// The fields of an alert's clock that change with time alone.
 const TICKS: [&str; 4] = ["remaining", "remaining_wall", "over", "elapsed_share"];
 
 impl AlertPage {
-    /// What it rests on: all but what the passing of time alone changes. Where the page ends is told by its last alert.
+    /// The page without what the passing of time alone changes. Its last alert tells where the page ends.
     pub fn ground(&self) -> String {
         still(self.now, json!(self), |page| {
             page.remove("now");
@@ -171,14 +171,14 @@ impl AlertPage {
 }
 
 impl Service {
-    /// The alerts of these keys, in their order, as far as there still are such alerts.
+    /// Returns the alerts of these keys in their order, leaving out those that no longer exist.
     pub(super) async fn in_order(&self, keys: &[String]) -> Result<Vec<AlertRow>, StoreError> {
         let rows = self.store.alerts_by_key(keys).await?;
         let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.key.to_string(), row)).collect();
         Ok(keys.iter().filter_map(|key| rows.remove(key)).collect())
     }
 
-    /// One alert, with what people did to it; none if there is no such alert within `scope`.
+    /// Returns one alert with what people did to it; none if there is no such alert within `scope`.
     pub async fn alert(&self, scope: &Reach, id: &str) -> Result<Option<AlertView>, ServiceError> {
         let now = self.clock.now();
         let Some(row) = self.alert_within(scope, id).await? else { return Ok(None) };
@@ -197,7 +197,7 @@ impl Service {
             .collect())
     }
 
-    /// Does `act` to an alert within `scope` and says how it stands then. A repeat changes nothing.
+    /// Does `act` to an alert within `scope` and returns how it stands then. A repeat changes nothing.
     pub async fn act_on_alert(
         &self,
         scope: &Reach,
@@ -216,7 +216,7 @@ impl Service {
         Ok(self.alert_views(vec![acted.alert], now).await?.pop())
     }
 
-    /// What `order` asks for, or what is wrong with it.
+    /// Returns what `order` asks for, or what is wrong with it.
     pub fn snooze(&self, order: &SnoozeOrder) -> Result<Act, ServiceError> {
         let now = self.clock.now();
         let until = end_of(now, order.length.as_deref(), order.until)?;
@@ -226,13 +226,13 @@ impl Service {
         Ok(Act::Snooze { until })
     }
 
-    /// Wakes the loops: a person has changed what they go by.
+    /// Wakes the loops: a person has changed something they depend on.
     pub(super) fn ring(&self) {
         self.news.notify_one();
         self.outbox.notify_one();
     }
 
-    /// The alerts in one of these `states` of the ticket with this id or number; of all, where several had that number.
+    /// The alerts in these `states` of the ticket with this id or number; of all such tickets, if there were several.
     async fn alerts_by_number(
         &self,
         scope: &Reach,
@@ -252,7 +252,7 @@ impl Service {
         Ok(row.filter(|row| scope.includes(&row.key.tenant)))
     }
 
-    /// `rows` as people are shown them, each with its attempts and the provider's last word.
+    /// Shows `rows` to people, each with its attempts and the provider's last word.
     pub(super) async fn with_attempts(&self, rows: Vec<Logged>) -> Result<Vec<Said>, StoreError> {
         let keys: Vec<_> = rows.iter().map(attempted).collect();
         let attempts = self.store.attempts_of(&keys).await?;
@@ -332,7 +332,7 @@ impl Service {
         let tenants: BTreeSet<&TenantId> = tickets.iter().map(|(tenant, _)| tenant).collect();
         let mut held: HashMap<_, Vec<TicketHold>> = HashMap::new();
         for row in &*self.held_alerts(&tenants, now).await? {
-            // Its time may be up, and the loop that notes it about to.
+            // Its time may be up, with the loop about to note it.
             let Some(hold) = row.life.held().filter(|hold| hold.until.is_none_or(|until| now < until)) else {
                 continue;
             };
@@ -347,7 +347,7 @@ impl Service {
     }
 }
 
-/// The key of the message whose attempts are this one's: what is said with others leaves with their bundle.
+/// The key of the message whose attempts are this one's: a bundled message leaves with its bundle.
 fn attempted(logged: &Logged) -> String {
     logged.bundle.as_ref().unwrap_or(&logged.leased.notification.message.key).clone()
 }

@@ -11,11 +11,11 @@ use crate::store::latest::{LastShown, Way};
 use crate::store::{StoreError, alerts::id_of};
 use crate::ticket::{ClockKind, TenantId, TicketId};
 
-/// Which changes are asked for.
+/// Which changes to return.
 #[derive(Clone, Debug)]
 pub struct AuditQuery {
     pub from: DateTime<Utc>,
-    /// The first moment after them.
+    /// The first moment after the range.
     pub until: DateTime<Utc>,
     /// A part of a name.
     pub who: Option<String>,
@@ -36,7 +36,7 @@ pub struct AuditPage {
     pub next_cursor: Option<String>,
 }
 
-/// Whose cursors are not those of other lists, or of another order.
+/// The name of this list in its cursors, which fit no other list or order.
 fn list(way: Way) -> &'static str {
     match way {
         Way::LatestFirst => "audit",
@@ -48,7 +48,7 @@ fn place(row: &AuditRow) -> LastShown {
     LastShown { at: row.at.timestamp_millis(), key: row.id.to_string() }
 }
 
-/// What was shown last, as the store takes it; none: nothing was.
+/// Reads what was shown last, as the store takes it; none: nothing was.
 fn after(way: Way, cursor: Option<&str>) -> Result<Option<(DateTime<Utc>, i64)>, ServiceError> {
     let last: Option<LastShown> = last_place(list(way), cursor)?;
     Ok(last.and_then(|last| DateTime::from_timestamp_millis(last.at).zip(last.key.parse().ok())))
@@ -72,7 +72,7 @@ pub struct AuditEntry {
 }
 
 impl Service {
-    /// What people changed within `scope`. None if there is no such ticket.
+    /// Returns what people changed within `scope`; none if there is no such ticket.
     pub async fn audit(&self, scope: &Reach, query: &AuditQuery) -> Result<Option<AuditPage>, ServiceError> {
         let ticket = match &query.ticket {
             None => None,
@@ -101,7 +101,7 @@ impl Service {
         Ok(Some(AuditPage { changes: self.entries(rows).await?, next_cursor }))
     }
 
-    /// What people did to the alert of that key, the first first.
+    /// Returns what people did to the alert of that key, oldest first.
     pub(super) async fn acts_on(&self, alert: &str) -> Result<Vec<AuditEntry>, ServiceError> {
         self.entries(self.store.acts_on(alert).await?).await
     }
@@ -131,7 +131,7 @@ impl Service {
         })
     }
 
-    /// With the ticket that `entry` begins with, if there is one by that name.
+    /// Adds the ticket that `entry` begins with, if there is one by that name.
     async fn with_ticket(&self, entry: AuditEntry) -> Result<AuditEntry, StoreError> {
         let named = entry.what.strip_prefix("ticket ").and_then(|rest| rest.split_once(": "));
         let tenant = entry.tenant.as_deref().and_then(|tenant| TenantId::parse(tenant).ok());
@@ -143,7 +143,7 @@ impl Service {
     }
 }
 
-/// Whose ticket and which clock the alert of `key` is about.
+/// The tenant, the ticket and the clock in the key of an alert.
 fn parts(key: &str) -> Option<(TenantId, TicketId, &'static str)> {
     let (tenant, rest) = key.split_once(':')?;
     let (ticket, clock) = rest.rsplit_once(':')?.0.rsplit_once(':')?;

@@ -1,4 +1,4 @@
-//! The breach ledger: what was or will be missed, whom that concerns, who was told of it, and how each attempt went.
+//! The breach ledger: what was or will be missed, who is affected, who was told of it, and how each attempt went.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -32,10 +32,10 @@ pub struct BreachQuery {
     /// Those due before this moment.
     pub to: Option<DateTime<Utc>>,
     pub tenant: Option<String>,
-    /// The latest due first, unless told.
+    /// The latest due first by default.
     #[param(inline, value_type = Option<BreachOrderWord>)]
     pub sort: Option<String>,
-    /// 1 to 500, 100 unless told.
+    /// 1 to 500, 100 by default.
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<usize>,
     /// `next_cursor` of the page before.
@@ -50,7 +50,7 @@ pub enum BreachState {
     Predicted,
     /// What was promised is overdue.
     Open,
-    /// It is done at last, or need not be done any more.
+    /// It was done at last, or no longer needs to be.
     Closed,
 }
 
@@ -64,7 +64,7 @@ impl BreachState {
         }
     }
 
-    /// None of an alert that is no breach: a warning, or a prediction that is over.
+    /// None for an alert that is not a breach: a warning, or a prediction that is over.
     fn of(stage: Stage, state: State) -> Option<Self> {
         match (stage, state) {
             (Stage::Breached, State::Resolved) => Some(Self::Closed),
@@ -95,7 +95,7 @@ pub struct BreachView {
     pub display_id: Option<String>,
     pub client: Option<String>,
     pub breach_type: AlertKind,
-    /// When it was due; of a predicted breach, when it is.
+    /// When it was due; for a predicted breach, when it is due.
     pub breach_time: DateTime<Utc>,
     pub sla_policy: Option<String>,
     pub technician_id: Option<String>,
@@ -163,7 +163,7 @@ impl Service {
         let place = |row: &AlertRow| OpenAlert::of(row).place(AlertTime::Due);
         rows.sort_by(|a, b| way.compare(&place(a), &place(b)));
         let next_cursor = cut(list, &mut rows, limit, place);
-        // What has come to its end since it was listed may be no breach any more.
+        // An alert that ended since it was listed may no longer be a breach.
         rows.retain(|row| BreachState::of(row.raised.stage, row.state()).is_some());
         let of: Vec<_> = rows
             .iter()
@@ -186,7 +186,7 @@ impl Service {
         Ok(BreachPage { now, total, breaches, next_cursor })
     }
 
-    /// What is closed is a figure about whoever had it: told as reports tell it. Open ones still name who has the ticket.
+    /// A closed breach is a figure about its holder: it names people as reports do. Open ones still name who has it.
     fn as_far_as_told(&self, breach: BreachView) -> BreachView {
         let people = self.config.reports.people;
         if breach.state != BreachState::Closed || people == People::Named {
@@ -197,7 +197,7 @@ impl Service {
     }
 }
 
-/// Whose cursors are not those of other lists, or of another order.
+/// The name of this list in its cursors, which fit no other list or order.
 fn list(way: Way) -> &'static str {
     match way {
         Way::LatestFirst => "breaches",
@@ -242,7 +242,7 @@ fn breach(alert: AlertView, state: BreachState, ticket: Option<&Ticket>) -> Brea
     }
 }
 
-/// By the ticket's priority; where its name says nothing, by how far things have come.
+/// By the ticket's priority; if its name says nothing, by how far things have come.
 fn severity(alert: &AlertView, state: BreachState) -> &'static str {
     let priority = alert.priority.as_deref().unwrap_or_default().trim().to_lowercase();
     match (priority.as_str(), state) {

@@ -11,7 +11,7 @@ pub struct Complaint {
 }
 
 impl Complaint {
-    /// About `field`, which stands before `rule` in the text: `` `limit` must be 1 to 500 ``.
+    /// About `field`, which comes before `rule` in the text: `` `limit` must be 1 to 500 ``.
     pub fn of(field: impl Into<Cow<'static, str>>, rule: impl fmt::Display) -> Self {
         let field = field.into();
         Self { text: format!("`{field}` {rule}"), field: Some(field) }
@@ -27,7 +27,7 @@ impl Complaint {
         Self { text: text.into(), field: None }
     }
 
-    /// As the reader of the configuration says it, which begins with the key that it is about.
+    /// From a message of the configuration reader, which begins with the key it is about.
     pub fn of_key(text: String) -> Self {
         let key = text.strip_prefix('`').and_then(|rest| rest.split('`').next());
         let field = key.map(|key| Cow::Owned(key.to_owned()));

@@ -1,5 +1,4 @@
-//! How the description of the API shows types of the core, which knows nothing of descriptions: as they are written in
-//! JSON.
+//! How the API description shows types of the core, which knows nothing of descriptions: as they are written in JSON.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -117,7 +116,7 @@ macro_rules! asked_words {
     )* };
 }
 
-// Words that a query is read by elsewhere, which takes what is left blank as well.
+// Words of queries that are read elsewhere, where blank is accepted as well.
 asked_words! {
     /// `risk` of a ticket.
     RiskWord: ["none", "low", "medium", "high", "critical"];
@@ -137,20 +136,20 @@ asked_words! {
     MessageOrderWord: ["created", "-created"];
     /// `sort` of technicians and clients.
     FigureOrderWord: FIGURE_ORDERS;
-    /// By what a report is grouped.
+    /// What a report is grouped by.
     ByWord: By::ALL.map(By::as_str);
-    /// As what a report is written.
+    /// The format of a report.
     FormatWord: Format::ALL.map(Format::name);
-    /// As what a list is written.
+    /// The format of a list.
     ListFormatWord: ["json", "csv"];
     /// How the clock of an entry ended.
     OutcomeWord: ["met", "breached", "excluded"];
-    /// How closed months are counted: as was known then, unless told.
+    /// How closed months are counted: as was known then, unless told otherwise.
     AsOfWord: ["latest"];
     /// Why a clock was missed.
     ReasonWord: Reason::ALL;
-    /// How much of a past is shown.
+    /// How much of the past is shown.
     RangeWord: ["24h", "7d", "30d", "90d"];
-    /// For which time something is promised.
+    /// The period for which something is promised.
     PeriodWord: ["month", "quarter", "year"];
 }

@@ -1,11 +1,11 @@
-//! When something ends that people ask for: a snooze, a silence, a maintenance window.
+//! When something that people ask for ends: a snooze, a silence, a maintenance window.
 
 use chrono::{DateTime, Utc};
 
 use super::{Complaint, ServiceError};
 use crate::config::duration;
 
-/// The moment that somebody names as a length of time from `now`, or as itself.
+/// Returns the moment, given as a length of time from `now` or directly.
 pub(super) fn end_of(
     now: DateTime<Utc>,
     length: Option<&str>,

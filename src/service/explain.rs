@@ -1,4 +1,4 @@
-//! A ticket's clocks explained line by line, and how far SuperOps and we agree.
+//! Explains a ticket's clocks line by line, and how far SuperOps and we agree.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::sla::tenant_rules::TenantRules;
 use crate::ticket::ClockKind;
 use crate::ticket::watch::{Bounds, Change, Watched};
 
-/// Most tickets named for one client and policy.
+/// The most tickets named for one client and policy.
 const EXAMPLES: usize = 5;
 
 /// Why the clocks of a ticket show what they show. Durations are seconds of working time.
@@ -28,7 +28,7 @@ pub struct TicketLedger {
     pub now: DateTime<Utc>,
     /// Which configured policy holds, and which would hold without it.
     pub policy_choice: Option<String>,
-    /// The version of what was promised that it is judged by; none: the service has not run yet.
+    /// The version of the policies that it is judged by; none: the service has not run yet.
     pub version: Option<u32>,
     pub clocks: Vec<ClockLedger>,
     /// Where the reported and the computed due time differ, and why that is likely.
@@ -43,7 +43,7 @@ pub struct TicketLedger {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ClockLedger {
     pub clock: ClockKind,
-    /// computed | reported | by_hand: whose word the due time is
+    /// computed | reported | by_hand: what the due time is based on
     pub truth: &'static str,
     /// Why it is not computed from a policy, if so.
     pub why_not_computed: Option<&'static str>,
@@ -137,7 +137,7 @@ pub struct DifferenceGroup {
     pub tickets: Vec<String>,
 }
 
-/// The history of `watched` as these rules understand it.
+/// The history of `watched` as these rules read it.
 fn history(watched: &Watched, changes: &[Change], rules: &TenantRules) -> History {
     History::tell(watched, changes, |status| rules.meaning_of(status))
 }
@@ -158,7 +158,7 @@ pub fn discrepancies(
     computed.filter_map(|computed| discrepancy::find(watched, &history, &computed, rules)).collect()
 }
 
-/// Both clocks of a ticket, explained.
+/// Explains the clocks of a ticket.
 pub fn ledger(
     watched: &Watched,
     changes: &[Change],
@@ -188,7 +188,7 @@ pub fn ledger(
     }
 }
 
-/// One clock, explained; none where neither its beginning nor its target is known.
+/// Explains one clock; none where neither its beginning nor its target is known.
 fn clock(
     watched: &Watched,
     history: &History,
@@ -298,13 +298,13 @@ pub struct Tally {
 struct Sum {
     compared: usize,
     differing: usize,
-    /// How often, and an example.
+    /// How often each was found, and an example.
     causes: BTreeMap<Cause, (usize, String)>,
     tickets: Vec<String>,
 }
 
 impl Tally {
-    /// Compares both clocks of one ticket.
+    /// Compares the clocks of one ticket.
     pub fn add(&mut self, watched: &Watched, changes: &[Change], rules: &TenantRules, now: DateTime<Utc>) {
         let Some(policy) = rules.policy(&watched.ticket) else { return };
         let client = watched.ticket.client.as_ref().map(|client| client.name.clone());
@@ -322,7 +322,7 @@ impl Tally {
         }
     }
 
-    /// The groups with differences, those with most first.
+    /// Returns the groups with differences, those with most first.
     pub fn answer(self, now: DateTime<Utc>) -> Differences {
         let compared = self.groups.values().map(|sum| sum.compared).sum();
         let differing = self.groups.values().map(|sum| sum.differing).sum();

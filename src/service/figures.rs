@@ -1,4 +1,4 @@
-//! The figures that are worked out when somebody asks for them: how the desk and the watch stand.
+//! The figures that are computed when somebody asks for them: how the desk and the watch stand.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ use crate::telemetry::desk::{
 use crate::telemetry::web::RoleLabels;
 use crate::ticket::TenantId;
 
-/// As far ahead as gaps of a rotation are looked for.
+/// How far ahead gaps of a rotation are looked for.
 const FORESEEN: TimeDelta = TimeDelta::days(30);
 const RISKS: [Option<Risk>; 5] = [None, Some(Risk::Low), Some(Risk::Medium), Some(Risk::High), Some(Risk::Critical)];
 const UNRESOLVED: [State; 3] = [State::Open, State::Acknowledged, State::Snoozed];

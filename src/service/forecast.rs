@@ -1,4 +1,4 @@
-//! What the forecast says of a clock, and its own record: what it said, against what happened.
+//! What the forecast says about a clock, and its own record: what it said against what happened.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::ticket::{ClockKind, TenantId};
 /// How far back the record goes.
 const RECORD: TimeDelta = TimeDelta::weeks(26);
 
-/// What is said of one clock.
+/// The forecast of one clock.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ClockForecast {
     /// Of a breach, from 0 to 1.
@@ -52,7 +52,7 @@ pub struct Likely {
 }
 
 impl ClockForecast {
-    /// `said` at `at`, of a clock that runs by `calendar`; `relied_on` by risk and alerts, or not.
+    /// Shows `said` at `at`, for a clock that runs by `calendar`; `relied_on` by risk and alerts, or not.
     pub fn new(said: &Forecast, relied_on: bool, calendar: Option<&Calendar>, at: Option<DateTime<Utc>>) -> Self {
         let moment = |length: TimeDelta| calendar?.add(at?, length);
         let likely = said.finish.map(|finish| Likely {
@@ -75,12 +75,12 @@ impl ClockForecast {
         }
     }
 
-    /// How grave it is.
+    /// The risk level.
     pub fn risk(&self) -> Risk {
         Risk::of(self.probability)
     }
 
-    /// What it rests on, in words.
+    /// What it is based on, in words.
     pub fn grounds(&self) -> String {
         match (self.basis, self.since) {
             ("learned", Some(since)) => format!("{} outcomes since {}", self.outcomes, since.format("%-d %b %Y")),
@@ -123,12 +123,12 @@ pub struct ClockRecord {
     pub since: Option<DateTime<Utc>>,
     /// learned | survival
     pub basis: &'static str,
-    /// How far what was said of the latest 500 outcomes was off; none before there are so many.
+    /// The forecast error over the latest 500 outcomes; none before there are that many.
     pub recent_error: Option<f64>,
     pub trusted: bool,
-    /// How the times held that were said of the latest clocks; none before any has stopped.
+    /// How well the expected times of the latest clocks held; none before any has stopped.
     pub finishes: Option<Finishes>,
-    /// What would have been said of the past that was read, walking through it, against what happened.
+    /// What the forecast would have said while walking through the past that was read, against what happened.
     pub rehearsed: Reliability,
 }
 
@@ -137,7 +137,7 @@ pub struct ClockRecord {
 pub struct Finishes {
     /// Clocks that stopped, at most the latest 500.
     pub clocks: usize,
-    /// The share of them that stopped within the interval of which 80 % was promised.
+    /// The share of them that stopped within the interval promised to hold 80 %.
     pub covered: f64,
     /// The mean distance between the expected and the true end, in seconds of working time.
     pub mean_off: i64,
@@ -155,7 +155,7 @@ pub struct AlertRecord {
     pub weeks: Vec<AlertWeek>,
 }
 
-/// What was predicted of a tenant's clocks, and what became of it.
+/// What was predicted of a tenant's clocks, and what happened.
 pub(super) struct Predicted {
     alerts: AlertRecord,
     shown: Reliability,
@@ -168,7 +168,7 @@ pub struct AlertWeek {
     pub begins: NaiveDate,
     pub raised: usize,
     pub came_true: usize,
-    /// Of which no breach came; the rest is not decided yet, or came to no end to be judged by.
+    /// Those without a breach; the rest is not decided yet, or ended without a verdict.
     pub did_not: usize,
 }
 
@@ -186,7 +186,7 @@ impl Service {
         Ok(ForecastRecord { now, tenants: self.tenants(scope).zip(predicted.iter()).map(record).collect() })
     }
 
-    /// What was predicted of the clocks of each of `tenants`, and what became of it.
+    /// Reads what was predicted of the clocks of each of `tenants`, and what happened.
     pub(super) async fn read_predicted(
         &self,
         tenants: &[&TenantId],
@@ -221,7 +221,7 @@ impl Service {
         ClockKind::REPORTED.map(record).into()
     }
 
-    /// That the alerts of `tenant` go by the clock alone for now, if so: the words first, the figures behind.
+    /// Says that the alerts of `tenant` go by the clock alone for now, if so: the words first, then the figures.
     pub(super) fn stepped_back(&self, tenant: &TenantId) -> Option<String> {
         let quality = self.published.of(tenant).quality?;
         let off = ClockKind::REPORTED.into_iter().zip(quality).filter(|(_, quality)| !quality.trusted);

@@ -1,4 +1,4 @@
-//! Incidents of services and announced work, as people open, follow and end them.
+//! Incidents of services and announced work, which people open, follow and end.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -13,12 +13,12 @@ use crate::store::millis;
 use crate::uptime::incident::{Impact, Incident, Progress, Saying, Update, Work};
 use crate::uptime::{DAY, Millis};
 
-/// Longer texts are no titles, and nobody reads them.
+/// The most characters of a title and of a text: nobody reads longer ones.
 const TITLE_MOST: usize = 200;
 const TEXT_MOST: usize = 4000;
-/// No answer holds more.
+/// The most items in one answer.
 const SHOWN_MOST: usize = 500;
-/// No work takes longer, and none is announced earlier.
+/// How long work may take, and how far ahead it may be announced.
 const WORK_MOST: Millis = 31 * DAY;
 const AHEAD_MOST: Millis = 400 * DAY;
 
@@ -33,7 +33,7 @@ pub struct IncidentView {
     /// investigating | identified | monitoring | resolved
     pub status: &'static str,
     pub components: Vec<String>,
-    /// Whether the public page tells of it.
+    /// Whether the public page shows it.
     pub public: bool,
     /// It was opened because something was seen to be down.
     pub automatic: bool,
@@ -95,13 +95,13 @@ pub struct IncidentOrder {
     pub impact: Option<String>,
     /// What everybody is told.
     pub text: Option<String>,
-    /// What only those are told who may sign in.
+    /// What only people who may sign in are told.
     pub note: Option<String>,
-    /// Whether the public page tells of it: yes, unless told.
+    /// Whether the public page shows it; yes by default.
     pub public: Option<bool>,
 }
 
-/// What somebody says of an incident; what is left out stays as it was.
+/// What somebody says about an incident; what is left out stays as it was.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SayingOrder {
@@ -130,7 +130,7 @@ pub struct WorkOrder {
 }
 
 impl Service {
-    /// Incidents that may be seen, the latest first.
+    /// The incidents within `scope`, the latest first.
     pub fn incidents(&self, scope: &Reach, query: &IncidentQuery) -> Vec<IncidentView> {
         let announcements = self.announcements();
         let all = announcements.incidents.iter().filter(|one| is_within(scope, &one.tenant));
@@ -182,7 +182,7 @@ impl Service {
         self.save_incident(incident, update, author, what).await
     }
 
-    /// Says something of an incident; none: there is no such incident within `scope`.
+    /// Adds an update to an incident; none if there is no such incident within `scope`.
     pub async fn say_of_incident(
         &self,
         scope: &Reach,
@@ -190,7 +190,7 @@ impl Service {
         order: SayingOrder,
         author: Author,
     ) -> Result<Option<IncidentView>, ServiceError> {
-        // Another replica may know more of it.
+        // Another replica may know more about it.
         self.tell_again().await?;
         let (now, announcements) = (millis(self.clock.now()), self.announcements());
         let found = announcements.incidents.iter().find(|one| one.id == id && is_within(scope, &one.tenant));
@@ -211,7 +211,7 @@ impl Service {
         self.save_incident(incident, update, author, what).await.map(Some)
     }
 
-    /// Work that goes on or is to come, and what was lately; the earliest first.
+    /// Work in progress or to come, and recent work; the earliest first.
     pub fn planned_work(&self, scope: &Reach) -> Vec<WorkView> {
         let (now, announcements) = (millis(self.clock.now()), self.announcements());
         let all = announcements.works.iter().filter(|one| is_within(scope, &one.tenant) && one.until > now - WORK_MOST);
@@ -262,7 +262,7 @@ impl Service {
         Ok(work_view(&work))
     }
 
-    /// Calls work off; false: there is none within `scope` that could be.
+    /// Calls work off; false if there is none within `scope` that could be.
     pub async fn call_work_off(&self, scope: &Reach, id: &str, author: Author) -> Result<bool, ServiceError> {
         self.tell_again().await?;
         let (now, announcements) = (millis(self.clock.now()), self.announcements());
@@ -289,7 +289,7 @@ impl Service {
         Ok(incident_view(&shown))
     }
 
-    /// What is written down by now is shown at once.
+    /// Shows at once what is written down by now.
     async fn tell_again(&self) -> Result<(), ServiceError> {
         let now = millis(self.clock.now());
         let announcements = self.store.announcements(now).await?;
@@ -299,7 +299,7 @@ impl Service {
         Ok(())
     }
 
-    /// The components that `ids` name, and whose they are.
+    /// The components that `ids` name, and their tenant.
     fn touched(&self, scope: &Reach, ids: &[String]) -> Result<(String, Vec<String>), ServiceError> {
         let known = |id: &String| {
             let one = self.config.uptime.component(id).filter(|one| is_within(scope, one.tenant.as_str()));
@@ -333,7 +333,7 @@ fn bad(complaint: Complaint) -> ServiceError {
     ServiceError::BadQuestion(complaint)
 }
 
-/// `text` without blanks round it; none if nothing is left.
+/// Trims `text`; none if nothing is left.
 fn text(name: &'static str, text: Option<String>, most: usize) -> Result<Option<String>, ServiceError> {
     let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     match text {

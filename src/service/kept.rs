@@ -1,7 +1,7 @@
-//! What was read of the store and holds until something is written, for polls that find nothing new.
+//! Keeps what was read from the store until something is written, for polls that find nothing new.
 //!
-//! Whoever writes through this process, or another replica, is noticed at once; what the command line does to a file is
-//! seen by its row in the audit log. What neither tells holds for a minute at most.
+//! Writes through this process or another replica are noticed at once; what the command line does to a file is seen by
+//! its row in the audit log. What neither tells holds for a minute at most.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
@@ -22,11 +22,11 @@ use crate::store::record::OpenAlert;
 use crate::store::{Store, StoreError};
 use crate::ticket::TenantId;
 
-/// Of each kind; those of versions that are over go with their time.
+/// The most answers of each kind; those of past versions expire.
 const MOST: u64 = 2_000;
 const A_MINUTE: Duration = Duration::from_secs(60);
 
-/// As long as it is the same, so is what the store holds.
+/// While it is the same, so is what the store holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Version {
     written: u64,
@@ -36,34 +36,34 @@ pub(super) struct Version {
 
 impl Version {
     async fn of(store: &Store, now: DateTime<Utc>) -> Result<Self, StoreError> {
-        // Before anything is read: what is written meanwhile makes it another version.
+        // Read before anything else: what is written meanwhile makes it another version.
         let written = store.times_written();
         let minute = now.timestamp().div_euclid(60);
         Ok(Self { written, last_change: store.last_change_noticed(now).await?, minute })
     }
 }
 
-/// Answers by what was asked, kept for a while: many who ask wait for one, and a failure is not kept.
+/// Answers by question, kept for a while: many who ask wait for one answer, and a failure is not kept.
 pub(super) struct Answers<K, V>(Cache<K, Arc<OnceCell<V>>>);
 
 impl<K: Eq + Hash + Clone + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Answers<K, V> {
-    /// At most so many, each for so long.
+    /// Keeps at most `most` answers, each for as long as `lasts`.
     pub fn new(most: u64, lasts: Duration) -> Self {
         Self(Cache::builder().max_capacity(most).time_to_live(lasts).build())
     }
 
-    /// What is known of `key`.
+    /// Returns what is known of `key`.
     pub fn known(&self, key: &K) -> Option<V> {
         self.0.get(key).and_then(|cell| cell.get().cloned())
     }
 
-    /// What is known of `key`, or what `ask` finds.
+    /// Returns what is known of `key`, or what `ask` finds.
     pub async fn get<E>(&self, key: K, ask: impl Future<Output = Result<V, E>>) -> Result<V, E> {
         let cell = self.0.get_with(key, Arc::default);
         cell.get_or_try_init(|| ask).await.cloned()
     }
 
-    /// Asks anew the next time.
+    /// Makes the next call ask anew.
     pub fn forget(&self, key: &K) {
         self.0.invalidate(key);
     }
@@ -78,7 +78,7 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, V: Clone + Send + Sync + 'sta
 /// An answer that holds for one version of the store; a version lasts for a minute.
 type OfVersion<K, V> = Answers<(K, Version), V>;
 
-/// The answers of the version that was asked about last, by the tenants they are of: large ones, of which no other is kept.
+/// The answers for the version asked about last, by tenants: large ones, of which no older version is kept.
 struct Newest<V>(Mutex<HashMap<Vec<TenantId>, (Version, V)>>);
 
 impl<V> Default for Newest<V> {
@@ -88,7 +88,7 @@ impl<V> Default for Newest<V> {
 }
 
 impl<V: Clone> Newest<V> {
-    /// What is known of `tenants` in this version, or what `ask` finds.
+    /// Returns what is known of `tenants` in this version, or what `ask` finds.
     async fn get(
         &self,
         tenants: Vec<TenantId>,
@@ -109,7 +109,7 @@ impl<V: Clone> Newest<V> {
     }
 }
 
-/// What is asked for again and again: one answer for each tenant, and of messages one for all of them.
+/// The answers to frequent questions: one for each tenant, and for messages also one for all of them.
 pub struct Kept {
     marks: OfVersion<TenantId, u64>,
     quarantined: OfVersion<TenantId, usize>,
@@ -141,12 +141,12 @@ impl Service {
         Version::of(&self.store, now).await
     }
 
-    /// A number that is another one when anything about the open alerts of `tenant` has changed.
+    /// A number that changes when anything about the open alerts of `tenant` changes.
     pub(super) async fn alert_mark(&self, tenant: &TenantId, version: Version) -> Result<u64, StoreError> {
         self.kept.marks.get((tenant.clone(), version), self.store.alert_mark(tenant)).await
     }
 
-    /// The open alerts of those within `scope`, as far as lists are sorted by them.
+    /// The open alerts within `scope`, with what lists sort them by.
     pub(super) async fn open_alerts(&self, scope: &Reach, now: DateTime<Utc>) -> Result<Arc<[OpenAlert]>, StoreError> {
         let version = self.alerts_version(now).await?;
         let tenants: Vec<_> = self.tenants(scope).map(|tenant| tenant.id.clone()).collect();
@@ -167,7 +167,7 @@ impl Service {
         self.kept.held_alerts.get(ids.iter().copied().cloned().collect(), version, ask).await
     }
 
-    /// How many resolved alerts there are within `scope`: of this minute, or since an alert was written.
+    /// How many resolved alerts there are within `scope`, as of this minute or the last write of an alert.
     pub(super) async fn resolved_total(&self, scope: &Reach, now: DateTime<Utc>) -> Result<usize, StoreError> {
         let version = self.alerts_version(now).await?;
         let tenants: Vec<_> = self.tenants(scope).map(|tenant| tenant.id.clone()).collect();
@@ -175,7 +175,7 @@ impl Service {
         self.kept.resolved.get(tenants.clone(), version, self.store.count_resolved(&ids)).await
     }
 
-    /// How many breaches within `scope` are over that were due `between` these moments.
+    /// How many breaches within `scope` that were due `between` these moments are over.
     pub(super) async fn closed_total(
         &self,
         scope: &Reach,
@@ -191,14 +191,14 @@ impl Service {
         }
     }
 
-    /// Of alerts alone: another one when any of them was written.
+    /// A version of the alerts alone: it changes when any of them is written.
     pub(super) async fn alerts_version(&self, now: DateTime<Utc>) -> Result<Version, StoreError> {
         let written = self.store.alerts_written();
         Ok(Version { written, ..self.store_version(now).await? })
     }
 
-    /// What was predicted of the clocks of each within `scope` and what became of it: of this minute, or since some
-    /// prediction was made or decided.
+    /// What was predicted of the clocks of each tenant within `scope` and what happened, as of this minute or since a
+    /// prediction was last made or decided.
     pub(super) async fn predicted(&self, scope: &Reach, now: DateTime<Utc>) -> Result<Arc<[Predicted]>, StoreError> {
         let written = self.store.predictions_written();
         let version = Version { written, ..self.store_version(now).await? };
@@ -214,7 +214,7 @@ impl Service {
         self.kept.quarantined.get((tenant.clone(), version), ask).await
     }
 
-    /// What waits, and what was sent or failed since `since`, of one tenant or of all.
+    /// How many messages wait, and how many were sent or failed since `since`, of one tenant or of all.
     pub(super) async fn messages_since(
         &self,
         scope: &Reach,

@@ -1,7 +1,7 @@
-//! What has changed since somebody last looked: version numbers, never contents, for pages that want to know at once.
+//! Tells pages at once what has changed since they last looked: by version numbers, never by contents.
 //!
-//! Only while somebody listens are the snapshots compared with those before. Each change has a number; whoever was away
-//! for a moment names the last that was heard, and is told the rest.
+//! Snapshots are compared only while somebody listens. Each change has a number; a listener that was away for a moment
+//! names the last it heard, and is told the rest.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,11 +16,11 @@ use super::snapshot::{Row, Snapshot};
 use super::{Reach, Service, ServiceError};
 use crate::ticket::TenantId;
 
-/// A change is on the way to the page within about this time.
+/// How often to look for changes: a page hears of one within about this time.
 const LOOK_EVERY: Duration = Duration::from_millis(700);
-/// Changes that are kept for whoever was away.
+/// How many changes are kept for listeners that were away.
 const KEPT: usize = 256;
-/// Tickets that one change names; of more it only says that there are more.
+/// The most tickets that one change names; beyond that it only says that there are more.
 const MOST_NAMED: usize = 50;
 
 /// How often each kind of thing of a tenant has changed.
@@ -51,7 +51,7 @@ pub struct Numbered {
     pub change: Arc<Change>,
 }
 
-/// What was seen of a tenant when it was last looked at.
+/// What was seen of a tenant the last time.
 #[derive(Default)]
 struct Seen {
     snapshot: Option<Arc<Snapshot>>,
@@ -66,11 +66,11 @@ struct Past {
     seen: BTreeMap<TenantId, Seen>,
 }
 
-/// The changes of all tenants, and who listens.
+/// The changes of all tenants, and their listeners.
 pub struct Live {
     past: Mutex<Past>,
     news: broadcast::Sender<Numbered>,
-    /// Changes with each start of the service: numbers of another are not ours.
+    /// Differs at each start of the service: numbers of another start are not ours.
     epoch: u32,
     closed: watch::Sender<bool>,
 }
@@ -84,9 +84,9 @@ impl Default for Live {
 
 /// What a listener is told first, and how it hears the rest.
 pub struct Listening {
-    /// The versions of now, of the tenants that it may see.
+    /// The present versions of the tenants that it may see.
     pub versions: BTreeMap<TenantId, Versions>,
-    /// What it missed; none: nobody knows any more, and all may have changed.
+    /// What it missed; none: that is no longer known, and everything may have changed.
     pub missed: Option<Vec<Numbered>>,
     pub number: u64,
     pub news: broadcast::Receiver<Numbered>,
@@ -99,21 +99,21 @@ impl Live {
         self.past.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How a number is written as the id of an event.
+    /// Writes a number as the id of an event.
     pub fn id(&self, number: u64) -> String {
         format!("{:08x}-{number}", self.epoch)
     }
 
-    /// The number in the id of an event; none if it is of another start.
+    /// Reads the number in the id of an event; none if it is from another start.
     fn number(&self, id: &str) -> Option<u64> {
         let (epoch, number) = id.split_once('-')?;
         (u32::from_str_radix(epoch, 16).ok()? == self.epoch).then(|| number.parse().ok()).flatten()
     }
 
-    /// Listens to what changes within `scope` from now on, and after the event `last`.
+    /// Listens to changes within `scope` from now on, and to those after the event `last`.
     pub fn listen(&self, scope: &Reach, last: Option<&str>) -> Listening {
         let past = self.past();
-        // While the past is held nothing is told: so nothing is told twice, and nothing is missed.
+        // While the lock is held nothing is told, so nothing is told twice and nothing is missed.
         let news = self.news.subscribe();
         let is_theirs = |tenant: &TenantId| scope.tenant().is_none_or(|own| own == tenant);
         let known = last.and_then(|last| self.number(last)).filter(|number| *number <= past.number);
@@ -126,12 +126,12 @@ impl Live {
         Listening { versions, missed, number: past.number, news, closed: self.closed.subscribe() }
     }
 
-    /// How many listen.
+    /// How many listeners there are.
     pub fn listeners(&self) -> usize {
         self.news.receiver_count()
     }
 
-    /// Compares what is seen of `tenant` now with what was seen before, and tells of the difference.
+    /// Compares what is seen of `tenant` now with what was seen before, and tells the difference.
     fn saw(&self, tenant: &TenantId, snapshot: Arc<Snapshot>, alerts: u64) -> Versions {
         let mut past = self.past();
         let seen = past.seen.entry(tenant.clone()).or_default();
@@ -159,13 +159,13 @@ impl Live {
     }
 }
 
-/// The tickets that are not as they were before.
+/// The tickets that changed, came or went.
 fn difference(before: Option<&Snapshot>, now: &Snapshot) -> (Vec<String>, bool) {
     let Some(before) = before else { return (Vec::new(), !now.rows.is_empty()) };
     if std::ptr::eq(before, now) {
         return (Vec::new(), false);
     }
-    // Nearly all are the very same, which their address tells: what their ids are need not be asked.
+    // Nearly all are the very same, which their address tells without comparing ids.
     let mut gone: HashMap<_, _> = before.rows.iter().map(|row| (Arc::as_ptr(&row.watched), row)).collect();
     let is_still = |before: Option<&Arc<Row>>, row: &Row| before.is_some_and(|before| before.standing == row.standing);
     let others = now.rows.iter().filter(|row| !is_still(gone.remove(&Arc::as_ptr(&row.watched)), row));
@@ -181,12 +181,12 @@ fn difference(before: Option<&Snapshot>, now: &Snapshot) -> (Vec<String>, bool) 
 }
 
 impl Service {
-    /// What has changed, for those who listen.
+    /// The changes, for those who listen.
     pub fn live(&self) -> &Live {
         &self.live
     }
 
-    /// Looks once whether anything has changed.
+    /// Checks once whether anything has changed.
     pub async fn look_for_changes(&self) -> Result<(), ServiceError> {
         let now = self.clock.now();
         let version = self.alerts_version(now).await?;
@@ -197,8 +197,8 @@ impl Service {
         Ok(())
     }
 
-    /// What the list of open tickets within `scope` rests on: as long as it is the same, so is the list, but for countdowns
-    /// that whoever has it goes on with. Working hours begin and end with a minute, so none holds for longer.
+    /// What the list of open tickets within `scope` depends on: while it is the same, so is the list, except for
+    /// countdowns that its reader continues. Working hours begin and end on a minute, so it holds no longer than that.
     pub async fn ground_of(&self, scope: &Reach) -> Result<String, ServiceError> {
         let now = self.clock.now();
         let version = self.alerts_version(now).await?;
@@ -212,7 +212,7 @@ impl Service {
         Ok(ground)
     }
 
-    /// Looks while somebody listens, until `stop` says so; then whoever listens is let go.
+    /// Looks for changes while somebody listens, until `stop` is set; then lets the listeners go.
     pub async fn tell_changes(self, mut stop: watch::Receiver<bool>) {
         loop {
             tokio::select! {

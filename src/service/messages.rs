@@ -1,4 +1,4 @@
-//! What was said to whom, and how each attempt went.
+//! Who was told what, and how each attempt went.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -52,7 +52,7 @@ pub struct MessagePage {
     pub next_cursor: Option<String>,
 }
 
-/// Whose cursors are not those of other lists, or of another order.
+/// The name of this list in its cursors, which fit no other list or order.
 fn list(way: Way) -> &'static str {
     match way {
         Way::LatestFirst => "messages",
@@ -84,7 +84,7 @@ impl Service {
         Ok(self.message_page(scope, ticket, limit, (None, None)).await?.messages)
     }
 
-    /// The same in the order `sort`, from where `cursor` says.
+    /// The same in the order `sort`, from `cursor` on.
     pub async fn message_page(
         &self,
         scope: &Reach,
@@ -112,7 +112,7 @@ fn place(row: &Logged) -> LastShown {
     LastShown { at: notification.created_at.timestamp_millis(), key: notification.message.key.clone() }
 }
 
-/// What the outbox holds, without addresses and numbers, and what the provider said of it last.
+/// Shows a message of the outbox without addresses and numbers, with the provider's last word on it.
 pub(super) fn message_view(row: Logged, delivery: Option<String>) -> MessageView {
     let notification = row.leased.notification;
     let ticket: Option<&TicketFacts> = match &notification.message.body {
@@ -149,7 +149,7 @@ pub(super) fn message_view(row: Logged, delivery: Option<String>) -> MessageView
     }
 }
 
-/// A system is called by its name; of an address nobody's name is known.
+/// A system is called by its name; an address has no known name.
 fn recipient_words(channel: ChannelKind, name: Option<String>) -> String {
     name.unwrap_or_else(|| channel.unnamed().to_owned())
 }

@@ -12,13 +12,13 @@ use crate::store::audit::Author;
 use crate::store::on_call::{NewOverride, OverrideRow};
 use crate::ticket::Directory;
 
-/// What somebody of one tenant is shown in place of another's people.
+/// What somebody of one tenant sees in place of another tenant's people.
 const STRANGER: &str = "somebody of another tenant";
 /// How far ahead shifts are listed.
 const LISTED: TimeDelta = TimeDelta::days(14);
 /// How far ahead gaps are looked for, here and by `check`.
 pub const GAPS_AHEAD: TimeDelta = TimeDelta::days(30);
-/// Nobody stands in for longer: then the rotation itself should change.
+/// The longest override: beyond it the rotation itself should change.
 const LONGEST_OVERRIDE: TimeDelta = TimeDelta::days(366);
 
 /// Every rotation that may be seen.
@@ -98,13 +98,13 @@ pub struct OverrideRequest {
     pub until: String,
 }
 
-/// What came of a request to change an override.
+/// The result of a request to change an override.
 #[derive(Clone, Debug)]
 pub enum Changed<T> {
     Done(T),
     /// There is no such rotation or override, or it is another tenant's.
     NoSuch,
-    /// The rotation is shared by all tenants, and the asker is of one.
+    /// The rotation is shared by all tenants, and the caller belongs to one.
     Shared,
 }
 
@@ -125,7 +125,7 @@ impl Service {
         Ok(OnCall { now, rotations })
     }
 
-    /// Has somebody stand in.
+    /// Adds an override.
     pub async fn add_override(
         &self,
         scope: &Reach,
@@ -168,7 +168,7 @@ impl Service {
         Ok(Changed::Done(override_view(&made)))
     }
 
-    /// Takes an override back.
+    /// Removes an override.
     pub async fn remove_override(&self, scope: &Reach, id: &str, author: Author) -> Result<Changed<()>, ServiceError> {
         let now = self.clock.now();
         let rows = self.store.override_rows_from(now).await?;
@@ -186,7 +186,7 @@ impl Service {
         Ok(if removed { Changed::Done(()) } else { Changed::NoSuch })
     }
 
-    /// A rotation, if somebody with this scope may change it.
+    /// Returns the rotation, if somebody with this scope may change it.
     fn changeable(&self, scope: &Reach, name: &str) -> Changed<&Rotation> {
         match self.config.on_call.get(name).filter(|rotation| may_see(scope, rotation)) {
             None => Changed::NoSuch,
@@ -224,7 +224,7 @@ fn on_call_between(
     people
 }
 
-/// A rotation without a tenant is everybody's to see.
+/// Everybody may see a rotation without a tenant.
 fn may_see(scope: &Reach, rotation: &Rotation) -> bool {
     match (scope, &rotation.tenant) {
         (Reach::One(own), Some(tenant)) => own == tenant,
@@ -232,7 +232,7 @@ fn may_see(scope: &Reach, rotation: &Rotation) -> bool {
     }
 }
 
-/// A moment as RFC 3339, or as the rotation's own local time.
+/// Reads a moment as RFC 3339, or as the rotation's own local time.
 fn moment(rotation: &Rotation, field: &'static str, text: &str) -> Result<DateTime<Utc>, ServiceError> {
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Ok(at.to_utc());
@@ -261,13 +261,13 @@ fn check_span(from: DateTime<Utc>, until: DateTime<Utc>, now: DateTime<Utc>) -> 
     Err(ServiceError::BadQuestion(Complaint::of("until", rule)))
 }
 
-/// Whether a step would not reach `person` at any tenant. Before SuperOps was read, nobody is known, nor unknown.
+/// Whether a step would not reach `person` at any tenant. Until SuperOps has been read, nobody counts as unknown.
 fn is_unknown(person: &Person, directories: &[impl AsRef<Directory>]) -> bool {
     let read = directories.iter().any(|people| !people.as_ref().technicians.is_empty());
     read && !person.has_address() && directories.iter().all(|people| person.technician(people.as_ref()).is_none())
 }
 
-/// Everybody whom `rotation` names, and who stands in there, each once.
+/// Everybody whom `rotation` names, and their stand-ins, each once.
 pub fn people_of<'a>(rotation: &'a Rotation, overrides: &'a [Override]) -> Vec<&'a Person> {
     let mut people = rotation.people();
     for stand_in in overrides.iter().filter(|one| one.rotation == rotation.name) {
@@ -278,7 +278,7 @@ pub fn people_of<'a>(rotation: &'a Rotation, overrides: &'a [Override]) -> Vec<&
     people
 }
 
-/// Those of `people` whom no step would reach, as they are written.
+/// Those of `people` whom no step would reach, as written.
 pub fn unknown_people(people: &[&Person], directories: &[impl AsRef<Directory>]) -> Vec<String> {
     people.iter().filter(|person| is_unknown(person, directories)).map(|person| person.text()).collect()
 }
@@ -290,7 +290,7 @@ pub fn namesakes(person: &Person, directories: &[impl AsRef<Directory>]) -> Opti
     Some(ids.join(", "))
 }
 
-/// Those addresses among `people` that are no technician's, as they are written. A step reaches them, whoever they are.
+/// Those addresses among `people` that are no technician's, as written. A step reaches them, whoever they are.
 pub fn foreign_addresses(people: &[&Person], directories: &[impl AsRef<Directory>]) -> Vec<String> {
     let read = directories.iter().any(|people| !people.as_ref().technicians.is_empty());
     let is_foreign = |person: &Person| {
@@ -323,7 +323,7 @@ fn view(
     }
 }
 
-/// What somebody of one tenant sees of a rotation that all share: their own people, and of others only that there is one.
+/// What somebody of one tenant sees of a shared rotation: their own people, and of others only that somebody is there.
 fn without_strangers(shown: RotationView, own: &Directory) -> RotationView {
     let is_own = |text: &str| {
         let person = Person::parse(text);

@@ -1,6 +1,5 @@
-//! In which order a list of tickets stands, and where its next page begins: after the place at which the last ticket that was
-//! shown stood, so that what comes or goes meanwhile repeats none and skips none. How tickets stand is told as of the first
-//! page: time alone moves none.
+//! The order of a list of tickets, and where its next page begins: after the place of the last ticket shown, so that
+//! what comes or goes meanwhile repeats none and skips none. Tickets stand as of the first page: time alone moves none.
 
 use std::cmp::Ordering;
 
@@ -19,7 +18,7 @@ use crate::ticket::{Named, TenantId};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SortBy {
-    /// How they stand, and who has least time left.
+    /// By how they stand, then by the least time left.
     #[default]
     Worst,
     Created,
@@ -30,7 +29,7 @@ pub enum SortBy {
     Number,
 }
 
-/// An order; `-` before its name turns it round.
+/// An order; `-` before its name reverses it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     by: SortBy,
@@ -38,7 +37,7 @@ pub struct Order {
 }
 
 impl Order {
-    /// The order that `text` names; blank: the worst first.
+    /// Reads the order that `text` names; blank: the worst first.
     pub fn parse(text: Option<&str>) -> Result<Self, ServiceError> {
         let text = text.map(str::trim).unwrap_or_default();
         let (turned, name) = text.strip_prefix('-').map_or((false, text), |name| (true, name));
@@ -61,7 +60,7 @@ impl Order {
         Ok(Self { by, turned })
     }
 
-    /// Whether one tenant's rows stand in it already.
+    /// Whether one tenant's rows are in this order already.
     pub fn is_usual(self) -> bool {
         self == Self::default()
     }
@@ -70,7 +69,7 @@ impl Order {
         if self.turned { b.cmp(a) } else { a.cmp(b) }
     }
 
-    /// Where `row` of `snapshot`, of `tenant`, stands in it, as of `as_of`.
+    /// The place of `row` of `snapshot`, of `tenant`, as of `as_of`.
     pub fn key(self, tenant: &TenantId, snapshot: &Snapshot, row: &Row, as_of: DateTime<Utc>) -> Key {
         let ticket = &row.watched.ticket;
         let name = |named: Option<&Named>| (0, 0, named.map(|named| named.name.to_lowercase()));
@@ -87,13 +86,13 @@ impl Order {
             SortBy::Priority => (0, 0, ticket.priority.as_ref().map(|name| name.to_lowercase())),
             SortBy::Number => (0, 0, Some(ticket.display_id.clone())),
         };
-        // Of two that are alike, the one opened later.
+        // Among equals, the one opened later comes first.
         let tie = ticket.created_at.map_or(i64::MAX, |at| -at.timestamp_millis());
         Key { first, second, none: text.is_none(), text, tie, id: ticket.id.to_string(), tenant: tenant.to_string() }
     }
 }
 
-/// Where a ticket stands in an order; what has no name stands after what has one.
+/// The place of a ticket in an order; unless reversed, tickets without the name come after those with one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key {
     first: i64,
@@ -105,7 +104,7 @@ pub struct Key {
     tenant: String,
 }
 
-/// What a cursor says: the order, and the last ticket that was shown.
+/// The contents of a cursor: the order, and the last ticket shown.
 #[derive(Serialize, Deserialize)]
 struct Written {
     order: Order,
@@ -113,13 +112,13 @@ struct Written {
     after: Key,
 }
 
-/// The cursor of the page after `after`, which stood there at `as_of`.
+/// The cursor of the page after `after`, which had that place at `as_of`.
 pub fn cursor(order: Order, as_of: AsOf, after: Key) -> String {
     let text = serde_json::to_vec(&Written { order, as_of, after }).unwrap_or_default();
     URL_SAFE_NO_PAD.encode(text)
 }
 
-/// The ticket after which a page begins, and the moment of the first; none: it is the first.
+/// Reads the ticket after which a page begins, and the moment of the first page; none: it is the first.
 pub fn begins_after(order: Order, cursor: Option<&str>) -> Result<Option<(AsOf, Key)>, ServiceError> {
     let Some(text) = cursor else { return Ok(None) };
     let bad = || ServiceError::BadQuestion(Complaint::of("cursor", format!("`{text}` is not one that we gave")));

@@ -1,4 +1,4 @@
-//! Deciding about a clock by hand: a person who knows better, with a reason.
+//! Manual overrides: a person who knows better decides about a clock, with a reason.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,9 +10,9 @@ use crate::ticket::ClockKind;
 use crate::ticket::manual_override::{ManualOverride, OverrideAction};
 use crate::ticket::watch::Watched;
 
-/// Longer texts are no reasons.
+/// The longest reason, in bytes.
 const LONGEST_REASON: usize = 500;
-/// A due time further ahead is a slip of the hand.
+/// How far ahead a due time may lie: further is a typing error.
 const FURTHEST: TimeDelta = TimeDelta::days(3660);
 
 /// A decision about a clock, as people are shown it.
@@ -78,7 +78,7 @@ impl OverrideOrder {
 }
 
 impl Service {
-    /// Decides about a clock of a ticket, by its id or display id; none if there is none within `scope`.
+    /// Decides about a clock of a ticket, by its id or display id; none if there is no such ticket within `scope`.
     pub async fn decide(
         &self,
         scope: &Reach,
@@ -101,7 +101,7 @@ impl Service {
         self.ticket(&Reach::One(tenant), watched.ticket.id.as_str()).await
     }
 
-    /// Leaves a clock to itself again; none if there is no such ticket within `scope`.
+    /// Takes back what was decided about a clock; none if there is no such ticket within `scope`.
     pub async fn undecide(
         &self,
         scope: &Reach,
@@ -116,7 +116,7 @@ impl Service {
     }
 }
 
-/// A clock is due after it began, and has stopped between then and now.
+/// Checks that a clock is due after it began, or stopped between then and now.
 fn sensible(
     action: OverrideAction,
     clock: ClockKind,

@@ -21,7 +21,7 @@ use crate::sync::SyncHealth;
 use crate::telemetry::{ChannelLabels, StandingLabels, TenantLabels, TicketLabels};
 use crate::ticket::{ClockKind, TenantId};
 
-/// A tenant not read for this many polls, or this long, is not ready.
+/// A tenant not read for this many polls, and for this long at least, is not ready.
 const STALE_POLLS: i32 = 5;
 const STALE_AT_LEAST: TimeDelta = TimeDelta::minutes(5);
 
@@ -29,17 +29,17 @@ const STALE_AT_LEAST: TimeDelta = TimeDelta::minutes(5);
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Overview {
     pub now: DateTime<Utc>,
-    /// How many times faster than the wall the clock runs: 1 but in a demo.
+    /// How many times faster than wall time the clock runs: 1 except in a demo.
     pub speed: u32,
     #[serde(flatten)]
     pub counts: Counts,
     /// Open tickets that nobody has.
     pub unassigned: usize,
-    /// Open tickets that are likely to breach, or very, and have not.
+    /// Open tickets that are likely or very likely to breach, and have not.
     pub likely: usize,
-    /// Seconds for which the client has waited who waits longest for a first answer; none: nobody waits.
+    /// Seconds that the longest-waiting client has waited for a first answer; none: nobody waits.
     pub longest_unanswered: Option<i64>,
-    /// Since when that client waits.
+    /// Since when that client has waited.
     pub unanswered_since: Option<DateTime<Utc>>,
     pub tenants: Vec<TenantHealth>,
     pub channels: Vec<ChannelHealth>,
@@ -52,7 +52,7 @@ pub struct Overview {
     pub left_out: BTreeMap<&'static str, usize>,
 }
 
-/// How many open tickets stand how. Each is counted once, so `open` is the sum of the others.
+/// The number of open tickets by standing. Each is counted once, so `open` is the sum of the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Counts {
     pub open: usize,
@@ -60,12 +60,12 @@ pub struct Counts {
     pub at_risk: usize,
     pub on_track: usize,
     pub paused: usize,
-    /// Without a due time, or with nothing due any more.
+    /// Without a due time, or with nothing due any longer.
     pub nothing_due: usize,
 }
 
 impl Overview {
-    /// What it rests on: all but what the passing of time alone changes.
+    /// The overview without what the passing of time alone changes.
     pub fn ground(&self) -> String {
         still(self.now, json!(self), |overview| {
             overview.remove("now");
@@ -74,8 +74,8 @@ impl Overview {
     }
 }
 
-/// `answer` as a text, without what `ticks` takes out of it. It holds for no longer than a minute, with which working hours
-/// begin and end.
+/// Writes `answer` as text, without what `ticks` removes. It holds for a minute at most, since working hours begin and
+/// end on a minute.
 pub(super) fn still(now: DateTime<Utc>, mut answer: Value, ticks: impl Fn(&mut Map<String, Value>)) -> String {
     answer.as_object_mut().into_iter().for_each(ticks);
     format!("{} {answer}", now.timestamp().div_euclid(60))
@@ -106,7 +106,7 @@ pub struct TenantHealth {
     pub quarantined: usize,
     /// What SuperOps does not let us do, and what is done instead.
     pub limits: Vec<String>,
-    /// That alerts go by the clock alone for now, if so.
+    /// Says that alerts go by the clock alone for now, if so.
     pub forecast: Option<String>,
     /// Statuses of open tickets that look closed or paused and are not listed, a sentence each. Names in it are text
     /// from outside.
@@ -154,7 +154,7 @@ impl Service {
         })
     }
 
-    /// Rows of the store that cannot be read, and are left out of lists, by kind.
+    /// Rows of the store that cannot be read and are left out of lists, by kind.
     pub fn left_out(&self, scope: &Reach) -> BTreeMap<&'static str, usize> {
         self.store.left_out(scope)
     }
@@ -168,7 +168,7 @@ impl Service {
         self.config.notify.kinds().into_iter().map(health).collect()
     }
 
-    /// Whether the store can be written, the loops do their work and each tenant's data is fresh; else why not.
+    /// Checks that the store can be written, the loops work and each tenant's data is fresh; else says why not.
     pub async fn ready(&self) -> Result<(), Vec<String>> {
         let now = self.clock.now();
         let mut reasons = Vec::new();
@@ -197,7 +197,7 @@ impl Service {
         if reasons.is_empty() { Ok(()) } else { Err(reasons) }
     }
 
-    /// Brings the figures that age by themselves up to now.
+    /// Brings the metrics that age by themselves up to now.
     pub fn refresh_gauges(&self) {
         let now = self.clock.now();
         for tenant in self.config.tenants.keys() {
@@ -208,7 +208,7 @@ impl Service {
         }
     }
 
-    /// Brings the figures of open tickets up to now.
+    /// Brings the metrics of open tickets up to now.
     pub async fn refresh_standings(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         for (tenant, snapshot) in self.snapshots(self.config.tenants.values(), now).await? {
@@ -237,7 +237,7 @@ impl Service {
         let health = self.sync_health(&tenant.id);
         let last_good = match health.last_good {
             Some(at) => Some(at),
-            // Asked from the command line, beside the service that reads.
+            // Asked from the command line, beside the service that syncs.
             None => self.store.sync_state(&tenant.id).await?.good_at,
         };
         let troubles: Vec<_> = health.problem.iter().chain(health.alarms()).map(ToString::to_string).collect();
@@ -273,7 +273,7 @@ fn gauge(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// Without news for longer than this, a tenant's data is stale.
+/// How long a tenant may go without news before its data is stale.
 fn longest_silence(tenant: &Tenant) -> TimeDelta {
     (tenant.poll_interval * STALE_POLLS).max(STALE_AT_LEAST)
 }

@@ -1,5 +1,5 @@
-//! Where the next page of a list begins whose latest things come first: after the last one that was shown, by its time and
-//! its key, so that what comes or goes meanwhile repeats nothing and skips nothing.
+//! Where the next page of a list sorted latest first begins: after the last item shown, by its time and its key, so
+//! that what comes or goes meanwhile repeats nothing and skips nothing.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use super::{Complaint, ServiceError};
 use crate::store::latest::{LastShown, Way};
 
-/// What a cursor says: of which list it is, and what was shown last.
+/// The contents of a cursor: which list it belongs to, and what was shown last.
 #[derive(Serialize, Deserialize)]
 struct Written<P> {
     list: String,
     after: P,
 }
 
-/// The moment of the first page, which a list that time alone would sort anew keeps for the others: so long it stands still.
+/// The moment of the first page, which later pages keep if time alone would reorder the list: so it stands still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AsOf(i64);
 
@@ -26,7 +26,7 @@ impl AsOf {
         Self(at.timestamp_millis())
     }
 
-    /// `now` if it lies further off: nobody reads one list for so long.
+    /// Returns `now` if it is more than a day off: nobody reads one list for that long.
     pub fn within_a_day_of(self, now: DateTime<Utc>) -> DateTime<Utc> {
         let at = DateTime::from_timestamp_millis(self.0).filter(|at| (now - *at).abs() <= TimeDelta::days(1));
         at.unwrap_or(now)
@@ -39,12 +39,12 @@ pub fn cursor<P: Serialize>(list: &str, after: P) -> String {
     URL_SAFE_NO_PAD.encode(text)
 }
 
-/// What was shown of `list` before the page that `cursor` asks for; blank: nothing.
+/// Reads what was shown of `list` before the page that `cursor` asks for; blank: nothing.
 pub fn begins_after(list: &str, cursor: Option<&str>) -> Result<LastShown, ServiceError> {
     Ok(last_place(list, cursor)?.unwrap_or_else(LastShown::nothing))
 }
 
-/// The same of a list with places of its own; none: nothing was shown.
+/// The same for a list with places of its own; none: nothing was shown.
 pub fn last_place<P: DeserializeOwned>(list: &str, cursor: Option<&str>) -> Result<Option<P>, ServiceError> {
     let Some(text) = cursor.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
     let written = URL_SAFE_NO_PAD.decode(text).ok().and_then(|text| serde_json::from_slice::<Written<P>>(&text).ok());
@@ -55,7 +55,7 @@ pub fn last_place<P: DeserializeOwned>(list: &str, cursor: Option<&str>) -> Resu
     written.map(|written| Some(written.after)).ok_or_else(bad)
 }
 
-/// In which direction a list by `time` goes that `sort` asks for; the latest first unless told.
+/// The direction that `sort` asks for in a list by `time`; the latest first unless told otherwise.
 pub fn way(time: &str, sort: Option<&str>) -> Result<Way, ServiceError> {
     match sort.map(str::trim).unwrap_or_default() {
         "" => Ok(Way::LatestFirst),
@@ -68,7 +68,7 @@ pub fn way(time: &str, sort: Option<&str>) -> Result<Way, ServiceError> {
     }
 }
 
-/// Cuts `rows`, which were asked for with one more than `limit`, and says where the next page begins, if there is one.
+/// Cuts `rows`, which were read with one more than `limit`; returns where the next page begins, if there is one.
 pub fn cut<T, P: Serialize>(list: &str, rows: &mut Vec<T>, limit: usize, place: impl Fn(&T) -> P) -> Option<String> {
     let is_more = rows.len() > limit;
     rows.truncate(limit);

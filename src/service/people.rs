@@ -1,5 +1,5 @@
-//! What single people have asked for: by which channels, at which hours and how often they are told. Whom the
-//! configuration file names hears as it says; of everybody else it is set here.
+//! Personal rules: by which channels, at which hours and how often people are told. The configuration file decides for
+//! those it names; for everybody else the rules are set here.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::store::audit::Author;
 use crate::store::personal_rules::{PersonalChange, PersonalRow};
 use crate::ticket::TenantId;
 
-/// Most people in one answer.
+/// The most people in one answer.
 const MOST: usize = 500;
 const SAME_AS_STEPS: &str = "as the steps say";
 
@@ -47,18 +47,18 @@ pub struct PersonView {
     pub name: Option<String>,
     /// Where they are technicians, of the tenants that the asker may see.
     pub tenants: Vec<String>,
-    /// file | page | none: where what holds was said.
+    /// file | page | none: where the rules in force were set.
     pub set_in: &'static str,
-    /// What holds.
+    /// The rules in force.
     pub rules: RawPersonalRules,
     /// The same in words.
     pub words: String,
-    /// Set by the page or the API, and not heeded: the file goes first.
+    /// Set by the page or the API but not followed: the file goes first.
     pub unheeded: Option<RawPersonalRules>,
     /// Who set it by the page or the API, and when.
     pub set_by: Option<String>,
     pub set_at: Option<DateTime<Utc>>,
-    /// What was set cannot be read, and is not heeded: it is to be set anew.
+    /// What was set cannot be read and is not followed: it must be set again.
     pub unreadable: bool,
     /// Why it cannot be changed here, if so.
     pub fixed: Option<String>,
@@ -73,7 +73,7 @@ struct Known {
 }
 
 impl Service {
-    /// The people within `scope` whom `query` asks for, with what they have asked for, for somebody who sees as far as `sees`.
+    /// The people within `scope` that match `query`, with their rules, shown to somebody who may see `sees`.
     pub async fn people(
         &self,
         (scope, sees): (&Reach, &Reach),
@@ -93,13 +93,13 @@ impl Service {
         })
     }
 
-    /// One person within `scope`, by the id.
+    /// One person within `scope`, by id.
     pub async fn person(&self, (scope, sees): (&Reach, &Reach), id: &str) -> Result<Option<PersonView>, ServiceError> {
         let found = self.find_person(scope, id).await?;
         Ok(found.map(|(address, one)| self.person_view((scope, sees), address, one)))
     }
 
-    /// Has somebody told as they `ask`, or none: as the steps say.
+    /// Sets how somebody is told, as they `ask`; none: as the steps say.
     pub async fn set_personal_rules(
         &self,
         (scope, sees): (&Reach, &Reach),
@@ -140,7 +140,7 @@ impl Service {
         Ok(known.find(|(address, one)| id_of(address) == id && is_within(scope, one)))
     }
 
-    /// Everybody with an address: technicians, and whom the file or the store names.
+    /// Everybody with an address: technicians, and people whom the file or the store names.
     async fn known_people(&self) -> Result<BTreeMap<String, Known>, ServiceError> {
         let mut people: BTreeMap<String, Known> = BTreeMap::new();
         for tenant in self.config.tenants.keys() {
@@ -195,12 +195,12 @@ impl Service {
     }
 }
 
-/// Whoever works for no tenant is shown to those who see all.
+/// People who work for no tenant are shown to those who see all.
 fn is_within(scope: &Reach, known: &Known) -> bool {
     *scope == Reach::All || known.tenants.iter().any(|tenant| scope.includes(tenant))
 }
 
-/// Whether what this person hears of other tenants would change with it.
+/// Whether a change would also affect what this person hears of tenants outside `scope`.
 fn is_elsewhere(scope: &Reach, known: &Known) -> bool {
     !known.tenants.iter().all(|tenant| scope.includes(tenant))
 }

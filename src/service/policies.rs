@@ -26,7 +26,7 @@ pub struct TenantPolicies {
     pub policies: Vec<PolicyView>,
 }
 
-/// One policy. What is none matches everything.
+/// One policy. A field that is null matches everything.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PolicyView {
     /// Among the tenant's policies, from 1.
@@ -50,13 +50,13 @@ pub struct PolicyView {
     pub unknown: Vec<String>,
 }
 
-/// The targets that one tenant's due times speak for.
+/// The targets that one tenant's due times suggest.
 #[derive(Clone, Debug, Serialize)]
 pub struct Inferred {
     pub tenant: String,
     /// The hours that the tenant is configured to count: msp | site
     pub hours: &'static str,
-    /// Tickets that could be asked: with an SLA, a due time, and never seen to wait.
+    /// Tickets that could be used: with an SLA, a due time, and never seen to wait.
     pub tickets: usize,
     pub proposals: Vec<InferredPolicy>,
 }
@@ -103,8 +103,8 @@ impl Service {
         Ok(all)
     }
 
-    /// Whether somebody of `tenant` alone may see it: a policy for all that names a client whom only others have tells who
-    /// that is.
+    /// Whether somebody of `tenant` alone may see it: a policy for all tenants that names a client of another one would
+    /// reveal that client.
     fn is_theirs(&self, tenant: &Tenant, view: &PolicyView, directory: &Directory) -> bool {
         let Some((_, policy)) = self.config.policies_of(&tenant.id).nth(view.position - 1) else { return false };
         let names_a_stranger = policy.unknown_names(directory).iter().any(|unknown| unknown.what == "client");
@@ -116,7 +116,7 @@ impl Service {
         let (places, policies): (Vec<_>, Vec<_>) =
             self.config.policies_of(&tenant.id).map(|(place, policy)| (place.to_owned(), policy.clone())).unzip();
         let versions = self.rules_cache.versions(&tenant.id).await?;
-        // Asked beside a service that still runs with an older configuration, these are in force nowhere yet.
+        // Asked beside a service that still runs with an older configuration, these are not in force yet.
         let version = versions.last().filter(|last| last.terms == terms(&self.config, tenant, &directory));
         let view = |(index, source): (usize, String)| PolicyView {
             shadowed_by: policy::shadow(&policies, index).map(|first| first + 1),
@@ -133,7 +133,7 @@ impl Service {
         })
     }
 
-    /// What the due times of all remembered tickets within `scope` say of the targets behind them.
+    /// What the due times of all remembered tickets within `scope` say about the targets behind them.
     pub async fn infer_policies(&self, scope: &Reach) -> Result<Vec<Inferred>, ServiceError> {
         let mut all = Vec::new();
         for tenant in self.tenants(scope) {

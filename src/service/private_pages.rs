@@ -1,4 +1,4 @@
-//! Status pages for one client each: who has one, and the links that lead to them.
+//! Status pages for single clients: who has one, and the links that lead to them.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::store::private_pages::PrivatePage;
 use crate::store::tokens::Author;
 use crate::ticket::TenantId;
 
-/// A wish for a link to the page of a client.
+/// A request for a link to the page of a client.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PrivatePageOrder {
@@ -44,7 +44,7 @@ pub struct PrivatePageMade {
 }
 
 impl Service {
-    /// The links within `scope`, those that were revoked lately as well, the newest first.
+    /// The links within `scope`, including those revoked lately, the newest first.
     pub async fn private_pages(&self, scope: &Reach) -> Result<Vec<PrivatePageView>, ServiceError> {
         let pages = self.store.private_pages().await?.into_iter();
         Ok(pages.filter(|page| is_within(scope, page)).map(view).collect())
@@ -74,7 +74,7 @@ impl Service {
         Ok(Some(PrivatePageMade { page: view(page), link: format!("{base}/status/for/{}/", secret.expose()) }))
     }
 
-    /// Has a link within `scope` lead nowhere; none if no good link has that id.
+    /// Revokes a link within `scope`; none if no good link has that id.
     pub async fn revoke_private_page(
         &self,
         scope: &Reach,
@@ -90,7 +90,7 @@ impl Service {
         Ok(revoked.map(view))
     }
 
-    /// Whoever renders the pages reads which there are.
+    /// Makes the page renderer read again which pages there are.
     fn show_pages_anew(&self) {
         if let Some(monitor_state) = &self.monitor_state {
             monitor_state.ring(millis(self.clock.now()));

@@ -41,7 +41,7 @@ use crate::store::books::{Asked, BookDay, month_of};
 use crate::ticket::{ClockKind, Reach, TenantId};
 
 impl Service {
-    /// What technicians did in a period; each tenant's people apart.
+    /// What technicians did in a period, tenant by tenant.
     pub async fn technicians(&self, reach: &Reach, query: &TechnicianQuery) -> Result<TechnicianPage, ServiceError> {
         let mut all = Vec::new();
         let wanted = query.wanted()?;
@@ -108,7 +108,7 @@ impl Service {
         }
     }
 
-    /// What is asked for, or else what the tenant is to reach.
+    /// The goal that is asked for, or else the tenant's.
     fn goal_of(&self, tenant: &Tenant, wanted: &Wanted) -> Goal {
         wanted.goal.unwrap_or_else(|| self.config.reports.goals.of(&tenant.id))
     }
@@ -145,7 +145,7 @@ impl Service {
         Ok(found.period.days().filter_map(day).collect())
     }
 
-    /// The maintenance of everything since the period began: one that speaks of some tickets is none of the day.
+    /// The maintenance of everything since the period began: a window for some tickets does not count for the day.
     async fn closed_to_all(&self, tenant: &Tenant, found: &Found, wanted: &Wanted) -> Result<Stretches, ServiceError> {
         let begin = midnight(found.zone, found.period.from).filter(|_| wanted.exclude_maintenance);
         let Some(begin) = begin else { return Ok(Vec::new()) };
@@ -154,14 +154,14 @@ impl Service {
         Ok(union(whole.map(|window| (window.from, window.ended_at.unwrap_or(window.until))).collect()))
     }
 
-    /// What of the local date has passed, but for what was `closed` and for `downtime`.
+    /// How much of the local date has passed, less what was `closed` and `downtime`.
     fn uptime_of(&self, date: NaiveDate, zone: Tz, closed: &Stretches, downtime: TimeDelta) -> Option<TimeDelta> {
         let (from, to) = bounds(date, zone)?;
         let passed = (from, to.min(self.clock.now()).max(from));
         Some((length(&without(vec![passed], closed)) - downtime).max(TimeDelta::zero()))
     }
 
-    /// The days of one client or as is known now, of which no sums are kept: from `entries`, which begin at [`first_read`].
+    /// The days of one client or as known now, of which no sums are kept: from `entries`, beginning at [`first_read`].
     async fn days_of(
         &self,
         tenant: &Tenant,
@@ -244,7 +244,7 @@ impl Service {
         Ok(Answer::Report(Arc::new(made)))
     }
 
-    /// How the kept answers have done.
+    /// The figures of the cache of answers.
     pub fn kept_answers(&self) -> answers::CacheFigures {
         self.answers.figures()
     }
@@ -281,16 +281,16 @@ impl Service {
         }
     }
 
-    /// The period that is wanted, in the tenant's zone, with what is known of its months.
+    /// Returns the period that is wanted, in the tenant's zone, with what is known of its months.
     async fn period_of(&self, tenant: &Tenant, wanted: &Wanted) -> Result<Found, ServiceError> {
         let (_, rules) = self.rules_cache.of(tenant).await?;
         let zone = rules.msp_timezone();
         let now = self.clock.now();
         let today = now.with_timezone(&zone).date_naive();
         let period = wanted.period(today)?;
-        // Another zone since its last month was closed cuts no day of it anew.
+        // A zone that changed after the last month was closed does not cut its days anew.
         let zone = self.store.zone_of_month(&tenant.id, period.to).await?.unwrap_or(zone);
-        // Before anything else is read: what changes meanwhile makes another answer.
+        // Read before anything else: what changes meanwhile makes another answer.
         let changes = self.store.book_changes(&tenant.id, (first_read(period), period.to)).await?;
         let closed = self.store.closed_months(&tenant.id, (period.from, period.to)).await?;
         let corrections = match closed.is_empty() {
@@ -309,7 +309,7 @@ impl Service {
     }
 }
 
-/// The first day that is read of the books: the period before is compared with, and a line goes back seven days.
+/// The first day to read from the books: the period before is compared with, and a line goes back seven days.
 fn first_read(period: Period) -> NaiveDate {
     period.before().from.min(period.from - TimeDelta::days(6))
 }
@@ -323,7 +323,7 @@ fn by_date(days: &[BookDay]) -> BTreeMap<NaiveDate, &BookDay> {
     days.iter().map(|day| (day.day, day)).collect()
 }
 
-/// What the sender's own rules keep from everybody.
+/// The error for what `people` in `[reports]` withholds.
 fn withheld(what: &str, people: People) -> ServiceError {
     let why = format!("{what} here: `people` in [reports] is `{}`", people.as_str());
     ServiceError::BadQuestion(Complaint::whole(why))

@@ -1,8 +1,8 @@
 //! Who has room now: how many tickets each technician has, whether all can be done in time at the pace of the last
-//! weeks, and how many more.
+//! weeks, and how many more could be.
 //!
-//! Time is the MSP's staffed time. A ticket that nobody works on, since it waits for somebody else, takes none of it
-//! now; one without a due time can wait.
+//! Time is the MSP's staffed time. A ticket that waits for somebody else takes none of it now; one without a due time
+//! can wait.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,9 +20,9 @@ use crate::sla::calendar::{Calendar, midnight};
 use crate::sla::standing::TicketStanding;
 use crate::ticket::{ClockKind, RefId, Ticket};
 
-/// The pace is that of so many days.
+/// How many days the pace is measured over.
 const PACE_OF: Days = Days::new(28);
-/// Nobody is closed for longer than this.
+/// The most days in a row that anybody is closed.
 const LONGEST_CLOSED: u64 = 30;
 
 /// Whose room is asked for.
@@ -53,7 +53,7 @@ pub struct RoomView {
     pub pace: Option<i64>,
     /// own | all: whose pace it is. Under ten resolutions say nothing of one person.
     pub pace_of: Option<&'static str>,
-    /// The least that is left at a due time once all that is due by then is done; below 0 it cannot all be done.
+    /// The least time left at any due time once all due by then is done; below 0, it cannot all be done.
     pub least_slack: Option<i64>,
     /// The first ticket that cannot be done in time.
     pub first_late: Option<String>,
@@ -63,11 +63,11 @@ pub struct RoomView {
     pub by: Option<DateTime<Utc>>,
 }
 
-/// The staffed time round `now`.
+/// The staffed time around `now`.
 struct Staffed<'a> {
     calendar: &'a Calendar,
     now: DateTime<Utc>,
-    /// In the days that the pace is of, in milliseconds.
+    /// In the days that the pace is measured over, in milliseconds.
     lately: i64,
     /// The end of the next working day.
     end: Option<DateTime<Utc>>,
@@ -116,14 +116,14 @@ impl Service {
     }
 }
 
-/// How fast each works, and all together.
+/// How fast each person works, and all together.
 struct Paces {
     own: BTreeMap<RefId, Pace>,
     all: Option<Pace>,
 }
 
 impl Paces {
-    /// From how many each resolved in so much staffed time.
+    /// Computes the paces from how many tickets each resolved in `staffed` time.
     fn of(done: &[(Holder, u64)], staffed: i64) -> Self {
         let persons = || done.iter().filter_map(|(holder, count)| Some((holder.person()?.clone(), *count)));
         let people: BTreeSet<RefId> = persons().map(|(id, _)| id).collect();

@@ -1,13 +1,11 @@
-//! All open tickets of a tenant as they stand at one moment: what lists,
-//! overview, command line and metrics are read from, so that they agree.
+//! All open tickets of a tenant as they stand at one moment: lists, overview, command line and metrics are read from
+//! it, so that they agree.
 //!
-//! To assess ten thousand tickets takes a while, so it is done once for all who
-//! ask. A ticket's history is walked when it or the rules are new, and where its
-//! clocks stand is worked out anew when the ticket is new or its standing changes
-//! by the passing of time. So a desk that is read page by page keeps nobody
-//! waiting. Only the order is by time left, which passes: it is of one moment for
-//! all, and of a list at most ten seconds old, or one if a ticket stands otherwise
-//! since. What is shown of a single ticket is of the moment of the question.
+//! Assessing ten thousand tickets takes a while, so it is done once for all who ask. A ticket's history is walked only
+//! when it or the rules are new, and its clocks are computed anew only when the ticket is new or the passing of time
+//! changes its standing. So reading a desk page by page keeps nobody waiting. Only the order goes by time left, which
+//! passes: it is of one moment for all, and in a list at most ten seconds old, or one if a ticket's standing has
+//! changed since. What is shown of a single ticket is of the moment of the question.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -32,18 +30,18 @@ use crate::ticket::unlisted::{CarriedStatuses, Unlisted};
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, Named, TenantId, Ticket, TicketId};
 
-/// How old the order may be that somebody reads.
+/// How old the order may be when somebody reads it.
 #[derive(Clone, Copy, Debug)]
 struct Fresh {
-    /// Where a ticket does not stand as it did then.
+    /// If the standing of a ticket has changed since.
     at_change: TimeDelta,
-    /// In any case: of two tickets one may be worked on meanwhile, and the other not.
+    /// In any case: of two tickets, one may have been worked on meanwhile and the other not.
     at_most: TimeDelta,
 }
 
-/// Of a list, on the wall.
+/// For a list, in wall time.
 const LISTED: Fresh = Fresh { at_change: TimeDelta::seconds(1), at_most: TimeDelta::seconds(10) };
-/// Where the order does not matter: for so long it is believed that nothing changes before its known moment.
+/// Where the order does not matter: how long to trust that nothing changes before its known moment.
 const COUNTED: Fresh = Fresh { at_change: TimeDelta::minutes(1), at_most: TimeDelta::minutes(1) };
 
 /// The latest snapshots of all tenants.
@@ -53,7 +51,7 @@ pub type Snapshots = BTreeMap<TenantId, Latest>;
 #[derive(Default)]
 pub struct Latest {
     taken: ArcSwapOption<Snapshot>,
-    /// Held by whoever takes the next one.
+    /// Held while the next one is taken.
     taking: tokio::sync::Mutex<()>,
 }
 
@@ -68,17 +66,17 @@ struct Inputs {
 /// One open ticket.
 pub struct Row {
     pub watched: Arc<Watched>,
-    /// What its history comes to: nothing of that changes by time alone.
+    /// The result of its history, which time alone does not change.
     clocks: Arc<Clocks>,
     pub standing: TicketStanding,
     risk: Option<Risk>,
-    /// How it stood when the order was made, and the working time that was left then on its running clock that is worst off.
+    /// How it stood when the order was made, and the working time that was then left on its worst running clock.
     ranked: (TicketStanding, TimeDelta),
-    /// When one of its clocks changes next by the passing of time.
+    /// When the passing of time next changes one of its clocks.
     next_change: Option<DateTime<Utc>>,
     /// Since when its client waits for a first answer.
     waiting_since: Option<DateTime<Utc>>,
-    /// How each kind of clock stands that it has, as a place in [`CLOCK_NAMES`].
+    /// How each kind of clock that it has stands, as an index into [`CLOCK_NAMES`].
     clock_names: [Option<usize>; ClockKind::ALL.len()],
     created_at: Option<DateTime<Utc>>,
     is_unassigned: bool,
@@ -88,24 +86,24 @@ pub struct Row {
 pub struct Snapshot {
     inputs: Inputs,
     at: DateTime<Utc>,
-    /// The moment by which the rows are in order.
+    /// The moment by which the rows are sorted.
     ranked_at: DateTime<Utc>,
     /// Whether every ticket still stands as it did at that moment.
     is_as_ranked: bool,
-    /// When a standing changes next by the passing of time.
+    /// When the passing of time next changes a standing.
     next_change: Option<DateTime<Utc>>,
     /// Worst first.
     pub rows: Vec<Arc<Row>>,
-    /// Where the row of each ticket stands.
+    /// The index of each ticket's row.
     places: OnceLock<HashMap<TicketId, usize>>,
     pub tally: Tally,
     /// Tickets that nobody has.
     pub unassigned: usize,
-    /// Tickets that are likely to breach, or very, and have not.
+    /// Tickets that are likely or very likely to breach, and have not.
     pub likely: usize,
-    /// Since when the client waits who waits longest for a first answer.
+    /// Since when the longest-waiting client has waited for a first answer.
     pub waiting_since: Option<DateTime<Utc>>,
-    /// How many clocks of each kind stand how, in the order of [`CLOCK_NAMES`].
+    /// How many clocks of each kind have each standing, in the order of [`CLOCK_NAMES`].
     pub clocks: [[usize; CLOCK_NAMES.len()]; ClockKind::ALL.len()],
     carried: CarriedStatuses,
     /// Statuses that look closed or paused and are not listed, a sentence each.
@@ -117,16 +115,16 @@ impl Inputs {
         Arc::ptr_eq(&self.open, &other.open) && self.judge_like(other)
     }
 
-    /// Whether a ticket comes to the same by both.
+    /// Whether both judge a ticket alike.
     fn judge_like(&self, other: &Self) -> bool {
-        // Where nothing was forecast yet, each question gets an empty answer of its own.
+        // Before the first forecast, each question gets an empty answer of its own.
         let unsaid = self.forecasts.at.is_none() && other.forecasts.at.is_none();
         Arc::ptr_eq(&self.rules, &other.rules) && (unsaid || Arc::ptr_eq(&self.forecasts, &other.forecasts))
     }
 }
 
 impl Row {
-    /// How `watched`, whose history comes to `walked`, stands at `now`, and stood at `ranked_at`.
+    /// Computes how `watched`, with the history `walked`, stands at `now` and stood at `ranked_at`.
     fn of(
         watched: &Arc<Watched>,
         walked: Arc<Clocks>,
@@ -151,37 +149,37 @@ impl Row {
         }
     }
 
-    /// Whether it shows how its ticket stands at `now`, if that is still the same.
+    /// Whether it still shows how its ticket stands at `now`.
     fn is_true_at(&self, now: DateTime<Utc>) -> bool {
         self.next_change.is_none_or(|change| now < change)
     }
 
-    /// Whether it shows the same as `other`, but for when the ticket was read: that is no change.
+    /// Whether it shows the same as `other`; when the ticket was read is no change.
     pub fn shows_the_same(&self, other: &Self) -> bool {
         let (own, others) = (&self.watched, &other.watched);
         self.standing == other.standing && (Arc::ptr_eq(own, others) || own.is_known_as(others))
     }
 
-    /// How likely it breaches, in words of risk.
+    /// The risk of a breach.
     pub fn risk(&self) -> Option<Risk> {
         self.risk
     }
 
-    /// What tickets are sorted by: how they stand, then who has least time left; of those without a running clock, the
-    /// latest opened first.
+    /// The sort key of tickets: how they stand, then the least time left; without a running clock, the latest opened
+    /// comes first.
     pub fn rank(&self) -> impl Ord + use<'_> {
         (self.ranked, Reverse(self.created_at), &self.watched.ticket.id)
     }
 }
 
-/// Working time left on the running clock that is worst off.
+/// The working time left on the worst running clock.
 fn least_left(clocks: &view::Clocks<'_>) -> TimeDelta {
     let running = clocks.iter().filter(|clock| clock.running);
     running.filter_map(|clock| clock.left).min().unwrap_or(TimeDelta::MAX)
 }
 
 impl Snapshot {
-    /// Works out how all tickets stand at `now`, with what `before` knows of them; its order is kept if it is `fresh`.
+    /// Computes how all tickets stand at `now`, with what `before` knows of them; its order is kept if it is `fresh`.
     fn take(before: Option<Arc<Self>>, inputs: Inputs, fresh: Fresh, now: DateTime<Utc>) -> Self {
         let before = before.filter(|before| Arc::ptr_eq(&before.inputs.rules, &inputs.rules));
         let kept = before.as_ref().filter(|before| before.is_ranked(fresh, now) && before.inputs.judge_like(&inputs));
@@ -203,7 +201,7 @@ impl Snapshot {
             inputs: inputs.clone(),
         };
         let words = inputs.rules.words();
-        // By address: a ticket that was read anew has another one, and while we hold it no other can have its.
+        // By address: a ticket read anew has another one, and none can take the address of one that we hold.
         let mut unseen: HashMap<_, _> = inputs.open.values().map(|watched| (Arc::as_ptr(watched), watched)).collect();
         for row in before.iter().flat_map(|before| &before.rows) {
             let Some(watched) = unseen.remove(&Arc::as_ptr(&row.watched)) else {
@@ -219,7 +217,7 @@ impl Snapshot {
             let clocks = Arc::new(Clocks::of(watched, &inputs.rules));
             taken.add(Arc::new(Row::of(watched, clocks, &inputs, ranked_at, now)));
         }
-        // Most are in order already, which this way of sorting makes use of.
+        // Most are in order already, which this sort makes use of.
         taken.rows.sort_by(|a, b| a.rank().cmp(&b.rank()));
         taken.unlisted = taken.carried.unlisted(words).iter().map(Unlisted::words).collect();
         taken
@@ -239,7 +237,7 @@ impl Snapshot {
         self.rows.push(row);
     }
 
-    /// Whether it tells how things stand at `now`, in an order that is `fresh`.
+    /// Whether it shows how things stand at `now`, in an order that is `fresh`.
     fn holds(&self, inputs: &Inputs, fresh: Fresh, now: DateTime<Utc>) -> bool {
         let unchanged = self.next_change.is_none_or(|change| now < change);
         self.inputs.are(inputs) && unchanged && self.is_ranked(fresh, now)
@@ -266,7 +264,7 @@ impl Snapshot {
         self.clocks_of(row, now).into_iter().find(|clock| clock.kind == kind && is_same)?.left
     }
 
-    /// How the ticket of `row` stands at `at`, and the working time that is left then on its running clock that is worst off.
+    /// How the ticket of `row` stands at `at`, and the working time then left on its worst running clock.
     pub fn stands_at(&self, row: &Row, at: DateTime<Utc>) -> (TicketStanding, TimeDelta) {
         if at == self.ranked_at {
             return row.ranked;
@@ -282,7 +280,7 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// The moment by which its rows are in order.
+    /// The moment by which its rows are sorted.
     pub fn ranked_at(&self) -> DateTime<Utc> {
         self.ranked_at
     }
@@ -303,7 +301,7 @@ impl Service {
         try_join_all(tenants.map(async |tenant| Ok((tenant, self.snapshot(tenant, now).await?)))).await
     }
 
-    /// How the open tickets of each of `tenants` stand at `now`; in what order, may be a minute old.
+    /// How the open tickets of each of `tenants` stand at `now`; their order may be a minute old.
     pub(super) async fn standing_snapshots<'a>(
         &self,
         tenants: impl Iterator<Item = &'a Tenant>,
@@ -329,7 +327,7 @@ impl Service {
         tenant: &Tenant,
         now: DateTime<Utc>,
     ) -> Result<Arc<Snapshot>, StoreError> {
-        // The clock of a demo runs ahead of whoever reads.
+        // The clock of a demo runs faster than its readers'.
         let speed = i32::try_from(self.clock.speed()).unwrap_or(i32::MAX);
         let fresh = Fresh {
             at_change: fresh.at_change.max(LISTED.at_change * speed),
@@ -343,15 +341,15 @@ impl Service {
         if let Some(held) = held(&inputs) {
             return Ok(held);
         }
-        // Who comes meanwhile waits for this one, and takes it too. What it is made from is read anew after the wait: what
-        // was read before it would be older than what is held, and each who waited would take a snapshot of its own.
+        // Callers that come meanwhile wait for this one and take it too. Its inputs are read again after the wait:
+        // those read before it would be older than what is held, and each caller would take a snapshot of its own.
         let _taking = latest.taking.lock().await;
         let inputs = self.inputs(tenant).await?;
         if let Some(held) = held(&inputs) {
             return Ok(held);
         }
         let before = latest.taken.load_full();
-        // A large desk takes some milliseconds: no loop has to wait for that.
+        // A large desk takes some milliseconds, which must not block any loop.
         let taking = tokio::task::spawn_blocking(move || Arc::new(Snapshot::take(before, inputs, fresh, now)));
         let taken = taking.await.map_err(|error| StoreError::Unreadable(error.to_string()))?;
         latest.taken.store(Some(taken.clone()));
@@ -367,7 +365,7 @@ pub struct Filter {
     technician: Option<String>,
     client: Option<String>,
     priority: Option<String>,
-    /// Each of them in lower case.
+    /// All in lower case.
     words: Vec<String>,
 }
 
@@ -396,18 +394,18 @@ impl Filter {
         })
     }
 
-    /// Whether all tickets are asked for, of the tenants that it asks for.
+    /// Whether it asks for all tickets of the tenants that it asks for.
     pub fn is_all(&self) -> bool {
         let Self { tenant: _, risk, standing, technician, client, priority, words } = self;
         [risk, standing, technician, client, priority].into_iter().all(Option::is_none) && words.is_empty()
     }
 
-    /// Whether tickets of `tenant` can be among them.
+    /// Whether it can match tickets of `tenant`.
     pub fn asks_for(&self, tenant: &TenantId) -> bool {
         self.tenant.as_ref().is_none_or(|wanted| wanted == tenant.as_str())
     }
 
-    /// Whether `row` is among them, however it stands.
+    /// Whether `row` matches, leaving its standing aside.
     pub fn names(&self, row: &Row) -> bool {
         let ticket = &row.watched.ticket;
         let is = |wanted: &Option<String>, named: Option<&Named>| {
@@ -425,7 +423,7 @@ impl Filter {
             && (self.words.is_empty() || self.is_said_of(ticket))
     }
 
-    /// Whether every word is somewhere in what people know the ticket by.
+    /// Whether every word occurs in what people know the ticket by.
     fn is_said_of(&self, ticket: &Ticket) -> bool {
         let named = [&ticket.client, &ticket.technician, &ticket.group, &ticket.sla];
         let named = named.into_iter().flatten().map(|named| named.name.as_str());
@@ -435,7 +433,7 @@ impl Filter {
         self.words.iter().all(|word| text.contains(word.as_str()))
     }
 
-    /// Whether `row` stands as is asked for: the ticket as a whole, or, of what a ticket is never called, one clock.
+    /// Whether `row` has the wanted standing: as a whole or, for words that no whole ticket has, in one clock.
     pub fn stands(&self, snapshot: &Snapshot, row: &Row) -> bool {
         let Some(wanted) = self.standing.as_deref() else { return true };
         if matches!(wanted, "met" | "cancelled" | "unknown") {
@@ -478,7 +476,7 @@ mod tests {
     }
 
     proptest! {
-        /// One ticket after the other is read anew, of ten, while time passes: by some seconds mostly, then by minutes.
+        /// One of ten tickets after the other is read anew while time passes: mostly by seconds, then by minutes.
         #[test]
         fn what_is_counted_from_rows_that_are_kept_is_what_is_counted_from_all_anew(
             reads in prop::collection::vec((0_u8..10, 0_usize..3, 1_i64..40, 0_i64..200), 1..60),
@@ -496,7 +494,7 @@ mod tests {
                 let counts = |of: &Snapshot| (of.tally, of.clocks, of.unassigned, of.waiting_since, of.unlisted.clone());
                 prop_assert_eq!(counts(&kept), counts(&anew));
                 prop_assert!(kept.holds(&inputs, COUNTED, now));
-                // Whoever reads on after the first page has all tickets by where they stood at its moment.
+                // Pages after the first sort all tickets by how they stood at its moment.
                 let then = Snapshot::take(None, inputs, COUNTED, kept.ranked_at);
                 let order = |of: &Snapshot| of.rows.iter().map(|row| row.watched.ticket.id.clone()).collect::<Vec<_>>();
                 prop_assert_eq!(order(&kept), order(&then));

@@ -1,4 +1,4 @@
-//! Statements on uptime promises, and the credits that are owed: listed, handed over as files, decided.
+//! Statements on uptime promises, and the credits owed on them: listed, handed over as files, decided.
 
 use std::sync::Arc;
 
@@ -70,14 +70,14 @@ pub struct StatementQuery {
     pub credit: Option<String>,
 }
 
-/// The form in which a statement is wanted.
+/// The format of a statement file.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct StatementFileQuery {
     pub tenant: Option<String>,
     /// json | csv | html | xlsx | pdf
     pub format: Option<String>,
-    /// Of a CSV: statement (what it is without this) | outages | days
+    /// For a CSV: statement (the default) | outages | days
     pub table: Option<String>,
 }
 
@@ -91,7 +91,7 @@ pub struct CreditOrder {
 }
 
 impl Service {
-    /// Statements that may be seen, the latest period first.
+    /// The statements within `scope`, the latest period first.
     pub async fn statements(&self, scope: &Reach, query: &StatementQuery) -> Result<Vec<StatementView>, ServiceError> {
         if let Some(credit) = &query.credit {
             state(credit)?;
@@ -111,7 +111,7 @@ impl Service {
         Ok(self.frozen(scope, id).await?.map(|one| self.statement_view(&one)))
     }
 
-    /// One statement as a file of `format`, of a CSV the `table` of that name; the same statement gives the same bytes.
+    /// One statement as a file of `format`, for a CSV its table `table`; the same statement gives the same bytes.
     pub async fn statement_file(
         &self,
         scope: &Reach,
@@ -132,7 +132,7 @@ impl Service {
         Ok(Some(ReportFile { content_type, disposition, bytes }))
     }
 
-    /// Decides what becomes of a credit; none: there is no such statement within `scope`.
+    /// Decides what becomes of a credit; none if there is no such statement within `scope`.
     pub async fn decide_credit(
         &self,
         scope: &Reach,
@@ -204,7 +204,7 @@ impl Service {
         }
     }
 
-    /// Whether the same period comes to another figure by what is known now.
+    /// Whether, by what is known now, the same period comes to another figure.
     fn differs_now(&self, made: &Statement) -> bool {
         let board = self.board();
         let mut promises = self.config.uptime.promises_of(&made.whose.component);
@@ -212,7 +212,7 @@ impl Service {
         let component = self.config.uptime.component(&made.whose.component);
         let entry = board.book.component(&made.whose.component);
         let (Some(promise), Some(one), Some(entry)) = (promise, component, entry) else { return false };
-        // What is too old is not known any more.
+        // What is too old is no longer known.
         if made.from < millis(self.clock.now()) - crate::uptime::SPANS_KEPT {
             return false;
         }
@@ -247,7 +247,7 @@ fn instant(at: Millis) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(at).unwrap_or_default()
 }
 
-/// The statement as a report, for all the forms that those have; its hash is left blank.
+/// The statement as a report, for all the formats of reports; its hash is left blank.
 fn report(made: &Statement) -> Result<Report, String> {
     let (from, to) = (days::date_of(made.zone, made.from), days::date_of(made.zone, made.until - 1));
     Ok(Report {

@@ -16,9 +16,9 @@ use crate::store::audit::Author;
 use crate::store::suppressions::NewSuppression;
 use crate::ticket::{Named, TenantId};
 
-/// Longer than this, it is not for a while.
+/// The longest suppression: a longer one would not be temporary.
 const LONGEST: TimeDelta = TimeDelta::days(366);
-/// Longer texts are no names and no reasons.
+/// The longest name and reason, in characters.
 const LONGEST_TEXT: usize = 500;
 
 /// A silence or a maintenance window.
@@ -50,7 +50,7 @@ impl SuppressionView {
     }
 }
 
-/// What somebody wants to be quiet about.
+/// A silence or a maintenance window to be added.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SuppressionOrder {
@@ -62,22 +62,22 @@ pub struct SuppressionOrder {
     pub component: Option<String>,
     pub priority: Option<String>,
     pub technician: Option<String>,
-    /// A silence of all of the tenant's alerts says so: one with a reason alone could be a slip.
+    /// Must be true to silence all of the tenant's alerts: an order with a reason alone could be a slip.
     #[serde(default)]
     pub everything: bool,
-    /// From now on, unless told.
+    /// From now on by default.
     pub from: Option<DateTime<Utc>>,
     pub until: Option<DateTime<Utc>>,
     /// A length of time from its beginning: `2h`.
     #[serde(rename = "for")]
     pub length: Option<String>,
-    /// Who wants it; whoever asks, unless told.
+    /// Who wants it; the caller by default.
     pub author: Option<String>,
     pub reason: String,
 }
 
 impl Service {
-    /// The silences or maintenance windows of now and later, the first to end first.
+    /// The present and coming silences or maintenance windows, the first to end first.
     pub async fn suppressions(
         &self,
         scope: &Reach,
@@ -128,7 +128,7 @@ impl Service {
         Ok(Some(SuppressionView::of(&added)))
     }
 
-    /// Ends one now. False if there is none within `scope` that could be ended.
+    /// Ends one now; false if there is none within `scope` that could be ended.
     pub async fn end_suppression(
         &self,
         scope: &Reach,
@@ -179,7 +179,7 @@ impl Service {
         }
     }
 
-    /// Whose alerts are meant; none if that one is not within `scope`.
+    /// The tenant whose alerts are meant; none if it is not within `scope`.
     fn meant_tenant(&self, scope: &Reach, named: Option<&str>) -> Result<Option<TenantId>, ServiceError> {
         let within: Vec<_> = self.tenants(scope).map(|tenant| tenant.id.clone()).collect();
         match (named.map(str::trim).filter(|name| !name.is_empty()), within.as_slice()) {
@@ -192,7 +192,7 @@ impl Service {
     }
 }
 
-/// Complains of a `wanted` name that is none of `names`, with the nearest of them. Where no name is known, SuperOps has
+/// Complains about a `wanted` name that is none of `names`, with the nearest of them. If no name is known, SuperOps has
 /// not been read yet, and any will do.
 fn known(
     key: &'static str,
@@ -214,7 +214,7 @@ fn known(
     )))
 }
 
-/// `text` without white space round it; none if nothing is left.
+/// Trims `text`; none if nothing is left.
 fn named(key: &'static str, text: Option<String>) -> Result<Option<String>, ServiceError> {
     let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     match text {

@@ -18,9 +18,9 @@ const A_WEEK: Days = Days::new(7);
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Today {
     pub now: DateTime<Utc>,
-    /// By whose local time the hours are; none: the tenants are in several zones.
+    /// The time zone of the hours; none: the tenants are in several zones.
     pub timezone: Option<&'static str>,
-    /// The hour that it is there; of several zones, the latest.
+    /// The current hour there; of several zones, the latest.
     pub hour: usize,
     /// Today so far.
     pub today: Happened,
@@ -84,7 +84,7 @@ impl Service {
         Ok(told(&today, &before, before_by_now, &zones, now))
     }
 
-    /// What happened on the local day so long before `now`.
+    /// What happened on the local day `back` days before `now`.
     async fn moments(
         &self,
         tenant: &TenantId,

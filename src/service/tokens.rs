@@ -9,19 +9,19 @@ use super::{Complaint, Reach, Service, ServiceError};
 use crate::store::tokens::{Author, NewToken, Role, Token, TokenRecord};
 use crate::ticket::TenantId;
 
-/// Most tokens in one answer; the newest come first.
+/// The most tokens in one answer; the newest come first.
 const MOST: usize = 500;
 
-/// A wish for a token.
+/// A request for a token.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenOrder {
     /// Who or what it is for; 60 characters at most.
     pub name: String,
     pub role: Role,
-    /// The one tenant that it may see; all that the asker may see, unless told.
+    /// The one tenant that it may see; by default all that the caller may see.
     pub tenant: Option<String>,
-    /// How long it lasts: `90d`. Unless told, until it is revoked.
+    /// How long it lasts: `90d`. By default, until it is revoked.
     #[serde(rename = "for")]
     pub length: Option<String>,
     /// Until when it lasts.
@@ -70,13 +70,13 @@ impl Service {
         Ok(Some(TokenMade { record, token: token.expose().to_owned() }))
     }
 
-    /// Makes a token within `scope` worthless; false if there is none that lives.
+    /// Revokes a token within `scope`; false if there is no live one.
     pub async fn revoke_token(&self, scope: &Reach, id: &str, author: Author) -> Result<bool, ServiceError> {
         let is_theirs = self.store.tokens().await?.iter().any(|token| token.id == id && is_within(scope, token));
         Ok(is_theirs && self.store.revoke_token(id, author, self.clock.now()).await?.is_some())
     }
 
-    /// Whose data the token shows: what is asked for, or all that the asker may see.
+    /// The tenant whose data the token shows: the one asked for, or all that the caller may see.
     fn tenant_of_token(&self, scope: &Reach, wanted: Option<&str>) -> Result<Option<TenantId>, NoSuchTenant> {
         match wanted.map(str::trim).filter(|name| !name.is_empty()) {
             None => Ok(scope.tenant().cloned()),

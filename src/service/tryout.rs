@@ -37,11 +37,11 @@ pub struct TryoutRow {
     pub name: Option<String>,
     pub before: TallyView,
     pub after: TallyView,
-    /// How many come out otherwise.
+    /// How many come out differently.
     pub changed: usize,
 }
 
-/// How many came out how.
+/// How many came out in which way.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct TallyView {
     pub tickets: usize,
@@ -49,7 +49,7 @@ pub struct TallyView {
     pub breached: usize,
     /// Not decided yet.
     pub open: usize,
-    /// They hang on what was never seen.
+    /// They depend on what was never seen.
     pub unknown: usize,
     /// Met, of those decided: 0 to 1.
     pub share: Option<f64>,
@@ -117,7 +117,7 @@ impl Service {
     }
 }
 
-/// When `date` begins in `zone`; a midnight that the clocks skip begins after the gap.
+/// When `date` begins in `zone`; if the clocks skip its midnight, after the gap.
 fn midnight(zone: Tz, date: NaiveDate) -> Result<DateTime<Utc>, ServiceError> {
     let local = date.and_time(NaiveTime::MIN);
     let candidates = (0..=24).map(|hour| local + chrono::TimeDelta::hours(hour));

@@ -1,4 +1,4 @@
-//! How services stand, how well they kept what was promised, and what is owed for the rest.
+//! How services stand, how well their promises were kept, and what is owed where they were not.
 
 mod figures;
 mod outposts;
@@ -29,19 +29,19 @@ use crate::uptime::incident::Announcements;
 use crate::uptime::sketch::Sketch;
 use crate::uptime::{DAY, Millis};
 
-/// The days of the past that a page shows.
+/// How many days of the past a page shows.
 pub const DAYS_SHOWN: i64 = 90;
-/// The longest daily series.
+/// The longest daily series, in days.
 const DAYS_MOST: i64 = 800;
 
-/// How many looks are shown, unless told, and at most.
+/// How many looks are shown unless told otherwise, and at most.
 const LOOKS_SHOWN: u32 = 60;
 const LOOKS_MOST: u32 = 1000;
 
 const RANGES: [(&str, Millis); 4] = [("24h", DAY), ("7d", 7 * DAY), ("30d", 30 * DAY), ("90d", 90 * DAY)];
 
 impl Service {
-    /// All services that may be seen, in the order of the configuration.
+    /// All services within `scope`, in the order of the configuration.
     pub async fn uptime(&self, scope: &Reach) -> Result<UptimeOverview, ServiceError> {
         let components = self.uptime_now(scope);
         let overall = overall(&components).as_str();
@@ -100,7 +100,7 @@ impl Service {
         }))
     }
 
-    /// The latest looks at a service, the latest first; none: there is no such service.
+    /// The latest looks at a service, the latest first; none if there is no such service.
     pub async fn component_looks(
         &self,
         scope: &Reach,
@@ -132,7 +132,7 @@ impl Service {
         Ok(Some(looks))
     }
 
-    /// How promises stand in their present period, or in the one of `date`.
+    /// How promises stand in their present period, or in that of `date`.
     pub async fn uptime_sla(&self, scope: &Reach, query: &SlaQuery) -> Result<SlaReport, ServiceError> {
         let (at, board) = (self.clock.now(), self.board());
         let period = query.period.as_deref().map(period).transpose()?;
@@ -152,7 +152,7 @@ impl Service {
         Ok(SlaReport { now: at, promises })
     }
 
-    /// A service day by day: the last 30 days unless told.
+    /// A service day by day: the last 30 days by default.
     pub async fn uptime_daily(&self, scope: &Reach, query: &DailyQuery) -> Result<Option<DailySeries>, ServiceError> {
         let (now, board) = (millis(self.clock.now()), self.board());
         let found = self.watched_components(scope, &board).find(|(one, _)| one.id == query.component);
@@ -182,12 +182,12 @@ impl Service {
         Ok(Some(DailySeries { component: one.id.clone(), timezone: terms.zone.to_string(), days }))
     }
 
-    /// What the loop shows; nothing where none runs.
+    /// The board of the loop; an empty one where none runs.
     pub(crate) fn board(&self) -> Arc<StatusBoard> {
         self.monitor_state.as_ref().map(|monitor_state| monitor_state.board()).unwrap_or_default()
     }
 
-    /// What is told beside it.
+    /// The announcements of the loop; none where none runs.
     pub(crate) fn announcements(&self) -> Arc<Announcements> {
         self.monitor_state.as_ref().map(|monitor_state| monitor_state.announcements()).unwrap_or_default()
     }
@@ -202,7 +202,7 @@ impl Service {
         own.filter_map(|one| Some((one, board.book.component(&one.id)?)))
     }
 
-    /// How long the looks of a component took since `from`: all of them, and by stretches.
+    /// How long the looks of a component took since `from`: all of them together, and by stretches.
     async fn latency(
         &self,
         board: &StatusBoard,
@@ -241,8 +241,8 @@ impl Service {
     }
 }
 
-/// What is promised of the component called `id`. If a `period` is asked for, what is promised by that; where nothing is,
-/// the first promise, measured by it all the same.
+/// The promises about the component `id`. With a `period`, the promise for that; if there is none, the first promise,
+/// measured by `period` all the same.
 fn promises_by<'a>(uptime: &'a Uptime, id: &'a str, period: Option<Period>) -> Vec<&'a Promise> {
     let Some(period) = period else { return uptime.promises_of(id).collect() };
     let by_it = uptime.promises_of(id).find(|promise| promise.terms.period == period);

@@ -1,4 +1,4 @@
-//! A ticket as people are shown it: its clocks, the risk, and what is doubtful.
+//! A ticket as people see it: its clocks, the risk, and what is doubtful.
 
 use chrono::{DateTime, Utc};
 
@@ -18,19 +18,19 @@ use crate::ticket::{ClockKind, Named, TicketId};
 /// The clocks of one ticket at one moment.
 pub type Clocks<'a> = [ClockState<'a>; ClockKind::ALL.len()];
 
-/// What a ticket is shown by.
+/// What is needed to show a ticket.
 #[derive(Clone, Copy)]
 pub struct ViewContext<'a> {
     pub tenant: &'a Tenant,
     pub rules: &'a TenantRules,
     pub forecasts: &'a Forecasts,
-    /// Of the tenant's policies; none before the service has run.
+    /// The version of the tenant's policies; none before the service has run.
     pub version: Option<u32>,
     pub now: DateTime<Utc>,
 }
 
 impl ViewContext<'_> {
-    /// `watched`, whose clocks stand as given.
+    /// Shows `watched`, whose clocks stand as given.
     pub fn show(&self, watched: &Watched, clocks: &Clocks<'_>) -> TicketSla {
         let mut sla = ticket_sla(self.tenant, watched, clocks, self.now);
         sla.policy = ticket_policy(self.rules, watched);
@@ -60,8 +60,7 @@ fn is_undecided(clock: &ClockState<'_>) -> bool {
     matches!(clock.standing, Standing::OnTrack { .. } | Standing::AtRisk { .. } | Standing::Paused { .. })
 }
 
-/// How grave the danger of a breach is: by what is left and by what the forecasts say, where they are believed. None
-/// where nothing is due.
+/// The risk of a breach: by the time left and, where they are trusted, by the forecasts. None where nothing is due.
 pub fn risk(ticket: &TicketId, clocks: &Clocks<'_>, forecasts: &Forecasts) -> Option<Risk> {
     if TicketStanding::of(clocks) == TicketStanding::NothingDue {
         return None;
@@ -75,7 +74,7 @@ pub fn risk(ticket: &TicketId, clocks: &Clocks<'_>, forecasts: &Forecasts) -> Op
     Some(match foreseen {
         None => by_clock,
         Some(_) if late => by_clock,
-        // Little time is left: whatever the forecast says, that is no low risk.
+        // Little time is left: whatever the forecast says, the risk is not low.
         Some(foreseen) => foreseen.max(if at_risk { Risk::Medium } else { Risk::Low }),
     })
 }
@@ -85,7 +84,7 @@ pub fn risk_word(risk: Option<Risk>) -> &'static str {
     risk.map_or("NONE", Risk::as_str)
 }
 
-/// The one word for the ticket, and `closed` for one that is not open.
+/// The one word for how the ticket stands; `closed` for one that is not open.
 fn standing_word(tenant: &Tenant, watched: &Watched, clocks: &Clocks<'_>) -> &'static str {
     if watched.is_open(&tenant.statuses) { TicketStanding::of(clocks).as_str() } else { "closed" }
 }
@@ -151,7 +150,7 @@ pub fn clock_status(clock: &ClockState<'_>, watched: &Watched, now: DateTime<Utc
         clock: clock.kind,
         standing: clock_name(clock),
         breached: clock.breached,
-        // While it stands still nobody can say when it will be due.
+        // While it is paused, nobody can say when it will be due.
         due: clock.due.filter(|_| !paused),
         due_if_resumed_now: clock.due_if_resumed,
         due_by: clock.basis.filter(|_| clock.due.is_some()).map(Basis::as_str),

@@ -1,4 +1,4 @@
-//! Saved views: filters of the list of tickets under a name, of one token or person, or shared in a tenant.
+//! Saved views: named filters of the list of tickets, of one token or person, or shared in a tenant.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,12 +9,12 @@ use super::{Complaint, Reach, Service, ServiceError, TicketQuery};
 use crate::store::audit::Author;
 use crate::store::saved_views::{MOST, Owner, SavedView};
 
-/// Longer is no name.
+/// The longest name, in characters.
 const LONGEST_NAME: usize = 60;
-/// Longer finds nothing.
+/// The longest word of a filter, in characters.
 const LONGEST_WORD: usize = 200;
 
-/// What a view shows: as the question for tickets has it; what is none leaves all.
+/// What a view shows, as in a query for tickets; a filter that is null matches all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ViewFilters {
@@ -41,7 +41,7 @@ pub struct ViewOrder {
     /// 60 characters at most. A view of that name is replaced.
     pub name: String,
     pub filters: ViewFilters,
-    /// For all who may see what the asker sees, and not for the asker alone; needs a responder.
+    /// Shared with all who may see what the caller sees, rather than for the caller alone; needs a responder.
     #[serde(default)]
     pub shared: bool,
 }
@@ -53,14 +53,14 @@ pub struct ViewView {
     pub name: String,
     pub filters: ViewFilters,
     pub shared: bool,
-    /// The tenant that shares it; none: of all tenants, or the asker's own.
+    /// The tenant that shares it; none: it is of all tenants, or the caller's own.
     pub tenant: Option<String>,
     pub made_by: String,
     pub made_at: DateTime<Utc>,
 }
 
 impl Service {
-    /// The views of whoever is known as `owner`, and those shared within `scope`, by name.
+    /// The views of `owner`, and those shared within `scope`, by name.
     pub async fn views(&self, scope: &Reach, owner: &str) -> Result<Vec<ViewView>, ServiceError> {
         let mut views = self.store.saved_views(owner).await?;
         views.retain(|view| is_shown(&view.owner, scope));
@@ -108,7 +108,7 @@ impl Service {
 }
 
 impl ViewFilters {
-    /// Without what is blank; refused if nothing is left, or if it can match no ticket.
+    /// Drops blank filters; refuses them if nothing is left, or if they can match no ticket.
     fn checked(&self) -> Result<Self, ServiceError> {
         let mut filters = self.clone();
         let Self { tenant, client, technician, priority, standing, risk, text } = &mut filters;
@@ -131,7 +131,7 @@ impl ViewFilters {
     }
 }
 
-/// What all tenants share may name any of them, so it is shown to those who see all.
+/// A view shared by all tenants may name any of them, so it is shown only to those who see all.
 fn is_shown(owner: &Owner, scope: &Reach) -> bool {
     match owner {
         Owner::One(_) => true,

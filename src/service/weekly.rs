@@ -10,9 +10,9 @@ use crate::store::weekly::{Week, week_of};
 use crate::telemetry::WeekLabels;
 use crate::ticket::TenantId;
 
-/// Weeks that are shown unless more are asked for.
+/// How many weeks are shown unless told otherwise.
 const USUAL_WEEKS: u32 = 8;
-/// A year and the week that it may have more.
+/// The most weeks: a year, with the one week more that it may have.
 const MOST_WEEKS: u32 = 53;
 
 /// Which weeks are asked for.
@@ -20,7 +20,7 @@ const MOST_WEEKS: u32 = 53;
 #[serde(deny_unknown_fields)]
 pub struct WeeklyQuery {
     pub tenant: Option<String>,
-    /// How many weeks, the present one among them: 1 to 53, 8 unless told.
+    /// How many weeks, including the present one: 1 to 53, 8 by default.
     #[param(minimum = 1, maximum = 53)]
     pub weeks: Option<u32>,
 }

@@ -1,4 +1,4 @@
-//! What an alert has had written on its ticket at SuperOps, as people see it.
+//! What an alert writes on its ticket at SuperOps, as people see it.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -1,6 +1,6 @@
-//! What a person may do here, by what the identity provider says of them.
+//! Decides what a person may do here, from what the identity provider says of them.
 //!
-//! Rules are asked in their order, and the first that fits decides. A person whom none fits may do nothing.
+//! Rules are tried in order, and the first that fits decides. A person whom no rule fits may do nothing.
 
 use std::str::FromStr;
 
@@ -24,7 +24,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The name used in the configuration, on the command line and in the store.
+    /// Returns the name used in the configuration, on the command line and in the store.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",
@@ -34,7 +34,7 @@ impl Role {
     }
 }
 
-/// The text names no role.
+/// The error for a text that names no role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a role: take `viewer`, `responder` or `admin`")]
 pub struct NoSuchRole(String);
@@ -54,14 +54,14 @@ impl FromStr for Role {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
     pub role: Role,
-    /// The one tenant they may see; none: all of them.
+    /// The one tenant they may see; `None` means all tenants.
     pub tenant: Option<TenantId>,
 }
 
 /// Whom a rule is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Whom {
-    /// Everybody whom the provider lets in.
+    /// Everybody whom the provider signs in.
     pub anyone: bool,
     /// Members of any of these groups, as the provider writes them.
     pub groups: Vec<String>,
@@ -69,7 +69,7 @@ pub struct Whom {
     pub emails: Vec<String>,
 }
 
-/// Whom it lets in, and as what.
+/// Who is let in, and as what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessRule {
     pub whom: Whom,
@@ -92,30 +92,30 @@ fn is_address(known: &str, email: &str) -> bool {
     }
 }
 
-/// What `person` may do by `rules`; none: nothing.
+/// Returns what `person` may do by `rules`; `None` if nothing.
 pub fn access_of<'r>(rules: &'r [AccessRule], person: &Person) -> Option<&'r Access> {
     rules.iter().find(|rule| rule.fits(person)).map(|rule| &rule.access)
 }
 
-/// Somebody whom the identity provider vouches for, as far as we keep it.
+/// Somebody whom the identity provider vouches for, with the claims that we keep.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     pub issuer: String,
-    /// The provider's own name for the person: it never changes, and no two people share it.
+    /// The provider's own id for the person: it never changes, and no two people share it.
     pub subject: String,
-    /// What people call them; the provider's word, and perhaps their own.
+    /// What people call them: the provider's word, and perhaps their own.
     pub name: String,
-    /// Only one that may be believed.
+    /// Set only if it can be trusted.
     pub email: Option<String>,
-    /// Those that a rule names.
+    /// Only the groups that a rule names.
     pub groups: Vec<String>,
 }
 
-/// What the id of a person begins with; that of a token is of hex digits alone.
+/// The start of a person's id; a token's id consists of hex digits alone.
 const ID_BEGINS: &str = "person-";
 
 impl Person {
-    /// Names the person in lists, in limits and in the audit log.
+    /// Returns the id that names the person in lists, in limits and in the audit log.
     pub fn id(&self) -> String {
         let hash = Sha256::digest(format!("{}\0{}", self.issuer, self.subject));
         format!("{ID_BEGINS}{}", hex(&hash[..6]))
@@ -126,7 +126,7 @@ impl Person {
         id.starts_with(ID_BEGINS)
     }
 
-    /// Whom the audit log names. Names can be chosen, so the id stands beside them.
+    /// Returns the name for the audit log. People can choose their names, so it includes the id.
     pub fn who(&self) -> String {
         let email = self.email.iter().map(|email| format!("{email}, "));
         format!("{} ({}{})", self.name, email.collect::<String>(), self.id())

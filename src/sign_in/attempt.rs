@@ -1,7 +1,7 @@
-//! One sign-in that was begun and is not yet over.
+//! A sign-in that was begun and is not yet over.
 //!
-//! All that belongs to it is made from one secret in a cookie of the browser that began it: so no other browser can end
-//! it, and any replica can. The store only knows that it is open, by the hash of a name that goes to the provider.
+//! All its parts are derived from one secret in a cookie of the browser that began it, so no other browser can finish
+//! it, and any replica can. The store knows only that it is open, by the hash of the state that goes to the provider.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,54 +12,54 @@ use subtle::ConstantTimeEq as _;
 
 use crate::keys::hash_of;
 
-/// A sign-in that has begun, as the browser knows it.
+/// A sign-in that has begun, as the browser holds it.
 #[derive(Clone, Debug)]
 pub struct Attempt(SecretString);
 
 impl Attempt {
-    /// A new one, from the operating system's random bytes.
+    /// Generates a new one from the operating system's random bytes.
     pub fn generate() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes)?;
         Ok(Self(URL_SAFE_NO_PAD.encode(bytes).into()))
     }
 
-    /// What a browser shows as one.
+    /// Takes the secret that a browser presents.
     pub fn presented(text: &str) -> Self {
         Self(text.to_owned().into())
     }
 
-    /// What the browser keeps.
+    /// Returns the secret that the browser keeps.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// Goes to the provider and comes back: names the sign-in.
+    /// Returns the value that goes to the provider and comes back, and so names the sign-in.
     pub fn state(&self) -> String {
         self.derived("state")
     }
 
-    /// Comes back within the token: the token answers this sign-in.
+    /// Returns the value that comes back inside the token, which proves that the token answers this sign-in.
     pub fn nonce(&self) -> String {
         self.derived("nonce")
     }
 
-    /// Shown when the code is redeemed: whoever began redeems (PKCE, RFC 7636).
+    /// Returns the value shown when the code is redeemed, which proves that we began the sign-in (PKCE, RFC 7636).
     pub fn verifier(&self) -> String {
         self.derived("verifier")
     }
 
-    /// What the provider keeps of the verifier until then.
+    /// Returns the hash of the verifier that the provider keeps until then.
     pub fn challenge(&self) -> String {
         URL_SAFE_NO_PAD.encode(Sha256::digest(self.verifier()))
     }
 
-    /// What the store knows it by.
+    /// Returns the key under which the store knows it.
     pub fn key(&self) -> String {
         hash_of(self.state())
     }
 
-    /// Whether `state` is this one's.
+    /// Whether `state` belongs to this attempt.
     pub fn is_named(&self, state: &str) -> bool {
         self.state().as_bytes().ct_eq(state.as_bytes()).into()
     }

@@ -1,5 +1,5 @@
-//! What a provider's ID token says, once it is proven to be the provider's, meant for us, of now, and the answer to this
-//! very sign-in (OpenID Connect Core, 3.1.3.7). Nothing here reads the time or asks anybody.
+//! Reads a provider's ID token once it is proven to come from the provider, to be meant for us, to be valid now, and to
+//! answer this very sign-in (OpenID Connect Core, 3.1.3.7). Nothing here reads the clock or does I/O.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,22 +12,22 @@ use super::access::{AccessRule, Person};
 use super::keys::{Algorithm, KeySet};
 use super::settings::Oidc;
 
-/// A token with hundreds of groups is some 16 kB.
+/// The longest token that is read. One with hundreds of groups is about 16 kB.
 const LONGEST: usize = 64 * 1024;
-/// The standard allows a subject no more.
+/// The longest subject that the standard allows.
 const LONGEST_SUBJECT: usize = 255;
 const LONGEST_NAME: usize = 80;
-/// The longest address there can be.
+/// The longest possible email address.
 const LONGEST_EMAIL: usize = 254;
 
-/// Why a token is not believed.
+/// Why a token is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     #[error("it is no signed token")]
     Form,
     #[error("it is signed in a way that is not accepted")]
     Algorithm,
-    /// The provider may have changed its keys.
+    /// The provider may have rotated its keys.
     #[error("none of the provider's keys is the one it names")]
     UnknownKey,
     #[error("its signature is wrong")]
@@ -46,7 +46,7 @@ pub enum Fault {
     Subject,
 }
 
-/// What a genuine token says.
+/// The claims of a genuine token.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claims(Map<String, Value>);
 
@@ -58,7 +58,7 @@ struct Head {
     crit: Option<Value>,
 }
 
-/// What `token` says, if it answers the sign-in of `nonce` and holds at `now`.
+/// Returns the claims of `token` if it answers the sign-in of `nonce` and is valid at `now`.
 pub fn verify(token: &str, keys: &KeySet, oidc: &Oidc, nonce: &str, now: DateTime<Utc>) -> Result<Claims, Fault> {
     let claims = Claims(signed(token, keys)?);
     claims.is_for(oidc)?;
@@ -71,7 +71,7 @@ pub fn verify(token: &str, keys: &KeySet, oidc: &Oidc, nonce: &str, now: DateTim
     if subject.is_empty() || subject.len() > LONGEST_SUBJECT { Err(Fault::Subject) } else { Ok(claims) }
 }
 
-/// The content of `token`, if one of `keys` has signed it.
+/// Returns the content of `token` if one of `keys` signed it.
 fn signed(token: &str, keys: &KeySet) -> Result<Map<String, Value>, Fault> {
     let (message, signature) = token.rsplit_once('.').ok_or(Fault::Form)?;
     let (head, content) = message.split_once('.').ok_or(Fault::Form)?;
@@ -112,7 +112,7 @@ impl Claims {
             Some(Value::Array(all)) => (all.iter().any(|one| one == us), all.len() > 1),
             _ => (false, false),
         };
-        // One for several services must say which of them asked for it.
+        // A token for several services must say which of them asked for it.
         let is_asked_by_us = match self.0.get("azp") {
             None => !is_shared,
             Some(asker) => asker == us,
@@ -132,7 +132,7 @@ impl Claims {
         }
     }
 
-    /// The person it is about, with what of it the rules ask for.
+    /// Returns the person the token is about, with the claims that the rules ask for.
     pub fn person(&self, oidc: &Oidc) -> Person {
         let subject = self.text("sub").unwrap_or_default().to_owned();
         let named = ["name", "preferred_username", "email"].into_iter().find_map(|claim| self.text(claim));
@@ -146,7 +146,7 @@ impl Claims {
         }
     }
 
-    /// The address, if it may be believed. Some providers write `"true"`.
+    /// Returns the address if it can be trusted. Some providers write `"true"` as a string.
     fn email(&self, trusted: bool) -> Option<String> {
         let is_verified = self.0.get("email_verified").is_some_and(|is| *is == true || *is == "true");
         let email = self.text("email").filter(|_| trusted || is_verified)?;
@@ -154,7 +154,7 @@ impl Claims {
         is_address.then(|| email.to_owned())
     }
 
-    /// Those of the person's groups that a rule names.
+    /// Returns those of the person's groups that a rule names.
     fn groups(&self, claim: &str, rules: &[AccessRule]) -> Vec<String> {
         let own: Vec<&str> = match self.within(claim) {
             Some(Value::String(only)) => vec![only],
@@ -167,7 +167,7 @@ impl Claims {
         named.into_iter().filter(|group| own.contains(&group.as_str())).cloned().collect()
     }
 
-    /// The claim of that name; or the one that its dots lead to.
+    /// Returns the claim of that name, or the one that its dotted path leads to.
     fn within(&self, path: &str) -> Option<&Value> {
         self.0.get(path).or_else(|| {
             let mut parts = path.split('.');
@@ -176,7 +176,7 @@ impl Claims {
         })
     }
 
-    /// Whether the provider left the groups out, since there are too many of them (Entra ID does).
+    /// Whether the provider left the groups out because there are too many of them (Entra ID does).
     pub fn leaves_groups_out(&self, claim: &str) -> bool {
         self.0.get("_claim_names").is_some_and(|names| names.get(claim).is_some())
     }

@@ -1,14 +1,14 @@
-//! The keys that a provider signs with, and whether a signature is one of theirs.
+//! The keys that a provider signs with, and whether one of them made a signature.
 //!
 //! Only signatures by key pairs count. What a token says of itself chooses among the provider's keys, never the kind of
-//! proof: `none` and the HMAC kinds, which anybody who knows the public key could make, are not known here.
+//! proof: `none` and the HMAC algorithms, which anybody who knows the public key could forge, are not supported here.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::signature::{self, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm};
 use serde::Deserialize;
 
-/// A provider with more than this is none that we know.
+/// The most keys that are read of one provider; none that we know has more.
 const MOST_KEYS: usize = 100;
 
 /// How a token is signed.
@@ -20,7 +20,7 @@ pub struct Algorithm {
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    /// Of at least 2048 bits.
+    /// With keys of at least 2048 bits.
     Rsa(&'static RsaParameters),
     Curve {
         key_type: &'static str,
@@ -54,7 +54,7 @@ const fn curve(name: &'static str, key_type: &'static str, curve: &'static str, 
     Algorithm { name, kind: Kind::Curve { key_type, curve, how } }
 }
 
-/// All that count.
+/// All supported algorithms.
 const ALGORITHMS: [Algorithm; 9] = [
     rsa("RS256", &signature::RSA_PKCS1_2048_8192_SHA256),
     rsa("RS384", &signature::RSA_PKCS1_2048_8192_SHA384),
@@ -68,7 +68,7 @@ const ALGORITHMS: [Algorithm; 9] = [
 ];
 
 impl Algorithm {
-    /// The algorithm that a token's head names, if it counts.
+    /// Returns the algorithm that a token's header names, if it is supported.
     pub fn named(name: &str) -> Option<Self> {
         ALGORITHMS.into_iter().find(|known| known.name == name)
     }
@@ -99,7 +99,7 @@ struct Published {
 }
 
 impl KeySet {
-    /// What a provider publishes. A key of a kind that we do not know is none of ours.
+    /// Parses what a provider publishes. Keys of an unknown kind are left out.
     pub fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
         let published: Published = serde_json::from_slice(text)?;
         let keys = published.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok());
@@ -114,7 +114,7 @@ impl KeySet {
         self.0.is_empty()
     }
 
-    /// The key that a token says it is signed with; where it names none, the only one that could be it.
+    /// Finds the key that a token says it is signed with; if it names none, the only key that could be it.
     pub fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<Signer<'_>> {
         let named = |key: &&Key| id.is_none_or(|id| key.kid.as_deref() == Some(id));
         let mut fitting = self.0.iter().filter(named).filter(|key| key.fits(algorithm));
@@ -140,13 +140,13 @@ impl Key {
         if how == How::Ed25519 {
             return Some(x);
         }
-        // Both halves as they are, after the mark of a point that is written out.
+        // Both coordinates as they are, after the prefix of an uncompressed point.
         let y = bytes(self.y.as_deref())?;
         Some([[4].as_slice(), &x, &y].concat())
     }
 }
 
-/// A key with the way in which it signs.
+/// A key with its signature algorithm.
 pub struct Signer<'k> {
     key: &'k Key,
     algorithm: Algorithm,

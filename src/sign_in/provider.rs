@@ -1,7 +1,7 @@
-//! Talks to the identity provider: where it is to be asked, which keys it signs with, and what a code is worth.
+//! Talks to the identity provider: finds its endpoints and its signing keys, and redeems codes.
 //!
-//! Each request is one attempt with a deadline, follows no redirect and reads no more than an answer needs. What was
-//! learnt is kept for an hour; keys are asked for again, at most once a minute, when a token names one that is not known.
+//! Each request is one attempt with a deadline, follows no redirect and reads no more than an answer needs. The results
+//! are kept for an hour; keys are fetched again, at most once a minute, when a token names an unknown one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,33 +22,33 @@ use super::keys::KeySet;
 use super::settings::Oidc;
 
 const DEADLINE: Duration = Duration::from_secs(5);
-/// What providers publish is some 20 kB at most.
+/// The longest answer that is read. What providers publish is about 20 kB at most.
 const MOST_BYTES: usize = 256 * 1024;
 const KEPT: TimeDelta = TimeDelta::hours(1);
-/// Without an answer, what was learnt before serves for so long.
+/// How long earlier results still serve while the provider does not answer.
 const KEPT_AT_WORST: TimeDelta = TimeDelta::hours(24);
-/// A provider that did not answer is not asked again at once.
+/// How long to wait before asking again after the provider failed to answer.
 const LEFT_ALONE: TimeDelta = TimeDelta::seconds(5);
-/// A token with a made-up key must not have us ask the provider all the time.
+/// The least time between two fetches of the keys: tokens with made-up keys must not make us ask all the time.
 const KEYS_ANEW: TimeDelta = TimeDelta::minutes(1);
 
-/// Why somebody could not sign in by the provider.
+/// Why somebody could not sign in through the provider.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
     /// Trying again may help.
     #[error("{0}")]
     Unavailable(String),
-    /// It answered with something that cannot be right, until a person changes something there or here.
+    /// The answer cannot be right until somebody changes something at the provider or here.
     #[error("{0}")]
     Unfit(String),
-    /// The provider would not have the code.
+    /// The provider rejected the code.
     #[error("the identity provider did not take the code (`{0}`)")]
     Refused(String),
     #[error("the identity provider's token is not believed: {0}")]
     Token(#[from] Fault),
 }
 
-/// What a provider says of itself (OpenID Connect Discovery, 3).
+/// What a provider publishes about itself (OpenID Connect Discovery, 3).
 #[derive(Clone, Debug, Deserialize)]
 pub struct Discovery {
     issuer: String,
@@ -61,18 +61,18 @@ pub struct Discovery {
     token_endpoint_auth_methods_supported: Vec<String>,
     #[serde(default)]
     code_challenge_methods_supported: Vec<String>,
-    /// It says with each answer who it is (RFC 9207).
+    /// Whether each answer names its issuer (RFC 9207).
     #[serde(default)]
     pub authorization_response_iss_parameter_supported: bool,
 }
 
 impl Discovery {
-    /// Whether PKCE is announced; some providers have it and do not say so.
+    /// Whether the provider announces PKCE; some support it without saying so.
     pub fn announces_pkce(&self) -> bool {
         self.code_challenge_methods_supported.iter().any(|method| method == "S256")
     }
 
-    /// It is the one that was meant, and none of its addresses gives our secret away.
+    /// Checks that this is the intended issuer, and that none of its addresses would expose our secret.
     fn check(&self, issuer: &str) -> Result<(), String> {
         if self.issuer != issuer {
             let theirs = cleaned(&self.issuer);
@@ -93,7 +93,7 @@ impl Discovery {
     fn takes_secret_in_body(&self) -> bool {
         let methods = &self.token_endpoint_auth_methods_supported;
         let has = |name: &str| methods.iter().any(|method| method == name);
-        // Where nothing is said, the standard means the head.
+        // If nothing is listed, the standard means the header.
         has("client_secret_post") && !has("client_secret_basic")
     }
 }
@@ -107,12 +107,12 @@ fn is_this_machine(url: &Url) -> bool {
     }
 }
 
-/// `text` as it may stand in a log.
+/// Returns `text` fit for a log.
 fn cleaned(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
-/// What was learnt of the provider, and when.
+/// What is known about the provider, and since when.
 #[derive(Default)]
 struct Learnt {
     discovery: Option<(DateTime<Utc>, Arc<Discovery>)>,
@@ -120,7 +120,7 @@ struct Learnt {
     failed: Option<(DateTime<Utc>, ProviderError)>,
 }
 
-/// The line to one identity provider.
+/// The connection to one identity provider.
 pub struct Provider {
     oidc: Oidc,
     http: Client,
@@ -138,21 +138,21 @@ struct Refusal {
 }
 
 impl Provider {
-    /// A line to the provider; nothing is sent yet.
+    /// Sets up the connection; sends nothing yet.
     pub fn new(oidc: Oidc) -> Result<Self, ProviderError> {
-        // An error means that one was installed before, which serves as well.
+        // An error means that a provider is already installed, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder().redirect(Policy::none()).connect_timeout(DEADLINE).timeout(DEADLINE).build();
         let http = http.map_err(|_| ProviderError::Unfit("TLS cannot be set up".to_owned()))?;
         Ok(Self { oidc, http, learnt: Mutex::default() })
     }
 
-    /// What it was told.
+    /// Returns the provider's settings.
     pub fn settings(&self) -> &Oidc {
         &self.oidc
     }
 
-    /// What the provider says of itself.
+    /// Returns what the provider publishes about itself.
     pub async fn discovery(&self, now: DateTime<Utc>) -> Result<Arc<Discovery>, ProviderError> {
         let mut learnt = self.learnt.lock().await;
         self.discovered(&mut learnt, now).await
@@ -190,7 +190,7 @@ impl Provider {
         Ok(found)
     }
 
-    /// The keys; fetched anew if they are old, or by `at_once` unless that was done a moment ago.
+    /// Returns the keys; fetches them again if they are old, or if `at_once` unless that was done a moment ago.
     async fn keys(&self, at_once: bool, now: DateTime<Utc>) -> Result<Arc<KeySet>, ProviderError> {
         let mut learnt = self.learnt.lock().await;
         let fresh_for = if at_once { KEYS_ANEW } else { KEPT };
@@ -219,12 +219,12 @@ impl Provider {
         Ok(keys)
     }
 
-    /// How many keys the provider signs with now.
+    /// Returns how many keys the provider signs with now.
     pub async fn count_keys(&self, now: DateTime<Utc>) -> Result<usize, ProviderError> {
         Ok(self.keys(false, now).await?.len())
     }
 
-    /// What the provider says of the person who brings `code`, who began `attempt`.
+    /// Redeems `code`, brought back by the browser that began `attempt`, for what the provider says of the person.
     pub async fn redeem(
         &self,
         code: &str,
@@ -260,7 +260,7 @@ impl Provider {
                 form.extend([("client_id", id), ("client_secret", secret)]);
                 request.form(&form)
             }
-            // Each half is written as in a form first (RFC 6749, 2.3.1).
+            // Each half is form-encoded first (RFC 6749, 2.3.1).
             Some(secret) => request.basic_auth(form_encoded(id), Some(form_encoded(secret))).form(&form),
             None => {
                 form.push(("client_id", id));
@@ -269,7 +269,7 @@ impl Provider {
         }
     }
 
-    /// The body of a good answer.
+    /// Returns the body of a successful answer.
     async fn ask(&self, request: RequestBuilder) -> Result<Vec<u8>, ProviderError> {
         let mut response =
             request.header(ACCEPT, "application/json").send().await.map_err(|error| unreached(&error))?;
@@ -293,7 +293,7 @@ impl Provider {
     }
 }
 
-/// What was learnt before, if it is not too old to serve.
+/// Returns the earlier result if it is not too old to serve.
 fn still<T>(learnt: &Option<(DateTime<Utc>, Arc<T>)>, now: DateTime<Utc>) -> Option<Arc<T>> {
     learnt.as_ref().filter(|(at, _)| now - *at < KEPT_AT_WORST).map(|(_, known)| known.clone())
 }
@@ -303,13 +303,13 @@ fn read<T: DeserializeOwned>(body: Vec<u8>) -> Result<T, ProviderError> {
     serde_json::from_slice(&body).map_err(unfit)
 }
 
-/// The error's own words hold the address, and that may hold a code.
+/// Leaves out the error's own text: it contains the address, which may contain a code.
 fn unreached(error: &reqwest::Error) -> ProviderError {
     let why = if error.is_timeout() { "did not answer in time" } else { "cannot be reached" };
     ProviderError::Unavailable(format!("the identity provider {why}"))
 }
 
-/// An error's name as the standard writes them: what comes from outside is not repeated otherwise.
+/// Returns an error's name if it is written as in the standard; other text from outside is not repeated.
 pub fn word(error: &str) -> &str {
     let is_clean =
         (1..=40).contains(&error.len()) && error.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');

@@ -1,4 +1,4 @@
-//! What signing in by an identity provider has to be told. The configuration reads its file into these.
+//! The settings for signing in through an identity provider. The configuration reads its file into these.
 
 use chrono::TimeDelta;
 use secrecy::SecretString;
@@ -8,25 +8,25 @@ use super::access::AccessRule;
 /// An identity provider that speaks OpenID Connect, and whom it lets in.
 #[derive(Clone, Debug)]
 pub struct Oidc {
-    /// What the button calls it.
+    /// The provider's name on the button.
     pub name: String,
-    /// As the provider writes it, to the letter.
+    /// Exactly as the provider writes it.
     pub issuer: String,
     pub client_id: String,
-    /// None: a client that has none, and proves by PKCE alone that it began the sign-in.
+    /// `None` for a public client, which proves by PKCE alone that it began the sign-in.
     pub client_secret: Option<SecretString>,
     pub scopes: Vec<String>,
-    /// The claim that holds a person's groups or roles; a dot leads into it.
+    /// The claim that holds a person's groups or roles; dots lead into nested claims.
     pub groups_claim: String,
-    /// Believe addresses of which the provider does not say that they are verified.
+    /// Whether to trust addresses that the provider does not mark as verified.
     pub trust_emails: bool,
-    /// A person signs in anew after this long.
+    /// How long a session lasts before the person must sign in again.
     pub session_length: TimeDelta,
-    /// How far the provider's clock may be from ours.
+    /// The most by which the provider's clock may differ from ours.
     pub clock_skew: TimeDelta,
-    /// First match wins; whom none fits is not let in.
+    /// The first match wins; a person whom none fits is not let in.
     pub access: Vec<AccessRule>,
 }
 
-/// No browser stays signed in for longer, by a provider or by a token.
+/// The longest that a browser stays signed in, by a provider or by a token.
 pub const LONGEST_SESSION: TimeDelta = TimeDelta::days(30);

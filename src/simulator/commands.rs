@@ -1,4 +1,4 @@
-//! Carries out the mutations that the look-alike knows: a note, and changes to a ticket.
+//! Carries out the mutations that the look-alike supports: a note, and changes to a ticket.
 
 use std::borrow::Cow;
 use std::sync::Mutex;
@@ -11,7 +11,7 @@ use super::resolve::{Answer, JsonRow, TicketRow, Verdict, find, id_text, interna
 use super::ticket::{Ref, Text};
 use super::world::World;
 
-/// The root of all commands. Each takes the world for itself, does its work and answers with a copy.
+/// The root of all commands. Each locks the world, does its work and answers with a copy.
 pub struct Commands<'a> {
     pub world: &'a Mutex<World>,
     pub now: DateTime<Utc>,
@@ -61,7 +61,7 @@ impl Commands<'_> {
         Ok(ResolvedValue::object(TicketRow { ticket: Cow::Owned(ticket.clone()), now: self.now, rule }))
     }
 
-    /// All is checked before anything is done.
+    /// Checks everything before anything is done.
     fn read_change(&self, world: &World, input: Option<&JsonMap>) -> Result<Change, FieldError> {
         let field = |name: &str| input.and_then(|input| input.get(name)).filter(|value| !value.is_null());
         let word = |name: &'static str, words: &[Text]| {
@@ -86,7 +86,7 @@ impl Commands<'_> {
     }
 }
 
-/// What an `updateTicket` asks for, of what the look-alike does.
+/// What an `updateTicket` asks for, as far as the look-alike supports it.
 struct Change {
     status: Option<Text>,
     priority: Option<Text>,

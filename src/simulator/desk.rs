@@ -1,11 +1,9 @@
-//! The living desk: tickets arrive, get answered, wait, go on, change hands, are solved, come back, disappear.
+//! The living desk: tickets arrive, are answered, wait, go on, change hands, are solved, come back, disappear.
 //!
-//! Everything is an entry in a schedule, decided when its cause happened and
-//! carried out at its own time. Catching up in one step or in a thousand gives
-//! the same tickets. Nine clocks in ten are met. Most of those that are not belong
-//! to work that landed with people who have not learned it; some people are
-//! slower than others, and now and then somebody has too much to do. So a
-//! forecast has something to learn.
+//! Everything is an entry in a schedule, decided when its cause happened and carried out at its own time. Catching up
+//! in one step or in a thousand gives the same tickets. Nine clocks in ten are met. Most of the others belong to work
+//! that landed with people who have not learned it; some people are slower than others, and now and then somebody has
+//! too much to do. So a forecast has something to learn.
 
 mod opening;
 
@@ -25,19 +23,19 @@ use super::ticket::{ConversationEntry, EntryKind, Ref, SimTicket};
 use super::world::{World, blank_ticket};
 use crate::ticket::StatusMeaning;
 
-/// The group for what takes longer; it also gets what others hand up.
+/// The group for work that takes longer; it also gets what others pass up.
 const PROJECTS: usize = 2;
-/// One ticket in so many lands with a group that has not learned its kind of work.
+/// One ticket in this many lands with a group that has not learned its kind of work.
 const ASTRAY_ONE_IN: usize = 8;
-/// How much longer such work takes.
+/// How many times as long such work takes.
 const UNSKILLED: f64 = 4.2;
-/// On one half day in so many, a technician has too much to do.
+/// On one half day in this many, a technician has too much to do.
 const OVERLOADED_ONE_IN: u64 = 14;
-/// How much longer everything takes then.
+/// How many times as long everything takes then.
 const OVERLOADED: f64 = 1.5;
-/// How many times more a customer writes whose site is open.
+/// How many times as often a customer writes while the site is open.
 const OPEN_COUNTS: usize = 8;
-/// The share of the time allowed that an answer and a solution take: its middle and how far it varies.
+/// The share of the allowed time that an answer and a solution take: its median and its spread.
 const ANSWER: (f64, f64) = (0.3, 0.4);
 const SOLUTION: (f64, f64) = (0.46, 0.42);
 
@@ -46,7 +44,7 @@ const SOLUTION: (f64, f64) = (0.46, 0.42);
 enum Act {
     Arrive,
     Reply(usize),
-    /// Until when.
+    /// With the time at which the pause ends.
     Pause(usize, DateTime<Utc>),
     Resume(usize),
     Reassign(usize),
@@ -58,7 +56,7 @@ enum Act {
 }
 
 impl Act {
-    /// The ticket that something happens to.
+    /// Returns the ticket that something happens to.
     fn ticket(self) -> Option<usize> {
         match self {
             Self::Arrive => None,
@@ -78,12 +76,12 @@ impl Act {
 /// The people at work, seen as a schedule.
 pub struct Desk {
     rng: Rng,
-    /// Soonest first; the number keeps entries of one moment in the order they were made.
+    /// Soonest first; the number keeps entries for the same moment in the order they were made.
     schedule: BinaryHeap<Reverse<(DateTime<Utc>, u64, Act)>>,
     entries: u64,
     /// New tickets in a busy hour.
     per_hour: f64,
-    /// How many tickets each person of the team was given so far.
+    /// How many tickets each person of the team has been given so far.
     given: Vec<u32>,
     hostile: bool,
 }
@@ -91,7 +89,7 @@ pub struct Desk {
 impl Desk {
     /// Fills `world` with the tickets of a desk at work and looks ahead from `now`.
     ///
-    /// In a busy hour an eighteenth of the open tickets arrives: about as many as get solved, so the pile keeps its size.
+    /// A busy hour brings an eighteenth of the open tickets: about as many as are solved, so the pile keeps its size.
     pub fn open(world: &mut World, options: &SimOptions, now: DateTime<Utc>) -> Self {
         let per_hour = (options.tickets as f64 / 18.0).clamp(2.0, 1_000.0) * options.busy.max(0.01);
         let (rng, given) = (Rng::with_seed(options.seed), vec![0; world.msp.people.len()]);
@@ -146,13 +144,13 @@ impl Desk {
         self.expect_next_arrival(at);
     }
 
-    /// A new ticket, and how its life will go.
+    /// Adds a new ticket, and plans how its life will go.
     fn bear(&mut self, world: &mut World, at: DateTime<Utc>) -> usize {
         let draft = self.draft(world, at);
         self.bring(world, draft, at)
     }
 
-    /// The ticket that is drafted, born at `at`.
+    /// Adds the drafted ticket, born at `at`.
     fn bring(&mut self, world: &mut World, mut ticket: SimTicket, at: DateTime<Utc>) -> usize {
         date(&mut ticket, at);
         ticket.status = Some("New Calls".into());
@@ -168,7 +166,7 @@ impl Desk {
         self.at(now + scaled(TimeDelta::hours(1), hours), Act::Arrive);
     }
 
-    /// Decides how the life of a ticket goes that is born now. What waits on others takes as much longer.
+    /// Decides how the life of a ticket born now will go. Waiting on others makes it longer by as much.
     fn plan(&mut self, world: &World, index: usize, now: DateTime<Utc>) {
         let ticket = world.ticket(index);
         let pace = pace(world, ticket, now);
@@ -176,7 +174,7 @@ impl Desk {
         let answer = promised.map_or(TimeDelta::hours(2), |target| target.response);
         let solution = promised.map_or(TimeDelta::hours(8), |target| target.resolution);
         let takes = |desk: &mut Self, allowed, (median, sigma)| scaled(allowed, pace * desk.share(median, sigma));
-        // To say that somebody is at work takes no skill.
+        // Saying that somebody is at work takes no skill.
         let answered_at =
             ticket.hours.after(now, takes(self, answer, ANSWER) / if is_astray(world, ticket) { 2 } else { 1 });
         let mut solved_at =
@@ -199,7 +197,7 @@ impl Desk {
         }
     }
 
-    /// Around `median`, never negative, now and then far above (log-normal).
+    /// Draws a value around `median`, never negative, now and then far above (log-normal).
     fn share(&mut self, median: f64, sigma: f64) -> f64 {
         let normal: f64 = (0..12).map(|_| self.rng.f64()).sum::<f64>() - 6.0;
         median * (sigma * normal).exp()
@@ -228,7 +226,7 @@ impl Desk {
         self.at(until, Act::Resume(index));
     }
 
-    /// The customer has written; somebody says so before long.
+    /// Lets the customer write; somebody answers before long.
     fn resume(&mut self, world: &mut World, index: usize, at: DateTime<Utc>) {
         if is_over(world, index) || world.ticket(index).paused_since.is_none() {
             return;
@@ -239,7 +237,7 @@ impl Desk {
         self.at(seen, Act::Reply(index));
     }
 
-    /// Somebody else of the same group takes over.
+    /// Lets somebody else in the same group take over.
     fn reassign(&mut self, world: &mut World, index: usize, at: DateTime<Utc>) {
         if is_over(world, index) {
             return;
@@ -278,7 +276,7 @@ impl Desk {
         self.at(solved, Act::Resolve(index));
     }
 
-    /// Merging and deleting look alike from outside: the ticket is gone.
+    /// Deletes a ticket. Merging and deleting look alike from outside: the ticket is gone.
     fn delete(&mut self, world: &mut World, index: usize, at: DateTime<Utc>) {
         world.ticket_mut(index).deleted = true;
         if self.rng.f64() < 0.3 {
@@ -286,7 +284,7 @@ impl Desk {
         }
     }
 
-    /// A ticket without dates: who, for whom, about what, under which SLA. Now and then a part is missing.
+    /// Drafts a ticket without dates: who, for whom, about what, under which SLA. Now and then a part is missing.
     fn draft(&mut self, world: &World, at: DateTime<Utc>) -> SimTicket {
         let trade = self.trade();
         let customer = self.customer(world, at);
@@ -318,14 +316,14 @@ impl Desk {
         &TRADES[self.drawn(&TRADES.each_ref().map(|trade| trade.frequency))]
     }
 
-    /// Most who write do so in their working hours.
+    /// Draws a customer; most people write in their working hours.
     fn customer<'w>(&mut self, world: &'w World, at: DateTime<Utc>) -> &'w Customer {
         let customers = &world.msp.customers;
         let chances = |customer: &Customer| if customer.hours.is_open(at) { OPEN_COUNTS } else { 1 };
         &customers[self.drawn(&customers.iter().map(chances).collect::<Vec<_>>())]
     }
 
-    /// The place of one of these chances.
+    /// Draws the index of one of these chances.
     fn drawn(&mut self, chances: &[usize]) -> usize {
         let mut left = self.rng.usize(..chances.iter().sum::<usize>());
         let place = chances.iter().position(|chance| {
@@ -354,7 +352,7 @@ impl Desk {
         Ref { id: 6_841_203_960_001_536_000 + nth as u64, name: REQUESTERS[nth].into() }
     }
 
-    /// Who of the group has been given fewest so far.
+    /// Picks the member of the group who has been given the fewest tickets so far.
     fn member(&mut self, world: &World, group: usize) -> Ref {
         let people = &world.msp.people;
         let members = (0..people.len()).filter(|person| people[*person].group == group);
@@ -370,12 +368,12 @@ fn belong(ticket: &mut SimTicket, customer: &Customer) {
     ticket.hours = Arc::clone(&customer.hours);
 }
 
-/// What the ticket's SLA promises, if it has one that says anything about its priority.
+/// Returns what the ticket's SLA promises, if it has one that covers its priority.
 fn promised(ticket: &SimTicket) -> Option<Target> {
     target(&ticket.sla.as_ref()?.name, ticket.priority.as_deref()?)
 }
 
-/// The hours that count for the ticket: those of its site, or all of them.
+/// Returns the hours that count for the ticket: those of its site, or all hours.
 fn counted(ticket: &SimTicket) -> Arc<super::hours::Hours> {
     match promised(ticket) {
         Some(target) if target.site_hours => Arc::clone(&ticket.hours),
@@ -383,7 +381,7 @@ fn counted(ticket: &SimTicket) -> Arc<super::hours::Hours> {
     }
 }
 
-/// Gives a draft its birth and the due times that follow from it.
+/// Sets a draft's creation time and the due times that follow from it.
 fn date(ticket: &mut SimTicket, created_at: DateTime<Utc>) {
     ticket.hours = counted(ticket);
     ticket.created_at = created_at;
@@ -420,13 +418,13 @@ fn group_for(trade: &WorkKind) -> usize {
     }
 }
 
-/// Index of the group a ticket belongs to; what has none is anybody's, that is, the first line's.
+/// Returns the index of the group a ticket belongs to; one without a group belongs to the first line.
 fn home(world: &World, ticket: &SimTicket) -> usize {
     let group = ticket.group.as_ref();
     group.and_then(|group| world.msp.groups.iter().position(|known| known == group)).unwrap_or(0)
 }
 
-/// Whether nobody of the ticket's group has learned its kind of work.
+/// Whether nobody in the ticket's group has learned its kind of work.
 fn is_astray(world: &World, ticket: &SimTicket) -> bool {
     let trade = work_kind_of(ticket);
     ticket.group.is_some() && trade.is_some_and(|trade| home(world, ticket) != group_for(trade))
@@ -436,7 +434,7 @@ fn work_kind_of(ticket: &SimTicket) -> Option<&'static WorkKind> {
     TRADES.iter().find(|trade| Some(trade.category) == ticket.category.as_deref())
 }
 
-/// How long this ticket takes against the average: person, kind of work, skill and the load of the day together.
+/// Returns how long this ticket takes compared with the average, by person, kind of work, skill and the day's load.
 fn pace(world: &World, ticket: &SimTicket, now: DateTime<Utc>) -> f64 {
     let who = ticket.technician.as_ref();
     let person = who.and_then(|who| world.msp.person(&who.name)).map_or(1.0, |person| person.slowness);
@@ -448,7 +446,7 @@ fn pace(world: &World, ticket: &SimTicket, now: DateTime<Utc>) -> f64 {
     person * load * skill * work_kind_of(ticket).map_or(1.0, |trade| trade.slowness)
 }
 
-/// How much comes in at this hour against a busy one.
+/// Returns how much comes in at this hour compared with a busy one.
 fn traffic(at: DateTime<Utc>) -> f64 {
     let weekend = matches!(at.weekday(), Weekday::Sat | Weekday::Sun);
     match (weekend, at.hour()) {

@@ -1,4 +1,4 @@
-//! What can go wrong on request: the misbehaviour of a service, its proxies and the network between.
+//! What can go wrong on request: the misbehaviour of a service, its proxies and the network in between.
 
 use std::convert::Infallible;
 use std::io;
@@ -17,7 +17,7 @@ use super::graphql::Refusal;
 use super::habit::{self, HABITS};
 use crate::config::duration;
 
-/// A body nobody should read to its end.
+/// The size in bytes of a body that nobody should read to the end.
 const HUGE: u64 = 300 << 20;
 const CHUNK: usize = 64 << 10;
 
@@ -34,7 +34,7 @@ pub enum Fault {
     Reset,
     /// No answer at all.
     Hang,
-    /// So many bytes, streamed.
+    /// This many bytes, streamed.
     HugeBody(u64),
     /// 401, whatever the token.
     Unauthorized,
@@ -42,26 +42,26 @@ pub enum Fault {
     Throttle,
     /// "Internal Server Error(s)"; nothing was done.
     InternalError,
-    /// The same answer, but a mutation was done all the same.
+    /// The same answer, but a mutation was carried out even so.
     AppliedThenInternalError,
     /// The token may not do this.
     Forbidden,
     /// The subscription is paused.
     SubscriptionPaused,
-    /// 200 and nothing.
+    /// 200 with an empty body.
     EmptyBody,
-    /// 200 and words.
+    /// 200 with plain words.
     NotJson,
-    /// To another host, which must not get the token.
+    /// A redirect to another host, which must not get the token.
     Redirect(String),
-    /// The right answer, a byte a second.
+    /// The correct answer, one byte a second.
     Slow,
-    /// The right answer, but the first ticket has no id and the second an impossible time.
+    /// The correct answer, but the first ticket has no id and the second an impossible time.
     BadRecord,
 }
 
 impl Fault {
-    /// Every fault with the name it goes by on the command line.
+    /// Returns every fault with its name on the command line.
     pub fn all() -> [(&'static str, Self); 17] {
         [
             ("html-502", Self::Html502),
@@ -84,7 +84,7 @@ impl Fault {
         ]
     }
 
-    /// The whole answer, if this fault does not need a right one to spoil.
+    /// Returns the whole answer, if this fault does not need a correct one to spoil.
     pub(super) fn answer(&self, root: &str) -> Option<Response> {
         let refuse = |code| Refusal::Client { code, attribute: None }.body(root);
         Some(match self {
@@ -113,7 +113,7 @@ impl Fault {
         })
     }
 
-    /// The right answer, spoiled.
+    /// Spoils the correct answer.
     pub(super) async fn spoil(&self, root: &str, mut body: JsonValue) -> Response {
         match self {
             Self::AppliedThenInternalError => return ok(&Refusal::Internal.body(root)),
@@ -131,18 +131,18 @@ impl Fault {
     }
 }
 
-/// The names, for the help and for complaints.
+/// Lists the names, for the help and for error messages.
 fn names() -> String {
     Fault::all().map(|(name, _)| name).join(", ")
 }
 
-/// The names of what lasts, each with an example of its value.
+/// Lists the names of the habits, each with an example of its value.
 fn lasting() -> String {
     let written = |example: &str| if example.is_empty() { String::new() } else { format!(":{example}") };
     HABITS.map(|(name, example, _)| format!("{name}{}", written(example))).join(", ")
 }
 
-/// A text that names no fault.
+/// A text that does not name a fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadFault {
     #[error("unknown fault `{0}`; there are: {names}; and what lasts: {lasting}", names = names(), lasting = lasting())]
@@ -156,16 +156,16 @@ pub enum BadFault {
 /// How often a fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// So many sound requests.
+    /// This many valid requests.
     Times(u32),
-    /// All requests for so long, from the first that it strikes.
+    /// All requests for this long, from the first one that it strikes.
     Lasting(TimeDelta),
     /// All requests before this moment.
     Until(DateTime<Utc>),
 }
 
 impl Extent {
-    /// Whether it strikes a request at `now`, and what is left of it then.
+    /// Returns whether it strikes a request at `now`, and what is left of it afterwards.
     pub(super) fn strike(self, now: DateTime<Utc>) -> (bool, Option<Self>) {
         match self {
             Self::Times(0) => (false, None),
@@ -221,7 +221,7 @@ fn bytes(body: &JsonValue) -> Bytes {
     serde_json::to_vec(body).unwrap_or_default().into()
 }
 
-/// 200 and a JSON body.
+/// Answers 200 with a JSON body.
 pub(super) fn ok(body: &JsonValue) -> Response {
     json_answer(Body::from(bytes(body)))
 }
@@ -230,7 +230,7 @@ fn json_answer(body: Body) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// White space is JSON's most patient beginning: a reader must count, not parse.
+/// Streams white space, which JSON may begin with for as long as it likes: a reader must count, not parse.
 fn spaces(bytes: u64) -> impl futures_util::Stream<Item = Result<Bytes, Infallible>> {
     let chunk = Bytes::from_static(&[b' '; CHUNK]);
     let chunks = usize::try_from(bytes.div_ceil(CHUNK as u64)).unwrap_or(usize::MAX);

@@ -1,7 +1,6 @@
-//! Executes GraphQL against the committed schema, and words its refusals as SuperOps' stack does.
+//! Executes GraphQL against the committed schema, and words refusals as SuperOps' stack does.
 //!
-//! A query is parsed and checked once and remembered by its text: a client asks
-//! the same dozen queries for ever.
+//! A query is parsed and checked once and remembered by its text: a client repeats the same dozen queries for ever.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -18,7 +17,7 @@ use serde::Deserialize;
 
 const SDL: &str = include_str!("../../graphql/schema.graphql");
 
-/// What newer accounts have in place of `getStatusList`.
+/// What newer accounts have instead of `getStatusList`.
 const FIELD_API: &str = "
 extend type Query { getAllFields(input: String!): [Field] }
 type Field { id: ID module: String columnName: String label: String fieldType: String options: [FieldOption] }
@@ -34,21 +33,21 @@ fn compile(sdl: String) -> Arc<Valid<Schema>> {
     Arc::new(schema.expect("the committed schema is valid; a test reads it"))
 }
 
-/// What everything is answered with that is not the client's fault.
+/// The message of every error that is not the client's fault.
 pub const INTERNAL: &str = "Internal Server Error(s) while executing query";
 
-/// `Type.field`; without a type it is a ticket's.
+/// Splits `Type.field`; without a type, the field is a ticket's.
 fn type_and_field(name: &str) -> (&str, &str) {
     name.split_once('.').unwrap_or(("Ticket", name))
 }
 
-/// Whether the documented schema has this field, of a ticket or as `Type.field`.
+/// Whether the documented schema has this field, given as a field of a ticket or as `Type.field`.
 pub fn is_field(name: &str) -> bool {
     let (of, field) = type_and_field(name);
     CLASSIC.get_object(of).is_some_and(|object| object.fields.contains_key(field))
 }
 
-/// The same schema without some fields. What has no other field stays as it is: a type must have one.
+/// Returns the same schema without some fields, unless a type would have no field left: a type must have one.
 fn without(schema: &Arc<Valid<Schema>>, fields: &BTreeSet<String>) -> Arc<Valid<Schema>> {
     if fields.is_empty() {
         return Arc::clone(schema);
@@ -62,7 +61,7 @@ fn without(schema: &Arc<Valid<Schema>>, fields: &BTreeSet<String>) -> Arc<Valid<
     less.validate().map_or_else(|_| Arc::clone(schema), Arc::new)
 }
 
-/// Queries remembered at once; a client that makes up a new text each time must not fill the memory.
+/// The most queries remembered; a client that makes up a new text each time must not fill the memory.
 const DOCUMENTS_KEPT: usize = 256;
 
 /// The body of a request.
@@ -80,12 +79,12 @@ pub struct Request {
 pub enum Refusal {
     /// The official envelope, which has no message.
     Client { code: &'static str, attribute: Option<&'static str> },
-    /// What everything else comes to: unsupported filters, sorts and lists as well as true faults.
+    /// Everything else: unsupported filters, sorts and lists as well as true faults.
     Internal,
 }
 
 impl Refusal {
-    /// The body, for a request whose first field is `root`.
+    /// Returns the body, for a request whose first field is `root`.
     pub fn body(&self, root: &str) -> JsonValue {
         match self {
             Self::Client { code, attribute } => {
@@ -101,7 +100,7 @@ impl Refusal {
     }
 }
 
-/// A request that was found sound.
+/// A request that has passed the checks.
 pub struct Prepared {
     document: Arc<Valid<ExecutableDocument>>,
     operation_name: Option<String>,
@@ -121,7 +120,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// With `status_list`, the documented schema; without, that of a newer account. Either lacks `unknown` fields.
+    /// Uses the documented schema with `status_list`, otherwise that of a newer account. Either lacks `unknown` fields.
     pub fn new(status_list: bool, unknown: &BTreeSet<String>) -> Self {
         let whole = if status_list { &CLASSIC } else { &NEWER };
         Self { schema: without(whole, unknown), documents: Mutex::default() }
@@ -145,7 +144,7 @@ impl Engine {
         })
     }
 
-    /// Executes a sound request; any field that fails makes the whole answer an internal error.
+    /// Executes a valid request; any field that fails makes the whole answer an internal error.
     pub fn execute(&self, prepared: &Prepared, root: &dyn ObjectValue) -> Result<JsonValue, Refusal> {
         let response = Execution::new(&self.schema, &prepared.document)
             .enable_schema_introspection(true)
@@ -179,7 +178,7 @@ fn first_field(operation: &Operation) -> String {
     field.map_or_else(String::new, |field| field.name.to_string())
 }
 
-/// What an account says that shows its schema to nobody.
+/// Returns the answer of an account that shows its schema to nobody.
 pub fn no_introspection(root: &str) -> JsonValue {
     let message = format!("Validation error of type FieldUndefined: {}", undefined(root, "Query"));
     refused(vec![json!({"message": message, "extensions": {"classification": "ValidationError"}})])
@@ -193,7 +192,7 @@ fn refused(errors: Vec<JsonValue>) -> JsonValue {
     json!({ "errors": errors })
 }
 
-/// One error in graphql-java's words.
+/// Words one error as graphql-java does.
 fn worded(class: &str, error: GraphQLError) -> JsonValue {
     let locations = error.locations.iter().map(|at| json!({"line": at.line, "column": at.column}));
     let quoted: Vec<&str> = error.message.split('"').collect();
@@ -211,7 +210,8 @@ fn worded(class: &str, error: GraphQLError) -> JsonValue {
     })
 }
 
-/// The compiler drops a selection it cannot use and then misses it; only the first complaint is the user's.
+/// Words errors. The compiler drops a selection it cannot use and then reports it missing; only the first complaint is
+/// about the query.
 fn graphql_java(errors: &DiagnosticList) -> Vec<JsonValue> {
     let (missing, own): (Vec<_>, Vec<_>) = errors
         .iter()
@@ -221,7 +221,7 @@ fn graphql_java(errors: &DiagnosticList) -> Vec<JsonValue> {
     errors.into_iter().map(|(class, error)| worded(class, error)).collect()
 }
 
-/// graphql-java's class for an error; a syntax error has no name here.
+/// Returns graphql-java's class for an error; a syntax error has no name here.
 fn class(name: Option<&str>) -> &'static str {
     match name {
         None => "InvalidSyntax",

@@ -1,8 +1,7 @@
-//! How the account answers for good, until it is told otherwise: what works there, what it hides, where it is wrong.
+//! How the account answers until it is told otherwise: what works there, what it hides, where it is wrong.
 //!
-//! A [`Fault`](super::fault::Fault) strikes some requests and is over; a habit
-//! stays. Each can be switched while the account is being asked, so that a test
-//! can have a bad minute begin and end.
+//! A [`Fault`](super::fault::Fault) strikes some requests and is over; a habit stays. Each can be switched while the
+//! account is in use, so that a test can begin and end a bad minute.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +13,7 @@ use super::holes::{Hole, Holes};
 use super::ticket::DueOnPause;
 use crate::config::duration;
 
-/// What a command line's habit does to one ticket in so many.
+/// A habit from the command line affects one in this many tickets.
 const ONE_IN: u64 = 10;
 
 /// What the look-alike does with a sort.
@@ -35,13 +34,13 @@ pub enum DateFilters {
     Ignored,
 }
 
-/// What a list of tickets says of how many there are.
+/// What a list of tickets says about how many there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TotalCount {
     #[default]
     True,
     Null,
-    /// So many more than there are; below zero, fewer.
+    /// This many more than there are; if negative, fewer.
     Off(i64),
 }
 
@@ -62,19 +61,19 @@ pub struct Habits {
     pub sort: Sorting,
     pub date_filters: DateFilters,
     pub due_on_pause: DueOnPause,
-    /// In a sorted list, two neighbours of each ten have changed places.
+    /// In a sorted list, two neighbours in every ten are swapped.
     pub swapped_pairs: bool,
-    /// A page that ends beyond so many tickets is an internal error.
+    /// A page that ends beyond this many tickets is an internal error.
     pub deepest_row: Option<usize>,
     /// `hasMore` is null on each page.
     pub never_more: bool,
     pub total_count: TotalCount,
-    /// The token may not see these: no list has them.
+    /// Tickets that the token may not see: they are in no list.
     pub hidden: Which,
     pub missing: Missing,
-    /// `getTicket` of these is an internal error, though the lists have them.
+    /// Tickets for which `getTicket` is an internal error, although the lists have them.
     pub unreadable: Which,
-    /// What is null in tickets, and what that takes with it.
+    /// What is null in tickets, and what becomes null with it.
     pub holes: Vec<Holes>,
     /// What the schema lacks: a field of a ticket, or `Type.field`.
     pub unknown_fields: BTreeSet<String>,
@@ -83,9 +82,9 @@ pub struct Habits {
     pub no_introspection: bool,
     /// How far the `Date` of the answers is ahead of the account's clock.
     pub date_ahead: TimeDelta,
-    /// A new ticket is answered by a machine at once, which stops its first-response clock.
+    /// A machine answers each new ticket at once, which stops its first-response clock.
     pub automatic_responses: bool,
-    /// The desk says "Completed" and "Parked" for what is resolved and on hold.
+    /// The desk says "Completed" and "Parked" for resolved and on hold.
     pub odd_statuses: bool,
 }
 
@@ -115,16 +114,16 @@ impl Default for Habits {
 }
 
 impl Habits {
-    /// The `Date` header of an answer at `now`.
+    /// Returns the `Date` header of an answer at `now`.
     pub fn date_header(&self, now: DateTime<Utc>) -> String {
         (now + self.date_ahead).format("%a, %d %b %Y %H:%M:%S GMT").to_string()
     }
 }
 
-/// Takes on a habit with this value, if the value makes sense.
+/// Applies a habit with this value, if the value makes sense.
 type TakeOn = fn(&mut Habits, &str) -> Option<()>;
 
-/// Every habit that the command line knows: its name, an example of its value or nothing, and what it does.
+/// Every habit that the command line knows: its name, an example value if it takes one, and what it does.
 pub(super) const HABITS: [(&str, &str, TakeOn); 21] = [
     ("sort", "ignored", |habits, value| {
         habits.sort =
@@ -187,7 +186,7 @@ fn choice<T: Copy>(value: &str, choices: &[(&str, T)]) -> Option<T> {
     choices.iter().find(|(name, _)| *name == value).map(|(_, choice)| *choice)
 }
 
-/// One ticket in so many.
+/// Selects one ticket in this many.
 fn which(habit: &mut Which, value: &str) -> Option<()> {
     *habit = Which::OneIn(value.parse().ok().filter(|number| *number > 0)?);
     Some(())
@@ -197,7 +196,7 @@ fn pierce(habits: &mut Habits, hole: Hole) -> Option<()> {
     hole.field().is_none_or(graphql::is_field).then(|| habits.holes.push(Holes { which: Which::OneIn(ONE_IN), hole }))
 }
 
-/// The habit of that name with that value, if there is one and the value makes sense.
+/// Returns the habit of that name with that value, if there is one and the value makes sense.
 pub(super) fn find(name: &str, value: &str) -> Option<Result<TakeOn, &'static str>> {
     let (_, example, take_on) = HABITS.iter().find(|(known, ..)| *known == name)?;
     let fits = take_on(&mut Habits::default(), value).is_some();

@@ -1,4 +1,4 @@
-//! Answers that are right but for some tickets: a value or a row is null, and an error's path says which.
+//! Answers that are correct except for some tickets: a value or a row is null, and an error's path says which.
 
 use std::collections::BTreeSet;
 
@@ -11,13 +11,13 @@ pub enum Which {
     #[default]
     None,
     All,
-    /// Those whose id is a multiple of it; 0 is none.
+    /// Those whose id is a multiple of this; 0 means none.
     OneIn(u64),
     Ids(BTreeSet<u64>),
 }
 
 impl Which {
-    /// The tickets of these ids; what is no number is no id.
+    /// Selects the tickets with these ids; anything that is not a number is ignored.
     pub fn ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> Self {
         Self::Ids(ids.into_iter().filter_map(|id| id.parse().ok()).collect())
     }
@@ -33,21 +33,21 @@ impl Which {
     }
 }
 
-/// What is null, and what that takes with it.
+/// What is null, and what becomes null with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hole {
     /// This field; the error names it.
     Field(String),
     /// The whole ticket; the error names its row.
     Row,
-    /// This field, which may not be null: so its row is, and the error names the field.
+    /// This field, which may not be null, so its row becomes null; the error names the field.
     BrokenRow(String),
-    /// The same, but the whole list is null with it, or the single ticket.
+    /// The same, but the whole list becomes null with it, or the single ticket.
     BrokenPage(String),
 }
 
 impl Hole {
-    /// The field that could not be read. Who does not ask for it does not meet the hole.
+    /// Returns the field that could not be read. A query that does not ask for it does not hit the hole.
     pub fn field(&self) -> Option<&str> {
         match self {
             Self::Row => None,
@@ -72,7 +72,7 @@ pub struct Holes {
     pub hole: Hole,
 }
 
-/// Puts the holes into a right answer to `root`.
+/// Puts the holes into a correct answer to `root`.
 pub(super) fn pierce(all: &[Holes], root: &str, body: &mut JsonValue) {
     let mut errors = Vec::new();
     for holes in all {
@@ -93,7 +93,7 @@ pub(super) fn pierce(all: &[Holes], root: &str, body: &mut JsonValue) {
     }
 }
 
-/// Whether the whole list is null now.
+/// Puts holes into rows. Returns whether the whole list is null now.
 fn pierce_rows(holes: &Holes, root: &str, rows: &mut [JsonValue], errors: &mut Vec<JsonValue>) -> bool {
     for (index, row) in rows.iter_mut().enumerate().filter(|(_, row)| is_meant(holes, row)) {
         let place = format!("{root}/tickets[{index}]");
@@ -111,7 +111,7 @@ fn pierce_rows(holes: &Holes, root: &str, rows: &mut [JsonValue], errors: &mut V
     false
 }
 
-/// Whether the ticket is null now.
+/// Puts a hole into a single ticket. Returns whether the ticket is null now.
 fn pierce_single(holes: &Holes, root: &str, ticket: &mut JsonValue, errors: &mut Vec<JsonValue>) -> bool {
     if !is_meant(holes, ticket) {
         return false;
@@ -123,7 +123,7 @@ fn pierce_single(holes: &Holes, root: &str, ticket: &mut JsonValue, errors: &mut
     false
 }
 
-/// A ticket is known by its id, so one that was asked for without it has no holes.
+/// Whether a row gets the hole. A ticket is recognised by its id, so one that was queried without it has no holes.
 fn is_meant(holes: &Holes, row: &JsonValue) -> bool {
     let id = row.get("ticketId").and_then(JsonValue::as_str).and_then(|id| id.parse().ok());
     let asked_for = holes.hole.field().is_none_or(|field| row.get(field).is_some());

@@ -1,7 +1,7 @@
 //! When a site of the look-alike works, and the little arithmetic its due times need.
 //!
-//! Kept apart from the product's own calendar on purpose: the look-alike stands
-//! for somebody else's program, so it must not share our mistakes.
+//! Kept apart from the product's own calendar on purpose: the look-alike stands for somebody else's program, so it must
+//! not share our mistakes.
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 
@@ -11,7 +11,7 @@ use crate::sla::zone::Tz;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hours {
     timezone: Tz,
-    /// `None` is round the clock.
+    /// `None` means round the clock.
     window: Option<(NaiveTime, NaiveTime)>,
     /// How much later everything happens than it did; see [`Hours::shifted`].
     shift: TimeDelta,
@@ -20,23 +20,23 @@ pub struct Hours {
 type Window = (DateTime<Utc>, DateTime<Utc>);
 
 impl Hours {
-    /// Round the clock: wall time.
+    /// Creates hours round the clock: wall time.
     pub fn always() -> Self {
         Self { timezone: Tz::UTC, window: None, shift: TimeDelta::zero() }
     }
 
-    /// Monday to Friday from `opens` to `closes`, both on the same day.
+    /// Creates hours from Monday to Friday, from `opens` to `closes` on the same day.
     pub fn weekdays(timezone: Tz, opens: NaiveTime, closes: NaiveTime) -> Self {
         debug_assert!(opens < closes, "an empty day would never end");
         Self { timezone, window: Some((opens, closes)), shift: TimeDelta::zero() }
     }
 
-    /// The same hours for a history that is played `shift` later than it happened: its Mondays stay Mondays.
+    /// Returns the same hours for a history that is played `shift` later than it happened: its Mondays stay Mondays.
     pub fn shifted(self, shift: TimeDelta) -> Self {
         Self { shift: self.shift + shift, ..self }
     }
 
-    /// Opening and closing time, unless it never closes.
+    /// Returns the opening and closing time, unless it never closes.
     pub fn window(&self) -> Option<(NaiveTime, NaiveTime)> {
         self.window
     }
@@ -49,7 +49,7 @@ impl Hours {
         }
     }
 
-    /// The moment at which `working` time has passed since `start`.
+    /// Returns the moment at which `working` time has passed since `start`.
     pub fn after(&self, start: DateTime<Utc>, working: TimeDelta) -> DateTime<Utc> {
         if self.window.is_none() {
             return start + working;
@@ -69,7 +69,7 @@ impl Hours {
         }
     }
 
-    /// The moment since which `working` time has passed at `end`.
+    /// Returns the moment from which `working` time passes until `end`.
     pub fn before(&self, end: DateTime<Utc>, working: TimeDelta) -> DateTime<Utc> {
         if self.window.is_none() {
             return end - working;
@@ -89,7 +89,7 @@ impl Hours {
         }
     }
 
-    /// The working time between two moments; nothing if they are the wrong way round.
+    /// Returns the working time between two moments; zero if they are in the wrong order.
     pub fn between(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> TimeDelta {
         if self.window.is_none() || until <= from {
             return (until - from).max(TimeDelta::zero());
@@ -107,7 +107,7 @@ impl Hours {
         (at - self.shift).with_timezone(&self.timezone).date_naive()
     }
 
-    /// The working window of a local date.
+    /// Returns the working window of a local date.
     fn day(&self, date: NaiveDate) -> Option<Window> {
         let (opens, closes) = self.window.filter(|_| date.weekday().num_days_from_monday() < 5)?;
         Some((self.instant(date, opens), self.instant(date, closes)))
@@ -115,7 +115,7 @@ impl Hours {
 
     fn instant(&self, date: NaiveDate, time: NaiveTime) -> DateTime<Utc> {
         let local = date.and_time(time);
-        // Office hours never fall into the hour that a zone skips; UTC is as good as any answer.
+        // Office hours never fall into the hour that a zone skips, so UTC is as good as any answer.
         let at = self.timezone.from_local_datetime(&local).earliest().map_or_else(|| local.and_utc(), |at| at.to_utc());
         at + self.shift
     }

@@ -1,7 +1,7 @@
 //! Which tickets a list holds and in which order: conditions, sorts and pages as SuperOps takes them.
 //!
-//! What it does not know it refuses, as the real service does with an internal
-//! error; some of what it documents it refuses as well, when told to.
+//! It refuses what it does not know, as the real service does with an internal error; when told to, it also refuses
+//! some of what is documented.
 
 use apollo_compiler::response::{JsonMap, JsonValue};
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
@@ -9,12 +9,12 @@ use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use super::habit::{DateFilters, Habits, Sorting};
 use super::ticket::SimTicket;
 
-/// The largest page; more is cut to it.
+/// The largest page; a larger one is cut to it.
 const LARGEST_PAGE: usize = 100;
-/// What a list gives when it is not told how much.
+/// The size of a page when none is given.
 const USUAL_PAGE: usize = 10;
 
-/// The service does not know this filter or sort; it will say no more than "internal error".
+/// A filter or sort that the service does not know; it will only say "internal error".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unsupported;
 
@@ -25,7 +25,7 @@ pub struct Query {
     pub size: usize,
     /// Equal for equal conditions and sorts.
     pub key: String,
-    /// Whether the same question has another answer a minute later.
+    /// Whether the same query may have another answer a minute later.
     pub asks_the_time: bool,
     condition: Option<Filter>,
     sort: Vec<(String, bool)>,
@@ -51,12 +51,12 @@ impl Query {
         })
     }
 
-    /// How many rows there are up to the end of the page, if it is full.
+    /// Returns how many rows there are up to the end of the page, if it is full.
     pub fn ends_at(&self) -> usize {
         self.page.saturating_mul(self.size)
     }
 
-    /// The part of `rows` that is on the page, and whether there is more.
+    /// Returns the part of `rows` that is on the page, and whether there is more.
     pub fn cut<'a, T>(&self, rows: &'a [T]) -> (&'a [T], bool) {
         let start = (self.page - 1).saturating_mul(self.size).min(rows.len());
         let end = (start + self.size).min(rows.len());
@@ -64,7 +64,7 @@ impl Query {
     }
 }
 
-/// Attribute and whether it is descending. A single key may come without its list.
+/// Returns each attribute and whether it is descending. A single key may come without its list.
 fn sort_keys(value: &JsonValue) -> Result<Vec<(String, bool)>, Unsupported> {
     let keys = match value {
         JsonValue::Array(keys) => keys.iter().collect(),
@@ -168,7 +168,7 @@ impl Filter {
 }
 
 impl Attribute {
-    /// By the names that are known to work. `client.accountId` is not among them.
+    /// Accepts the names that are known to work. `client.accountId` is not among them.
     fn parse(name: &str) -> Result<Self, Unsupported> {
         Ok(match name {
             "status" => Self::Status,
@@ -216,7 +216,7 @@ impl Operator {
     }
 }
 
-/// One text or a list of them, in lower case.
+/// Returns one text or a list of them, in lower case.
 fn texts(value: &JsonValue) -> Vec<String> {
     match value {
         JsonValue::Array(values) => values.iter().filter_map(JsonValue::as_str).map(str::to_lowercase).collect(),
@@ -235,7 +235,7 @@ fn date_operator(operator: &str, value: &JsonValue) -> Result<DateOperator, Unsu
     }
 }
 
-/// `{unit: "DAY", quantity: 3}`; finer units are documented but nobody has seen them work.
+/// Reads `{unit: "DAY", quantity: 3}`; finer units are documented but nobody has seen them work.
 fn span(value: &JsonValue) -> Option<TimeDelta> {
     let quantity = value.get("quantity")?.as_i64()?;
     match value.get("unit")?.as_str()? {
@@ -260,7 +260,7 @@ impl DateOperator {
     }
 }
 
-/// The indices of the tickets that `query` asks for, in its order.
+/// Returns the indices of the tickets that `query` asks for, in its order.
 pub fn select(
     tickets: &[SimTicket],
     query: &Query,
@@ -274,7 +274,7 @@ pub fn select(
             rows.push(ticket);
         }
     }
-    // Without a sort that works, the order is no order: the same for each request, but unrelated to age.
+    // Without a working sort, the order means nothing: the same for each request, but unrelated to age.
     rows.sort_by_cached_key(|ticket| scramble(ticket.id ^ habits.seed));
     match habits.sort {
         _ if query.sort.is_empty() => {}
@@ -304,7 +304,7 @@ fn sort(rows: &mut [&SimTicket], keys: &[(String, bool)]) -> Result<(), Unsuppor
     Ok(())
 }
 
-/// Has the second and third of each ten change places.
+/// Swaps the second and third of every ten.
 fn swap_pairs(rows: &mut [&SimTicket]) {
     for ten in rows.chunks_mut(10).filter(|ten| ten.len() > 2) {
         ten.swap(1, 2);

@@ -1,7 +1,7 @@
 //! The people and words of the look-alike's account: who works there, for whom, and what they call things.
 //!
-//! Rows are kept as the JSON that the API gives. Ids inside JSON leaves come as
-//! bare 19-digit numbers for some and as text for others, as on a real account.
+//! Rows are kept as the JSON that the API returns. Ids inside JSON leaves are bare 19-digit numbers for some and text
+//! for others, as on a real account.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::ticket::{Ref, Text};
 use crate::sla::zone::Tz;
 use crate::ticket::StatusWords;
 
-/// The kinds of ids; each counts from its own base, as the real ones seem to.
+/// The base of each kind of id; the real ones also seem to count from separate bases.
 const TECHNICIAN: u64 = 5_120_044_817_230_462_970;
 const GROUP: u64 = 5_120_044_900_112_345_088;
 const SLA: u64 = 5_120_044_911_223_345_152;
@@ -23,10 +23,10 @@ const CLIENT: u64 = 6_841_203_957_716_402_176;
 const SITE: u64 = 6_841_203_958_194_552_832;
 const WORD: u64 = 5_120_044_930_000_000_000;
 
-/// The manager of everybody.
+/// Everybody's manager.
 pub const MANAGER: &str = "Dana Whitfield";
 
-/// Technician, home group, phone, and how long a task takes against the average.
+/// Technician, home group, phone, and how long a task takes compared with the average.
 const TEAM: [(&str, usize, Option<&str>, f64); 8] = [
     ("Mateo Alvarez", 0, Some("+15005550101"), 0.85),
     ("Ingrid Sørensen", 1, Some("+15005550102"), 0.9),
@@ -66,23 +66,23 @@ pub const STATUSES: [&str; 10] = [
 const CLOSED: [&str; 4] = ["Resolved", "Closed", "Closed (no response)", COMPLETED];
 const PAUSED: [&str; 3] = ["Waiting on Customer", "On Hold", PARKED];
 
-/// Words for resolved and on hold that no list of status names has.
+/// Words for resolved and on hold that are in no list of status names.
 pub const COMPLETED: &str = "Completed";
 pub const PARKED: &str = "Parked";
 
-/// Technicians whom a text message reaches, one after the other.
+/// Returns the `nth` technician who can get text messages, starting over after the last.
 pub fn texted_technician(nth: usize) -> &'static str {
     let texted: Vec<_> = TEAM.iter().filter(|(_, _, phone, _)| phone.is_some()).map(|(name, ..)| *name).collect();
     texted[nth % texted.len()]
 }
 
-/// A technician, and what the desk knows of the person.
+/// A technician, and what the desk knows about the person.
 #[derive(Clone, Debug)]
 pub struct Person {
     pub who: Ref,
-    /// Index of the home group.
+    /// The index of the home group.
     pub group: usize,
-    /// How long a task takes this person, against the average.
+    /// How long a task takes this person, compared with the average.
     pub slowness: f64,
 }
 
@@ -104,7 +104,7 @@ pub struct Msp {
     pub slas: Vec<Ref>,
     pub statuses: Vec<Text>,
     pub priorities: Vec<Text>,
-    /// What the status names mean to this account; the API does not say.
+    /// What the status names mean to this account; the API does not tell.
     pub words: StatusWords,
     pub rows: Rows,
 }
@@ -118,7 +118,7 @@ pub struct Rows {
 }
 
 impl Msp {
-    /// The made-up account that the living desk works for.
+    /// Creates the made-up account that the living desk works for.
     pub fn made_up() -> Self {
         let mut msp = Self::with_words(&STATUSES, &PRIORITIES, &CLOSED, &PAUSED);
         msp.slas = refs(SLA, &[GOLD, SILVER, DEFAULT]);
@@ -134,7 +134,7 @@ impl Msp {
         msp
     }
 
-    /// An account with nobody but the manager, whose words are those of a history.
+    /// Creates an account with nobody but the manager, with the words of a history.
     pub fn with_words(statuses: &[&str], priorities: &[&str], closed: &[&str], paused: &[&str]) -> Self {
         let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<String>>();
         Self {
@@ -149,7 +149,7 @@ impl Msp {
         }
     }
 
-    /// The technician of that name.
+    /// Returns the technician of that name.
     pub fn person(&self, name: &str) -> Option<&Person> {
         self.people.iter().find(|person| &*person.who.name == name)
     }
@@ -163,7 +163,7 @@ impl Msp {
         who
     }
 
-    /// The group of that name, made if it is new.
+    /// Returns the group of that name, creating it if it is new.
     pub fn group(&mut self, name: &str) -> Ref {
         if let Some(group) = self.groups.iter().find(|group| &*group.name == name) {
             return group.clone();
@@ -196,19 +196,19 @@ impl Msp {
         self.customers.push(Customer { client, site, hours: Arc::new(hours), sla });
     }
 
-    /// Adds a client of which nothing is known but the name; the manager looks after it.
+    /// Adds a client of which only the name is known; the manager looks after it.
     pub fn take_on(&mut self, name: &str) -> Ref {
         let client = Ref { id: CLIENT + self.rows.clients.len() as u64, name: name.into() };
         self.rows.clients.push(client_row(&client, None, Some(person_leaf(&manager(), false))));
         client
     }
 
-    /// `{id, name}` rows of the words of a list.
+    /// Returns `{id, name}` rows for a list of words.
     pub fn word_rows(words: &[Text]) -> Vec<JsonMap> {
         words.iter().zip(WORD..).map(|(name, id)| object(json!({"id": id.to_string(), "name": &**name}))).collect()
     }
 
-    /// The one holiday list; its dates are not for sale.
+    /// Returns the only holiday list; its dates cannot be had.
     pub fn holiday_rows() -> Vec<JsonMap> {
         vec![object(holiday_list())]
     }
@@ -222,7 +222,7 @@ fn hour(hour: u32) -> NaiveTime {
     NaiveTime::from_hms_opt(hour, 0, 0).unwrap_or_default()
 }
 
-/// The fields of a JSON object.
+/// Returns the fields of a JSON object.
 pub fn object(value: JsonValue) -> JsonMap {
     match value {
         JsonValue::Object(map) => map,
@@ -230,27 +230,27 @@ pub fn object(value: JsonValue) -> JsonMap {
     }
 }
 
-/// An id inside a JSON leaf: a bare number for some, text for others.
+/// Writes an id inside a JSON leaf: a bare number for some, text for others.
 fn leaf_id(id: u64, bare: bool) -> JsonValue {
     if bare { json!(id) } else { json!(id.to_string()) }
 }
 
-/// A technician or requester inside a JSON leaf.
+/// Writes a technician or requester inside a JSON leaf.
 pub fn person_leaf(who: &Ref, bare: bool) -> JsonValue {
     json!({"userId": leaf_id(who.id, bare), "name": &*who.name})
 }
 
-/// A client inside a JSON leaf.
+/// Writes a client inside a JSON leaf.
 pub fn client_leaf(client: &Ref, bare: bool) -> JsonValue {
     json!({"accountId": leaf_id(client.id, bare), "name": &*client.name})
 }
 
-/// A site, SLA or the like inside a JSON leaf.
+/// Writes a site, SLA or the like inside a JSON leaf.
 pub fn plain_leaf(thing: &Ref, bare: bool) -> JsonValue {
     json!({"id": leaf_id(thing.id, bare), "name": &*thing.name})
 }
 
-/// A technician group inside a JSON leaf.
+/// Writes a technician group inside a JSON leaf.
 pub fn group_leaf(group: &Ref) -> JsonValue {
     json!({"groupId": leaf_id(group.id, group.id.is_multiple_of(2)), "name": &*group.name})
 }
@@ -283,7 +283,7 @@ fn technician_row(who: &Ref, phone: Option<&str>, groups: Option<JsonValue>) -> 
     }))
 }
 
-/// A mailbox that exists nowhere.
+/// Makes up the address of a mailbox that does not exist.
 fn address(name: &str) -> String {
     let plain = |letter: char| match letter {
         'ø' | 'Ø' => 'o',

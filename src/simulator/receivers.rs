@@ -1,7 +1,6 @@
-//! Where messages end in a demo or a test: real receivers on the loopback, which show what they caught.
+//! Where messages end up in a demo or a test: real receivers on loopback, which show what they caught.
 //!
-//! The product sends as it always does, over SMTP and HTTP, so what is seen
-//! here went through the real sending code.
+//! The product sends as always, over SMTP and HTTP, so what is seen here went through the real sending code.
 
 mod calls;
 mod carrier;
@@ -31,7 +30,7 @@ pub use sms::{SmsCatcher, SmsReply};
 pub use teams::TeamsCatcher;
 pub use webhook::{WEBHOOK_SECRET, WebhookCatcher};
 
-/// How a message came.
+/// How a message arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CaughtKind {
     Email,
@@ -45,7 +44,7 @@ pub enum CaughtKind {
 }
 
 impl CaughtKind {
-    /// As the page and the API name it.
+    /// Returns the name on the page and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Email => "email",
@@ -63,29 +62,29 @@ impl CaughtKind {
 /// One message for one recipient. No `Debug`: it is full of addresses and words.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Caught {
-    /// By the clock of the demo or test.
+    /// When it arrived, by the clock of the demo or test.
     pub at: DateTime<Utc>,
     pub kind: CaughtKind,
     /// The address, number or topic it was for; the channel at Slack, the incident at PagerDuty.
     pub to: String,
-    /// Empty for a text message, a call, at Slack and in Teams; the title of a push; what PagerDuty is to do; the type of a webhook's event.
+    /// Empty for a text message, a call, at Slack and in Teams; the title of a push; what PagerDuty should do; the type
+    /// of a webhook's event.
     pub subject: String,
     pub text: String,
     pub html: Option<String>,
-    /// Of a mail: the header fields as they came, names in lower case; and an `attachment` for each file, with its name and
-    /// SHA-256. Of a text message or a call: the form. Of others: what
-    /// matters of the rest.
+    /// For a mail: the header fields as they came, names in lower case, and an `attachment` for each file, with its
+    /// name and SHA-256. For a text message or a call: the form. For others: whatever else matters.
     pub headers: Vec<(String, String)>,
 }
 
 impl Caught {
-    /// The first header field of that name, given in lower case.
+    /// Returns the first header field of that name, given in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// What was caught last, shared by all receivers. Bounded: the oldest goes.
+/// The messages caught last, shared by all receivers. Bounded: the oldest is dropped.
 pub struct CaughtList {
     room: usize,
     inner: Mutex<Inner>,
@@ -113,12 +112,12 @@ impl CaughtList {
         inner.total += 1;
     }
 
-    /// At most `limit` messages, newest first.
+    /// Returns at most `limit` messages, newest first.
     pub fn newest_first(&self, limit: usize) -> Vec<Arc<Caught>> {
         self.inner().messages.iter().rev().take(limit).cloned().collect()
     }
 
-    /// How many messages there have been, those forgotten too.
+    /// Returns how many messages there have been, including dropped ones.
     pub fn total(&self) -> u64 {
         self.inner().total
     }

@@ -1,16 +1,13 @@
 //! A recorded history, played by the clock as if it happened now.
 //!
-//! Everything moves by one shift, so that the history ends when the caller says;
-//! its working hours move along. Nothing is shown before its time: what a ticket
-//! looks like follows from the events up to now, and how it ended is not known
-//! until it has. What has been played is forgotten here: it lives on in the tickets.
+//! Everything moves by one shift, so that the history ends when the caller says; its working hours move along. Nothing
+//! is shown before its time: a ticket looks as the events up to now made it, and its end is not known before it
+//! happens. What has been played is dropped here: it lives on in the tickets.
 //!
-//! Due times follow from the priority as at opening: P1 and P2 have 4 and 8
-//! hours by the wall clock; P3 has 30 and P4 50 working hours (Monday to Friday,
-//! 08:00 to 18:00); without a priority it is 30, and 50 for the Italian help
-//! desk. A first response is due after a quarter of that, for sources that
-//! record first responses at all. A later change of priority shows, but moves
-//! no due time.
+//! Due times follow from the priority at opening: P1 and P2 have 4 and 8 hours by the wall clock; P3 has 30 and P4 50
+//! working hours (Monday to Friday, 08:00 to 18:00); without a priority it is 30, and 50 for the Italian help desk. A
+//! first response is due after a quarter of that, for sources that record first responses at all. A later change of
+//! priority is shown, but does not move the due times.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -27,16 +24,16 @@ use crate::sla::zone::Tz;
 
 /// The status names of the histories that mean a ticket is done.
 pub const CLOSED: [&str; 5] = ["Resolved", "Closed", "Resolve ticket", "RESOLVED", "CLOSED"];
-/// Those during which the clock stands still.
+/// The status names during which the clock stands still.
 pub const PAUSED: [&str; 4] = ["Awaiting User Info", "Awaiting Vendor", "Awaiting Evidence", "Wait"];
-/// Entries in the log of closed tickets that do not open them again.
+/// Entries in the log of closed tickets that do not reopen them.
 const BOOKKEEPING: [&str; 2] = ["Caused By CI", "Quality Indicator Fixed"];
-/// Until its first event a ticket is no more than this.
+/// The status of a ticket until its first event.
 const NEW: &str = "New";
 /// The name of the only SLA.
 const SLA: &str = "History";
 
-/// What a record comes to at one moment.
+/// What happens to a record at one moment.
 enum Step {
     Open(Box<SimTicket>),
     Respond,
@@ -50,18 +47,18 @@ struct Moment {
     step: Step,
 }
 
-/// A history on its way.
+/// A history being played.
 pub struct Replay {
     account: Msp,
     cast: Cast,
     shift: TimeDelta,
-    /// Latest first, so that playing gives memory back.
+    /// Latest first, so that playing frees memory.
     ahead: Vec<Moment>,
     /// Record number -> index in the world, once opened.
     opened: HashMap<u32, usize>,
 }
 
-/// The groups, people and clients of a history, by the names it has for them.
+/// The groups, people and clients of a history, by their names in it.
 #[derive(Default)]
 struct Cast {
     groups: HashMap<Name, Ref>,
@@ -70,10 +67,10 @@ struct Cast {
 }
 
 impl Replay {
-    /// Plays `records` so that the last ticket is opened at `ends_at`.
+    /// Prepares `records` so that the last ticket is opened at `ends_at`.
     ///
-    /// A history's last days are thin, since tickets still open at its end are
-    /// not in it: a moment some days before `ends_at` is fuller. See [`lively_end`].
+    /// A history's last days are thin, since tickets still open at its end are not in it: a moment some days before
+    /// `ends_at` is busier. See [`lively_end`].
     pub fn new(records: Vec<Record>, ends_at: DateTime<Utc>) -> Self {
         let end = records.iter().map(|record| record.opened_at).max().unwrap_or(ends_at);
         let mut account = Msp::with_words(&states(&records), &["P1", "P2", "P3", "P4"], &CLOSED, &PAUSED);
@@ -89,7 +86,7 @@ impl Replay {
         Self { account, cast, shift: ends_at - end, ahead, opened: HashMap::new() }
     }
 
-    /// The account that the history happened to.
+    /// Returns the account that the history happened to.
     pub fn account(&self) -> Msp {
         self.account.clone()
     }
@@ -136,25 +133,25 @@ impl Replay {
     }
 }
 
-/// The status that `event` gives a ticket, if it does.
+/// Returns the status that `event` gives a ticket, if any.
 fn status(event: &Event) -> Option<&Name> {
     event.change(Field::State).flatten().filter(|state| !BOOKKEEPING.contains(&&***state))
 }
 
-/// The steps of a record. Nothing happens to a ticket before it is opened, whatever the record says.
+/// Adds the steps of a record. Nothing happens to a ticket before it is opened, whatever the record says.
 fn unroll(number: u32, record: Record, ticket: SimTicket, ahead: &mut Vec<Moment>) {
     let opened_at = record.opened_at;
     let moment = |at: DateTime<Utc>, step| Moment { at: at.max(opened_at), record: number, step };
-    // Played from the end, and sorted stably: of one moment, what is pushed first is played last.
+    // Played from the end, and sorted stably: of entries for one moment, the first one pushed is played last.
     ahead.extend(record.events.into_iter().rev().map(|event| moment(event.at, Step::Change(event))));
     ahead.extend(record.first_response_at.map(|at| moment(at, Step::Respond)));
     ahead.push(moment(opened_at, Step::Open(Box::new(ticket))));
 }
 
-/// When a history should end for much to come due in the hour after `now`.
+/// Returns when a history should end so that much comes due in the hour after `now`.
 ///
-/// Looks for the fullest hour in the last third of the history. It may use how
-/// tickets ended, since it only chooses where to begin.
+/// Looks for the busiest hour in the last third of the history. It may use how tickets ended, since it only chooses
+/// where to begin.
 pub fn lively_end(records: &[Record], now: DateTime<Utc>) -> DateTime<Utc> {
     let promises = Promises::new(TimeDelta::zero());
     let Some(end) = records.iter().map(|record| record.opened_at).max() else { return now };
@@ -168,13 +165,14 @@ pub fn lively_end(records: &[Record], now: DateTime<Utc>) -> DateTime<Utc> {
             *due_in_hour.entry(due.timestamp() / 3_600).or_default() += 1;
         }
     }
-    // Of equally full hours the earliest, so that the answer does not depend on the map's order.
+    // Of equally busy hours the earliest, so that the answer does not depend on the map's order.
     let fullest = due_in_hour.into_iter().max_by_key(|(hour, count)| (*count, -hour));
     let begin = fullest.and_then(|(hour, _)| DateTime::from_timestamp(hour * 3_600, 0)).unwrap_or(end);
     now + (end - begin) + LEAD
 }
 
-/// Much comes due on the hour, when an office closes: it should be seen coming.
+/// How long before the busiest hour to begin: much comes due on the hour, when an office closes, and should be seen
+/// coming.
 const LEAD: TimeDelta = TimeDelta::minutes(5);
 
 fn is_paused(record: &Record, at: DateTime<Utc>) -> bool {
@@ -208,14 +206,14 @@ impl Promises {
         (TimeDelta::hours(hours), counted)
     }
 
-    /// When one `part` of the time has passed, if nothing pauses it.
+    /// Returns when the allowed time divided by `part` has passed, if nothing pauses it.
     fn due(&self, record: &Record, part: i32) -> DateTime<Utc> {
         let (allowed, hours) = self.allowed(record);
         hours.after(record.opened_at + self.shift, allowed / part)
     }
 }
 
-/// Makes tickets of records.
+/// Turns records into tickets.
 struct Drafting {
     sla: Ref,
     promises: Promises,
@@ -224,7 +222,7 @@ struct Drafting {
 }
 
 impl Drafting {
-    /// The ticket at its opening.
+    /// Returns the ticket as it is when opened.
     fn draft(&self, record: &Record, cast: &Cast) -> SimTicket {
         let created_at = record.opened_at + self.promises.shift;
         let find =
@@ -249,7 +247,7 @@ impl Drafting {
     }
 }
 
-/// The histories have no words of their own.
+/// Makes up a subject, since the histories have no texts of their own.
 fn subject(record: &Record) -> String {
     match (&record.category, &record.symptom) {
         (Some(category), Some(symptom)) => format!("Category {category}, symptom {symptom}"),
@@ -266,7 +264,7 @@ fn answered_sources(records: &[Record]) -> HashSet<Name> {
         .collect()
 }
 
-/// Every state that occurs, in the order of its first appearance.
+/// Returns every state that occurs, in the order of its first appearance.
 fn states(records: &[Record]) -> Vec<&str> {
     let mut states = vec![NEW];
     for event in records.iter().flat_map(|record| &record.events) {
@@ -293,7 +291,7 @@ impl Cast {
         cast
     }
 
-    /// Makes a group and a technician of names that are new. Whoever is first seen with a group belongs to it.
+    /// Adds a group and a technician if their names are new. A technician belongs to the group of the first appearance.
     fn meet(&mut self, account: &mut Msp, group: Option<&Name>, person: Option<&Name>) {
         if let Some(group) = group.filter(|name| !self.groups.contains_key(*name)) {
             self.groups.insert(Arc::clone(group), account.group(&called("Group", group)));
@@ -307,12 +305,12 @@ impl Cast {
     }
 }
 
-/// Everybody whose client is not known belongs to one.
+/// Returns the client; all records without a known one share one.
 fn client_of(record: &Record) -> Name {
     record.client.clone().unwrap_or_else(|| "Everybody else".into())
 }
 
-/// A bare number becomes `Group 7`; a name stays one.
+/// Turns a bare number into `Group 7`; a name stays as it is.
 fn called(kind: &str, name: &str) -> String {
     if name.chars().all(|letter| letter.is_ascii_digit()) { format!("{kind} {name}") } else { name.to_owned() }
 }

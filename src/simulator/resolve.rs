@@ -1,7 +1,7 @@
 //! Answers the fields of a query from the world.
 //!
-//! Rows that hardly change are kept as JSON and read through the schema; a
-//! ticket's fields are made on the spot, since there are many of them.
+//! Rows that hardly change are kept as JSON and read through the schema; a ticket's fields are computed on demand,
+//! since there are so many tickets.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -22,12 +22,12 @@ use super::world::World;
 
 pub(super) type Answer<'a> = Result<ResolvedValue<'a>, FieldError>;
 
-/// Why the last field failed. The executor keeps only a text, and the answer's form depends on more.
+/// Why the last field failed. The executor keeps only a text, but the form of the answer depends on more.
 #[derive(Default)]
 pub struct Verdict(Cell<Option<Refusal>>);
 
 impl Verdict {
-    /// The refusal to answer with.
+    /// Returns the refusal to answer with.
     pub fn take(&self) -> Refusal {
         self.0.take().unwrap_or(Refusal::Internal)
     }
@@ -42,7 +42,7 @@ pub(super) fn internal(why: &str) -> FieldError {
     FieldError { message: why.to_owned() }
 }
 
-/// The root of all questions.
+/// The root of all queries.
 pub struct Questions<'a> {
     pub world: &'a World,
     pub now: DateTime<Utc>,
@@ -94,7 +94,7 @@ impl<'w> Questions<'w> {
         TicketRow { ticket: Cow::Borrowed(ticket), now: self.now, rule: self.world.habits().due_on_pause }
     }
 
-    /// An id that never was is refused. What a real account does about a deleted one is unknown: a habit says.
+    /// Refuses an id that never existed. What a real account does about a deleted one is unknown, so a habit decides.
     fn ticket(&self, input: Option<&JsonMap>) -> Answer<'_> {
         let (ticket, habits) = (self.find(input)?, self.world.habits());
         if habits.unreadable.holds(ticket.id) {
@@ -134,12 +134,12 @@ pub(super) fn find(world: &World, input: Option<&JsonMap>) -> Option<usize> {
     world.find(&id_text(input?.get("ticketId")?))
 }
 
-/// An id that came as text or as a number.
+/// Returns an id that came as text or as a number.
 pub(super) fn id_text(value: &JsonValue) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// A row kept as JSON. Fields that are missing are null.
+/// A row kept as JSON. Missing fields are null.
 pub(super) struct JsonRow<'a> {
     pub(super) type_name: &'a str,
     pub(super) fields: Cow<'a, JsonMap>,
@@ -156,7 +156,7 @@ impl ObjectValue for JsonRow<'_> {
     }
 }
 
-/// A JSON value as the schema's type wants it: JSON scalars stay whole, objects and lists are walked into.
+/// Shapes a JSON value to the schema's type: JSON scalars stay whole, objects and lists are walked through.
 fn shaped<'a>(value: &'a JsonValue, wanted: &'a Type, schema: &'a Schema) -> ResolvedValue<'a> {
     match (value, wanted) {
         (JsonValue::Array(items), Type::List(inner) | Type::NonNullList(inner)) => {
@@ -176,7 +176,7 @@ fn owned_list<'a>(type_name: &'static str, rows: Vec<JsonMap>) -> ResolvedValue<
     ResolvedValue::list(rows.into_iter().map(row))
 }
 
-/// A page of rows kept as JSON. Conditions and sorts are for tickets only.
+/// Returns a page of rows kept as JSON. Conditions and sorts are for tickets only.
 fn page<'a>(
     list: &'static str,
     key: &'static str,
@@ -238,12 +238,12 @@ fn list_info_row(fields: &JsonMap) -> ResolvedValue<'_> {
     ResolvedValue::object(JsonRow { type_name: "ListInfo", fields: Cow::Borrowed(fields) })
 }
 
-/// `hasMore` is true, or null on the last page; it is never false.
+/// Builds a list's `ListInfo`. `hasMore` is true, or null on the last page; it is never false.
 fn list_info(query: &Query, more: bool, total: usize) -> JsonMap {
     object(json!({"page": query.page, "pageSize": query.size, "hasMore": more.then_some(true), "totalCount": total}))
 }
 
-/// The same for tickets, where it may be wrong.
+/// Builds the same for tickets, where it may be wrong.
 fn ticket_list_info(habits: &Habits, query: &Query, more: bool, total: usize) -> JsonMap {
     let mut info = list_info(query, more && !habits.never_more, total);
     let count = i64::try_from(total).unwrap_or(i64::MAX);
@@ -294,7 +294,7 @@ impl TicketRow<'_> {
         }
     }
 
-    /// Whatever points elsewhere. Which ids come bare differs from ticket to ticket.
+    /// Returns a field that points elsewhere. Which ids are bare numbers differs from ticket to ticket.
     fn leaf(&self, name: &str) -> Option<JsonValue> {
         let ticket = &*self.ticket;
         let bare = ticket.id.is_multiple_of(3);
@@ -326,8 +326,8 @@ impl TicketRow<'_> {
     }
 }
 
-/// A time as SuperOps writes it: UTC without an offset, with as many fraction digits as it pleases.
-/// The digits never change the millisecond, so that a sorted list reads as sorted.
+/// Writes a time as SuperOps does: UTC without an offset, with a varying number of fraction digits. The digits never
+/// change the millisecond, so that a sorted list reads as sorted.
 pub fn written(at: DateTime<Utc>, id: u64) -> String {
     let at = at.trunc_subsecs(3);
     let whole = at.nanosecond() == 0;

@@ -1,9 +1,7 @@
-//! The made-up desk's people on duty: now and then one of them answers an alert,
-//! by the link in a mail, the button of a push, a reply to a text message or a key
-//! during a call.
+//! The made-up desk's people on duty: now and then one of them answers an alert, by the link in a mail, the button of a
+//! push, a reply to a text message or a key during a call.
 //!
-//! They go the ways that people go, over HTTP. Most alerts they leave alone, so
-//! that escalations are seen as well.
+//! They answer as people do, over HTTP. They leave most alerts alone, so that escalations are seen as well.
 
 use std::sync::Arc;
 
@@ -11,15 +9,15 @@ use reqwest::Client;
 
 use super::receivers::{Callee, Caught, CaughtKind, CaughtList, Reports, SmsCatcher};
 
-/// One in so many mails with a link is answered.
+/// One in this many mails with a link is answered.
 const MAILS: u64 = 5;
-/// One in so many pushes with a button.
+/// One in this many pushes with a button is answered.
 const PUSHES: u64 = 4;
-/// One in so many text messages with a code.
+/// One in this many text messages with a code is answered.
 const TEXTS: u64 = 3;
-/// What those do who are called, in turn.
+/// What people do when they are called, in turn.
 const CALLEES: [Callee; 4] = [Callee::PicksUp(Some('1')), Callee::NoAnswer, Callee::PicksUp(None), Callee::Machine];
-/// A person answers the newest; what lies deeper has been overtaken.
+/// How many messages people look at: they answer the newest, and older ones have been overtaken.
 const LOOKED_AT: usize = 50;
 
 /// People with phones.
@@ -35,12 +33,12 @@ pub struct Responders<'a> {
 }
 
 impl<'a> Responders<'a> {
-    /// They read what lands in `caught`, and reply through `sms`.
+    /// Creates people who read what lands in `caught`, and reply through `sms`.
     pub fn new(caught: &'a CaughtList, sms: &'a SmsCatcher) -> Self {
         Self { caught, sms, http: Client::new(), seen: 0, mails: 0, pushes: 0, texts: 0, calls: 0 }
     }
 
-    /// The carrier delivers what waits, and people read what is new. Says what they did, a sentence each.
+    /// Lets the carrier deliver what waits, and people read what is new. Returns what they did, one sentence each.
     pub async fn turn(&mut self) -> Vec<String> {
         self.sms.deliver().await;
         let mut done = Vec::new();
@@ -116,7 +114,7 @@ impl<'a> Responders<'a> {
     }
 }
 
-/// `12a` of `… Reply 12a to ack, …`.
+/// Returns `12a` from `… Reply 12a to ack, …`.
 fn code(text: &str) -> Option<&str> {
     text.split_once("Reply ")?.1.split_whitespace().next().filter(|code| code.ends_with('a'))
 }

@@ -1,7 +1,7 @@
-//! Services that misbehave on a plan: what the demo looks at. Everything happens in the first hour, so that it is seen at
-//! once; then it is calm, but for one thing in two hours, and all of it again in the fifth.
+//! Services that fail on a plan, for the demo to look at. Everything happens in the first hour, so that it is seen at
+//! once; after that it is calm, except for one failure two hours later, until all of it repeats in the fifth hour.
 //!
-//! They are real listeners of this machine, so what is seen of them went through the real looks.
+//! They are real listeners on this machine, so they go through the real looks.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub enum ServiceBehaviour {
     Gone,
 }
 
-/// The services that there are. Each has its plan.
+/// The services. Each has its plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Shop,
@@ -37,32 +37,32 @@ pub enum Kind {
     Site,
     Database,
     Mail,
-    /// It shows a certificate that ends soon.
+    /// Shows a certificate that ends soon.
     Portal,
-    /// Somebody who is always there, unless our own line is cut.
+    /// Always there, unless our own line is cut.
     Canary,
 }
 
-/// After so many hours it begins anew.
+/// The plan repeats after this many hours.
 const CYCLE: i64 = 4;
 /// The minutes in which our own line is cut.
 const CUT: std::ops::Range<u32> = 54..58;
-/// The minutes in which the database is worked on.
+/// The minutes in which somebody works on the database.
 pub const DATABASE_WORK: std::ops::Range<u32> = 40..50;
-/// By the wall: later than the second from which on the API is slow.
+/// How late a slow service answers, on the wall clock: more than the second above which the API counts as slow.
 const LATE: Duration = Duration::from_millis(1_150);
-/// Who says nothing is not waited for.
+/// How long to wait for a client that says nothing.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Kind {
-    /// How it is in `minute` of the `hour`th hour since it all began.
+    /// Returns how it behaves in `minute` of the `hour`th hour since the start.
     pub fn behaviour(self, hour: i64, minute: u32) -> ServiceBehaviour {
         match (self, hour % CYCLE) {
             (_, 0) if CUT.contains(&minute) => ServiceBehaviour::Gone,
             (Self::Shop, 0) if (4..13).contains(&minute) => ServiceBehaviour::Broken,
             (Self::Api, 0 | 2) if (16..27).contains(&minute) => ServiceBehaviour::Slow,
             (Self::Vpn | Self::Site, 0) if (28..40).contains(&minute) && minute % 4 < 2 => ServiceBehaviour::Gone,
-            // It was announced once.
+            // This work is announced only once.
             (Self::Database, _) if hour == 0 && DATABASE_WORK.contains(&minute) => ServiceBehaviour::Gone,
             _ => ServiceBehaviour::Well,
         }
@@ -73,12 +73,12 @@ impl Kind {
     }
 }
 
-/// Starts a service, and gives its address. It ends with the program.
+/// Starts a service and returns its address. It ends with the program.
 pub async fn start(kind: Kind, clock: SharedClock) -> std::io::Result<SocketAddr> {
     begin(Service { kind, began: hour_of(clock.now()), clock, tls: None }).await
 }
 
-/// Starts one that speaks TLS by `tls`.
+/// Starts a service that speaks TLS by `tls`.
 pub async fn start_with(kind: Kind, clock: SharedClock, tls: TlsAcceptor) -> std::io::Result<SocketAddr> {
     begin(Service { kind, began: hour_of(clock.now()), clock, tls: Some(tls) }).await
 }
@@ -90,7 +90,7 @@ async fn begin(service: Service) -> std::io::Result<SocketAddr> {
     Ok(address)
 }
 
-/// One service, and since which hour it follows its plan.
+/// One service, and the hour in which it began to follow its plan.
 #[derive(Clone)]
 struct Service {
     kind: Kind,
@@ -180,7 +180,7 @@ mod tests {
     const ALL: [Kind; 8] =
         [Kind::Shop, Kind::Api, Kind::Vpn, Kind::Site, Kind::Database, Kind::Mail, Kind::Portal, Kind::Canary];
 
-    /// How often it stops being well within so many hours.
+    /// Returns how often it stops being well within this many hours.
     fn failures(kind: Kind, hours: i64) -> usize {
         let all = (0..hours * 60).map(|at| kind.behaviour(at / 60, (at % 60) as u32));
         let well: Vec<_> = all.map(|behaviour| behaviour == ServiceBehaviour::Well).collect();

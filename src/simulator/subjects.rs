@@ -1,16 +1,16 @@
-//! What people write to a help desk: believable subjects by category, and some that mean harm.
+//! What people write to a help desk: believable subjects by category, and some malicious ones.
 
-/// A kind of work: its name, how much of it there is, how long it takes against the average, and what people write.
+/// A kind of work: its name, its share, how long it takes compared with the average, and what people write.
 pub struct WorkKind {
     pub category: &'static str,
-    /// Tickets among a hundred.
+    /// How many of a hundred tickets.
     pub frequency: usize,
     pub slowness: f64,
     pub subjects: &'static [&'static str],
 }
 
-/// The categories of the made-up account. A quarter is for each of two groups and a half for the first line, as many as
-/// their people.
+/// The categories of the made-up account. Two groups get a quarter of the tickets each and the first line half, in
+/// proportion to their people.
 pub const TRADES: [WorkKind; 6] = [
     WorkKind {
         category: "Network",
@@ -103,7 +103,7 @@ pub const HOSTILE: [&str; 6] = [
     "'; DROP TABLE tickets; --",
 ];
 
-/// Somebody pasted a log into the subject.
+/// Returns a subject into which somebody pasted a log.
 pub fn ten_kilobytes() -> String {
     "ERROR connection reset by peer; ".repeat(320)
 }

@@ -1,15 +1,15 @@
 //! The targets behind the look-alike's SLAs: one table, which its API never shows.
 //!
-//! A real account hides its targets as well; whoever wants them has to infer
-//! them from created and due times, and may check the result against this table.
+//! A real account hides its targets as well; anybody who wants them has to infer them from created and due times, and
+//! may check the result against this table.
 
 use chrono::TimeDelta;
 
-/// Served round the clock.
+/// Counts round the clock.
 pub const GOLD: &str = "Gold 24x7";
-/// Served in the hours of the client's site.
+/// Counts in the hours of the client's site.
 pub const SILVER: &str = "Silver Business";
-/// What a ticket gets when nothing else matches; site hours, one target for all.
+/// What a ticket gets when nothing else matches: site hours, one target for all priorities.
 pub const DEFAULT: &str = "Default SLA";
 
 /// The priorities of the made-up account, most pressing first.
@@ -34,7 +34,7 @@ const TABLE: [(&str, bool, [Minutes; PRIORITIES.len()]); 3] = [
     (DEFAULT, true, [(240, 1_440); 5]),
 ];
 
-/// The target of `sla` for `priority`; a ticket without a known one of both has none.
+/// Returns the target of `sla` for `priority`; none unless both are known.
 pub fn target(sla: &str, priority: &str) -> Option<Target> {
     let (_, site_hours, minutes) = TABLE.iter().find(|(name, ..)| *name == sla)?;
     let row = PRIORITIES.iter().position(|name| *name == priority)?;

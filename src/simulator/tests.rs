@@ -17,7 +17,7 @@ fn tuesday() -> DateTime<Utc> {
     DateTime::parse_from_rfc3339("2026-11-17T10:00:00Z").unwrap().to_utc()
 }
 
-/// A look-alike that is being served, and somebody who asks it.
+/// A running look-alike, and a client that asks it.
 struct Peer {
     simulator: Arc<Simulator>,
     clock: ManualClock,
@@ -310,7 +310,7 @@ fn newest_first(page: usize, size: usize) -> Value {
     json!({"page": page, "pageSize": size, "sort": [{"attribute": "updatedTime", "order": "DESC"}]})
 }
 
-/// An account with forty tickets, a minute apart, the first of which is the newest.
+/// Starts an account with forty tickets, a minute apart, the newest first.
 async fn forty() -> (Peer, Vec<String>) {
     let peer = Peer::still(0).await;
     for id in peer.simulator.tickets().iter().map(|ticket| ticket.id.to_string()) {

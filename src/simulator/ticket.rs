@@ -25,7 +25,7 @@ pub enum DueOnPause {
     MovesOnResume,
     /// It moves with the clock while the ticket waits, without touching the updated time.
     MovesWhilePaused,
-    /// A pause does not help.
+    /// It never moves: a pause does not help.
     Never,
 }
 
@@ -37,7 +37,7 @@ pub struct SimClock {
     pub met_at: Option<DateTime<Utc>>,
 }
 
-/// An entry of a ticket's conversation. Its words are made up when somebody asks.
+/// An entry of a ticket's conversation. Its words are made up when somebody asks for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConversationEntry {
     pub at: DateTime<Utc>,
@@ -86,7 +86,7 @@ pub struct SimTicket {
     pub resolution: SimClock,
     pub conversation: Vec<ConversationEntry>,
     pub notes: Vec<SimNote>,
-    /// Soft deleted: in no list, but it can be restored.
+    /// Soft-deleted: in no list, but it can be restored.
     pub deleted: bool,
     /// The hours in which its SLA counts.
     pub hours: Arc<Hours>,
@@ -99,7 +99,7 @@ impl SimTicket {
         self.resolution.met_at.is_some()
     }
 
-    /// Takes on `status`, which means `meaning`, with all that follows for the clocks.
+    /// Changes to `status`, which means `meaning`, with every consequence for the clocks.
     pub fn move_to(&mut self, status: Text, meaning: StatusMeaning, at: DateTime<Utc>, rule: DueOnPause) {
         if !meaning.is_paused() {
             self.resume(at, rule);
@@ -121,12 +121,12 @@ impl SimTicket {
         }
     }
 
-    /// `due`, later by the working time of a pause. A due time that had passed stays where it was.
+    /// Returns `due` moved later by the working time of a pause. A due time that had passed stays where it was.
     fn moved(&self, due: DateTime<Utc>, since: DateTime<Utc>, until: DateTime<Utc>) -> DateTime<Utc> {
         if due <= since { due } else { self.hours.after(due, self.hours.between(since, until)) }
     }
 
-    /// The resolution's due time as shown at `now`.
+    /// Returns the resolution's due time as shown at `now`.
     pub fn resolution_due(&self, rule: DueOnPause, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match (rule, self.paused_since, self.resolution.due) {
             (DueOnPause::MovesWhilePaused, Some(since), Some(due)) => Some(self.moved(due, since, now)),
@@ -134,18 +134,18 @@ impl SimTicket {
         }
     }
 
-    /// The flag that the first response came too late. It turns by itself: nothing touches the updated time.
+    /// Returns the flag that the first response is too late. It changes by itself: nothing touches the updated time.
     pub fn response_violated(&self, now: DateTime<Utc>) -> Option<bool> {
         Some(self.first_response.met_at.unwrap_or(now) > self.first_response.due?)
     }
 
-    /// The flag that the resolution came too late.
+    /// Returns the flag that the resolution is too late.
     pub fn resolution_violated(&self, rule: DueOnPause, now: DateTime<Utc>) -> Option<bool> {
         let stands_still = self.paused_since.filter(|_| rule != DueOnPause::Never);
         Some(self.resolution.met_at.or(stands_still).unwrap_or(now) > self.resolution.due?)
     }
 
-    /// The working time left until `due`; negative once it has passed.
+    /// Returns the working time left until `due`; negative once it has passed.
     pub fn left_until(&self, due: DateTime<Utc>, now: DateTime<Utc>) -> TimeDelta {
         if due < now { -self.hours.between(due, now) } else { self.hours.between(now, due) }
     }

@@ -1,4 +1,4 @@
-//! The look-alike's front door: HTTP in, headers and limits checked, an answer or a fault out.
+//! The look-alike's HTTP entrance: it checks headers and limits, and returns an answer or a fault.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -22,24 +22,24 @@ use super::resolve::{Questions, Verdict};
 /// What has been asked so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Requests {
-    /// All of them, refused ones too.
+    /// All requests, including refused ones.
     pub total: u64,
-    /// Refused for being too many.
+    /// Refused because there were too many.
     pub throttled: u64,
-    /// Refused for their token or subdomain.
+    /// Refused because of their token or subdomain.
     pub turned_away: u64,
-    /// Refused for not fitting the schema. A client of ours should never have any.
+    /// Refused because they do not fit the schema. Our own client should never have any.
     pub invalid: u64,
     /// Executed, by the first field: `getTicketList`, ...
     pub by_operation: BTreeMap<String, u64>,
 }
 
-/// The rate limit: a sliding minute in which refused requests count as well.
+/// The rate limit: a sliding minute that includes refused requests.
 #[derive(Debug, Default)]
 pub(super) struct Limit(VecDeque<DateTime<Utc>>);
 
 impl Limit {
-    /// Whether a request at `now` is one too many for `per_minute`; 0 is no limit.
+    /// Whether a request at `now` is one too many for `per_minute`; 0 means no limit.
     fn exceeds(&mut self, per_minute: u32, now: DateTime<Utc>) -> bool {
         while self.0.front().is_some_and(|first| *first <= now - TimeDelta::seconds(60)) {
             self.0.pop_front();
@@ -56,7 +56,7 @@ pub(super) fn router(simulator: Arc<Simulator>) -> Router {
     Router::new().route("/msp", post(msp)).with_state(simulator)
 }
 
-/// Every answer says what time it is by the account's own clock, which need not be the machine's.
+/// Answers a request with the time of the account's own clock, which need not be the machine's.
 async fn msp(State(simulator): State<Arc<Simulator>>, headers: HeaderMap, body: Bytes) -> Response {
     let mut answer = take(&simulator, &headers, &body).await;
     let date = simulator.world().habits().date_header(simulator.clock.now());
@@ -104,7 +104,7 @@ impl Simulator {
         self.desk().limit.exceeds(self.options.requests_per_minute, now)
     }
 
-    /// Refuses questions about the schema, if the account does.
+    /// Refuses introspection of the schema, if the account does.
     fn allow(&self, prepared: Prepared) -> Result<Prepared, JsonValue> {
         let asks = matches!(&*prepared.root, "__schema" | "__type");
         if asks && self.world().habits().no_introspection {
@@ -141,7 +141,7 @@ impl Simulator {
         body
     }
 
-    /// The fault that this request gets, if one is on order.
+    /// Returns the fault that this request gets, if one is on order.
     fn next_fault(&self) -> Option<Fault> {
         let (mut desk, now) = (self.desk(), self.clock.now());
         while let Some((fault, extent)) = desk.faults.pop_front() {

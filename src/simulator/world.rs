@@ -1,8 +1,7 @@
-//! All tickets of the look-alike and the account round them, with the orders they are listed in.
+//! All tickets of the look-alike and the account around them, in every order they are listed in.
 //!
-//! Everything happens at a moment that the caller names. A list that was asked
-//! for is remembered until something changes, so that reading a large account
-//! page by page does not sort it anew each time.
+//! Everything happens at a moment that the caller names. A requested list is remembered until something changes, so
+//! that reading a large account page by page does not sort it again each time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -21,24 +20,24 @@ const FIRST_REQUESTER: u64 = 6_841_203_960_001_536_000;
 const UNLISTED_TECHNICIAN: u64 = 5_120_044_817_999_000_000;
 const FIRST_NOTE: u64 = 7_712_049_391_002_000_001;
 
-/// Lists remembered at once. A client asks for a handful; a hostile one must not fill the memory.
+/// The most lists remembered. A client asks for a handful; a hostile one must not fill the memory.
 const LISTS_KEPT: usize = 16;
 
-/// A ticket to be added by a test or a demo. Times count from now; what is `None` stays blank.
+/// A ticket to be added by a test or a demo. Times count from now; fields that are `None` stay blank.
 #[derive(Clone, Debug)]
 pub struct NewTicket {
     pub subject: String,
     pub status: Option<String>,
     pub priority: Option<String>,
     pub category: Option<String>,
-    /// By name; one that is not in the account becomes a technician whom no list shows.
+    /// By name; a name that is not in the account becomes a technician whom no list shows.
     pub technician: Option<String>,
     pub group: Option<String>,
     /// By name; brings its site.
     pub client: Option<String>,
     pub sla: Option<String>,
     pub created_in: TimeDelta,
-    /// Unset: at creation, or at the latest of what else has happened.
+    /// If unset: at creation, or at the latest of the other events.
     pub updated_in: Option<TimeDelta>,
     pub response_due_in: Option<TimeDelta>,
     pub resolution_due_in: Option<TimeDelta>,
@@ -71,7 +70,7 @@ impl Default for NewTicket {
 /// The indices of a list's tickets.
 pub type Indices = Arc<Vec<u32>>;
 
-/// A list, and the version of the world that it is true for.
+/// A list, and the version of the world that it belongs to.
 type Remembered = (u64, Indices);
 
 /// The account and its tickets.
@@ -83,50 +82,50 @@ pub struct World {
     notes: u64,
     version: u64,
     lists: Mutex<HashMap<String, Remembered>>,
-    /// What tickets live through, while that is wanted.
+    /// What tickets go through, while that is wanted.
     lived: Option<Vec<(DateTime<Utc>, SimTicket)>>,
 }
 
 impl World {
-    /// An account without tickets.
+    /// Creates an account without tickets.
     pub fn new(msp: Msp, habits: Habits) -> Self {
         let (tickets, by_id) = (Vec::new(), HashMap::new());
         Self { msp, habits, tickets, by_id, notes: 0, version: 0, lists: Mutex::default(), lived: None }
     }
 
-    /// How it answers.
+    /// Returns how it answers.
     pub fn habits(&self) -> &Habits {
         &self.habits
     }
 
-    /// The same, to be changed: remembered lists are void.
+    /// Returns the same to be changed, which invalidates remembered lists.
     pub fn habits_mut(&mut self) -> &mut Habits {
         self.version += 1;
         &mut self.habits
     }
 
-    /// All tickets, deleted ones too, in the order of their birth.
+    /// Returns all tickets, even deleted ones, in order of creation.
     pub fn tickets(&self) -> &[SimTicket] {
         &self.tickets
     }
 
-    /// The ticket at `index`, to be read.
+    /// Returns the ticket at `index`.
     pub fn ticket(&self, index: usize) -> &SimTicket {
         &self.tickets[index]
     }
 
-    /// The ticket at `index`, to be changed: remembered lists are void.
+    /// Returns the ticket at `index` to be changed, which invalidates remembered lists.
     pub fn ticket_mut(&mut self, index: usize) -> &mut SimTicket {
         self.version += 1;
         &mut self.tickets[index]
     }
 
-    /// Where the ticket with that id is kept.
+    /// Returns the index of the ticket with that id.
     pub fn find(&self, id: &str) -> Option<usize> {
         self.by_id.get(&id.parse().ok()?).copied()
     }
 
-    /// Keeps `ticket` under a fresh id.
+    /// Keeps `ticket` under a new id, and returns its index.
     pub fn keep(&mut self, mut ticket: SimTicket) -> usize {
         let index = self.tickets.len();
         ticket.id = FIRST_TICKET + index as u64;
@@ -139,12 +138,12 @@ impl World {
         index
     }
 
-    /// From now on what tickets live through is kept.
+    /// Begins to keep what tickets go through.
     pub fn remember(&mut self) {
         self.lived = Some(Vec::new());
     }
 
-    /// Keeps the ticket at `index` as it became at `at`, if that is wanted.
+    /// Keeps a copy of the ticket at `index` as it became at `at`, if that is wanted.
     pub fn live(&mut self, index: usize, at: DateTime<Utc>) {
         if let Some(lived) = &mut self.lived
             && let Some(ticket) = self.tickets.get(index)
@@ -153,12 +152,12 @@ impl World {
         }
     }
 
-    /// What tickets lived through; from now on nothing is kept.
+    /// Returns what tickets went through, and stops keeping it.
     pub fn take_lived(&mut self) -> Vec<(DateTime<Utc>, SimTicket)> {
         self.lived.take().unwrap_or_default()
     }
 
-    /// Forgets the youngest ticket, as if it had never been.
+    /// Forgets the youngest ticket, as if it had never existed.
     pub fn forget_last(&mut self) {
         if let Some(ticket) = self.tickets.pop() {
             if let Some(lived) = &mut self.lived {
@@ -201,7 +200,7 @@ impl World {
         index
     }
 
-    /// The machine that answers each new ticket, if there is one.
+    /// Lets the machine answer a new ticket, if there is one.
     pub fn welcome(&mut self, index: usize, at: DateTime<Utc>) {
         if self.habits.automatic_responses {
             let ticket = self.ticket_mut(index);
@@ -216,7 +215,7 @@ impl World {
         self.msp.person(name).map_or_else(unlisted, |person| person.who.clone())
     }
 
-    /// Gives a ticket another status, with all that follows. A desk with odd words says it in those.
+    /// Gives a ticket another status, with every consequence. A desk with odd words uses those.
     pub fn change_status(&mut self, index: usize, status: &str, at: DateTime<Utc>) {
         let status = if self.habits.odd_statuses { odd_status(status) } else { status };
         let meaning = self.msp.words.meaning(Some(status));
@@ -226,13 +225,13 @@ impl World {
         self.ticket_mut(index).move_to(status, meaning, at, rule);
     }
 
-    /// The names of statuses, as the lists show them.
+    /// Returns the names of statuses, as the lists show them.
     pub fn statuses(&self) -> Vec<Text> {
         let odd = [COMPLETED, PARKED].into_iter().filter(|_| self.habits.odd_statuses);
         self.msp.statuses.iter().cloned().chain(odd.map(Text::from)).collect()
     }
 
-    /// A reply by the ticket's technician; the first one is its first response.
+    /// Adds a reply by the ticket's technician; the first one is its first response.
     pub fn reply(&mut self, index: usize, at: DateTime<Utc>) {
         let ticket = self.ticket_mut(index);
         let by = ticket.technician.clone();
@@ -241,7 +240,7 @@ impl World {
         ticket.updated_at = at;
     }
 
-    /// Writes a note. It does not touch the ticket's updated time: whether the real service does is unknown,
+    /// Writes a note. This does not touch the ticket's updated time: whether it does in the real service is unknown,
     /// and this is the harder case for a reader.
     pub fn note(&mut self, index: usize, content: String, privacy: Text, at: DateTime<Utc>) -> SimNote {
         let note = SimNote { id: FIRST_NOTE + self.notes, at, content, privacy };
@@ -250,12 +249,12 @@ impl World {
         note
     }
 
-    /// What the ticket's status means to this account.
+    /// Returns what the ticket's status means to this account.
     pub fn meaning(&self, index: usize) -> StatusMeaning {
         self.msp.words.meaning(self.ticket(index).status.as_deref())
     }
 
-    /// The tickets that `query` asks for, in its order.
+    /// Returns the tickets that `query` asks for, in its order.
     pub fn list(&self, query: &Query, now: DateTime<Utc>) -> Result<Indices, Unsupported> {
         let Ok(mut lists) = self.lists.lock() else { return Err(Unsupported) };
         if let Some((_, list)) = lists.get(&query.key).filter(|(version, _)| *version == self.version) {
@@ -272,7 +271,7 @@ impl World {
     }
 }
 
-/// What some desks say, and no list of common names has.
+/// Returns what some desks say instead of `status`: words that no list of common names contains.
 fn odd_status(status: &str) -> &str {
     match status {
         "Resolved" => COMPLETED,
@@ -285,7 +284,7 @@ fn named(refs: &[Ref], name: &str) -> Option<Ref> {
     refs.iter().find(|known| *known.name == *name).cloned()
 }
 
-/// A ticket that says nothing but when it was made.
+/// Returns a ticket that says nothing except when it was created.
 pub fn blank_ticket(created_at: DateTime<Utc>) -> SimTicket {
     let requester = Ref { id: FIRST_REQUESTER, name: "Priya Nair".into() };
     SimTicket {

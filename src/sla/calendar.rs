@@ -1,14 +1,14 @@
 //! Working hours, holidays and time zones: how much working time lies between two instants.
 //!
-//! A calendar is open in weekly windows of local time, closed on holidays, and
-//! lives in one time zone. Windows are half-open, `[start, end)`. Where the
-//! clocks change, a local time that does not exist moves forward by the gap and
-//! one that exists twice means its first occurrence (RFC 5545, 3.3.5); a day
-//! open from 00:00 to 24:00 is worth 25 hours when it has them. The same
-//! question always gets the same answer.
+//! A calendar has one time zone, is open in weekly windows of local time and
+//! closed on holidays. Windows are half-open, `[start, end)`. When the clocks
+//! change, a local time that does not exist moves forward by the gap, and one
+//! that exists twice means its first occurrence (RFC 5545, 3.3.5); a day open
+//! from 00:00 to 24:00 counts 25 hours when it has 25. The same question always
+//! gets the same answer.
 //!
-//! Each year is turned once into sorted windows with running totals; a question
-//! is then a look into a table. Times are kept to the millisecond.
+//! Each year is compiled once into sorted windows with running totals, so that
+//! a question is a table lookup. Times are kept to the millisecond.
 
 mod stretches;
 mod year;
@@ -36,14 +36,14 @@ pub struct CalendarSpec {
     /// Monday first. Local minutes since midnight, `[start, end)`, `end` up to 1440;
     /// `end < start` is an overnight shift that ends on the next day.
     pub week: [Vec<(u16, u16)>; 7],
-    /// Whole local dates that are closed.
+    /// Local dates that are closed all day.
     pub holidays: BTreeSet<NaiveDate>,
-    /// `(month, day)` closed every year.
+    /// Days closed every year, as `(month, day)`.
     pub yearly: BTreeSet<(u32, u32)>,
 }
 
 impl CalendarSpec {
-    /// Open at all times.
+    /// Returns the spec of a calendar in UTC that is always open.
     pub fn round_the_clock() -> Self {
         Self {
             name: "round the clock".to_owned(),
@@ -65,21 +65,21 @@ pub enum CalendarError {
     BadWindow { calendar: String, start: u16, end: u16 },
 }
 
-/// The years that are kept once compiled; others are compiled for each question.
+/// The years that are cached once compiled; others are compiled for each question.
 const KEPT: std::ops::Range<i32> = 1990..2080;
-/// The last year that a due time is looked for in.
+/// The last year in which a due time is searched for.
 const LAST_YEAR: i32 = 9999;
 const MINUTES_A_DAY: u16 = 1440;
 
 /// A calendar that answers questions.
 pub struct Calendar {
     spec: CalendarSpec,
-    /// The weekly windows by local day, overnight shifts cut at midnight, sorted and merged.
+    /// The windows of each local weekday: overnight shifts cut at midnight, sorted and merged.
     days: [Vec<(u16, u16)>; 7],
-    /// Open at every instant: no windows are needed.
+    /// Open at every instant, so no windows are needed.
     seamless: bool,
     years: Box<[OnceLock<Year>]>,
-    /// The zone rules by which these were compiled.
+    /// The generation of the zone rules that the years were compiled with.
     generation: u32,
 }
 
@@ -102,12 +102,12 @@ impl Calendar {
         Ok(Self { spec, days, seamless, years, generation: zone::generation() })
     }
 
-    /// Open at all times: working time is wall time.
+    /// Returns a calendar in UTC that is always open: working time is wall time.
     pub fn round_the_clock() -> Self {
         Self::round_the_clock_in(Tz::UTC)
     }
 
-    /// Open at all times; people are shown local times of `timezone`.
+    /// Returns a calendar that is always open; people are shown local times of `timezone`.
     pub fn round_the_clock_in(timezone: Tz) -> Self {
         Self {
             spec: CalendarSpec { timezone, ..CalendarSpec::round_the_clock() },
@@ -118,7 +118,7 @@ impl Calendar {
         }
     }
 
-    /// What it was compiled from.
+    /// Returns the spec it was compiled from.
     pub fn spec(&self) -> &CalendarSpec {
         &self.spec
     }
@@ -128,7 +128,7 @@ impl Calendar {
         self.seamless
     }
 
-    /// Working time from `from` to `to`; negative where `to` is the earlier.
+    /// Returns the working time from `from` to `to`; negative if `to` is earlier.
     pub fn between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> TimeDelta {
         if from > to {
             return -self.between(to, from);
@@ -149,11 +149,11 @@ impl Calendar {
         TimeDelta::milliseconds(counted)
     }
 
-    /// The earliest instant by which `amount` of working time has been counted from `from`.
+    /// Returns the earliest instant by which `amount` of working time has been counted from `from`.
     ///
-    /// An amount that fits a window exactly gives its closing time, not the
-    /// next opening. Nothing at all, asked for while closed, gives the next
-    /// opening. None: not before the year 10000. A negative amount is taken as nothing.
+    /// An amount that fills a window exactly gives its closing time, not the next
+    /// opening. A zero amount gives the next opening if the calendar is closed. A
+    /// negative amount counts as zero. None: not before the year 10000.
     pub fn add(&self, from: DateTime<Utc>, amount: TimeDelta) -> Option<DateTime<Utc>> {
         let amount = amount.num_milliseconds().max(0);
         if self.seamless {
@@ -180,24 +180,24 @@ impl Calendar {
         self.opening_from(at) == Some(at)
     }
 
-    /// `at` itself while open, else the next opening.
+    /// Returns `at` itself if it is open then, or else the next opening.
     pub fn opening_from(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.window_from(at).map(|(start, _)| at.max(start))
     }
 
-    /// When the window that is open at `at`, or else the next one, closes. None where it never does.
+    /// Returns when the window that is open at `at`, or else the next one, closes. None if it never closes.
     pub fn closing_from(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         if self.seamless { None } else { self.window_from(at).map(|(_, end)| end) }
     }
 
-    /// Whether a target counted by this calendar can fall due at `at`: in open
-    /// time, or on one of its edges. A due time in closed hours was counted otherwise.
+    /// Whether a target counted by this calendar can fall due at `at`: in open time
+    /// or at its edge. A due time in closed hours was not counted by this calendar.
     pub fn can_fall_due(&self, at: DateTime<Utc>) -> bool {
         let just_before = at - TimeDelta::milliseconds(1);
         self.seamless || self.window_from(just_before).is_some_and(|(start, _)| start <= at)
     }
 
-    /// The window that is open at `at`, or else the next; windows that touch at a year's end are one.
+    /// Returns the window that is open at `at`, or else the next; windows that touch at a year's end are joined.
     fn window_from(&self, at: DateTime<Utc>) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
         if self.seamless {
             return Some((at, DateTime::<Utc>::MAX_UTC));
@@ -214,14 +214,14 @@ impl Calendar {
         Some((DateTime::from_timestamp_millis(start)?, DateTime::from_timestamp_millis(end)?))
     }
 
-    /// The window of year `number` that is open at `at` or later, and whether it lasts to the year's end.
+    /// Returns the window of year `number` that is open at `at` or later, and whether it lasts to the year's end.
     fn window_in(&self, number: i32, at: i64) -> Option<(i32, (i64, i64), bool)> {
         let year = self.year(number);
         let window = year.window_from(at)?;
         Some((number, window, year.ends_at(window.1)))
     }
 
-    /// Whether the rules of its zone are those it was compiled by. If not, its answers are right but slow.
+    /// Whether the zone rules are still those it was compiled with. If not, its answers are right but slow.
     pub fn is_current(&self) -> bool {
         self.generation == zone::generation()
     }
@@ -234,7 +234,7 @@ impl Calendar {
         }
     }
 
-    /// The windows whose time lies in the UTC year `number`.
+    /// Compiles the windows of the UTC year `number`, cut at its ends.
     fn compile_year(&self, number: i32) -> Year {
         let (Some(first), Some(next)) =
             (NaiveDate::from_ymd_opt(number, 1, 1), NaiveDate::from_ymd_opt(number + 1, 1, 1))
@@ -242,7 +242,7 @@ impl Calendar {
             return Year::default();
         };
         let bounds = (midnight_utc(first), midnight_utc(next));
-        // Local dates run up to a day ahead of UTC or behind it, and a window may be pushed across a gap.
+        // Local dates run up to a day ahead of or behind UTC, and a window may be pushed across a gap.
         let from = first.checked_sub_days(Days::new(2)).unwrap_or(first);
         let until = next.checked_add_days(Days::new(2)).unwrap_or(next);
         let open = from.iter_days().take_while(|date| *date < until).flat_map(|date| self.windows_of(date));
@@ -254,7 +254,7 @@ impl Calendar {
         self.spec.holidays.contains(&date) || self.spec.yearly.contains(&(date.month(), date.day()))
     }
 
-    /// The windows of one local date, in milliseconds since 1970; they may be empty or touch.
+    /// Returns the windows of one local date, in milliseconds since 1970; they may be empty or touch.
     fn windows_of(&self, date: NaiveDate) -> impl Iterator<Item = (i64, i64)> + '_ {
         let windows =
             if self.is_holiday(date) { &[][..] } else { &self.days[date.weekday().num_days_from_monday() as usize] };
@@ -281,7 +281,7 @@ fn local_days(spec: &CalendarSpec) -> Result<[Vec<(u16, u16)>; 7], CalendarError
             }
         }
     }
-    // The bounds were checked above, so no minute is lost here.
+    // The bounds were checked above, so the casts lose nothing.
     Ok(days.map(|windows| merged(windows).into_iter().map(|(start, end)| (start as u16, end as u16)).collect()))
 }
 
@@ -302,22 +302,22 @@ fn midnight_utc(date: NaiveDate) -> i64 {
     date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis()
 }
 
-/// The instant at which `date` begins in `zone`.
+/// Returns the instant at which `date` begins in `zone`.
 pub fn midnight(zone: Tz, date: NaiveDate) -> Option<DateTime<Utc>> {
     at_minute(zone, date, 0)
 }
 
-/// The instant of `minutes` after local midnight of `date`: of two the first, and what the clocks skip as much later.
+/// Returns the instant `minutes` after local midnight of `date`: the first of two, or moved forward by a gap.
 pub fn at_minute(zone: Tz, date: NaiveDate, minutes: u16) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_millis(resolve(zone, date, minutes))
 }
 
-/// The instant, in milliseconds since 1970, of `minutes` after local midnight of `date`.
+/// Returns the instant `minutes` after local midnight of `date`, in milliseconds since 1970.
 pub(crate) fn resolve(zone: Tz, date: NaiveDate, minutes: u16) -> i64 {
     let local = date.and_time(chrono::NaiveTime::MIN) + TimeDelta::minutes(minutes.into());
     let offset = match zone.offset_from_local_datetime(&local) {
         MappedLocalTime::Single(offset) | MappedLocalTime::Ambiguous(offset, _) => offset.fix(),
-        // Read by the offset before the gap that swallows it, the time moves forward by the gap.
+        // With the offset from before the gap, the time moves forward by the gap.
         MappedLocalTime::None => zone.offset_before_gap(&local).unwrap_or_else(|| Utc.fix()),
     };
     local.and_utc().timestamp_millis() - i64::from(offset.local_minus_utc()) * 1000

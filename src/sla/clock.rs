@@ -1,18 +1,17 @@
 //! Where the clocks of a ticket stand at a moment.
 //!
-//! There is one clock for each promise, whoever asks: alerts, pages, forecasts
-//! and ledgers read the same. It is told from the ticket's history and counts
-//! active working time only: it stands still while the ticket waits on somebody
-//! else or is closed, goes on with what was left when that ends, and stops when
-//! its target is met.
+//! There is one clock for each promise: alerts, pages, forecasts and ledgers all
+//! read the same one. It is computed from the ticket's history and counts active
+//! working time only: it stands still while the ticket waits for somebody else or
+//! is closed, then goes on with what was left, and stops when its target is met.
 //!
-//! When it is due, SuperOps' own due time says, which is the record that the
-//! client sees; a person's decision comes before that, and where SuperOps says
-//! nothing the configured policy counts. A fixed due time is as good as a target:
-//! the working time that will have been used by then. A breach outlives
-//! everything else. What SuperOps leaves out or gets wrong makes the clock
-//! partial, and it says why. Nothing here reads the time, a file or the network:
-//! the same input gives the same answer.
+//! SuperOps' own due time, the record that the client sees, decides when a clock
+//! is due. A manual override comes before it, and the configured policy counts
+//! where SuperOps says nothing. A fixed due time works as a target: the working
+//! time that will have been used by then. Nothing undoes a breach. Data that
+//! SuperOps leaves out or gets wrong makes the clock partial, and it says why.
+//! Nothing here reads the time, a file or the network: the same input gives the
+//! same answer.
 
 mod course;
 mod doubt;
@@ -56,7 +55,7 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// The name used in the API and in figures.
+    /// Returns the name used in the API and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::OnTrack { .. } => "on_track",
@@ -70,7 +69,7 @@ impl Standing {
     }
 }
 
-/// Whose word a due time is.
+/// Where a due time comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis {
     ByHand,
@@ -79,7 +78,7 @@ pub enum Basis {
 }
 
 impl Basis {
-    /// The name used in the API.
+    /// Returns the name used in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ByHand => "by_hand",
@@ -94,7 +93,7 @@ impl Basis {
 pub enum StopCause {
     /// SuperOps' own time of the first response.
     Reported,
-    /// The first reply of a technician, where SuperOps gives no time that counts.
+    /// The first reply of a technician, if SuperOps gives no time that counts.
     TechnicianReply,
     Closed,
     Vanished,
@@ -102,7 +101,7 @@ pub enum StopCause {
     ByHand,
 }
 
-/// When a clock stopped, and by what.
+/// When a clock stopped, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stop {
     pub at: Bounds,
@@ -114,26 +113,26 @@ pub struct Stop {
 pub struct ClockState<'a> {
     pub kind: ClockKind,
     pub standing: Standing,
-    /// Sticky: a clock may be met and breached, or paused and breached.
+    /// Stays set: a clock may be met and breached, or paused and breached.
     pub breached: bool,
-    /// When it began; none: not known.
+    /// When it began; none if that is not known.
     pub start: Option<DateTime<Utc>>,
-    /// Whose word the due time is.
+    /// Where the due time comes from.
     pub basis: Option<Basis>,
-    /// When it is due. While it is paused: when it would be due had the pause not come.
+    /// When it is due; while it is paused, when it would be due without the pause.
     pub due: Option<DateTime<Utc>>,
-    /// While it is paused and not late: when it would be due if work went on now.
+    /// When it would be due if work went on now; only while it is paused and not late.
     pub due_if_resumed: Option<DateTime<Utc>>,
     pub stop: Option<Stop>,
-    /// When it stopped, met or closed.
+    /// When it stopped because it was met or closed.
     pub stopped_at: Option<DateTime<Utc>>,
-    /// The moment up to which its history goes: the present, or when it stopped.
+    /// The end of its history: the present, or when it stopped.
     pub until: Option<DateTime<Utc>>,
-    /// Active working time so far: without pauses, closed hours and the time it was closed.
+    /// Active working time so far, without pauses, closed hours and the time the ticket was closed.
     pub used: Option<TimeDelta>,
-    /// Active working time that is allowed; none where its beginning is unknown.
+    /// The active working time allowed; none if its start is unknown.
     pub total: Option<TimeDelta>,
-    /// Working time left, negative once over; frozen while it is paused or stopped.
+    /// Working time left, negative once over; it does not change while paused or stopped.
     pub left: Option<TimeDelta>,
     /// When the first warning threshold is reached, if it goes on running.
     pub at_risk_from: Option<DateTime<Utc>>,
@@ -142,26 +141,26 @@ pub struct ClockState<'a> {
     /// When the standing changes next by the passing of time alone.
     pub next_change: Option<DateTime<Utc>>,
     pub hours: Option<Hours<'a>>,
-    /// Why better hours could not be used.
+    /// Why the hours that should count could not be used.
     pub hours_flaw: Option<&'a str>,
     pub doubts: Doubts,
-    /// Neither stopped nor paused: somebody is expected to act.
+    /// Neither stopped nor paused, so somebody is expected to act.
     pub running: bool,
 }
 
 impl ClockState<'_> {
-    /// Share of the allowed working time that is used: 0 to 1 and beyond.
+    /// Returns the share of the allowed working time that is used: 0 to 1 and beyond.
     pub fn elapsed_share(&self) -> Option<f64> {
         let total = self.total.filter(|total| *total > TimeDelta::zero())?;
         Some(1.0 - self.left?.num_milliseconds() as f64 / total.num_milliseconds() as f64)
     }
 
-    /// Whether there is such a clock: one for the next response runs only where a policy asks and the client has written.
+    /// Whether there is such a clock: a next response has one only if a policy asks for it and the client has written.
     pub fn is_kept(&self) -> bool {
         self.kind != ClockKind::NextResponse || self.standing != Standing::Unknown
     }
 
-    /// A clock of which nothing is known.
+    /// Returns a clock about which nothing is known.
     pub fn blank(kind: ClockKind) -> Self {
         Self {
             kind,
@@ -188,7 +187,7 @@ impl ClockState<'_> {
     }
 }
 
-/// All clocks of a ticket as its history tells them: what the passing of time does not change.
+/// All clocks of a ticket as its history determines them, apart from what the passing of time changes.
 #[derive(Clone, Copy, Debug)]
 pub struct Clocks([Told; ClockKind::ALL.len()]);
 
@@ -201,7 +200,8 @@ impl Clocks {
         Self(ClockKind::ALL.map(|kind| question.told(kind, Reading::Likely)))
     }
 
-    /// Where they stand at `now`, in the order of [`ClockKind::ALL`]; `watched` and `rules` are those of before.
+    /// Returns how they stand at `now`, in the order of [`ClockKind::ALL`]; `watched` and `rules` must be the same
+    /// as in [`Clocks::of`].
     pub fn at<'a>(
         &self,
         watched: &Watched,
@@ -212,7 +212,7 @@ impl Clocks {
     }
 }
 
-/// How clock `kind` of a ticket stands at `now`.
+/// Returns how clock `kind` of a ticket stands at `now`.
 pub fn assess<'a>(watched: &Watched, kind: ClockKind, rules: &'a TenantRules, now: DateTime<Utc>) -> ClockState<'a> {
     let [first, resolution, next] = assess_all(watched, rules, now);
     match kind {
@@ -222,7 +222,7 @@ pub fn assess<'a>(watched: &Watched, kind: ClockKind, rules: &'a TenantRules, no
     }
 }
 
-/// How all clocks of a ticket stand at `now`, in the order of [`ClockKind::ALL`].
+/// Returns how all clocks of a ticket stand at `now`, in the order of [`ClockKind::ALL`].
 pub fn assess_all<'a>(
     watched: &Watched,
     rules: &'a TenantRules,

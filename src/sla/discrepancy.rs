@@ -1,8 +1,8 @@
-//! Where SuperOps' due time and our own differ, and why that is likely.
+//! Where SuperOps' due time and our own differ, and the likely cause.
 //!
-//! A difference of up to a minute is none, nor is one that what we saw by polling
-//! leaves open. The first cause that explains the reported time to the minute is
-//! named; none does: it is unknown, and said so.
+//! A difference of up to a minute does not count, nor does one within the bounds
+//! that polling leaves open. The first cause that explains the reported time to
+//! the minute is named; if none does, the cause is given as unknown.
 
 use chrono::{DateTime, Offset, TimeDelta, Utc};
 
@@ -15,17 +15,17 @@ use super::tenant_rules::TenantRules;
 use crate::ticket::watch::{Bounds, Watched};
 use crate::ticket::{ClockKind, Ticket};
 
-/// Up to this much is no difference.
+/// The largest difference that does not count.
 const TOLERANCE: TimeDelta = TimeDelta::minutes(1);
-/// A target is a round length of time.
+/// A target is assumed to be a multiple of this.
 const ROUND: TimeDelta = TimeDelta::minutes(15);
 
-/// What is likely to explain a discrepancy.
+/// The likely cause of a discrepancy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
-    /// SuperOps counted a pause otherwise than we do.
+    /// SuperOps counted a pause differently.
     Pause,
-    /// It counted in other hours.
+    /// It counted by another calendar.
     Calendar,
     /// It took local time for UTC, or the other way round.
     Zone,
@@ -37,7 +37,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// The name used in the API.
+    /// Returns the name used in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pause => "pause",
@@ -56,7 +56,7 @@ pub struct Discrepancy {
     pub clock: ClockKind,
     pub reported: DateTime<Utc>,
     pub computed: DateTime<Utc>,
-    /// Seconds from the computed to the reported one: positive where SuperOps allows more.
+    /// Seconds from the computed to the reported time: positive if SuperOps allows more.
     pub seconds: i64,
     pub cause: Cause,
     pub words: String,
@@ -133,17 +133,17 @@ impl Case<'_> {
         self.computed.calendar
     }
 
-    /// The due time as if it had never paused.
+    /// Returns the due time as if the clock had never paused.
     fn plain(&self, calendar: &Calendar, target: TimeDelta) -> Option<DateTime<Utc>> {
         calendar.add(self.computed.start, target)
     }
 
-    /// The due time with the time that the ticket stood still.
+    /// Returns the due time moved by the time that the ticket stood still.
     fn with_pauses(&self, calendar: &Calendar, target: TimeDelta) -> Option<DateTime<Utc>> {
         self.plain(calendar, target + self.stood(calendar))
     }
 
-    /// Working time, by `calendar`, that the clock stood still before it was due.
+    /// Returns how much working time, by `calendar`, the clock stood still before it was due.
     fn stood(&self, calendar: &Calendar) -> TimeDelta {
         let pauses = self.history.pauses(self.computed.state.kind, Reading::Likely);
         let ended = pauses.into_iter().filter_map(|pause| Some((pause.from, pause.to?)));
@@ -214,7 +214,7 @@ impl Case<'_> {
     }
 }
 
-/// The round length that `time` is, within the tolerance.
+/// Returns the round length that `time` matches within the tolerance.
 fn rounded(time: TimeDelta) -> Option<TimeDelta> {
     let seconds = ROUND.num_seconds();
     let round = TimeDelta::seconds((time.num_seconds() + seconds / 2) / seconds * seconds);

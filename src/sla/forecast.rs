@@ -1,15 +1,15 @@
 //! How likely an open clock is to breach, when its ticket will be done, and why we think so.
 //!
-//! One [`Forecaster`] learns one clock of one tenant's tickets from what happens
-//! at the service desk, told to it in the order of time: opened, changed, stopped. It
-//! follows every clock itself, so any moment may be asked about. At fixed
-//! shares of each clock it notes what was known then; once the clock is decided
-//! and its nominal due time has passed, the notes become rows to learn from.
-//! Waiting for the nominal due time matters: tickets resolved quickly would
-//! otherwise be counted before the slow ones that were opened with them.
+//! One [`Forecaster`] learns one clock of one tenant's tickets from training
+//! events in the order of time: opened, changed, stopped. It follows every clock
+//! itself, so it can answer for any moment. At fixed shares of each clock it
+//! notes what was known then; once the clock is decided and its nominal due time
+//! has passed, the notes become rows to learn from. Waiting for the nominal due
+//! time matters: otherwise tickets resolved quickly would count before the slow
+//! ones opened at the same time.
 //!
-//! Nothing here knows the future: what is told later changes no answer given
-//! earlier. The same events give the same answers.
+//! Nothing here knows the future: later events change no answer given earlier.
+//! The same events give the same answers.
 
 mod boosting;
 mod calibration;
@@ -42,20 +42,20 @@ pub use self::names::Attribute;
 pub use self::workload::Terms;
 use super::clock::{ClockState, Standing};
 
-/// What is said of one clock at one moment.
+/// The forecast for one clock at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forecast {
-    /// Of a breach, from 0 to 1.
+    /// The probability of a breach, from 0 to 1.
     pub probability: f64,
     pub risk: Risk,
-    /// When the clock is likely to stop; none if that lies beyond all experience.
+    /// When the clock is likely to stop; none if that lies beyond the survival curve.
     pub finish: Option<Finish>,
-    /// The strongest first, at most three. Many clocks have the same.
+    /// At most three, the strongest first. Shared, since many clocks have the same.
     pub reasons: Vec<Arc<str>>,
     pub grounds: Grounds,
 }
 
-/// How grave a forecast is.
+/// The level of risk of a clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Risk {
     Low,
@@ -65,7 +65,7 @@ pub enum Risk {
 }
 
 impl Risk {
-    /// The level that a probability of a breach stands for.
+    /// Returns the level for a probability of a breach.
     pub fn of(probability: f64) -> Self {
         match probability {
             p if p >= 0.75 => Self::Critical,
@@ -75,7 +75,7 @@ impl Risk {
         }
     }
 
-    /// The level of a clock of which nothing is forecast: by what is left.
+    /// Returns the level of a clock without a forecast, by what is left of it.
     pub fn of_clock(clock: &ClockState<'_>) -> Self {
         match clock.standing {
             Standing::Breached { .. } if clock.stopped_at.is_none() => Self::Critical,
@@ -85,7 +85,7 @@ impl Risk {
         }
     }
 
-    /// The name used in the API and on the page.
+    /// Returns the name used in the API and on the page.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Low => "LOW",
@@ -99,28 +99,28 @@ impl Risk {
 /// When a clock is likely to stop, in working time from now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finish {
-    /// As likely sooner as later.
+    /// Half are done sooner.
     pub median: TimeDelta,
     /// One in ten is done sooner.
     pub earliest: TimeDelta,
-    /// One in ten is done later; none if that lies beyond all experience.
+    /// One in ten is done later; none if that lies beyond the survival curve.
     pub latest: Option<TimeDelta>,
 }
 
 /// What a forecast rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grounds {
-    /// Decided clocks learned from.
+    /// How many decided clocks it learned from.
     pub outcomes: usize,
     /// When the first of them was opened.
     pub since: Option<DateTime<Utc>>,
     pub basis: Basis,
 }
 
-/// What makes a forecast's probability.
+/// The source of a forecast's probability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis {
-    /// Too little is decided yet: only how long tickets of this priority stay open.
+    /// Only how long tickets of this priority stay open, since too few clocks are decided yet.
     Survival,
     /// A model fitted to this tenant's own outcomes.
     Learned,

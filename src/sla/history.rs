@@ -1,8 +1,8 @@
 //! A ticket's history: which status it had when, who held it, what moved its targets, and its cycles.
 //!
-//! Told from the changes that watching it has shown. Each moment is known only
-//! to lie between two others; the later one, SuperOps' own time of update where
-//! there is one, is the likely one.
+//! It is put together from the changes seen by polling. Each moment is only known
+//! to lie between two others; the later of them, SuperOps' own time of update if
+//! there is one, is taken as the likely one.
 
 use std::cmp::Reverse;
 
@@ -14,10 +14,10 @@ pub use crate::ticket::periods::{StatusPeriod, beginning, exactly, periods};
 use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched};
 use crate::ticket::{ClockKind, StatusMeaning};
 
-/// A ticket first read this soon after its creation cannot have been parked and taken up again.
+/// A ticket first read this soon after its creation cannot have been paused and resumed before.
 const SOON: TimeDelta = TimeDelta::minutes(5);
 
-/// A stretch in one technician's hands, or in nobody's.
+/// A stretch in which one technician, or nobody, held the ticket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holding {
     pub who: Option<String>,
@@ -25,7 +25,7 @@ pub struct Holding {
     pub to: Option<Bounds>,
 }
 
-/// A change that brings another target: of priority, SLA or client.
+/// A change of priority, SLA or client, which may bring another target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retarget {
     pub what: ChangeKind,
@@ -34,15 +34,15 @@ pub struct Retarget {
     pub at: Bounds,
 }
 
-/// Another policy came to hold, or to be a runner-up; in words.
+/// The moment when another policy took over or the runners-up changed, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OtherChoice {
-    /// None: no policy matched any more.
+    /// None if no policy matched any more.
     pub to: Option<String>,
     pub at: Bounds,
 }
 
-/// SuperOps moved a due time.
+/// A move of a due time by SuperOps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DueMove {
     pub clock: ClockKind,
@@ -58,7 +58,7 @@ pub struct Cycle {
     pub resolved: Option<Bounds>,
 }
 
-/// How much standing still is assumed where moments are uncertain.
+/// How much standing still to assume where moments are uncertain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// Only what is certain.
@@ -77,18 +77,18 @@ impl Reading {
         }
     }
 
-    /// When a stretch of standing still begins that begins within `bounds`.
+    /// Returns when a stretch of standing still begins, if it begins within `bounds`.
     pub fn beginning(self, bounds: Bounds) -> DateTime<Utc> {
         self.pick(bounds.latest, bounds.latest, bounds.earliest)
     }
 
-    /// When a stretch of standing still ends that ends within `bounds`.
+    /// Returns when a stretch of standing still ends, if it ends within `bounds`.
     pub fn ending(self, bounds: Bounds) -> DateTime<Utc> {
         self.pick(bounds.earliest, bounds.latest, bounds.latest)
     }
 }
 
-/// A stretch in which a clock stood still; no end: it still does.
+/// A stretch in which a clock stood still; without an end while it still does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pause {
     pub from: DateTime<Utc>,
@@ -99,23 +99,23 @@ pub struct Pause {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {
     pub created_at: Option<DateTime<Utc>>,
-    /// Without gaps, from the creation on; the first is never closed, the last has no end.
+    /// Without gaps since the creation; the first is never closed, the last has no end.
     pub periods: Vec<StatusPeriod>,
     pub holdings: Vec<Holding>,
     pub retargets: Vec<Retarget>,
     pub due_moves: Vec<DueMove>,
-    /// Other policies that came to hold.
+    /// The changes of the policy that holds.
     pub choices: Vec<OtherChoice>,
-    /// When it vanished, if it is gone.
+    /// When the ticket vanished, if it did.
     pub gone: Option<Bounds>,
     /// Time before the ticket was watched, in which it may have been paused.
     pub unseen: Option<Pause>,
 }
 
 impl History {
-    /// Tells the history of `watched` from its `changes`, in whatever order; `meaning` says what a status means.
+    /// Builds the history of `watched` from its `changes`, in any order; `meaning` says what a status means.
     ///
-    /// The periods are told from what is kept with the ticket, which the alerts go by as well.
+    /// The periods come from what is stored with the ticket, which the alerts use as well.
     pub fn tell(watched: &Watched, changes: &[Change], meaning: impl Fn(Option<&str>) -> StatusMeaning) -> Self {
         let changes = in_order(changes);
         let own = |period: StatusPeriod<&str>| StatusPeriod {
@@ -136,17 +136,17 @@ impl History {
         }
     }
 
-    /// What of the history makes its clocks run and stand still.
+    /// Returns the part of the history that makes clocks run and stand still.
     pub fn status_history(&self) -> StatusHistory<'_, String> {
         StatusHistory { periods: &self.periods, gone: self.gone, unseen: self.unseen }
     }
 
-    /// When the ticket closed for good, as far as we know.
+    /// Returns when the ticket closed for good, as far as we know.
     pub fn closed(&self) -> Option<Bounds> {
         self.status_history().closed()
     }
 
-    /// Work and rest in turn: one cycle, and one more for each reopening.
+    /// Returns the cycles: the first, and one more for each reopening.
     pub fn cycles(&self) -> Vec<Cycle> {
         let closed = |period: &StatusPeriod| period.meaning == StatusMeaning::Closed;
         let runs = self.periods.chunk_by(|a, b| closed(a) == closed(b));
@@ -154,12 +154,12 @@ impl History {
         work.map(|(first, last)| Cycle { from: first.from, resolved: last.to }).collect()
     }
 
-    /// When clock `kind` stood still, paused or closed: sorted, and no moment twice.
+    /// Returns when clock `kind` stood still, paused or closed; sorted, without overlaps.
     pub fn pauses(&self, kind: ClockKind, reading: Reading) -> Vec<Pause> {
         self.status_history().pauses(kind, reading)
     }
 
-    /// The working time that each technician held the ticket, up to `until`; longest first.
+    /// Returns how much working time each technician held the ticket, up to `until`; longest first.
     pub fn ownership(&self, calendar: &Calendar, until: DateTime<Utc>) -> Vec<(Option<&str>, TimeDelta)> {
         let mut shares: Vec<(Option<&str>, TimeDelta)> = Vec::new();
         for holding in &self.holdings {
@@ -175,7 +175,7 @@ impl History {
     }
 }
 
-/// What of a ticket's history makes its clocks run and stand still.
+/// The part of a ticket's history that makes its clocks run and stand still.
 pub struct StatusHistory<'s, S> {
     pub periods: &'s [StatusPeriod<S>],
     pub gone: Option<Bounds>,
@@ -183,13 +183,13 @@ pub struct StatusHistory<'s, S> {
 }
 
 impl<S> StatusHistory<'_, S> {
-    /// When the ticket closed for good, as far as we know.
+    /// Returns when the ticket closed for good, as far as we know.
     pub fn closed(&self) -> Option<Bounds> {
         let last = self.periods.iter().rev().take_while(|period| period.meaning == StatusMeaning::Closed).last();
         last.map(|period| period.from)
     }
 
-    /// When clock `kind` stood still, paused or closed: sorted, and no moment twice.
+    /// Returns when clock `kind` stood still, paused or closed; sorted, without overlaps.
     pub fn pauses(&self, kind: ClockKind, reading: Reading) -> Vec<Pause> {
         let runs = self.periods.chunk_by(|a, b| stands(kind, a) == stands(kind, b));
         let still = runs.filter_map(|run| run.first().filter(|first| stands(kind, first)).zip(run.last()));
@@ -202,7 +202,7 @@ impl<S> StatusHistory<'_, S> {
     }
 }
 
-/// When it vanished, if it is gone: after it was last read.
+/// Returns when the ticket vanished, if it did: between the last read of it and when it was missed.
 pub fn gone(watched: &Watched) -> Option<Bounds> {
     watched.vanished_at.map(|at| Bounds { earliest: watched.read_at.min(at), latest: at })
 }
@@ -228,7 +228,7 @@ fn merged(mut pauses: Vec<Pause>) -> Vec<Pause> {
     joined
 }
 
-/// Time before the ticket was watched, in which it may have been paused.
+/// Returns the time before the ticket was watched, in which it may have been paused.
 pub fn unseen(watched: &Watched) -> Option<Pause> {
     let (from, to) = (beginning(watched), watched.first_seen_at);
     let never_edited = watched.ticket.updated_at.is_some_and(|updated| updated <= from);

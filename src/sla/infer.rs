@@ -1,10 +1,10 @@
-//! Which targets SuperOps seems to promise, read from its own due times.
+//! Infers which targets SuperOps seems to promise from its own due times.
 //!
-//! SuperOps shows when a ticket is due, never the rule behind it. Tickets of one
-//! SLA and priority were promised the same working time, so the commonest time
-//! between creation and due date, counted by the right calendar, is the target.
-//! A wrong calendar scatters the times; the right one gathers them. What comes
-//! out is a proposal with the number of tickets that agree, for a person to adopt.
+//! SuperOps shows when a ticket is due, but never the rule behind it. Tickets of
+//! one SLA and priority were promised the same working time, so the commonest
+//! time between creation and due date, counted by the right calendar, is the
+//! target. A wrong calendar scatters the times; the right one gathers them. The
+//! result is a proposal, with the number of tickets that agree, for a person to adopt.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,10 +16,10 @@ use super::tenant_rules::TenantRules;
 use crate::ticket::watch::{Change, ChangeKind, Watched};
 use crate::ticket::{ClockKind, StatusWords};
 
-/// Fewer tickets than this may agree by chance.
+/// The fewest tickets whose agreement is not put down to chance.
 const FEW: usize = 3;
 
-/// Which time a promise may have been counted in.
+/// The hours that a promise may have been counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reading {
     RoundTheClock,
@@ -30,7 +30,7 @@ pub enum Reading {
 }
 
 impl Reading {
-    /// What a policy has to say to be counted so.
+    /// Returns what a policy must say to be counted in these hours.
     pub fn counts(self) -> Counts {
         match self {
             Self::RoundTheClock => Counts::Calendar,
@@ -38,7 +38,7 @@ impl Reading {
         }
     }
 
-    /// The name used in the API.
+    /// Returns the name used in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::RoundTheClock => "round_the_clock",
@@ -47,7 +47,7 @@ impl Reading {
         }
     }
 
-    /// From the simplest: all else being equal, the earlier explains enough.
+    /// Returns the readings, the simplest first: of equally good ones the earlier is chosen.
     fn by_simplicity(own: Self) -> [Self; 3] {
         match own {
             Self::SiteHours => [Self::RoundTheClock, Self::SiteHours, Self::MspHours],
@@ -56,7 +56,7 @@ impl Reading {
     }
 }
 
-/// What one ticket tells: when it was made, when it was due, and the hours it may have been counted in.
+/// The evidence of one ticket: its creation, its due times, and the hours they may have been counted in.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
     pub sla: &'a str,
@@ -69,9 +69,9 @@ pub struct Evidence<'a> {
 }
 
 impl<'a> Evidence<'a> {
-    /// What `ticket` tells, unless it has no SLA, no creation or no due time.
+    /// Returns the evidence of `watched`, unless it vanished or has no SLA, no creation or no due time.
     ///
-    /// `msp` and `site` are the same rules by either hours.
+    /// `msp` and `site` are the same rules with the hours of the MSP and of the site.
     pub fn of(watched: &'a Watched, msp: &'a TenantRules, site: &'a TenantRules) -> Option<Self> {
         let ticket = &watched.ticket;
         let due = ClockKind::REPORTED.map(|clock| ticket.reported(clock).due);
@@ -88,7 +88,7 @@ impl<'a> Evidence<'a> {
         })
     }
 
-    /// The minutes that `clock` was given, counted so; none where that makes no promise.
+    /// Returns the minutes that `clock` was given by `reading`; none unless they are more than zero.
     fn minutes(&self, clock: usize, reading: Reading) -> Option<i64> {
         let due = self.due[clock]?;
         let counted = match reading {
@@ -101,7 +101,7 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// Whether the ticket was ever seen to wait on somebody: its due time may have been moved by that.
+/// Whether the ticket was ever seen paused, which may have moved its due time.
 pub fn was_paused(watched: &Watched, history: &[Change], words: &StatusWords) -> bool {
     let paused = |status: Option<&str>| words.meaning(status).is_paused();
     let of_status = history.iter().filter(|change| matches!(change.kind, ChangeKind::Status | ChangeKind::FirstSeen));
@@ -109,22 +109,22 @@ pub fn was_paused(watched: &Watched, history: &[Change], words: &StatusWords) ->
         || of_status.flat_map(|change| [&change.from, &change.to]).any(|status| paused(status.as_deref()))
 }
 
-/// The commonest time of one clock.
+/// The commonest target of one clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guess {
     pub target: TimeDelta,
-    /// Tickets with just this time, of those that have one.
+    /// How many of the `of` tickets with a due time have exactly this target.
     pub agree: usize,
     pub of: usize,
 }
 
 impl Guess {
-    /// The part of the tickets that agree.
+    /// Returns the share of the tickets that agree.
     pub fn share(&self) -> f64 {
         self.agree as f64 / self.of as f64
     }
 
-    /// Whether it could well be chance.
+    /// Whether the agreement could well be chance.
     pub fn is_weak(&self) -> bool {
         self.agree < FEW || self.agree * 2 < self.of
     }
@@ -134,7 +134,7 @@ impl Guess {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proposal {
     pub sla: String,
-    /// None: the tickets that have no priority.
+    /// None for the tickets without a priority.
     pub priority: Option<String>,
     pub reading: Reading,
     /// In the order of [`ClockKind::REPORTED`].
@@ -143,12 +143,12 @@ pub struct Proposal {
 }
 
 impl Proposal {
-    /// Whether too few tickets agree for it to be adopted without a second look.
+    /// Whether too few tickets agree to adopt it without a second look.
     pub fn is_weak(&self) -> bool {
         self.targets.iter().flatten().any(Guess::is_weak)
     }
 
-    /// What `clock` seems to be given.
+    /// Returns the target that `clock` seems to have.
     pub fn target(&self, clock: ClockKind) -> Option<Guess> {
         self.targets.get(clock as usize).copied().flatten()
     }
@@ -158,10 +158,10 @@ impl Proposal {
     }
 }
 
-/// What each SLA seems to promise for each priority, by SLA and then the most pressing first.
+/// Infers what each SLA seems to promise for each priority; by SLA, then the shortest target first.
 ///
-/// `own` is the hours that the tenant is configured to count: of two readings
-/// that gather equally many tickets the simpler holds, and own before foreign hours.
+/// `own` is the hours that the tenant is configured to count. Of two readings that
+/// gather equally many tickets the simpler wins, and the tenant's own hours before others.
 pub fn infer<'a>(evidence: impl IntoIterator<Item = Evidence<'a>>, own: Reading) -> Vec<Proposal> {
     let mut groups: BTreeMap<(String, Option<String>), Vec<Evidence<'a>>> = BTreeMap::new();
     for one in evidence {
@@ -173,13 +173,13 @@ pub fn infer<'a>(evidence: impl IntoIterator<Item = Evidence<'a>>, own: Reading)
     proposals
 }
 
-/// A policy without a priority matches every ticket of its SLA, so it comes after those with one.
+/// Returns the sort key. A policy without a priority matches every ticket of its SLA, so it comes last.
 fn rank(proposal: &Proposal) -> (String, bool, [Option<TimeDelta>; 2], Option<String>) {
     let targets = proposal.targets.map(|guess| guess.map(|guess| guess.target));
     (proposal.sla.to_lowercase(), proposal.priority.is_none(), targets, proposal.priority.clone())
 }
 
-/// The reading that gathers most tickets on one time a clock.
+/// Returns the proposal of the reading by which most tickets agree.
 fn best(group: &[Evidence<'_>], own: Reading) -> Option<Proposal> {
     let mut found: Option<Proposal> = None;
     for reading in Reading::by_simplicity(own) {
@@ -202,7 +202,7 @@ fn read(group: &[Evidence<'_>], reading: Reading) -> Option<Proposal> {
     })
 }
 
-/// The commonest of `minutes`; of equally common ones the shortest, so that the answer is always the same.
+/// Returns the commonest of `minutes`; the shortest of a tie, so that the answer is always the same.
 fn commonest(minutes: impl Iterator<Item = i64>) -> Option<Guess> {
     let mut tally: HashMap<i64, usize> = HashMap::new();
     for minutes in minutes {

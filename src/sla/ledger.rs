@@ -1,7 +1,7 @@
 //! Why a clock shows what it shows, line by line.
 //!
 //! Each line is a stretch of the ticket's life, or a moment that changed its
-//! target. The time counted in the lines adds up to the time that the clock has used.
+//! target. The counted times of the lines add up to the time that the clock has used.
 
 pub mod words;
 
@@ -15,14 +15,14 @@ use crate::ticket::manual_override::ManualOverride;
 use crate::ticket::watch::Bounds;
 use crate::ticket::{ClockKind, StatusMeaning};
 
-/// From here on the rest of a stretch of work is one line: nobody reads more.
+/// After this many lines, the rest of a stretch of work is one line: nobody reads more.
 const MOST_LINES: usize = 2_000;
 
-/// What a line tells.
+/// What a line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
     Counted,
-    /// Closed, by the calendar.
+    /// Closed by the calendar.
     Shut(StretchKind),
     Paused {
         status: Option<String>,
@@ -38,13 +38,13 @@ pub enum Entry {
         made_late: bool,
     },
     DueMoved(DueMove),
-    /// Which policy holds from here on.
+    /// Another policy holds from here on.
     Chosen(OtherChoice),
-    /// A person decided about the clock.
+    /// A manual override of the clock.
     ByHand(ManualOverride),
 }
 
-/// One line; a moment's two ends are the same.
+/// One line; `from` and `to` of a moment are the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     pub entry: Entry,
@@ -56,22 +56,22 @@ pub struct Line {
     pub counted: TimeDelta,
 }
 
-/// How the clock of a ledger stands, and by whose word.
+/// How the clock of a ledger stands, and on what basis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conclusion {
     pub basis: Basis,
     /// The policy that holds for the ticket, in words.
     pub policy: Option<String>,
-    /// Active working time that is allowed.
+    /// The active working time allowed.
     pub target: TimeDelta,
     pub standing: Standing,
-    /// While it is paused: when it would be due had the pause not come.
+    /// When it is due; while it is paused, when it would be due without the pause.
     pub due: Option<DateTime<Utc>>,
     pub due_bounds: Option<Bounds>,
     pub due_if_resumed: Option<DateTime<Utc>>,
     pub breached_between: Option<Bounds>,
     pub stopped_at: Option<DateTime<Utc>>,
-    /// Working time from the beginning to the due time in which the clock stood still.
+    /// The working time between start and due time in which the clock stood still.
     pub stood: TimeDelta,
 }
 
@@ -80,9 +80,9 @@ pub struct Conclusion {
 pub struct Ledger {
     pub kind: ClockKind,
     pub zone: Tz,
-    /// Which hours count, by name.
+    /// The name of the calendar it is counted by.
     pub calendar: String,
-    /// The version of what was promised that holds; none: nothing was recorded yet.
+    /// The version of what was promised; none if none is recorded yet.
     pub version: Option<u32>,
     pub lines: Vec<Line>,
     /// What the lines add up to.
@@ -91,12 +91,12 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The same, naming the version of what was promised.
+    /// Returns the ledger with the version of what was promised.
     pub fn of_version(self, version: Option<u32>) -> Self {
         Self { version, ..self }
     }
 
-    /// Tells the clock line by line.
+    /// Writes the ledger of a clock.
     pub fn of(clock: &Explained<'_>, history: &History) -> Self {
         let state = &clock.state;
         let basis = state.basis.unwrap_or(Basis::Policy);
@@ -157,7 +157,7 @@ impl<'a> Life<'a> {
         let (zone, calendar) = (spec.timezone, spec.name.clone());
         let mut lines = self.lines(&events);
         lines.extend(events.into_iter().map(|entry| self.moment(entry)));
-        // A stretch that ends at a moment comes before it, one that begins there after it.
+        // A stretch that ends at a moment comes before it; one that begins there comes after it.
         lines.sort_by_key(|line| (line.to, line.from));
         let counted = lines.iter().map(|line| line.counted).sum();
         Ledger { kind: self.kind, zone, calendar, version: None, lines, counted, conclusion }
@@ -182,7 +182,7 @@ impl<'a> Life<'a> {
         lines
     }
 
-    /// The periods within this life, by their likely ends; none is empty.
+    /// Returns the non-empty periods within this life, by their likely ends.
     fn periods(&self) -> impl Iterator<Item = (&'a StatusPeriod, DateTime<Utc>, DateTime<Utc>)> + '_ {
         let within = |period: &'a StatusPeriod| {
             let from = period.from.latest.clamp(self.start, self.until);
@@ -220,7 +220,7 @@ impl<'a> Life<'a> {
         Line { entry, from: at, to: at, working: TimeDelta::zero(), counted: TimeDelta::zero() }
     }
 
-    /// Working time in which the clock stood still, without the pause or closing that lasts.
+    /// Returns the working time in which the clock stood still, without a pause or closing that still lasts.
     fn stood(&self) -> TimeDelta {
         let still = self.periods().filter(|(period, ..)| stands(self.kind, period) && period.to.is_some());
         still.map(|(_, from, to)| self.calendar.between(from, to)).sum()

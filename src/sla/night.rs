@@ -1,6 +1,6 @@
-//! When a desk sleeps: the moment of each night at which heavy work disturbs the fewest.
+//! Finds the moment of each night at which heavy work disturbs the fewest people of a desk.
 //!
-//! It is at one time of day by the desk's own zone. Where nobody chose that time and the desk is open then, as with a
+//! It is a fixed time of day in the desk's own zone. If nobody chose that time and the desk is open then, as with a
 //! night shift, it is the beginning of the longest time for which the desk is closed that day.
 
 use std::sync::Arc;
@@ -10,30 +10,31 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::calendar::{Calendar, StretchKind, resolve};
 use crate::sla::zone::Tz;
 
-/// Three in the morning, in minutes after midnight.
+/// The usual time, in minutes after midnight: three in the morning.
 pub const USUAL: u16 = 180;
-/// A time that is left out, as clocks are put forward, moves forward; so a night may begin the day before it is meant.
+/// How many days to try, from yesterday on: a night may begin on the day before its own, and a time that the clocks
+/// skip moves forward.
 const DAYS: usize = 4;
 
 /// The nights of one desk.
 #[derive(Clone, Debug)]
 pub struct Night {
-    /// In minutes after midnight.
+    /// Minutes after midnight.
     at: u16,
     zone: Tz,
-    /// When the desk is open; none: the time was chosen by a person, or nothing is known.
+    /// When the desk is open; none if a person chose the time or the hours are not known.
     hours: Option<Arc<Calendar>>,
 }
 
 impl Night {
-    /// At the time that was `chosen`, in minutes after midnight, or else at a quiet hour by the desk's own `hours`. In
-    /// `zone` where these are not known.
+    /// Puts the nights at the `chosen` time, in minutes after midnight, or else at a quiet hour by the desk's own
+    /// `hours`; in `zone` if the hours are not known.
     pub fn new(chosen: Option<u16>, hours: Option<&Arc<Calendar>>, zone: Tz) -> Self {
         let zone = hours.map_or(zone, |hours| hours.spec().timezone);
         Self { at: chosen.unwrap_or(USUAL), zone, hours: hours.filter(|_| chosen.is_none()).cloned() }
     }
 
-    /// The first such moment that is not before `from`.
+    /// Returns the first such moment that is not before `from`.
     pub fn next(&self, from: DateTime<Utc>) -> DateTime<Utc> {
         let yesterday = (from - TimeDelta::days(1)).with_timezone(&self.zone).date_naive();
         let nights = yesterday.iter_days().take(DAYS).filter_map(|day| {
@@ -44,8 +45,7 @@ impl Night {
     }
 }
 
-/// `usual`, unless `hours` are open then: then the beginning of the longest time, within twelve hours of it, for which
-/// they are closed.
+/// Returns `usual` or, if `hours` are open then, the beginning of the longest closed time within twelve hours of it.
 fn quietest(hours: &Calendar, usual: DateTime<Utc>) -> DateTime<Utc> {
     let half = TimeDelta::hours(12);
     if !hours.is_open(usual) {

@@ -1,8 +1,8 @@
 //! Which targets an MSP promised, and to which tickets they apply.
 //!
-//! SuperOps sends due times, not the targets behind them; a policy here is the
-//! MSP's own statement of them. The first policy that matches a ticket holds;
-//! the others that match as well are its runners-up.
+//! SuperOps sends due times, not the targets behind them; a policy here states
+//! these for the MSP. The first policy that matches a ticket holds; the others
+//! that match as well are its runners-up.
 
 mod choice;
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use self::choice::{Choice, Chosen, choice_seen, choose};
 use crate::ticket::{ClockKind, Directory, TenantId, Ticket};
 
-/// A promise: to which tickets it applies, and how much time it allows.
+/// A promise: which tickets it applies to, and how much time it allows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     pub tenant: Option<TenantId>,
@@ -25,13 +25,13 @@ pub struct Policy {
     pub response: Option<TimeDelta>,
     #[serde(with = "seconds")]
     pub resolution: Option<TimeDelta>,
-    /// To each further message of the client.
+    /// The time to answer each further message of the client.
     #[serde(default, with = "seconds", skip_serializing_if = "Option::is_none")]
     pub next_response: Option<TimeDelta>,
     pub counts: Counts,
 }
 
-/// Which time a target counts.
+/// The time that a target counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Counts {
@@ -42,7 +42,7 @@ pub enum Counts {
 }
 
 impl Counts {
-    /// The name used in the configuration and in the API.
+    /// Returns the name used in the configuration and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Calendar => "calendar",
@@ -51,17 +51,17 @@ impl Counts {
     }
 }
 
-/// A name that SuperOps does not have.
+/// A name that SuperOps does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unknown<'a> {
-    /// SLA | priority | client
+    /// `SLA`, `priority` or `client`.
     pub what: &'static str,
     pub name: &'a str,
-    /// Those that it has.
+    /// The names that SuperOps knows.
     pub known: Vec<&'a str>,
 }
 
-/// What a policy goes by.
+/// The fields of a ticket that policies match on.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Traits<'a> {
     pub sla: Option<&'a str>,
@@ -71,7 +71,7 @@ pub struct Traits<'a> {
 }
 
 impl<'a> Traits<'a> {
-    /// Those of `ticket`.
+    /// Returns the traits of `ticket`.
     pub fn of(ticket: &'a Ticket) -> Self {
         Self {
             sla: ticket.sla.as_ref().map(|sla| sla.name.as_str()),
@@ -83,7 +83,7 @@ impl<'a> Traits<'a> {
 }
 
 impl Policy {
-    /// Whether this policy speaks of a ticket with `traits`. Names are compared without regard to case.
+    /// Whether this policy applies to a ticket with `traits`. Names are compared without regard to case.
     pub fn matches(&self, tenant: &TenantId, traits: &Traits<'_>) -> bool {
         let same = |wanted: &Option<String>, found: Option<&str>| match wanted {
             None => true,
@@ -96,7 +96,7 @@ impl Policy {
             && same(&self.category, traits.category)
     }
 
-    /// Whether every ticket that `other` speaks of is one of this policy's.
+    /// Whether this policy matches every ticket that `other` matches.
     pub fn covers(&self, other: &Self) -> bool {
         let wider = |a: &Option<String>, b: &Option<String>| match (a, b) {
             (None, _) => true,
@@ -110,7 +110,7 @@ impl Policy {
             && wider(&self.category, &other.category)
     }
 
-    /// The names in it that `directory` does not know. What was never read is not held against it.
+    /// Returns the names in it that `directory` does not know. A list that was never read proves no name unknown.
     pub fn unknown_names<'a>(&'a self, directory: &'a Directory) -> Vec<Unknown<'a>> {
         let slas = directory.slas.values().map(|sla| sla.name.as_str()).collect();
         let priorities = directory.priorities.iter().map(String::as_str).collect();
@@ -124,7 +124,7 @@ impl Policy {
         kinds.into_iter().filter_map(unknown).collect()
     }
 
-    /// Which tickets it speaks of, as a person would say it.
+    /// Returns in words which tickets it applies to.
     pub fn words(&self) -> String {
         let tenant = self.tenant.as_ref().map(|id| id.as_str().to_owned());
         let named = [
@@ -139,7 +139,7 @@ impl Policy {
         if given.is_empty() { "every ticket".to_owned() } else { given.join(", ") }
     }
 
-    /// The time allowed for `clock`.
+    /// Returns the time allowed for `clock`.
     pub fn target(&self, clock: ClockKind) -> Option<TimeDelta> {
         match clock {
             ClockKind::FirstResponse => self.response,
@@ -149,29 +149,29 @@ impl Policy {
     }
 }
 
-/// Whether two names are the same but for case and surrounding white space.
+/// Whether two names are the same apart from case and surrounding white space.
 fn same_name(a: &str, b: &str) -> bool {
     a.eq_ignore_ascii_case(b) || ((is_padded(a) || is_padded(b)) && a.trim().eq_ignore_ascii_case(b.trim()))
 }
 
-/// Whether there may be something to trim. Asked for every ticket and policy, so it looks at two bytes only.
+/// Whether there may be something to trim. Called for every ticket and policy, so it looks at only two bytes.
 fn is_padded(text: &str) -> bool {
     let edges = text.as_bytes().first().zip(text.as_bytes().last());
     edges.is_some_and(|(first, last)| !first.is_ascii_graphic() || !last.is_ascii_graphic())
 }
 
-/// The policy that holds for a ticket with `traits`: the first match in order.
+/// Returns the policy that holds for a ticket with `traits`: the first match.
 pub fn applicable<'p>(policies: &'p [Policy], tenant: &TenantId, traits: &Traits<'_>) -> Option<&'p Policy> {
     policies.iter().find(|policy| policy.matches(tenant, traits))
 }
 
-/// The first policy that takes every ticket from the one at `index`, which is then never reached.
+/// Returns the first policy that takes every ticket from the one at `index`, which is then never reached.
 pub fn shadow(policies: &[Policy], index: usize) -> Option<usize> {
     let later = policies.get(index)?;
     policies[..index].iter().position(|earlier| earlier.covers(later))
 }
 
-/// Targets as seconds, so that stored policies can be read by people.
+/// Writes targets as seconds, so that people can read stored policies.
 mod seconds {
     use chrono::TimeDelta;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};

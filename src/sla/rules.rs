@@ -1,18 +1,18 @@
-//! The rules of the clock that people are told of, one test for each, so that their names read as the list of the rules.
+//! Tests of the rules of a clock, one for each rule, so that their names read as the list of the rules.
 //!
 //! - `counting`: what time counts, and when it is up;
 //! - `stopping`: when a clock starts and what stops it;
 //! - `pausing`: what makes it stand still;
-//! - `changing`: other targets, reopened tickets, other hands, tickets that are gone;
+//! - `changing`: other targets, reopened tickets, new owners, tickets that are gone;
 //! - `promising`: which policy holds, and which version of it;
-//! - `doubting`: data that is missing or cannot be;
-//! - `standing`: what a clock is called, and how grave that is.
+//! - `doubting`: data that is missing or cannot be right;
+//! - `standing`: the standing of a clock and its level of risk.
 //!
-//! How SuperOps' times are written (up to nine digits of a second, no offset, the
-//! year 1) is a rule for whoever reads them: see the tests of `superops`.
+//! The tests of `superops` cover how SuperOps' times are written (up to nine digits
+//! of a second, no offset, the year 1).
 //!
-//! The ticket is made on Monday at 09:00 when the office opens; it has an hour to
-//! be answered and four to be resolved.
+//! The ticket is created on Monday at 09:00, when the office opens; its targets are
+//! one hour for the answer and four for the resolution.
 
 mod changing;
 mod counting;
@@ -33,7 +33,7 @@ use crate::ticket::watch::{Change, Watched};
 const MONDAY_CLOSING: i64 = 510;
 const TUESDAY_OPENING: i64 = 24 * 60;
 
-/// What most tests ask of the clock that the alerts go by.
+/// The part of a clock that most tests check.
 #[derive(Debug, PartialEq)]
 struct Answer {
     standing: Standing,

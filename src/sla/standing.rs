@@ -1,26 +1,26 @@
-//! How a ticket stands as a whole, and how many stand so: the one definition
-//! that pages, API, command line and metrics count by.
+//! How a ticket as a whole stands, and how many tickets stand how: the single
+//! definition that pages, API, command line and metrics count by.
 
 use super::clock::{ClockState, Standing};
 
-/// The one word for a ticket, made from its clocks: the worst that calls for somebody.
+/// The standing of a ticket: that of its worst clock that still needs somebody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TicketStanding {
-    /// A clock that runs is over. One that was stopped late is history, and calls for nobody.
+    /// A running clock is over its target. One that stopped late is history and needs nobody.
     Breached,
     AtRisk,
     OnTrack,
-    /// Nothing runs until somebody else has done something.
+    /// No clock runs until somebody else has done something.
     Paused,
     /// There is no due time, or nothing is due any more.
     NothingDue,
 }
 
 impl TicketStanding {
-    /// In the order of lists: the worst first.
+    /// In the order of lists, the worst first.
     pub const ALL: [Self; 5] = [Self::Breached, Self::AtRisk, Self::OnTrack, Self::Paused, Self::NothingDue];
 
-    /// How the ticket with these clocks stands.
+    /// Returns how the ticket with these clocks stands.
     pub fn of(clocks: &[ClockState<'_>]) -> Self {
         clocks.iter().map(Self::of_clock).min().unwrap_or(Self::NothingDue)
     }
@@ -36,7 +36,7 @@ impl TicketStanding {
         }
     }
 
-    /// The name used in the API and in figures.
+    /// Returns the name used in the API and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Breached => "breached",
@@ -48,7 +48,7 @@ impl TicketStanding {
     }
 }
 
-/// How many tickets stand how: each in one place, so the numbers add up to all of them.
+/// How many tickets stand how. Each ticket counts once, so the numbers add up to all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally([usize; TicketStanding::ALL.len()]);
 
@@ -72,11 +72,11 @@ impl Tally {
     }
 }
 
-/// The names of all that one clock can be counted as.
+/// All the names that a clock can be counted under.
 pub const CLOCK_NAMES: [&str; 8] =
     ["on_track", "at_risk", "breached", "paused", "met", "met_late", "cancelled", "unknown"];
 
-/// What a clock is counted as: as [`Standing::as_str`], but one that was stopped late is not over any more.
+/// Returns the name a clock is counted under: [`Standing::as_str`], but `met_late` for one that stopped late.
 pub fn clock_name(clock: &ClockState<'_>) -> &'static str {
     match clock.standing {
         Standing::Breached { .. } if clock.stopped_at.is_some() => "met_late",

@@ -1,9 +1,9 @@
 //! The rules of one tenant: which hours count for a ticket, what its
 //! status means and when to warn.
 //!
-//! Built from the configuration and what SuperOps says of sites; then asked
-//! once per ticket. Site hours that cannot be read fall back to the MSP's own,
-//! and the ticket says so.
+//! They are built from the configuration and SuperOps' data about sites, then
+//! asked once per ticket. Site hours that cannot be read fall back to the MSP's
+//! own, and the ticket says so.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -24,14 +24,14 @@ const UNKNOWN_SITE: &str = "the hours of the client's site should count, but Sup
 /// When a running clock is at risk.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Warn {
-    /// Shares of the working time elapsed, each over 0 and under 1.
+    /// Shares of the working time elapsed, each above 0 and below 1.
     pub at: Vec<f64>,
     /// Working time left.
     pub left: Vec<TimeDelta>,
 }
 
 impl Warn {
-    /// The working time after which a clock of `total` is at risk, by whichever threshold comes first.
+    /// Returns the working time after which a clock of `total` is at risk, by whichever threshold comes first.
     pub fn elapsed(&self, total: TimeDelta) -> Option<TimeDelta> {
         let shares = self.at.iter().map(|share| scaled(total, *share));
         let remainders = self.left.iter().map(|left| (total - *left).max(TimeDelta::zero()));
@@ -39,21 +39,21 @@ impl Warn {
     }
 }
 
-/// A share of a length of time that is not negative, to the millisecond.
+/// Returns a share of a length of time that is not negative, to the millisecond.
 fn scaled(total: TimeDelta, share: f64) -> TimeDelta {
     TimeDelta::milliseconds((total.num_milliseconds() as f64 * share + 0.5) as i64)
 }
 
-/// What the configuration says of one tenant's rules.
+/// The rules of one tenant as configured.
 #[derive(Clone, Debug)]
 pub struct RulesConfig {
     pub tenant: TenantId,
     pub words: StatusWords,
     /// Count the hours of the client's site rather than the MSP's own.
     pub site_hours: bool,
-    /// The MSP's own hours; none: round the clock.
+    /// The MSP's own hours; none means round the clock.
     pub msp: Option<Arc<Calendar>>,
-    /// The name of a SuperOps holiday list -> its dates.
+    /// The dates of each SuperOps holiday list, by name.
     pub holiday_lists: BTreeMap<String, Vec<NaiveDate>>,
     pub policies: Vec<Policy>,
     pub warn: Warn,
@@ -62,7 +62,7 @@ pub struct RulesConfig {
 }
 
 impl RulesConfig {
-    /// Round the clock, without policies; all else as it is where nothing is said of it.
+    /// Returns rules that count round the clock, without policies, and with the defaults for all else.
     pub fn bare(tenant: TenantId) -> Self {
         Self {
             tenant,
@@ -77,7 +77,7 @@ impl RulesConfig {
     }
 }
 
-/// The rules, ready to be asked.
+/// The compiled rules of one tenant.
 #[derive(Debug)]
 pub struct TenantRules {
     config: RulesConfig,
@@ -116,7 +116,7 @@ enum Whose<'a> {
 }
 
 impl Hours<'_> {
-    /// The zone in which local times are shown.
+    /// Returns the zone in which local times are shown.
     pub fn timezone(&self) -> Tz {
         self.calendar.spec().timezone
     }
@@ -134,17 +134,17 @@ impl fmt::Display for Hours<'_> {
     }
 }
 
-/// Which hours count for a clock, as it is kept for later.
+/// Which hours count for a clock, in a form to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HoursOf {
     RoundTheClock,
     /// The working hours that SLAs of the ticket count in.
     Working,
-    /// Round the clock, since it is due where those are closed.
+    /// Round the clock, since it is due when the working hours are closed.
     NotWorking,
 }
 
-/// What decides the clocks of one ticket.
+/// The policy and hours that decide the clocks of one ticket.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms<'a> {
     pub policy: Option<&'a Policy>,
@@ -154,11 +154,11 @@ pub struct Terms<'a> {
 }
 
 impl<'a> Terms<'a> {
-    /// The hours in which a clock was counted that is said to be due at `due`.
+    /// Returns the hours in which a clock was counted that is reported due at `due`.
     ///
-    /// A policy says which. But a due time that lies where the working hours are
-    /// closed must have been counted round the clock, whatever a policy says: it
-    /// is missed when it is past, and not first at the next opening.
+    /// The policy decides. But a due time in closed hours must have been counted
+    /// round the clock, whatever the policy says: it is missed once it is past, not
+    /// only at the next opening.
     pub fn hours_for(&self, due: DateTime<Utc>) -> HoursOf {
         match self.policy.map(|policy| policy.counts) {
             Some(Counts::Calendar) => HoursOf::RoundTheClock,
@@ -167,7 +167,7 @@ impl<'a> Terms<'a> {
         }
     }
 
-    /// The hours in which the target of the policy counts.
+    /// Returns the hours in which the target of the policy counts.
     pub fn hours_promised(&self) -> HoursOf {
         match self.policy.map(|policy| policy.counts) {
             Some(Counts::Calendar) => HoursOf::RoundTheClock,
@@ -175,7 +175,7 @@ impl<'a> Terms<'a> {
         }
     }
 
-    /// Those hours, and what stood in the way of better ones.
+    /// Returns those hours, and why the ones that should count could not be used.
     pub fn hours_of(&self, which: HoursOf) -> (Hours<'a>, Option<&'a str>) {
         match which {
             HoursOf::RoundTheClock => (self.rules.round_the_clock(), None),
@@ -189,7 +189,7 @@ impl<'a> Terms<'a> {
 }
 
 impl TenantRules {
-    /// Makes `config` ready for the sites of `directory`.
+    /// Compiles `config` for the sites and statuses of `directory`.
     pub fn new(config: RulesConfig, directory: &Directory) -> Self {
         let words = directory.statuses.iter();
         let meanings = words.map(|name| (name.clone(), config.words.meaning(Some(name)))).collect();
@@ -198,48 +198,48 @@ impl TenantRules {
         Self { config, meanings, sites, always: Calendar::round_the_clock_in(zone) }
     }
 
-    /// Whose rules these are.
+    /// Returns the tenant whose rules these are.
     pub fn tenant(&self) -> &TenantId {
         &self.config.tenant
     }
 
-    /// When to warn.
+    /// Returns the thresholds from which a running clock is at risk.
     pub fn warn(&self) -> &Warn {
         &self.config.warn
     }
 
-    /// What the ticket's status means for its clocks.
+    /// Returns what the ticket's status means for its clocks.
     pub fn meaning(&self, ticket: &Ticket) -> StatusMeaning {
         self.meaning_of(ticket.status.as_deref())
     }
 
-    /// What `status` means for the clocks.
+    /// Returns what `status` means for the clocks.
     pub fn meaning_of(&self, status: Option<&str>) -> StatusMeaning {
         let known = status.and_then(|name| self.meanings.get(name));
         known.copied().unwrap_or_else(|| self.config.words.meaning(status))
     }
 
-    /// The policy that holds for `ticket`, if one is configured.
+    /// Returns the policy that holds for `ticket`, if one is configured.
     pub fn policy(&self, ticket: &Ticket) -> Option<&Policy> {
         policy::applicable(&self.config.policies, &self.config.tenant, &Traits::of(ticket))
     }
 
-    /// Which policy holds for `ticket` and which would hold without it, as places in [`TenantRules::policies`].
+    /// Returns which policy holds for `ticket` and which would without it, as places in [`TenantRules::policies`].
     pub fn choice(&self, ticket: &Ticket) -> Option<Choice> {
         policy::choose(&self.config.policies, &self.config.tenant, ticket)
     }
 
-    /// The zone of the MSP's own hours: the one its dates are meant in.
+    /// Returns the zone of the MSP's own hours, in which its dates are meant.
     pub fn msp_timezone(&self) -> Tz {
         self.msp_hours().timezone()
     }
 
-    /// Whether the MSP's own people are at work at `now`, as far as its calendar tells; without one nothing says no.
+    /// Whether the MSP's own people are at work at `now` by its calendar; without a calendar they always are.
     pub fn is_staffed(&self, now: DateTime<Utc>) -> bool {
         self.msp_hours().calendar.is_open(now)
     }
 
-    /// The working hours that SLAs of this ticket count in, and what stood in the way of better ones.
+    /// Returns the working hours that SLAs of this ticket count in, and why those that should count could not be used.
     pub fn working_hours(&self, ticket: &Ticket) -> (Hours<'_>, Option<&str>) {
         let site = ticket.site.as_ref().and_then(|site| self.sites.get(&site.id));
         match site {
@@ -251,7 +251,7 @@ impl TenantRules {
         }
     }
 
-    /// What decides the clocks of `ticket`, found once for both.
+    /// Returns the policy and hours that decide the clocks of `ticket`, looked up once for all of them.
     pub fn terms(&self, ticket: &Ticket) -> Terms<'_> {
         self.terms_by(ticket, self.policy(ticket))
     }
@@ -261,18 +261,18 @@ impl TenantRules {
         Terms { policy, working, flaw, rules: self }
     }
 
-    /// Those hours of `ticket`, and what stood in the way of better ones.
+    /// Returns those hours of `ticket`, and why the ones that should count could not be used.
     pub fn hours_of(&self, ticket: &Ticket, which: HoursOf) -> (Hours<'_>, Option<&str>) {
         self.terms_by(ticket, None).hours_of(which)
     }
 
-    /// The hours in which a clock of `ticket` that is due at `due` was counted.
+    /// Returns the hours in which a clock of `ticket` that is due at `due` was counted.
     pub fn hours(&self, ticket: &Ticket, due: DateTime<Utc>) -> (Hours<'_>, Option<&str>) {
         let terms = self.terms(ticket);
         terms.hours_of(terms.hours_for(due))
     }
 
-    /// What the names of statuses mean.
+    /// Returns the configured meanings of status names.
     pub fn words(&self) -> &StatusWords {
         &self.config.words
     }
@@ -282,12 +282,12 @@ impl TenantRules {
         self.config.automation_answers
     }
 
-    /// All configured policies, in order.
+    /// Returns all configured policies, in order.
     pub fn policies(&self) -> &[Policy] {
         &self.config.policies
     }
 
-    /// All hours that some ticket of this desk may be counted in: round the clock, the MSP's, the sites'.
+    /// Returns all hours that a ticket of this tenant may be counted in: round the clock, the MSP's, the sites'.
     pub fn calendars(&self) -> Vec<Hours<'_>> {
         let mut sites: Vec<_> = self.sites.values().collect();
         sites.sort_by(|a, b| a.name.cmp(&b.name));
@@ -295,7 +295,7 @@ impl TenantRules {
         [self.round_the_clock(), self.msp_hours()].into_iter().chain(of_sites).collect()
     }
 
-    /// The MSP's own hours; without a calendar, round the clock.
+    /// Returns the MSP's own hours; without a calendar, round the clock.
     pub fn msp_hours(&self) -> Hours<'_> {
         match &self.config.msp {
             Some(calendar) => Hours { calendar, whose: Whose::Msp },
@@ -308,7 +308,7 @@ impl TenantRules {
     }
 }
 
-/// A calendar for each site; sites with the same hours share one.
+/// Compiles a calendar for each site; sites with the same hours share one.
 fn site_calendars(
     directory: &Directory,
     holiday_lists: &BTreeMap<String, Vec<NaiveDate>>,
@@ -327,7 +327,7 @@ fn site_calendars(
     directory.sites.values().map(entry).collect()
 }
 
-/// What SuperOps says of a site's hours, as a calendar; or why it makes none.
+/// Turns the hours of a site into a calendar, or returns why it cannot.
 fn site_spec(site: &Site, holiday_lists: &BTreeMap<String, Vec<NaiveDate>>) -> Result<CalendarSpec, String> {
     let zone = site.timezone.as_deref().ok_or("it has no time zone")?;
     let timezone: Tz = zone.parse().map_err(|_| format!("`{zone}` is no time zone"))?;
@@ -344,7 +344,7 @@ fn site_spec(site: &Site, holiday_lists: &BTreeMap<String, Vec<NaiveDate>>) -> R
     Ok(CalendarSpec { name, timezone, always: site.always_open, week, holidays, yearly: BTreeSet::new() })
 }
 
-/// `09:30` as minutes after midnight; `24:00` is the end of the day.
+/// Parses `09:30` into minutes after midnight; `24:00` is the end of the day.
 fn minutes(text: &str) -> Result<u16, String> {
     let parse = || {
         let (hours, rest) = text.trim().split_once(':')?;

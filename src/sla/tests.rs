@@ -1,4 +1,4 @@
-//! A desk and a ticket for the tests of the clocks: made on a Monday at 09:00 UTC, when the office opens.
+//! A desk and a ticket for the tests of the clocks: created on a Monday at 09:00 UTC, when the office opens.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::ticket::tests::sample;
 use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched, past};
 use crate::ticket::{ClockKind, Directory, StatusWords, TenantId, Ticket};
 
-/// Minutes after the ticket was made, Monday 23 November 2026, 09:00 UTC.
+/// Returns a moment in minutes after the ticket's creation, Monday 23 November 2026, 09:00 UTC.
 pub fn at(minutes: i64) -> DateTime<Utc> {
     "2026-11-23T09:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(minutes)
 }
@@ -29,7 +29,7 @@ pub fn between(earliest: i64, latest: i64) -> Bounds {
     Bounds { earliest: at(earliest), latest: at(latest) }
 }
 
-/// Seen to have happened at one known minute.
+/// Returns a change that is known to have happened at one minute.
 pub fn change(kind: ChangeKind, from: &str, to: &str, minute: i64) -> Change {
     seen(kind, from, to, between(minute, minute))
 }
@@ -43,7 +43,7 @@ pub fn status(from: &str, to: &str, minute: i64) -> Change {
     change(ChangeKind::Status, from, to, minute)
 }
 
-/// Made at 0, first read at 1, last read at 10,000; now in `status`.
+/// Returns a ticket created at 0, first read at 1, last read at 10,000, and now in `status`.
 pub fn watched(status: &str) -> Watched {
     let ticket = Ticket {
         display_id: "231126-0007".into(),
@@ -60,7 +60,7 @@ pub fn watched(status: &str) -> Watched {
     Watched { first_seen_at: at(1), ..Watched::new(ticket, between(10_000, 10_000)) }
 }
 
-/// Open Monday to Friday, 09:00 to 17:30 London time, but not on 25 December.
+/// Returns a calendar open Monday to Friday, 09:00 to 17:30 London time, but not on 25 December.
 pub fn office() -> Arc<Calendar> {
     let mut week: [Vec<(u16, u16)>; 7] = Default::default();
     week[..5].fill(vec![(540, 1050)]);
@@ -77,7 +77,7 @@ pub fn office() -> Arc<Calendar> {
     )
 }
 
-/// An hour to answer and four to resolve, whatever the ticket.
+/// Returns a policy for every ticket: one hour to answer and four to resolve.
 pub fn policy(counts: Counts) -> Policy {
     Policy {
         tenant: None,
@@ -92,12 +92,12 @@ pub fn policy(counts: Counts) -> Policy {
     }
 }
 
-/// For tickets of `priority`: so many minutes to resolve, in office hours.
+/// Returns a policy for tickets of `priority`, with the minutes to resolve in office hours.
 pub fn for_priority(priority: &str, resolution: i64) -> Policy {
     Policy { priority: Some(priority.into()), resolution: Some(mins(resolution)), ..policy(Counts::Business) }
 }
 
-/// Warns when three quarters of the time have passed.
+/// Returns rules that warn when three quarters of the time have passed.
 pub fn rules(policies: Vec<Policy>) -> TenantRules {
     rules_with(StatusWords::default(), policies)
 }
@@ -106,7 +106,7 @@ pub fn rules_with(words: StatusWords, policies: Vec<Policy>) -> TenantRules {
     TenantRules::new(RulesConfig { words, ..rules_config(policies) }, &Directory::default())
 }
 
-/// The rules of that desk.
+/// Returns the rules of the desk.
 pub fn rules_config(policies: Vec<Policy>) -> RulesConfig {
     RulesConfig {
         tenant: TenantId::parse("acme").unwrap(),
@@ -120,18 +120,18 @@ pub fn rules_config(policies: Vec<Policy>) -> RulesConfig {
     }
 }
 
-/// The same ticket, of which `changes` were seen.
+/// Returns the ticket with `changes` seen.
 pub fn having(watched: &Watched, changes: &[Change]) -> Watched {
     Watched { past: past(changes), ..watched.clone() }
 }
 
-/// The history of `watched`, of which `changes` were seen.
+/// Returns the history of `watched` with `changes` seen.
 pub fn told(watched: &Watched, changes: &[Change]) -> History {
     let words = StatusWords::default();
     History::tell(&having(watched, changes), changes, |status| words.meaning(status))
 }
 
-/// The clock that people are told of, with all that can be said of it.
+/// Explains the clock that people are told about.
 pub fn on_record<'a>(
     watched: &Watched,
     changes: &[Change],
@@ -142,7 +142,7 @@ pub fn on_record<'a>(
     explain(watched, &told(watched, changes), kind, rules, Truth::Record, now)
 }
 
-/// The clock by the policy alone.
+/// Explains the clock by the policy alone.
 pub fn by_policy<'a>(
     watched: &Watched,
     changes: &[Change],

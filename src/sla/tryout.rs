@@ -1,9 +1,9 @@
-//! How other promises would have done: stored history judged twice.
+//! Judges stored history by other promises, to show how those would have done.
 //!
-//! Each ticket is judged by the rules that it was promised and by the one that is
-//! tried, both times from the same changes. A ticket that no policy speaks of is
-//! judged by SuperOps' own due time. One that vanished is left out; one whose
-//! outcome hangs on what was never seen is unknown, neither met nor breached.
+//! Each ticket is judged by the rules that held for it and by the ones on trial,
+//! both times from the same changes. A ticket that no policy applies to is judged
+//! by SuperOps' own due time. One that vanished is left out; one whose outcome
+//! depends on what was never seen is unknown, neither met nor breached.
 
 use std::collections::BTreeMap;
 
@@ -20,12 +20,12 @@ use crate::ticket::watch::{Change, Watched};
 pub enum Outcome {
     Met,
     Breached,
-    /// Still in time: it may go either way.
+    /// Still in time, so it may go either way.
     Open,
     Unknown,
 }
 
-/// How clock `kind` of a ticket came out by `now`, as `rules` judges it.
+/// Returns how clock `kind` of a ticket came out by `now`, judged by `rules`.
 pub fn outcome(
     watched: &Watched,
     changes: &[Change],
@@ -48,7 +48,7 @@ pub fn outcome(
 fn reported(watched: &Watched, kind: ClockKind, rules: &TenantRules, now: DateTime<Utc>) -> Outcome {
     let clock = assess(watched, kind, rules, now);
     match clock.standing {
-        // A clock without a due time has met nothing.
+        // Without a due time there is nothing to meet.
         _ if clock.due.is_none() => Outcome::Unknown,
         _ if clock.breached => Outcome::Breached,
         Standing::Met => Outcome::Met,
@@ -76,33 +76,33 @@ impl Tally {
         } += 1;
     }
 
-    /// All of them.
+    /// Returns the number of all tickets.
     pub fn tickets(&self) -> usize {
         self.met + self.breached + self.open + self.unknown
     }
 
-    /// The part that was met, of those that are decided.
+    /// Returns the share met of those that are decided.
     pub fn share(&self) -> Option<f64> {
         let decided = self.met + self.breached;
         (decided > 0).then(|| self.met as f64 / decided as f64)
     }
 }
 
-/// What a tally is of; in the order of a report.
+/// The group that a tally is for, in the order of a report.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
     All,
-    /// None: tickets without one.
+    /// None for tickets without a client.
     Client(Option<String>),
     Priority(Option<String>),
 }
 
-/// One group's clocks by the promises that held and by those that are tried.
+/// One group's clocks by the promises that held and by those on trial.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pair {
     pub before: Tally,
     pub after: Tally,
-    /// How many come out otherwise.
+    /// How many come out differently.
     pub changed: usize,
 }
 
@@ -113,7 +113,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Counts a ticket that was judged by `before` and is tried by `after`.
+    /// Counts a ticket, judged by `before` and by `after`.
     pub fn add(
         &mut self,
         watched: &Watched,
@@ -128,7 +128,7 @@ impl Comparison {
         for kind in ClockKind::ALL {
             let was = outcome(watched, changes, kind, before, now);
             let would_be = outcome(watched, changes, kind, after, now);
-            // A message that waits for nothing is nothing to compare.
+            // Without a message that waits for an answer there is nothing to compare.
             if kind == ClockKind::NextResponse && (was, would_be) == (Outcome::Unknown, Outcome::Unknown) {
                 continue;
             }

@@ -1,8 +1,8 @@
-//! What was promised since when.
+//! Which terms were promised since when.
 //!
-//! Policies and calendars change. Open clocks move to the new terms at once;
-//! a closed ticket keeps those that held when it was closed, so that a report
-//! about the past comes out the same again.
+//! Policies and calendars change. Open clocks move to the new terms at once; a
+//! closed ticket keeps those that held when it was closed, so that a report about
+//! the past always comes out the same.
 
 use std::collections::BTreeMap;
 
@@ -14,21 +14,21 @@ use super::policy::Policy;
 use crate::ticket::watch::Watched;
 use crate::ticket::{Site, StatusMeaning, StatusWords};
 
-/// All that decides what a tenant's tickets were promised, as far as we are told it.
+/// Everything known to us that decides what a tenant's tickets were promised.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
-    /// First match wins; only those that speak of this tenant.
+    /// The first match wins; only those that apply to this tenant.
     pub policies: Vec<Policy>,
     /// Count the hours of the client's site rather than the MSP's own.
     pub site_hours: bool,
-    /// The MSP's own hours; none: round the clock.
+    /// The MSP's own hours; none means round the clock.
     pub calendar: Option<CalendarSpec>,
-    /// The name of a SuperOps holiday list -> its dates.
+    /// The dates of each SuperOps holiday list, by name.
     pub holiday_lists: BTreeMap<String, Vec<NaiveDate>>,
-    /// What status names mean; none: recorded before that was, so as configured now.
+    /// What status names mean; none in versions from before this was recorded, where the present meanings count.
     #[serde(default)]
     pub words: Option<StatusWords>,
-    /// The hours of the sites, where these count; none: as they are now.
+    /// The hours of the sites, if these count; none: as they are now.
     #[serde(default)]
     pub sites: Option<Vec<Site>>,
 }
@@ -42,15 +42,15 @@ pub struct Version {
     pub terms: Terms,
 }
 
-/// The version in force at `at`: the last that began by then, or the first, of which nothing earlier is known.
+/// Returns the version in force at `at`: the last that began by then, or else the first, before which none is known.
 ///
-/// `versions` are in the order of their numbers. Should a clock have been set
-/// back between two, the later number holds.
+/// `versions` are in the order of their numbers. If the system clock was set back
+/// between two of them, the later number holds.
 pub fn version_at(versions: &[Version], at: DateTime<Utc>) -> Option<&Version> {
     versions.iter().rfind(|version| version.from <= at).or(versions.first())
 }
 
-/// When a closed ticket was closed, as well as we can know; none while it is open.
+/// Returns when a closed ticket was closed, as well as we can know; none while it is open.
 pub fn closed_at(watched: &Watched, words: &StatusWords) -> Option<DateTime<Utc>> {
     let ticket = &watched.ticket;
     if words.meaning(ticket.status.as_deref()) != StatusMeaning::Closed {
@@ -60,7 +60,7 @@ pub fn closed_at(watched: &Watched, words: &StatusWords) -> Option<DateTime<Utc>
     Some(ticket.resolution.met_at.or(seen).or(ticket.updated_at).unwrap_or(watched.first_seen_at))
 }
 
-/// Versions that promise nothing, numbered from 1, each in force from the moment given.
+/// Returns versions that promise nothing, numbered from 1, each in force from the moment given.
 #[cfg(test)]
 pub(super) fn bare_versions(from: impl Iterator<Item = DateTime<Utc>>) -> Vec<Version> {
     let terms = Terms {

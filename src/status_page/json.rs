@@ -1,4 +1,4 @@
-//! The page for programs: in the form that Statuspage has made usual, and in forms of our own.
+//! The page for programs: in the format made common by Statuspage, and in our own formats.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::model::{Model, PublicComponent, PublicIncident, PublicMaintenance, rf
 use crate::uptime::Condition;
 use crate::uptime::availability::percent;
 
-/// What Statuspage's clients call how a component stands. It knows no "unknown": then what was known last is said again.
+/// Returns Statuspage's word for how a component stands. It has no "unknown", so the last known condition is given.
 fn component_status(one: &PublicComponent) -> &'static str {
     if one.worked_on_until.is_some() {
         return "under_maintenance";
@@ -20,7 +20,7 @@ fn component_status(one: &PublicComponent) -> &'static str {
     }
 }
 
-/// The page as a whole, as Statuspage says it.
+/// Returns Statuspage's indicator and description for the page as a whole.
 fn indicator(model: &Model) -> (&'static str, &'static str) {
     let top: Vec<_> = model.top().map(component_status).collect();
     let is_any = |status: &str| top.contains(&status);
@@ -167,7 +167,7 @@ fn maintenance(model: &Model, one: &PublicMaintenance) -> Value {
     })
 }
 
-/// All that the page shows.
+/// Returns everything that the page shows.
 pub(super) fn full(model: &Model) -> Value {
     let components = model.components.iter().map(|one| {
         let days = one.days.iter().map(|day| {
@@ -190,14 +190,14 @@ pub(super) fn full(model: &Model) -> Value {
     })
 }
 
-/// Each component and its word, for those who want no more.
+/// Returns one word for each component, for programs that want no more.
 pub(super) fn compact(model: &Model) -> Value {
     let components: serde_json::Map<String, Value> =
         model.components.iter().map(|one| (one.id.clone(), json!(one.condition.as_str()))).collect();
     json!({ "status": model.overall.as_str(), "as_of": rfc3339(model.at), "components": components })
 }
 
-/// Figures, for those who draw them.
+/// Returns the figures for charts.
 pub(super) fn metrics(model: &Model) -> Value {
     let components = model.components.iter().map(|one| {
         let series = one.days.iter().map(|day| json!([day.date, day.figure.availability().map(percent)]));

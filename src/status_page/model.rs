@@ -1,4 +1,4 @@
-//! What the page says, before it is put into any form.
+//! What the page says, before it is rendered in any format.
 
 use std::fmt;
 
@@ -16,26 +16,26 @@ use crate::uptime::days;
 use crate::uptime::incident::{Announcements, Incident, Update, Work};
 use crate::uptime::{Condition, DAY, Millis};
 
-/// All that the page says.
+/// Everything that the page says.
 #[derive(Clone, Debug)]
 pub struct Model {
     pub title: String,
     pub contact: Option<String>,
-    /// Whether people can ask here to be told by mail what happens.
+    /// Whether people can subscribe here to be told by mail.
     pub subscriptions: bool,
-    /// The client whose services alone it shows; none: it is for everybody.
+    /// The client whose services alone the page shows; `None` if it is for everybody.
     pub client: Option<String>,
-    /// Where people reach it, without a trailing slash; none: only by its path.
+    /// The page's address, without a trailing slash; `None` if only its path is known.
     pub url: Option<String>,
     /// Whether it is a copy that is served from elsewhere, with its documents beside it.
     pub is_copy: bool,
     pub at: Millis,
     pub overall: Condition,
-    /// Only what is public, in the order of the configuration.
+    /// Only public ones, in the order of the configuration.
     pub components: Vec<PublicComponent>,
     /// Latest first.
     pub incidents: Vec<PublicIncident>,
-    /// What is to come, and what is under way, in order.
+    /// Upcoming and running windows, in order.
     pub maintenance: Vec<PublicMaintenance>,
 }
 
@@ -46,19 +46,19 @@ pub struct PublicComponent {
     pub name: String,
     pub description: Option<String>,
     pub condition: Condition,
-    /// A group that holds although some of it is down.
+    /// Whether it is a group that can hold while some of its members are down.
     pub is_partial: bool,
-    /// How it stood before nobody knew.
+    /// The last condition before it became unknown.
     pub last_known: Condition,
     pub since: Millis,
     pub changed_at: Millis,
     pub members: Vec<String>,
     pub days: Vec<PublicDay>,
-    /// Thousandths of a percent of the days shown.
+    /// In thousandths of a percent, over the days shown.
     pub uptime: Option<u32>,
-    /// Of these, how much is not known.
+    /// How much of the days shown is not known.
     pub unknown: Millis,
-    /// Until when it is worked on, as was announced.
+    /// The announced end of the maintenance that is under way.
     pub worked_on_until: Option<Millis>,
 }
 
@@ -67,11 +67,11 @@ pub struct PublicComponent {
 pub struct PublicDay {
     pub date: NaiveDate,
     pub figure: Figure,
-    /// The worst that it came to; none: nobody looked.
+    /// The worst condition of the day; `None` if nobody looked.
     pub worst: Option<Condition>,
 }
 
-/// Something that went wrong, as clients are told.
+/// An incident, as clients are told of it.
 #[derive(Clone, Debug)]
 pub struct PublicIncident {
     pub id: String,
@@ -87,17 +87,17 @@ pub struct PublicIncident {
     pub updates: Vec<PublicUpdate>,
 }
 
-/// What was said of an incident at one time.
+/// One update on an incident.
 #[derive(Clone, Debug)]
 pub struct PublicUpdate {
-    /// For ever the same: who reads feeds goes by it.
+    /// Never changes: feed readers go by it.
     pub id: String,
     pub status: &'static str,
     pub text: String,
     pub at: Millis,
 }
 
-/// Work that was announced.
+/// Announced maintenance.
 #[derive(Clone, Debug)]
 pub struct PublicMaintenance {
     pub id: String,
@@ -108,14 +108,14 @@ pub struct PublicMaintenance {
     pub until: Millis,
     pub announced_at: Millis,
     pub changed_at: Millis,
-    /// It will not be.
+    /// It was called off.
     pub cancelled: bool,
     /// How often it was changed.
     pub revision: u32,
 }
 
 impl Model {
-    /// What there is to say at `now` of the components that `shows`.
+    /// Builds the page at `now` for the components that `shows` selects.
     pub fn of(
         config: &Config,
         page: &StatusPage,
@@ -144,8 +144,8 @@ impl Model {
         }
     }
 
-    /// What there is to say to `client` alone, of all services that are theirs. It names no address of ours: who reads it
-    /// has the link.
+    /// Builds the page for `client` alone, with all of their services. It names no address of ours: its readers have
+    /// the link.
     pub fn of_client(
         config: &Config,
         page: &StatusPage,
@@ -158,35 +158,36 @@ impl Model {
         Self { client: Some(client.to_owned()), url: None, ..all }
     }
 
-    /// As a copy that is reached at `url`, if that is known: it has nobody to take a form.
+    /// Turns the page into a copy reached at `url`, if that is known. A copy has no form for subscribing, as nobody
+    /// there could receive it.
     pub fn copied(self, url: Option<String>) -> Self {
         let url = url.map(|url| url.trim_end_matches('/').to_owned());
         Self { subscriptions: false, is_copy: true, url, ..self }
     }
 
-    /// Those that belong to no group on the page.
+    /// Returns the components that belong to no group on the page.
     pub fn top(&self) -> impl Iterator<Item = &PublicComponent> {
         self.components.iter().filter(|one| self.group_of(&one.id).is_none())
     }
 
-    /// The members of a group.
+    /// Returns the members of a group.
     pub fn members<'a>(&'a self, group: &'a PublicComponent) -> impl Iterator<Item = &'a PublicComponent> {
         group.members.iter().filter_map(|id| self.components.iter().find(|one| one.id == *id))
     }
 
-    /// The first group that `id` belongs to.
+    /// Returns the first group that `id` belongs to.
     pub fn group_of(&self, id: &str) -> Option<&PublicComponent> {
         self.components.iter().find(|one| one.members.iter().any(|member| member == id))
     }
 
-    /// What people call the component called `id`.
+    /// Returns the display name of the component `id`.
     pub fn name_of<'a>(&'a self, id: &'a str) -> &'a str {
         self.components.iter().find(|one| one.id == id).map_or(id, |one| one.name.as_str())
     }
 }
 
 impl PublicComponent {
-    /// How it stands, in a word or two.
+    /// Returns how it stands, in a word or two.
     pub fn words(&self) -> &'static str {
         match self.condition {
             _ if self.worked_on_until.is_some() => "Maintenance",
@@ -199,7 +200,7 @@ impl PublicComponent {
     }
 }
 
-/// Those that are public and touch what is shown, as far as they do.
+/// Returns the public incidents that affect what is shown, limited to the components shown.
 fn incidents(announcements: &Announcements, shown: &[&str]) -> Vec<PublicIncident> {
     let public = announcements.incidents.iter().filter(|one| one.public && touches(&one.components, shown));
     public.take(INCIDENTS_MOST).map(|one| incident(one, shown)).collect()
@@ -228,7 +229,7 @@ fn public_update(one: &Incident, update: &Update) -> PublicUpdate {
     }
 }
 
-/// What is to come, goes on, or was called off and would still be to come.
+/// Returns windows that have not ended, including those that were called off.
 fn maintenance(announcements: &Announcements, shown: &[&str], now: Millis) -> Vec<PublicMaintenance> {
     let public =
         announcements.works.iter().filter(|one| one.public && one.until > now && touches(&one.components, shown));
@@ -264,7 +265,7 @@ fn component(
     now: Millis,
 ) -> PublicComponent {
     let mut terms = terms(config.uptime.promise(&one.id));
-    // A day is shown as it was, whatever was agreed about small print.
+    // A day is shown as it was, whatever a contract counts or leaves out.
     (terms.whole_minutes, terms.hours) = (false, None);
     let windows = book.windows_of(&one.id, announcements);
     let record = record(entry, &windows);
@@ -303,7 +304,7 @@ fn worst(figure: &Figure) -> Option<Condition> {
     }
 }
 
-/// The worst of what is no part of something else. What is worked on, as was announced, makes nothing look bad.
+/// Returns the worst condition of the components outside any group. Announced maintenance makes nothing look bad.
 fn overall(components: &[PublicComponent]) -> Condition {
     let is_member = |id: &str| components.iter().any(|other| other.members.iter().any(|member| member == id));
     let top = components.iter().filter(|one| !is_member(&one.id) && one.worked_on_until.is_none());
@@ -315,7 +316,7 @@ pub fn moment(at: Millis) -> impl fmt::Display {
     instant(at).format("%-d %b %Y, %H:%M UTC")
 }
 
-/// As machines read it.
+/// Formats a time for machines.
 pub fn rfc3339(at: Millis) -> String {
     instant(at).to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
@@ -324,7 +325,7 @@ pub(super) fn instant(at: Millis) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(at).unwrap_or_default()
 }
 
-/// A length of time, as people say it.
+/// Formats a length of time for people.
 pub fn length(time: Millis) -> String {
     let minutes = (time + 30_000) / 60_000;
     match (minutes / 1440, minutes / 60 % 24, minutes % 60) {
@@ -335,8 +336,8 @@ pub fn length(time: Millis) -> String {
     }
 }
 
-/// No page tells of more.
+/// The most incidents, and maintenance windows, on a page.
 const INCIDENTS_MOST: usize = 50;
 
-/// So much of the past is looked at.
+/// How far back the page looks.
 pub const PAST: Millis = DAYS_SHOWN * DAY;

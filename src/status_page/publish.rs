@@ -1,4 +1,4 @@
-//! Keeps the documents up to date, and hands them out.
+//! Keeps the documents up to date and publishes them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,24 +21,24 @@ use crate::ticket::TenantId;
 use crate::uptime::Millis;
 use crate::uptime::incident::Announcements;
 
-/// The time on the page is not older than this.
+/// How old the time on the page may be at most.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
-/// However much happens, the page is not rendered more often; so often it is asked which clients have pages of their own.
+/// The least time between two renderings, however much happens, and how often to ask which clients have private pages.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
-/// Renders the page, and holds it for whoever asks.
+/// Renders the pages and keeps them ready for requests.
 pub struct Publisher {
     config: Arc<Config>,
     clock: SharedClock,
     monitor_state: Arc<MonitorState>,
     store: Store,
-    /// Which clients have pages of their own, as it was read last.
+    /// The private pages, as last read.
     pages: ArcSwap<Vec<PrivatePage>>,
     published: Arc<PublishedPages>,
 }
 
 impl Publisher {
-    /// None: there is no public page.
+    /// Returns `None` if there is no public page.
     pub fn new(
         config: Arc<Config>,
         clock: SharedClock,
@@ -52,12 +52,12 @@ impl Publisher {
         Some(publisher)
     }
 
-    /// Where the documents are found, whatever becomes of the publisher.
+    /// Returns the published documents, which outlive the publisher.
     pub fn published(&self) -> Arc<PublishedPages> {
         self.published.clone()
     }
 
-    /// Renders on each change, and each minute, until it is told to stop.
+    /// Renders on each change, and once a minute, until told to `stop`.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut stopped = std::pin::pin!(async move { drop(stop.wait_for(|stop| *stop).await) });
         let mut news = self.monitor_state.news();
@@ -74,8 +74,8 @@ impl Publisher {
         }
     }
 
-    /// Returns once there may be something else to show, but not at once: links may have been made and revoked at the
-    /// command line, of which nobody tells us.
+    /// Returns once there may be something else to show, but not at once. It polls for private pages, because the
+    /// command line can create and revoke links without telling us.
     async fn until_something_changes(&self, news: &mut watch::Receiver<Millis>, others: &mut watch::Receiver<()>) {
         let late = Instant::now() + AT_LEAST_EVERY;
         tokio::time::sleep(AT_MOST_EVERY).await;
@@ -88,16 +88,16 @@ impl Publisher {
         }
     }
 
-    /// Whether clients have other pages than those that are shown, as far as that can be read.
+    /// Whether the private pages differ from those shown. False if that cannot be read.
     async fn has_other_pages(&self) -> bool {
         self.store.private_pages().await.is_ok_and(|pages| pages != **self.pages.load())
     }
 
-    /// Reads which clients have pages of their own, and renders all pages as they are now.
+    /// Reads which clients have private pages, and renders all pages as they are now.
     pub async fn turn(&self) {
         match self.store.private_pages().await {
             Ok(pages) => self.pages.store(Arc::new(pages)),
-            // The pages stand when all else falls.
+            // The pages must stay up even when everything else fails.
             Err(error) => warn!("which private status pages there are cannot be read now: {error}"),
         }
         self.render();
@@ -113,7 +113,7 @@ impl Publisher {
         self.published.put(Documents::render(&model), private);
     }
 
-    /// The pages of clients, by the hashes of their links. What is rendered for one link does for all of that client.
+    /// Renders the private pages, by the hashes of their links. A client's links share one rendering.
     fn private(
         &self,
         page: &StatusPage,
@@ -142,7 +142,7 @@ async fn changed(news: &mut watch::Receiver<i64>) {
     }
 }
 
-/// Writes all documents into `folder`, each one whole or not at all.
+/// Writes all documents into `folder`, each one atomically.
 pub fn write_to(documents: &Documents, folder: &Path) -> std::io::Result<()> {
     for (path, document) in documents.iter() {
         let target = folder.join(path);

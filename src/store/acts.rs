@@ -1,9 +1,8 @@
-//! What people do to alerts, in the store.
+//! Stores what people do to alerts.
 //!
-//! An act is one transaction: the alert as it then stands, what it was about to
-//! say withdrawn, the systems that were told of it told again, and a row in the
-//! audit log. Each act takes the tenant's next number, so that whoever holds an
-//! older copy of the alert finds out before writing over it.
+//! An act is one transaction: it stores the changed alert, withdraws its pending notifications, updates the systems
+//! that were told of it, and adds a row to the audit log. Each act takes the tenant's next number, so that the holder
+//! of an older copy of the alert notices before overwriting it.
 
 use chrono::{DateTime, Utc};
 use tracing::info;
@@ -19,18 +18,18 @@ use crate::alert::{AlertKey, Closing};
 use crate::notify::{AcknowledgedFacts, Body, Message, RecoveryFacts};
 use crate::store::sql::{self, AssertSqlSafe, Connection};
 
-/// What became of an act.
+/// The result of an act.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Acted {
     /// The alert as it stands now.
     pub alert: AlertRow,
-    /// False: it was so before, or the alert is over, and nothing was changed.
+    /// False if it was so before or the alert is over: nothing was changed.
     pub changed: bool,
 }
 
 impl Store {
-    /// Does `act` to the alert `id`; none if there is no such alert. It has happened when this returns, and from then on
-    /// nothing of what the alert was about to say leaves any more.
+    /// Does `act` to the alert `id`; none if there is no such alert. The act is stored when this returns, and from then
+    /// on none of the alert's pending notifications is sent.
     pub async fn act(
         &self,
         id: &str,
@@ -49,7 +48,7 @@ impl Store {
         Ok(acted)
     }
 
-    /// Names the ticket as people call it: by an id alone nobody finds it.
+    /// Logs the act with the ticket's number: nobody finds a ticket by its id alone.
     async fn log_act(&self, key: &AlertKey, act: Act, actor: &Actor) {
         let ticket = match key.ticket() {
             Some(ticket) => self.ticket(&key.tenant, ticket).await.ok().flatten(),
@@ -90,7 +89,7 @@ async fn carry_out(
     Ok(Some(Acted { alert, changed: true }))
 }
 
-/// `alert` with the tenant's next number of acts.
+/// Returns `alert` with the tenant's next number of acts.
 pub(super) async fn numbered(tx: &mut Connection, alert: AlertRow) -> Result<AlertRow, sql::Error> {
     let last: Option<i64> = sql::query_scalar(LAST_ACT).bind(alert.key.tenant.as_str()).fetch_optional(tx).await?;
     Ok(AlertRow { life: Life { acts: last.unwrap_or_default() + 1, ..alert.life }, ..alert })
@@ -109,7 +108,7 @@ async fn tell_systems(tx: &mut Connection, alert: &AlertRow, now: DateTime<Utc>)
     }
 }
 
-/// What was last said of `alert` and may have been read.
+/// Returns the last message about `alert` that may have been read.
 async fn last_message(tx: &mut Connection, alert: &AlertRow) -> Result<Option<Message>, sql::Error> {
     let query = format!(
         "SELECT n.message, n.key FROM notifications n WHERE n.alert_key = $1 AND n.kind = 'alert' AND {MAY_BE_KNOWN}
@@ -151,7 +150,7 @@ async fn tell_of_hold(
     if notices.is_empty() { Ok(()) } else { enqueue(tx, &notices).await }
 }
 
-/// The notice that somebody holds `alert`, to a system that got `message` about it.
+/// Makes the notice that somebody holds `alert`, for a system that got `message` about it.
 fn notice(
     alert: &AlertRow,
     hold: &Hold,

@@ -1,8 +1,7 @@
 //! Alerts and their timers in the store.
 //!
-//! What one turn of `evaluate` decides is written in one transaction: the
-//! alerts, the notifications they cause, and the ones they make void. A
-//! notification's key is unique, so a turn that is repeated enqueues nothing twice.
+//! Whatever one turn of `evaluate` decides is written in one transaction: the alerts, the notifications they cause, and
+//! the ones they make void. A notification's key is unique, so repeating a turn enqueues nothing twice.
 
 mod salvage;
 mod saving;
@@ -26,36 +25,36 @@ use crate::ticket::TenantId;
 pub(super) use salvage::salvaged;
 pub use saving::Saving;
 
-/// SQLite takes 32,766 values in one statement; a row has fewer than 32.
+/// How many rows one statement writes: SQLite takes 32,766 values in one, and a row has at most 32.
 const ROWS_A_STATEMENT: usize = 500;
 
 impl AlertKey {
-    /// The name of the alert in addresses and links: it tells nothing of the ticket, and stays the same for ever.
+    /// The alert's name in addresses and links: it reveals nothing of the ticket and never changes.
     pub fn id(&self) -> String {
         id_of(&self.to_string())
     }
 }
 
-/// The number of the last act on an alert of tenant `$1`.
+/// Selects the number of the last act on an alert of tenant `$1`.
 pub(super) const LAST_ACT: &str = "SELECT acts FROM alerts WHERE tenant = $1 AND acts > 0 ORDER BY acts DESC LIMIT 1";
 
-/// What one turn of `evaluate` has decided for one tenant.
+/// The decisions of one turn of `evaluate` for one tenant.
 #[derive(Debug, Default)]
 pub struct AlertTurn {
     pub alerts: Vec<AlertRow>,
     pub notifications: Vec<NewNotification>,
     /// Alerts whose waiting notifications are void.
     pub cancelled: Vec<AlertKey>,
-    /// Alerts that are open again, each with the stage whose withdrawn notifications are wanted after all.
+    /// Alerts that are open again, each with the stage whose withdrawn notifications are wanted again.
     pub reopened: Vec<(AlertKey, String)>,
-    /// Alerts that are open again, held or not: what systems have not heard of their end is void.
+    /// Alerts that are open again, held or not: notices of their end that have not reached systems yet are void.
     pub opened_again: Vec<AlertKey>,
     pub recovered: Vec<Recovered>,
-    /// Alerts whose quiet ends before it was meant to: what waits until the first moment may go from the second on.
+    /// Alerts whose quiet ends early: what waits until the first time may go from the second on.
     pub let_go: Vec<(AlertKey, DateTime<Utc>, DateTime<Utc>)>,
-    /// Keys of notifications that are about somebody's ticket who has it no longer.
+    /// Keys of notifications that tell people about tickets that are no longer theirs.
     pub withdrawn: Vec<String>,
-    /// What is to be written on tickets at SuperOps.
+    /// Changes to write to tickets at SuperOps.
     pub write_backs: Vec<NewWriteBack>,
 }
 
@@ -88,13 +87,13 @@ pub struct Told {
 pub struct AlertCount {
     pub clock: AlertKind,
     pub stage: String,
-    /// `open`, or what they were resolved as.
+    /// `open`, or how they were resolved.
     pub state: String,
     pub number: i64,
 }
 
 impl Store {
-    /// All alerts, counted by clock, stage and how they stand.
+    /// Counts all alerts by clock, stage and state.
     pub async fn alert_counts(&self) -> Result<Vec<AlertCount>, StoreError> {
         let rows = sql::query(
             "SELECT clock, stage, COALESCE(resolved_as, state) AS state, COUNT(*) AS number FROM alerts
@@ -115,8 +114,8 @@ impl Store {
         rows.iter().map(count).collect()
     }
 
-    /// The alerts of `tenant` that are open or whose ticket is. One that cannot be read is set aside, and what of it can
-    /// be read goes on.
+    /// Returns the alerts of `tenant` that are open or whose ticket is. One that cannot be read is set aside and goes
+    /// on with whatever can be read of it.
     pub async fn alerts(&self, tenant: &TenantId) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sql::query(
             "SELECT * FROM alerts WHERE key IN (SELECT key FROM alerts WHERE tenant = $1 AND state = 'open'
@@ -127,13 +126,13 @@ impl Store {
         self.readable_alerts(rows).await
     }
 
-    /// The number of the last human act on an alert of `tenant`; 0 if there was none yet.
+    /// Returns the number of the last human act on an alert of `tenant`; 0 if there was none yet.
     pub async fn last_act(&self, tenant: &TenantId) -> Result<i64, StoreError> {
         let last = sql::query_scalar(LAST_ACT).bind(tenant.as_str()).fetch_optional(&self.reads);
         Ok(last.await?.unwrap_or_default())
     }
 
-    /// As [`Store::alerts`], of those that people acted on after `acts`.
+    /// Returns those of [`Store::alerts`] that people acted on after the act number `acts`.
     pub async fn alerts_acted_on(&self, tenant: &TenantId, acts: i64) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sql::query(
             "SELECT a.* FROM alerts a LEFT JOIN tickets t ON t.tenant = a.tenant AND t.id = a.ticket_id
@@ -158,7 +157,7 @@ impl Store {
         if let Some(at) = unreadable.iter().position(|(.., error)| matches!(error, StoreError::KeyMissing(_))) {
             return Err(unreadable.swap_remove(at).2);
         }
-        // From the last to the first: each belongs where it was found.
+        // From the last to the first, so that each is inserted where it was found.
         for (place, row, error) in unreadable.into_iter().rev() {
             if let Some(salvaged) = self.set_alert_aside(&row, error).await? {
                 alerts.insert(place, salvaged);
@@ -167,13 +166,13 @@ impl Store {
         Ok(alerts)
     }
 
-    /// The alert of that id, open or not.
+    /// Returns the alert with that id, open or not.
     pub async fn alert(&self, id: &str) -> Result<Option<AlertRow>, StoreError> {
         let row = sql::query("SELECT * FROM alerts WHERE id = $1 AND id <> ''").bind(id);
         row.fetch_optional(&self.reads).await?.as_ref().map(alert_row).transpose()
     }
 
-    /// Who was told of these alerts, or is about to be.
+    /// Returns who was told of these alerts, or is about to be.
     pub async fn told(&self, alerts: &HashSet<String>) -> Result<HashSet<Told>, StoreError> {
         let rows = sql::query(
             "SELECT DISTINCT alert_key, stage, recipient, channel FROM notifications
@@ -193,14 +192,14 @@ impl Store {
         rows.iter().map(told).collect()
     }
 
-    /// The open alerts of all tenants that have a step due.
+    /// Returns the open alerts of all tenants that have a step due.
     pub async fn due_alerts(&self, now: DateTime<Utc>) -> Result<Vec<AlertKey>, StoreError> {
         let due = sql::query(
             "SELECT tenant, ticket_id, clock, cycle FROM alerts WHERE state = 'open' AND next_step_at <= $1 \
              ORDER BY next_step_at, key",
         );
         let rows = due.bind(millis(now)).fetch_all(&self.reads).await?;
-        // One that cannot be read is nobody's; its tenant finds out when it reads its alerts.
+        // One that cannot be read is skipped; its tenant finds out when it reads its alerts.
         Ok(rows.iter().filter_map(|row| alert_key(row).ok()).collect())
     }
 }
@@ -340,14 +339,14 @@ fn push_life(row: &mut sql::Separated<'_>, alert: &AlertRow) {
         .push_bind(life.acts);
 }
 
-/// Writes `alert` over what is there, whoever read it before.
+/// Overwrites what is there with `alert`, even if somebody has read it before.
 pub(super) async fn rewrite(tx: &mut Connection, alert: &AlertRow) -> Result<(), sql::Error> {
     let set = sql::query("UPDATE alerts SET acts = $1 WHERE key = $2").bind(alert.life.acts);
     set.bind(alert.key.to_string()).execute(&mut *tx).await?;
     upsert(tx, std::slice::from_ref(alert)).await
 }
 
-/// Gives the alerts of older versions their ids.
+/// Fills in the ids of alerts from older versions.
 pub(super) async fn fill_ids(connection: &mut Connection) -> Result<(), sql::Error> {
     let keys: Vec<String> =
         sql::query_scalar("SELECT key FROM alerts WHERE id = ''").fetch_all(&mut *connection).await?;
@@ -358,10 +357,10 @@ pub(super) async fn fill_ids(connection: &mut Connection) -> Result<(), sql::Err
     Ok(())
 }
 
-/// Tells those who were told, on the channel they were told by, in the same thread. What did not end well is told to
-/// systems alone.
+/// Tells those who were told that it is over, on the same channel and in the same thread. An end that is not good news
+/// is told to systems only.
 pub(super) async fn recover(tx: &mut Connection, recovered: &Recovered, now: DateTime<Utc>) -> Result<(), sql::Error> {
-    // Whoever was told of it in bundles only finds its end in the thread of one of them, which is what they are called.
+    // Those who were told only in bundles find its end in the thread of one of them, named after the bundle.
     let told = format!(
         "SELECT n.recipient, n.channel, MAX(n.message) AS message, MAX(n.person) AS person, MAX(n.zone) AS zone,
                 MAX(n.urgent) AS urgent, 0 AS timely,
@@ -378,18 +377,18 @@ pub(super) async fn recover(tx: &mut Connection, recovered: &Recovered, now: Dat
     for row in rows {
         let (message, channel): (String, String) = (row.try_get("message")?, row.try_get("channel")?);
         let kind = ChannelKind::parse(&channel);
-        // No phone rings because all is well.
+        // No phone rings for good news.
         if kind == Some(ChannelKind::Voice) {
             continue;
         }
         let is_system = kind.is_some_and(ChannelKind::is_system);
-        // A system may have taken what we never heard of: an incident that nobody resolves would stay open for ever.
+        // A system may have accepted a message that we never heard back about: its incident would stay open for ever.
         let told: bool = row.try_get("told")?;
         if is_system || (told && matches!(recovered.closing, Closing::Met | Closing::TooEarly)) {
             let (recipient, reader) = (row.try_get("recipient")?, super::outbox::reader(&row)?);
             let notice = NewNotification::recovery(recovered, recipient, channel, &message, reader, now);
             let thread: Option<String> = row.try_get("thread")?;
-            // Good news by email needs no text message besides. Email comes first in the alphabet.
+            // Good news by email needs no text message as well. Email comes first in the alphabet.
             let is_said = |notice: &NewNotification| {
                 let same = |known: &NewNotification| {
                     known.recipient == notice.recipient && known.channel == ChannelKind::Email

@@ -13,23 +13,23 @@ use super::{Store, StoreError, instant, millis};
 use crate::store::sql::{self, Connection, Row};
 use crate::ticket::{Reach, TenantId, TicketId};
 
-/// Nobody has done more to one alert than is worth reading.
+/// The most actions listed for one alert: nobody needs to read more.
 const MOST_ACTS: i64 = 100;
 
 /// Who makes a change, for the audit log.
 #[derive(Clone, Debug)]
 pub struct Author {
     pub who: String,
-    /// From where: `command line`, or an address.
+    /// Where they did it from: `command line`, or an address.
     pub origin: String,
 }
 
 /// One change by a person.
 #[derive(Clone, Debug)]
 pub struct AuditRow {
-    /// It rises with each change.
+    /// Rises with each change.
     pub id: i64,
-    /// None: it concerns no tenant alone.
+    /// None if it does not concern a single tenant.
     pub tenant: Option<String>,
     pub at: DateTime<Utc>,
     pub who: String,
@@ -39,64 +39,64 @@ pub struct AuditRow {
     pub alert: Option<String>,
 }
 
-/// Which rows are asked for: what is none matches all.
+/// Which rows to return: a field that is none matches all.
 #[derive(Clone, Copy, Debug)]
 pub struct AuditFilter<'a> {
     pub reach: &'a Reach,
     pub from: DateTime<Utc>,
-    /// The first moment after them.
+    /// The end of the period, not included.
     pub until: DateTime<Utc>,
-    /// A part of the name of whoever did it, without regard to case.
+    /// Part of the name of who did it, ignoring case.
     pub who: Option<&'a str>,
-    /// A part of what was done, without regard to case.
+    /// Part of what was done, ignoring case.
     pub what: Option<&'a str>,
     /// The ticket that it was done to.
     pub ticket: Option<&'a Named>,
     pub way: Way,
-    /// The time and the number of the last change that was shown; none: nothing was.
+    /// The time and the number of the last change shown so far; none at the start.
     pub after: Option<(DateTime<Utc>, i64)>,
     pub limit: u32,
 }
 
-/// A ticket by what the log calls it.
+/// A ticket under the names that the log uses.
 #[derive(Clone, Debug)]
 pub struct Named {
     pub tenant: TenantId,
     pub id: TicketId,
-    /// As people see it.
+    /// The number that people see.
     pub number: String,
 }
 
 impl Named {
-    /// How the keys of its alerts begin.
+    /// The prefix of the keys of its alerts.
     fn alerts(&self) -> String {
         format!("{}:{}:", self.tenant, self.id)
     }
 
-    /// How a change of the ticket is told, by its number or, as it once was, by its id.
+    /// How log texts mention the ticket: by its number or, in the past, by its id.
     fn marks(&self) -> Vec<String> {
         let names = [self.number.as_str(), self.id.as_str()];
         names.iter().flat_map(|name| [format!("ticket {name}:"), format!(" ticket {name} ")]).collect()
     }
 }
 
-/// The last change by a person: as long as it is the same, nobody has changed anything.
+/// The last change by a person: while it is the same, nobody has changed anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LastChange {
     number: i64,
-    /// A number may come again, once the row that had it is deleted.
+    /// A number can recur once the row that had it is deleted.
     at: i64,
 }
 
-/// What another process has done to the file of the store is noticed within this time.
+/// How soon a change of the store's file by another process is noticed.
 pub const NOTICED: TimeDelta = TimeDelta::milliseconds(250);
 
-/// The last change by a person as it was found a moment ago.
+/// The last change by a person, as found a moment ago.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Noticed {
     last_change: Option<LastChange>,
     at: DateTime<Utc>,
-    /// How often had been written by then; none: nobody has asked yet.
+    /// The number of writes by then; none if nobody has asked yet.
     written: Option<u64>,
 }
 
@@ -106,10 +106,10 @@ impl Noticed {
     }
 }
 
-/// As long as nobody is seen to change anything, what was read is believed for so long: nothing hangs on a single sign.
+/// How long data is trusted while nobody is seen to change anything, so that not all depends on a single sign.
 const BELIEVED: TimeDelta = TimeDelta::minutes(1);
 
-/// When something was read, and what people had done last by then.
+/// When something was read, and the last change by then.
 #[derive(Clone, Copy, Debug)]
 pub struct AsOf {
     pub last_change: Option<LastChange>,
@@ -117,14 +117,14 @@ pub struct AsOf {
 }
 
 impl AsOf {
-    /// Whether what was read still holds at `now`, when `last_change` is the last.
+    /// Whether what was read still holds at `now`, given the current `last_change`.
     pub fn holds(&self, last_change: Option<LastChange>, now: DateTime<Utc>) -> bool {
         self.last_change == last_change && (now - self.at).abs() < BELIEVED
     }
 }
 
 impl Store {
-    /// The last change by a person; none if there was none yet.
+    /// Returns the last change by a person; none if there was none yet.
     pub async fn last_change(&self) -> Result<Option<LastChange>, StoreError> {
         let last: Option<(i64, i64)> = sql::query_as("SELECT id, at FROM audit WHERE id = (SELECT MAX(id) FROM audit)")
             .fetch_optional(&self.reads)
@@ -132,10 +132,9 @@ impl Store {
         Ok(last.map(|(number, at)| LastChange { number, at }))
     }
 
-    /// The same, for whoever asks again and again: what this process has written is seen at once, what another has, a
-    /// moment later.
+    /// Returns the same for frequent callers: writes of this process are seen at once, those of another a moment later.
     pub async fn last_change_noticed(&self, now: DateTime<Utc>) -> Result<Option<LastChange>, StoreError> {
-        // Before it is read: what is written meanwhile makes it old.
+        // Before the read, so that a write in the meantime makes the result outdated.
         let written = self.times_written();
         let noticed = self.caches.noticed.load();
         if noticed.holds(written, now) {
@@ -146,7 +145,7 @@ impl Store {
         Ok(last_change)
     }
 
-    /// What people changed.
+    /// Returns what people changed.
     pub async fn audited(&self, filter: AuditFilter<'_>) -> Result<Vec<AuditRow>, StoreError> {
         let (at, number) = filter.after.map_or((filter.way.start().at, 0), |(at, number)| (millis(at), number));
         let rows = match filter.way {
@@ -184,7 +183,7 @@ impl Store {
         self.legible("change", "id", &rows.await?, AuditRow::read)
     }
 
-    /// What people did to the alert of that key, the first first.
+    /// Returns what people did to the alert of that key, the earliest first.
     pub async fn acts_on(&self, alert: &str) -> Result<Vec<AuditRow>, StoreError> {
         let rows = sql::query(
             "SELECT id, tenant, at, who, what, origin, alert FROM audit WHERE alert = $1 ORDER BY at, id LIMIT $2",
@@ -208,7 +207,7 @@ impl AuditRow {
     }
 }
 
-/// Writes down that `author` did `what`.
+/// Records that `author` did `what`.
 pub(super) async fn audit(
     tx: &mut Connection,
     tenant: Option<&TenantId>,
@@ -219,7 +218,7 @@ pub(super) async fn audit(
     audit_act(tx, tenant, None, what, author, now).await
 }
 
-/// As [`audit`], of what was done to the `alert` of that key.
+/// Does the same as [`audit`] for an action on the `alert` of that key.
 pub(super) async fn audit_act(
     tx: &mut Connection,
     tenant: Option<&TenantId>,
@@ -229,7 +228,7 @@ pub(super) async fn audit_act(
     now: DateTime<Utc>,
 ) -> Result<(), sql::Error> {
     let prior = chain::last(&mut *tx).await?;
-    // A server stores no zero: the hash is of what can be read again.
+    // A server stores no zero character, so the hash covers what can be read back.
     let [who, what, origin] = [&author.who, what, &author.origin].map(|text| text.replace('\0', "\u{fffd}"));
     let link =
         Link { tenant: tenant.map(TenantId::as_str), at: millis(now), who: &who, what: &what, origin: &origin, alert };

@@ -1,8 +1,8 @@
-//! The books in the store: entries with their revisions, what each day of them comes to, and closed months.
+//! The stored books: entries with their revisions, the daily figures made from them, and closed months.
 //!
-//! Whoever writes a ticket marks it in the same transaction ([`mark`]); the bookkeeper takes what is
-//! marked, and writes its entries and the days that they touch in one transaction. A month that is
-//! closed keeps the entries it was closed with: what comes later stands beside them and counts nowhere.
+//! Every write of a ticket marks it in the same transaction ([`mark`]). The bookkeeper takes the marked tickets and
+//! writes their entries and the affected days in one transaction. A closed month keeps the entries it was closed with:
+//! later ones are stored beside them and count nowhere.
 
 pub(in crate::store) mod changes;
 pub(in crate::store) mod look;
@@ -33,9 +33,9 @@ use crate::ticket::{Named, RefId, TenantId, Ticket, TicketId};
 
 /// The most rows in one statement.
 const ROWS: usize = 500;
-/// A mark that is older than any moment: at once.
+/// The time of a mark for at once: earlier than any other.
 const AT_ONCE: i64 = 0;
-/// When a ticket is booked whose tenant is not configured: once it is again.
+/// The booking time of a ticket whose tenant is not configured: it waits until it is again.
 pub const RESTING: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;
 
 /// A ticket that is to be booked.
@@ -43,37 +43,37 @@ pub const RESTING: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;
 pub struct Marked {
     pub tenant: TenantId,
     pub ticket: TicketId,
-    /// How often it had been marked when it was taken.
+    /// How often it had been marked by the time it was taken.
     pub marks: i64,
 }
 
-/// Days since 1970, as a date stands in the books.
+/// Converts a date to its number in the books: days since 1970.
 pub(crate) fn day_number(date: NaiveDate) -> i64 {
     i64::from(date.num_days_from_ce()) - EPOCH
 }
 
-/// The date of a number of days since 1970.
+/// Converts a number of days since 1970 to a date.
 pub(crate) fn date_of(number: i64) -> Result<NaiveDate, StoreError> {
     let date = i32::try_from(number + EPOCH).ok().and_then(NaiveDate::from_num_days_from_ce_opt);
     date.ok_or_else(|| StoreError::Unreadable(format!("day `{number}` is out of range")))
 }
 
-/// 1 January 1970, counted from the year 1.
+/// 1 January 1970, in days counted from the year 1.
 const EPOCH: i64 = 719_163;
 
-/// The number of the month of `date`.
+/// Returns the number of the month of `date`.
 pub fn month_of(date: NaiveDate) -> i64 {
     i64::from(date.year()) * 12 + i64::from(date.month0())
 }
 
-/// The first day of the month of that number; none: it is not in the calendar.
+/// Returns the first day of the month with that number; none if it is outside the calendar.
 pub fn first_of_month(month: i64) -> Option<NaiveDate> {
     let year = i32::try_from(month.div_euclid(12)).ok()?;
     NaiveDate::from_ymd_opt(year, u32::try_from(month.rem_euclid(12)).ok()? + 1, 1)
 }
 
 impl Store {
-    /// At most `limit` tickets that are to be booked at `now`, those marked by a change first.
+    /// Returns at most `limit` tickets to be booked by `now`, those marked by a change first.
     pub async fn to_book(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<Marked>, StoreError> {
         let query = "SELECT tenant, ticket, marks FROM to_book WHERE at <= $1 ORDER BY at, tenant, ticket LIMIT $2";
         let rows = sql::query(query).bind(millis(now)).bind(limit).fetch_all(&self.reads).await?;
@@ -87,7 +87,7 @@ impl Store {
         marked.collect()
     }
 
-    /// Has all tickets looked at that rested; those whose tenants are still not configured rest again.
+    /// Wakes all tickets that rest; those whose tenants are still not configured go back to rest.
     pub async fn end_rest(&self) -> Result<(), StoreError> {
         self.writer
             .write(move |tx: &mut Connection| {
@@ -99,11 +99,11 @@ impl Store {
             .await
     }
 
-    /// Has the tickets booked anew of which something is decided after `now`, as a clock that was ahead has written it. Says
-    /// how many these are.
+    /// Marks for booking the tickets with something decided after `now`, written by a clock that was ahead. Returns how
+    /// many there are.
     pub async fn book_what_lies_ahead(&self, tenant: &TenantId, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let tenant = tenant.clone();
-        // Days are local, and no zone is a day behind.
+        // Days are local, and no time zone is a whole day behind.
         let yesterday = now.date_naive().pred_opt().map_or(0, day_number);
         self.writer
             .write(move |tx: &mut Connection| {
@@ -120,13 +120,13 @@ impl Store {
             .await
     }
 
-    /// When the next ticket is to be booked; none: nothing waits.
+    /// Returns when the next ticket is to be booked; none if nothing is waiting.
     pub async fn next_to_book(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
         let at: Option<i64> = sql::query_scalar("SELECT MIN(at) FROM to_book").fetch_one(&self.reads).await?;
         at.map(super::instant).transpose()
     }
 
-    /// How the ticket went from hand to hand, oldest first.
+    /// Returns the handovers of the ticket, oldest first.
     pub async fn handovers(&self, tenant: &TenantId, ticket: &TicketId) -> Result<Vec<Handover>, StoreError> {
         let query = "SELECT was, became, at FROM handovers WHERE tenant = $1 AND ticket_id = $2 ORDER BY at, id";
         let rows = sql::query(query).bind(tenant.as_str()).bind(ticket.as_str()).fetch_all(&self.reads).await?;
@@ -141,7 +141,7 @@ impl Store {
     }
 }
 
-/// Has these tickets booked anew, in the transaction of whoever changed them.
+/// Marks these tickets to be booked again, in the transaction that changes them.
 pub(super) async fn mark<'a>(
     tx: &mut Connection,
     tenant: &TenantId,
@@ -159,7 +159,7 @@ pub(super) async fn mark<'a>(
     Ok(())
 }
 
-/// Has all open tickets booked anew: other terms hold for them.
+/// Marks all open tickets to be booked again, because their terms changed.
 pub(super) async fn mark_open(tx: &mut Connection, tenant: &TenantId) -> Result<(), sql::Error> {
     let query = "INSERT INTO to_book (tenant, ticket, at, marks) SELECT tenant, id, $2, 1 FROM tickets
                  WHERE tenant = $1 AND open = 1
@@ -167,7 +167,7 @@ pub(super) async fn mark_open(tx: &mut Connection, tenant: &TenantId) -> Result<
     sql::query(query).bind(tenant.as_str()).bind(AT_ONCE).execute(tx).await.map(drop)
 }
 
-/// Remembers that the ticket went from one technician to another.
+/// Records that the ticket went from one technician to another.
 pub(super) async fn hand_over(
     tx: &mut Connection,
     tenant: &TenantId,
@@ -186,7 +186,7 @@ pub(super) async fn hand_over(
         .map(drop)
 }
 
-/// Remembers what the technicians and clients of `tickets` are called.
+/// Stores the names of the technicians and clients of `tickets`.
 pub(super) async fn meet<'a>(
     tx: &mut Connection,
     tenant: &TenantId,
@@ -202,7 +202,7 @@ pub(super) async fn meet<'a>(
     introduce(tx, tenant, all.into_iter().map(|((kind, id), name)| (kind, id, name)), now).await
 }
 
-/// Remembers the names of people and clients, each of a kind and with an id.
+/// Stores the names of people and clients, each with its kind and id.
 pub(super) async fn introduce<'a>(
     tx: &mut Connection,
     tenant: &TenantId,

@@ -1,7 +1,7 @@
 //! Half of a tenant's requests, shared with a `check --online` beside the running service.
 //!
-//! The check says until when it wants them, the service from when on they are its own: by then the minute has passed
-//! in which the service may have used more.
+//! The check stores until when it wants the share, and the service from when on the check may use it: by then the
+//! minute is over in which the service may have used more than its half.
 
 use chrono::{DateTime, Utc};
 
@@ -10,12 +10,12 @@ use crate::store::sql::{self, Connection};
 use crate::ticket::TenantId;
 
 impl Store {
-    /// Asks the running service for half of `tenant`'s requests, until then.
+    /// Asks the running service for half of `tenant`'s requests until that time.
     pub async fn request_budget_share(&self, tenant: &TenantId, until: DateTime<Utc>) -> Result<(), StoreError> {
         self.set_moment(asked(tenant), Some(until)).await
     }
 
-    /// Until when half of `tenant`'s requests are wanted; none: they are not, or no longer at `now`.
+    /// Returns until when half of `tenant`'s requests are wanted; none if they are not, or no longer at `now`.
     pub async fn budget_share_wanted(
         &self,
         tenant: &TenantId,
@@ -24,17 +24,17 @@ impl Store {
         Ok(self.moment(&asked(tenant)).await?.filter(|until| *until > now))
     }
 
-    /// Grants half of `tenant`'s requests from then on.
+    /// Grants half of `tenant`'s requests from that time on.
     pub async fn grant_budget_share(&self, tenant: &TenantId, from: DateTime<Utc>) -> Result<(), StoreError> {
         self.set_moment(granted(tenant), Some(from)).await
     }
 
-    /// From when on half of `tenant`'s requests are granted; none: the service has not answered yet.
+    /// Returns from when on half of `tenant`'s requests are granted; none if the service has not answered yet.
     pub async fn budget_share_from(&self, tenant: &TenantId) -> Result<Option<DateTime<Utc>>, StoreError> {
         self.moment(&granted(tenant)).await
     }
 
-    /// Takes back what was granted.
+    /// Withdraws the grant.
     pub async fn end_budget_share(&self, tenant: &TenantId) -> Result<(), StoreError> {
         self.set_moment(granted(tenant), None).await?;
         self.set_moment(asked(tenant), None).await

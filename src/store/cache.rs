@@ -1,9 +1,8 @@
-//! The caches in front of the database: inputs only, never a standing.
+//! The caches in front of the database. They hold inputs only, never a standing.
 //!
-//! Every key carries its tenant, so nobody is ever served another's tickets.
-//! What a write changes it replaces here; what is not here is read. Both take
-//! the tenant's turn first, so that a read which began before a write cannot
-//! put back what the write replaced.
+//! Every key includes the tenant, so nobody is ever served another's tickets. A write replaces what it changes here;
+//! anything missing is read. Both take the tenant's turn first, so that a read that began before a write cannot put
+//! back what the write replaced.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -22,22 +21,22 @@ use crate::telemetry::{CacheLabels, CacheName, Telemetry};
 use crate::ticket::watch::Watched;
 use crate::ticket::{Directory, TenantId, TicketId};
 
-/// Single tickets kept: the ones people look at, a few kilobytes each.
+/// How many single tickets are kept: the ones people look at, a few kilobytes each.
 const SINGLE_TICKETS: u64 = 2_000;
-/// More tenants than one service is ever given.
+/// How many tenants are kept: more than one service ever has.
 const TENANTS: u64 = 1_000;
 
 pub struct Caches {
     pub open: Counted<TenantId, Arc<OpenTickets>>,
     pub people: Counted<TenantId, Arc<Directory>>,
     pub single: Counted<(TenantId, TicketId), Arc<Watched>>,
-    /// How often predictions were.
+    /// How many times predictions were changed.
     pub predictions: AtomicU64,
     pub noticed: ArcSwap<Noticed>,
     turns: Mutex<HashMap<TenantId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
-/// The right to fill or change what is held for one tenant.
+/// The right to fill or change what is cached for one tenant.
 pub type Turn = OwnedMutexGuard<()>;
 
 impl Caches {
@@ -52,7 +51,7 @@ impl Caches {
         }
     }
 
-    /// Forgets what is held of `tenant`.
+    /// Forgets everything cached for `tenant`.
     pub fn forget_tenant(&self, tenant: &TenantId) {
         self.open.forget(tenant);
         self.people.forget(tenant);
@@ -60,7 +59,7 @@ impl Caches {
         self.predictions.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Forgets all that is held.
+    /// Forgets everything.
     pub fn forget_all(&self) {
         self.open.forget_all();
         self.people.forget_all();
@@ -68,7 +67,7 @@ impl Caches {
         self.predictions.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Waits until nobody else fills or changes what is held for `tenant`.
+    /// Waits until nobody else fills or changes what is cached for `tenant`.
     pub async fn turn(&self, tenant: &TenantId) -> Turn {
         let lock = self.turns.lock().unwrap_or_else(PoisonError::into_inner).entry(tenant.clone()).or_default().clone();
         lock.lock_owned().await
@@ -87,8 +86,7 @@ impl<K: Hash + Eq + Send + Sync + Clone + 'static, V: Clone + Send + Sync + 'sta
         Self { name, entries: Cache::new(capacity), telemetry }
     }
 
-    /// What is held for `key`, or what `read` finds, which is then held.
-    /// The turn is kept until it is.
+    /// Returns what is cached for `key`, or else what `read` finds, which is then cached. The turn is held until then.
     pub async fn get_or(
         &self,
         key: &K,
@@ -111,7 +109,7 @@ impl<K: Hash + Eq + Send + Sync + Clone + 'static, V: Clone + Send + Sync + 'sta
         Ok(found)
     }
 
-    /// What is held for `key`, uncounted: for a write that changes a part of it.
+    /// Returns what is cached for `key` without counting: for a write that changes a part of it.
     pub fn peek(&self, key: &K) -> Option<V> {
         self.entries.get(key)
     }
@@ -121,7 +119,7 @@ impl<K: Hash + Eq + Send + Sync + Clone + 'static, V: Clone + Send + Sync + 'sta
         self.measure();
     }
 
-    /// Replaces what is held for `key`; what nobody asked for is not taken in.
+    /// Replaces what is cached for `key`; a value that nobody has asked for is not added.
     pub fn replace(&self, key: K, value: V) {
         if self.entries.contains_key(&key) {
             self.put(key, value);
@@ -143,7 +141,7 @@ impl<K: Hash + Eq + Send + Sync + Clone + 'static, V: Clone + Send + Sync + 'sta
     }
 
     fn measure(&self) {
-        // moka counts when it tidies up, which it puts off.
+        // moka updates its count only in its deferred maintenance.
         self.entries.run_pending_tasks();
         let entries = i64::try_from(self.entries.entry_count()).unwrap_or(i64::MAX);
         self.telemetry.cache_entries.get_or_create(&CacheName { cache: self.name }).set(entries);

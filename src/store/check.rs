@@ -1,8 +1,8 @@
-//! A look at the store as a whole: whether it is sound, and what in it does not fit together.
+//! Checks the whole store: whether it is intact, and what in it is inconsistent.
 //!
-//! Nothing is written, so the service may run beside it. Each look says what it found and what to do about it; one that
-//! finds nothing says nothing. Rows that a running service writes meanwhile may be seen by one look and not by the next:
-//! what is found beside a running service is worth a second look.
+//! Nothing is written, so the service may be running. Each check reports what it found and what to do about it; one
+//! that finds nothing reports nothing. Rows that a running service writes meanwhile may be seen by one check and not by
+//! the next, so findings beside a running service should be checked again.
 
 mod references;
 mod rows;
@@ -19,26 +19,26 @@ use super::audit::chain;
 use super::sql::{self, Connection};
 use super::{At, Place, StoreError, books};
 
-/// No look tells of more than so many things; all of them are counted.
+/// The most findings listed per check; all of them are counted.
 pub const TOLD: usize = 20;
 
-/// What was looked at.
+/// The kinds of checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Look {
     /// The file, or the server's indexes and constraints.
     Integrity,
-    /// The steps that brought the tables to their form.
+    /// The migrations of the tables.
     Migrations,
-    /// Each row as the program reads it.
+    /// Each row, read as the program reads it.
     Rows,
-    /// Days, closed months and shares against the entries that they are made of.
+    /// Days, closed months and shares, against the entries they are made from.
     Books,
     /// The entries against the histories of their tickets.
     Histories,
     /// The chain of the audit log.
     Audit,
-    /// Rows that speak of others.
+    /// Rows that refer to others.
     References,
 }
 
@@ -60,7 +60,7 @@ impl Look {
     }
 }
 
-/// Something that does not fit.
+/// Something that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub look: Look,
@@ -69,25 +69,25 @@ pub struct Finding {
     pub remedy: &'static str,
 }
 
-/// What a look at the whole store has shown.
+/// The result of checking the whole store.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Checked {
     /// Where the store is.
     pub store: String,
-    /// The looks that were taken; without a known form of the tables nothing else can be looked at.
+    /// The checks that were made; if the version of the tables is unknown, nothing else can be checked.
     pub looks: BTreeSet<Look>,
-    /// At most [`TOLD`] of each look.
+    /// At most [`TOLD`] of each check.
     pub findings: Vec<Finding>,
-    /// How many more there are, look by look.
+    /// How many more there are, by check.
     pub more: BTreeMap<Look, usize>,
     pub tables: Vec<TableSize>,
-    /// Rows of the audit log that hold together, and the hash of the last.
+    /// How many rows of the audit log are intact, and the hash of the last.
     pub audit_rows: u64,
     pub audit_last: Option<String>,
 }
 
 impl Checked {
-    /// Nothing was found.
+    /// Whether nothing was found.
     pub fn is_good(&self) -> bool {
         self.findings.is_empty()
     }
@@ -102,7 +102,7 @@ impl Checked {
         self.findings.len() + self.more.values().sum::<usize>()
     }
 
-    /// Notes that `look` found `what`.
+    /// Records that `look` found `what`.
     pub fn found(&mut self, look: Look, what: String, remedy: &'static str) {
         if self.findings.iter().filter(|finding| finding.look == look).count() < TOLD {
             self.findings.push(Finding { look, what, remedy });
@@ -115,7 +115,7 @@ impl Checked {
 const RESTORE: &str =
     "restore a backup, or bring the database into order with its own tools, before the service goes on";
 
-/// Looks at the store at `place`, without changing anything.
+/// Checks the store at `place`, without changing anything.
 pub async fn look(at: impl Into<At>) -> Result<Checked, StoreError> {
     let At { place, keys } = at.into();
     let mut connection = connect(&place).await?.with_keys(keys);
@@ -123,7 +123,7 @@ pub async fn look(at: impl Into<At>) -> Result<Checked, StoreError> {
     integrity(&mut connection, &mut checked).await;
     match beyond_integrity(&mut connection, &mut checked).await {
         Ok(()) => {}
-        // A damaged page ends whatever comes to it.
+        // A damaged page makes every read of it fail.
         Err(error) if !checked.is_sound() => checked.found(Look::Integrity, error.to_string(), RESTORE),
         Err(error) => return Err(error),
     }
@@ -143,7 +143,7 @@ async fn beyond_integrity(connection: &mut Connection, checked: &mut Checked) ->
     Ok(())
 }
 
-/// A connection that only reads, and takes its time; what is sealed it reads as it stands.
+/// Opens a connection that only reads and has no time limit; sealed values are read as they are stored.
 pub(super) async fn connect(place: &Place) -> Result<Connection, StoreError> {
     match place {
         Place::File(path) if !path.is_file() => {
@@ -166,7 +166,7 @@ pub(super) async fn connect(place: &Place) -> Result<Connection, StoreError> {
 async fn integrity(connection: &mut Connection, checked: &mut Checked) {
     checked.looks.insert(Look::Integrity);
     let statement = if connection.is_postgres() { UNSOUND_AT_THE_SERVER } else { "PRAGMA quick_check(21)" };
-    // What it has found before it could read no further counts as well.
+    // Anything found before it could read no further counts as well.
     let mut faults = Vec::new();
     let read: Result<Vec<()>, sql::Error> = sql::query(statement)
         .fetch_each(connection, |row| {
@@ -180,7 +180,7 @@ async fn integrity(connection: &mut Connection, checked: &mut Checked) {
     }
 }
 
-/// What PostgreSQL itself knows to be out of order.
+/// Selects what PostgreSQL itself knows to be invalid.
 const UNSOUND_AT_THE_SERVER: &str = "SELECT 'the index ' || c.relname || ' is not valid: REINDEX it'
      FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname = current_schema() AND NOT (i.indisvalid AND i.indisready)
@@ -190,7 +190,7 @@ const UNSOUND_AT_THE_SERVER: &str = "SELECT 'the index ' || c.relname || ' is no
    UNION ALL SELECT checksum_failures || ' pages of the database failed their checksum'
      FROM pg_stat_database WHERE datname = current_database() AND checksum_failures > 0";
 
-/// A step that the tables went through: its number, whether it was finished, and the checksum of its text.
+/// An applied migration: its number, whether it was finished, and the checksum of its text.
 type Step = (i64, i64, Vec<u8>);
 
 const NEWER: &str = "run a version of superops-sla that is as new as the one that wrote it";
@@ -218,7 +218,7 @@ async fn migrations(connection: &mut Connection, checked: &mut Checked) -> Resul
     Ok(())
 }
 
-/// What is wrong with the steps that a store went through.
+/// Returns what is wrong with the migrations of a store.
 fn judged(steps: &[Step]) -> Vec<(String, &'static str)> {
     let known: BTreeMap<i64, _> = sqlx::migrate!().iter().map(|step| (step.version, step.checksum.clone())).collect();
     let judge = |(version, finished, checksum): &Step| match known.get(version) {
@@ -247,7 +247,7 @@ async fn audit(connection: &mut Connection, checked: &mut Checked) -> Result<(),
     Ok(())
 }
 
-/// `error` with what is behind it.
+/// Returns the text of `error` with its causes.
 pub(super) fn words(error: &StoreError) -> String {
     let (mut text, mut cause) = (error.to_string(), error.source());
     while let Some(error) = cause {

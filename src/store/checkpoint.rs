@@ -1,8 +1,7 @@
-//! Moves what was committed from SQLite's log into the database, beside the writer.
+//! Moves committed pages from SQLite's log into the database, without the writer.
 //!
-//! By itself SQLite has the writer do that at every thousandth page: two more
-//! flushes, and all that is to be written waits for them. Only if this cannot
-//! keep up does the writer lend a hand.
+//! By default SQLite makes the writer do that at every thousandth page: two more flushes that all waiting writes have
+//! to wait for. Here the writer only helps if this task cannot keep up.
 
 use std::time::Duration;
 
@@ -10,44 +9,44 @@ use sqlx::{Connection, SqliteConnection};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// In pages of 4 kB: when the log is as long as this, the writer moves it itself.
+/// In pages of 4 kB: when the log gets this long, the writer checkpoints it itself.
 pub const LONGEST_LOG: &str = "16000";
-/// In bytes: a log that was longer gives the rest of its file back.
+/// In bytes: a log file that was longer is cut back to this.
 pub const USUAL_LOG: &str = "16000000";
 
-/// The log is moved this often while there are commits.
+/// How often the log is moved while there are commits.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// Tells of commits. When it is dropped, the log is left to the writer.
+/// Announces commits. When it is dropped, the log is left to the writer.
 pub struct Checkpoints {
     commits: watch::Sender<()>,
     moving: JoinHandle<()>,
 }
 
 impl Checkpoints {
-    /// Starts on a connection of its own.
+    /// Starts the task on its own connection.
     pub fn start(connection: SqliteConnection) -> Self {
         let commits = watch::Sender::new(());
         let moving = tokio::spawn(run(connection, commits.subscribe()));
         Self { commits, moving }
     }
 
-    /// There is something new in the log.
+    /// Announces that there is something new in the log.
     pub fn committed(&self) {
         self.commits.send_replace(());
     }
 
-    /// Ends it, and closes its connection.
+    /// Ends the task and closes its connection.
     pub async fn close(self) {
         drop(self.commits);
-        // An error means that it has ended by itself, and its connection with it.
+        // An error means that the task has already ended, and its connection with it.
         let _ = self.moving.await;
     }
 }
 
 async fn run(mut connection: SqliteConnection, mut commits: watch::Receiver<()>) {
     while commits.changed().await.is_ok() {
-        // What cannot be moved now stays in the log, and is safe there.
+        // Pages that cannot be moved now stay in the log and are safe there.
         let _ = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut connection).await;
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}

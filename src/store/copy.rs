@@ -1,7 +1,7 @@
-//! A whole store copied from a file to a PostgreSQL server.
+//! Copies a whole store from a file to a PostgreSQL server.
 //!
-//! Rows go over in the order of their keys, some hundred at a time, and one that is there already stays: so a copy that
-//! was broken off is simply begun again. At the end both sides are read once more, counted and summed up; the copy
+//! Rows are copied in the order of their keys, a few hundred at a time, and rows that exist already stay, so a copy
+//! that was interrupted is simply begun again. At the end both sides are read once more, counted and summed; the copy
 //! counts only if they agree.
 
 use std::path::{Path, PathBuf};
@@ -15,9 +15,9 @@ use super::sql::{self, Arg, AssertSqlSafe, Connection, QueryBuilder, Row};
 use super::{At, Place, Store, StoreError};
 use crate::keys::ring::KeyRing;
 
-/// Rows that are read, and written, at a time.
+/// How many rows are read, and written, at a time.
 const AT_ONCE: usize = 200;
-/// What each store keeps for itself: which steps it went through, and who leads.
+/// The tables that each store keeps for itself: which migrations ran, and who leads.
 const OWN: [&str; 2] = ["_sqlx_migrations", "leases"];
 
 /// A table that was copied.
@@ -38,13 +38,13 @@ enum Kind {
 struct Table {
     name: String,
     columns: Vec<(String, Kind)>,
-    /// The places of the columns that make up its key, in order.
+    /// The positions of the columns that make up its key, in order.
     key: Vec<usize>,
-    /// The column that the database numbers by itself.
+    /// The column that the database numbers itself.
     numbered: Option<String>,
 }
 
-/// Copies what is in the file at `from` to `server`; `told` hears of each table, and how many rows are over.
+/// Copies the file at `from` to `server`; `told` is called with each table and how many of its rows were copied.
 pub async fn copy(
     from: &Path,
     server: &Server,
@@ -57,7 +57,7 @@ pub async fn copy(
     }
     let file = Place::File(PathBuf::from(from));
     let _claim = Store::claim(At { place: file.clone(), keys: keys.clone() })?;
-    // Both are brought to the same form first; what is sealed goes over as it stands.
+    // Both are brought to the same version first; sealed values are copied as they are.
     for place in [file, Place::Server(Box::new(server.clone()))] {
         Store::open(At { place, keys: keys.clone() }, Default::default()).await?.close().await;
     }
@@ -80,7 +80,7 @@ pub async fn copy(
     Ok(copied)
 }
 
-/// Nobody else may write meanwhile.
+/// Checks that no service works on the target, since nobody else may write meanwhile.
 async fn is_idle(target: &mut Connection) -> Result<(), StoreError> {
     let row = sql::query(postgres::LEASE).fetch_one(target).await?;
     if row.try_get::<i64, _>("until_at")? > row.try_get::<i64, _>("now")? {
@@ -120,7 +120,7 @@ fn table(name: String, rows: &[Row]) -> Result<Table, StoreError> {
         columns.push((column, kind));
     }
     key.sort_unstable();
-    // Only a number that is the whole key is given by the database.
+    // The database assigns a number only if it is the whole key.
     let numbered = numbered.filter(|_| key.len() == 1);
     Ok(Table { name, columns, key: key.into_iter().map(|(_, place)| place).collect(), numbered })
 }
@@ -134,7 +134,7 @@ impl Table {
         self.key.iter().map(|place| self.columns[*place].0.as_str()).collect::<Vec<_>>().join(", ")
     }
 
-    /// The next rows after the one with this key.
+    /// Reads the next rows after the one with this key.
     async fn rows(&self, from: &mut Connection, after: Option<&[Arg]>) -> Result<Vec<Vec<Arg>>, StoreError> {
         let mut query = QueryBuilder::new(format!("SELECT {} FROM {}", self.names(), self.name));
         if let Some(after) = after {
@@ -194,7 +194,7 @@ async fn copy_table(
     }
 }
 
-/// How many rows a table has, and a sum over all of them that their order does not change.
+/// Returns how many rows a table has, and a sum over all of them that does not depend on their order.
 async fn sum(from: &mut Connection, table: &Table) -> Result<(u64, [u64; 4]), StoreError> {
     let (mut after, mut count, mut sum) = (None, 0, [0u64; 4]);
     loop {
@@ -212,7 +212,7 @@ async fn sum(from: &mut Connection, table: &Table) -> Result<(u64, [u64; 4]), St
     }
 }
 
-/// Has the database number new rows after those that came with theirs.
+/// Makes the database number new rows after the copied ones.
 async fn go_on_counting(target: &mut Connection, table: &Table) -> Result<(), StoreError> {
     if let Some(column) = &table.numbered {
         let Table { name, .. } = table;
@@ -242,7 +242,7 @@ mod tests {
             store.add_token(&Token::generate().unwrap(), Role::Viewer, None, author(), now).await.unwrap();
         }
         store.close().await;
-        // Broken off in the middle of the first large table.
+        // Interrupted in the middle of the first large table.
         let (tell, told) = tokio::sync::oneshot::channel();
         let mut tell = Some(tell);
         let keys = Arc::default();

@@ -1,4 +1,4 @@
-//! What policies give back, version by version, and when months were closed: by both is known what holds for a month.
+//! The credits that policies grant, by version, and when months were closed: together they give the terms of a month.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,14 @@ use crate::store::sql::{self, Connection, Row};
 use crate::ticket::TenantId;
 
 impl Store {
-    /// Every version of what `tenant`'s policies give back, oldest first.
+    /// Returns every version of the credit terms of `tenant`'s policies, oldest first.
     pub async fn credit_versions(&self, tenant: &TenantId) -> Result<Vec<CreditVersion>, StoreError> {
         let query = "SELECT from_time, content FROM credit_terms WHERE tenant = $1 ORDER BY version";
         let rows = sql::query(query).bind(tenant.as_str()).fetch_all(&self.reads).await?;
         rows.iter().map(version).collect()
     }
 
-    /// Makes `terms` what policies give back from `now` on, unless it is so already; whether it was not.
+    /// Makes `terms` the credit terms from `now` on; returns false if they are so already.
     pub async fn adopt_credits(
         &self,
         tenant: &TenantId,
@@ -49,7 +49,7 @@ impl Store {
             .await
     }
 
-    /// When those of the months that have days from `from` to `to` were closed that are, by their numbers.
+    /// Returns when the closed months among those from `from` to `to` were closed, by month number.
     pub async fn months_closed_at(
         &self,
         tenant: &TenantId,

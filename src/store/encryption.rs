@@ -1,10 +1,11 @@
-//! The keys of a store: which it needs, and bringing all that it holds under the first of them.
+//! The keys of a store: which ones it needs, and bringing everything it holds under the first of them.
 //!
-//! A store notes every key before anything is sealed with it, and is opened only with all of them at hand: a service
-//! with a wrong key, or without one, does not begin. While a service is at work that does not hold the first key, another one
-//! seals that all of them hold, so that whoever comes with a new key takes nothing from the others. Turning to another key goes through the tables a few hundred rows at
-//! a time. A row that another process changed meanwhile is left to it, and what was done stays done however it ends: so a
-//! turn that was broken off is simply begun again. Sealing what is plain, and making plain what was sealed, are the same.
+//! A store notes every key before anything is sealed with it, and opens only if all noted keys are at hand: a service
+//! with a wrong or missing key does not start. While a running service does not hold the first key, another key that
+//! all of them hold is used for sealing, so that a service with a new key locks out nobody. A turn to another key goes
+//! through the tables a few hundred rows at a time. A row that another process changed meanwhile is left to it, and
+//! finished work stays done whatever happens, so a turn that was interrupted is simply begun again. Sealing what is
+//! plain, and making sealed values plain, work the same way.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,14 +20,14 @@ use super::sql::{self, Arg, Bind as _, Connection, QueryBuilder, Row, Stored};
 use super::{Place, Store, StoreError, instant, millis};
 use crate::keys::ring::{KeyRing, SealError};
 
-/// Rows that are read, and written, at a time.
+/// How many rows are read, and written, at a time.
 const AT_ONCE: usize = 200;
-/// And of files, each of which may take megabytes.
+/// The same for files, each of which may take megabytes.
 const FILES_AT_ONCE: usize = 4;
-/// What a proof says.
+/// The plain text of each key's proof.
 const SAID: &str = "superops-sla";
 
-/// Has the first of `keys` seal that every service at work on `place` can open; none of them may.
+/// Lets the first of `keys` seal that every service at work on `place` holds; there may be none.
 pub(super) async fn choose(place: &Place, keys: &KeyRing) -> Result<(), StoreError> {
     let Some(first) = keys.first() else { return Ok(()) };
     for id in keys.ids() {
@@ -43,8 +44,8 @@ pub(super) async fn choose(place: &Place, keys: &KeyRing) -> Result<(), StoreErr
     Ok(())
 }
 
-/// Opens the store of `connection`, which has none itself, with `keys`: all that it needs must be there, and the one that
-/// seals is noted.
+/// Opens the store of `connection`, which has no keys itself, with `keys`: checks that all noted keys are there, and
+/// notes the one that seals.
 pub(super) async fn admit(connection: &mut Connection, keys: &KeyRing) -> Result<(), StoreError> {
     let noted: Vec<(String, String)> =
         sql::query_as("SELECT id, proof FROM encryption_keys ORDER BY id").fetch_all(&mut *connection).await?;
@@ -56,16 +57,16 @@ pub(super) async fn admit(connection: &mut Connection, keys: &KeyRing) -> Result
         }
     }
     if keys.is_held_back() && keys.sealing().is_none() {
-        // What was encrypted until now stays so, also beside a service that does not say which keys it holds: it could not
-        // have opened the store without this one.
+        // What was encrypted so far stays encrypted, even beside a service that does not say which keys it holds:
+        // without this key it could not have opened the store.
         keys.seal_by(keys.ids().find(|id| noted.iter().any(|(noted, _)| noted == id)));
     }
     Ok(note(connection, keys, keys.sealing()).await?)
 }
 
-/// Notes that the key `id` of `keys` seals from now on; none: nothing is sealed.
+/// Notes that the key `id` of `keys` seals from now on; with none, nothing is sealed.
 async fn note(connection: &mut Connection, keys: &KeyRing, id: Option<&str>) -> Result<(), sql::Error> {
-    // Of what was under another key alone something will stand under this one.
+    // Where everything stood under another key alone, something will now stand under this one.
     let forget = "UPDATE encryption_keys SET turned_at = NULL WHERE turned_at IS NOT NULL AND id <> $1";
     sql::query(forget).bind(id.unwrap_or_default()).execute(&mut *connection).await?;
     let Some((id, proof)) = id.and_then(|id| Some((id, PROOF.sealed_with(keys, id, id, SAID)?))) else { return Ok(()) };
@@ -73,57 +74,57 @@ async fn note(connection: &mut Connection, keys: &KeyRing, id: Option<&str>) -> 
     note.bind(id).bind(Stored(proof)).execute(connection).await.map(drop)
 }
 
-/// How the texts of one column stand.
+/// How the values of one column are stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Standing {
-    /// As they are.
+    /// Not sealed.
     pub plain: u64,
-    /// By the key that sealed them.
+    /// Sealed, by key.
     pub sealed: BTreeMap<String, u64>,
-    /// Those that do not open, or were sealed for another row; the first few of them.
+    /// Values that do not open, or were sealed for another row; only the first few are named.
     pub broken: Vec<String>,
 }
 
 impl Standing {
-    /// How many there are.
+    /// How many values there are.
     pub fn all(&self) -> u64 {
         self.plain + self.sealed.values().sum::<u64>() + self.broken.len() as u64
     }
 }
 
-/// What turning to the first key came to.
+/// The result of turning to the first key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Turned {
-    /// Rows that were sealed anew, or made plain.
+    /// Rows that were sealed again, or made plain.
     pub rows: u64,
-    /// Rows that another process changed at the same moment: they are as it wrote them.
+    /// Rows that another process changed at the same moment: they stay as it wrote them.
     pub overtaken: u64,
-    /// Rows that do not open, and are as they were.
+    /// Rows that do not open, and stay as they were.
     pub left: Vec<String>,
 }
 
 impl Turned {
-    /// Whether everything stands under the first key now.
+    /// Whether everything is under the first key now.
     pub fn is_whole(&self) -> bool {
         self.overtaken == 0 && self.left.is_empty()
     }
 }
 
-/// A turn that is under way: it may be broken off after any bite.
+/// A turn in progress: it may be stopped after any batch.
 pub struct Turn {
     reads: Connection,
     keys: Arc<KeyRing>,
-    /// Those that are left, the one it is at first.
+    /// The tables that are left; the first is the current one.
     tables: &'static [Table],
-    /// The last row that was read of this table.
+    /// The key of the last row that was read of the current table.
     after: Option<Vec<Arg>>,
-    /// Rows of this table that were read.
+    /// How many rows of the current table were read.
     read: u64,
     turned: Turned,
 }
 
 impl Turn {
-    /// A turn of all that is at `place` to the first of `keys`.
+    /// Begins to bring everything at `place` under the first of `keys`.
     pub async fn begin(place: &Place, keys: Arc<KeyRing>) -> Result<Self, StoreError> {
         let reads = connect(place).await?;
         Ok(Self { reads, keys, tables: TABLES, after: None, read: 0, turned: Turned::default() })
@@ -141,14 +142,14 @@ impl Turn {
         Ok(None)
     }
 
-    /// What it came to.
+    /// Ends the turn and returns its result.
     pub async fn end(self) -> Result<Turned, StoreError> {
         self.reads.close().await?;
         Ok(self.turned)
     }
 }
 
-/// What a column holds, as it stands.
+/// The value of a column as it is stored.
 #[derive(Clone)]
 enum Held {
     Text(String),
@@ -163,7 +164,7 @@ impl Held {
         }
     }
 
-    /// What is sealed; none: it is plain.
+    /// Returns the sealed text; none if the value is plain.
     fn sealed(&self) -> Option<&str> {
         let text = match self {
             Self::Text(text) => text,
@@ -172,12 +173,12 @@ impl Held {
         text.starts_with(sealed::PREFIX).then_some(text)
     }
 
-    /// The key that has sealed it.
+    /// Returns the key that sealed the value.
     fn key(&self) -> Option<&str> {
         self.sealed().and_then(sealed::key_of)
     }
 
-    /// Whether it is not to stand plain.
+    /// Whether the value must not stay plain.
     fn is_due(&self, column: &Column, row: &str) -> bool {
         match self {
             Self::Text(text) => self.key().is_some() || (column.only)(row, text),
@@ -192,7 +193,7 @@ impl Held {
         }
     }
 
-    /// The same under the first key, or plain; it must have been sealed for this column and `row`.
+    /// Seals the value with the first key, or makes it plain; it must have been sealed for this column and `row`.
     fn anew(&self, column: &'static Column, keys: &KeyRing, row: &str) -> Result<Arg, SealError> {
         let opened = match self.sealed().map(|text| sealed::open(keys, text)).transpose()?.flatten() {
             Some(found) if found.row != row || found.label != column.label => {
@@ -210,16 +211,16 @@ impl Held {
     }
 }
 
-/// A row with its sealed columns, as they stand.
+/// A row with its sealed columns, as they are stored.
 struct Found {
     key: Vec<Arg>,
     held: Vec<Option<Held>>,
-    /// What each column is to be sealed for.
+    /// The row name that each column is to be sealed for.
     rows: Vec<String>,
 }
 
 impl Store {
-    /// Notes under which keys everything stands, column by column; `told` hears how many rows of a table were read.
+    /// Counts the values of each column by key; `told` is called with the rows read of a table so far.
     pub async fn standing(
         place: &Place,
         keys: &KeyRing,
@@ -246,7 +247,7 @@ impl Store {
         Ok(all)
     }
 
-    /// Brings everything under the first key, or makes it plain if that is what comes first.
+    /// Brings everything under the first key, or makes it plain if no key comes first.
     pub async fn turn_to_first_key(
         &self,
         place: &Place,
@@ -260,8 +261,8 @@ impl Store {
         turn.end().await
     }
 
-    /// Brings the next rows under the first key; says of which table, and how many of it were read by now. None: there
-    /// are no more.
+    /// Brings the next rows under the first key; returns their table, and how many rows of it have been read. None when
+    /// there are no more.
     pub async fn turn_on(&self, turn: &mut Turn) -> Result<Option<(&'static str, u64)>, StoreError> {
         let Some((table, found)) = turn.next().await? else { return Ok(None) };
         let mut changes = Vec::new();
@@ -277,7 +278,7 @@ impl Store {
         Ok(Some((table.name, turn.read)))
     }
 
-    /// Has the first key seal from now on, once every service at work on `place` holds it; says whether it does.
+    /// Lets the first key seal from now on, once every service at work on `place` holds it; returns whether it does.
     pub async fn take_up_first_key(&self, place: &Place) -> Result<bool, StoreError> {
         let keys = self.reads.keys().clone();
         let Some(first) = keys.first().filter(|_| keys.is_held_back()).map(str::to_owned) else { return Ok(true) };
@@ -292,8 +293,8 @@ impl Store {
         Ok(true)
     }
 
-    /// The keys that the store was encrypted with since this service began, and that it does not have, by their ids. What
-    /// they encrypt waits.
+    /// Returns the ids of the keys that the store was encrypted with since this service began and that this service
+    /// lacks. What they encrypt has to wait.
     pub async fn missing_keys(&self) -> Result<Vec<String>, StoreError> {
         let noted: Vec<String> =
             sql::query_scalar("SELECT id FROM encryption_keys ORDER BY id").fetch_all(&self.reads).await?;
@@ -301,14 +302,14 @@ impl Store {
         Ok(noted.into_iter().filter(|id| keys.ids().all(|held| held != id)).collect())
     }
 
-    /// When everything was found to stand under the key `id`, which has been the first ever since; none: it may not.
+    /// Returns when everything was found to be under the key `id`, the first ever since; none if that is not certain.
     pub async fn turned_to(&self, id: &str) -> Result<Option<DateTime<Utc>>, StoreError> {
         let at = sql::query_scalar("SELECT turned_at FROM encryption_keys WHERE id = $1").bind(id);
         let at: Option<Option<i64>> = at.fetch_optional(&self.reads).await?;
         at.flatten().map(instant).transpose()
     }
 
-    /// Notes that everything stands under the key `id`, which is the first.
+    /// Notes that everything is under the key `id`, which is the first.
     pub async fn note_turned(&self, id: String, now: DateTime<Utc>) -> Result<(), StoreError> {
         self.writer
             .write(move |tx: &mut Connection| {
@@ -320,7 +321,7 @@ impl Store {
             .await
     }
 
-    /// Writes rows that nobody has changed since they were read; gives their number.
+    /// Writes the rows that nobody has changed since they were read; returns how many.
     async fn write_turned(&self, table: &'static Table, changes: Vec<Change>) -> Result<u64, StoreError> {
         if changes.is_empty() {
             return Ok(0);
@@ -338,7 +339,7 @@ impl Store {
             .await
     }
 
-    /// Forgets the keys that seal nothing any more: `needed` are those that do. Nobody else may write meanwhile.
+    /// Forgets the keys that no longer seal anything: `needed` are those that do. Nobody else may write meanwhile.
     pub async fn forget_keys(&self, needed: Vec<String>) -> Result<u64, StoreError> {
         let needed = serde_json::to_string(&needed).expect("a list of texts");
         self.writer
@@ -353,8 +354,8 @@ impl Store {
     }
 }
 
-/// Writes the file anew, so that nothing is left in it of what was changed or deleted. Nobody else may use it. What a
-/// server keeps is for its own tools.
+/// Rewrites the file, so that nothing changed or deleted is left in it. Nobody else may use it. On a server this is up
+/// to the server's own tools.
 pub async fn wipe_freed(place: &Place) -> Result<(), StoreError> {
     let Place::File(path) = place else { return Ok(()) };
     let mut connection = Connection::to_file(&super::options(path)).await?;
@@ -364,7 +365,7 @@ pub async fn wipe_freed(place: &Place) -> Result<(), StoreError> {
     Ok(connection.close().await?)
 }
 
-/// What becomes of a row: its key, and what stood and is to stand in its columns.
+/// A change of a row: its key, and the old and new values of its columns.
 struct Change {
     key: Vec<Arg>,
     was: Vec<Option<Held>>,
@@ -372,12 +373,12 @@ struct Change {
 }
 
 impl Found {
-    /// What names it to people.
+    /// The row's name for messages.
     fn name(&self) -> String {
         self.rows.first().map(|row| row.replace('\u{1f}', " ")).unwrap_or_default()
     }
 
-    /// The change that brings the row under the first key; none: it is there.
+    /// Returns the change that brings the row under the first key; none if it is there already.
     fn turned(&self, table: &'static Table, keys: &KeyRing) -> Result<Option<Change>, SealError> {
         let mut becomes = Vec::with_capacity(self.held.len());
         for ((column, held), row) in table.columns.iter().zip(&self.held).zip(&self.rows) {
@@ -419,7 +420,7 @@ impl Change {
     }
 }
 
-/// The next rows of `table` after the one of this key; none: there are no more.
+/// Reads the next rows of `table` after the one with this key; none when there are no more.
 async fn bite(
     from: &mut Connection,
     table: &'static Table,
@@ -459,9 +460,9 @@ fn read(table: &'static Table, row: &Row) -> Result<Found, StoreError> {
     Ok(Found { key: (0..table.key.len()).map(key).collect::<Result<_, _>>()?, held, rows })
 }
 
-/// Notes how one text stands.
+/// Counts how one value is stored.
 fn judge(standing: &mut Standing, keys: &KeyRing, column: &Column, row: &str, held: &Held) {
-    /// No more are named.
+    /// The most broken values that are named.
     const NAMED: usize = 20;
     let Some(text) = held.sealed() else {
         standing.plain += u64::from(held.is_due(column, row));

@@ -1,4 +1,4 @@
-//! Alerts that are over, as lists of many tenants show them, and how many there are.
+//! Alerts that are over, for lists over many tenants, and how many there are.
 
 use chrono::{DateTime, Utc};
 
@@ -12,11 +12,11 @@ use crate::ticket::TenantId;
 
 const MOST_COUNTED: i64 = 50_000;
 
-/// A time from its first moment on, and before the second; none: without a bound.
+/// A period from the first time to before the second; none means unbounded.
 pub type Between = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
 
 impl Store {
-    /// At most `limit` resolved alerts of `tenants`, those that stand `after` what was shown, the latest changed first.
+    /// Returns at most `limit` resolved alerts of `tenants` that come after `after`, the latest changed first.
     pub async fn resolved_alerts(
         &self,
         tenants: &[&TenantId],
@@ -29,8 +29,8 @@ impl Store {
         self.alerts_by_key(&keys).await
     }
 
-    /// Where at most `limit` resolved alerts of `tenants` stand in a list by `time` that goes this `way`, `after` what was
-    /// shown.
+    /// Returns the positions of at most `limit` resolved alerts of `tenants` that come after `after`, in a list by
+    /// `time` in this direction.
     pub async fn resolved_places(
         &self,
         tenants: &[&TenantId],
@@ -47,7 +47,7 @@ impl Store {
         Ok(found.into_iter().map(|(at, key)| LastShown { at, key }).collect())
     }
 
-    /// How many resolved alerts of `tenants` there are, as far as they are counted.
+    /// Counts the resolved alerts of `tenants`, up to a limit.
     pub async fn count_resolved(&self, tenants: &[&TenantId]) -> Result<usize, StoreError> {
         let total: i64 = sql::query_scalar(
             "SELECT COUNT(*) FROM (SELECT 1 FROM alerts WHERE tenant IN (SELECT value FROM json_each($1))
@@ -105,8 +105,8 @@ impl Store {
         Ok(earliest.rows())
     }
 
-    /// At most `limit` breaches of `tenants` that are over and were due `between` these moments, those that stand `after`
-    /// what was shown, in a list by due time that goes this `way`.
+    /// Returns at most `limit` breaches of `tenants` that are over, were due `between` these times and come after
+    /// `after`, in a list by due time in this direction.
     pub async fn closed_breaches(
         &self,
         tenants: &[&TenantId],
@@ -125,8 +125,7 @@ impl Store {
         self.alerts_by_key(&keys).await
     }
 
-    /// How many breaches of `tenants` there are that are over and were due `between` these moments, as far as they are
-    /// counted.
+    /// Counts the breaches of `tenants` that are over and were due `between` these times, up to a limit.
     pub async fn count_closed_breaches(&self, tenants: &[&TenantId], between: Between) -> Result<usize, StoreError> {
         let (from, until) = (between.0.map_or(i64::MIN, millis), between.1.map_or(i64::MAX, millis));
         let total: i64 = sql::query_scalar(
@@ -179,7 +178,7 @@ impl Store {
                 "SELECT due, key FROM alerts WHERE tenant = $1 AND state = 'resolved' AND stage = 'breached'
                  AND due >= $2 AND due < $3 AND due >= $5 AND (due > $5 OR key > $6) ORDER BY due, key LIMIT $4",
             );
-            // As late as the last that is kept already is late enough.
+            // Anything later than the last that is kept so far would be dropped.
             let until = until.min(earliest.until().saturating_add(1));
             let keys = keys.bind(tenant.as_str()).bind(from).bind(until).bind(earliest.most());
             earliest.add(keys.bind(after.at).bind(after.key.as_str()).fetch_all(&self.reads).await?);
@@ -195,7 +194,7 @@ mod tests {
     use super::*;
     use crate::store::sql::Connection;
 
-    /// Alerts of three tenants that are over: some close together, some years apart, two at a time.
+    /// Alerts of three tenants that are over: some close together, some years apart, two at the same time.
     const ALERTS: &str = "WITH RECURSIVE n (i, tenant) AS (SELECT 1, 'acme' UNION ALL SELECT i + 1, CASE i % 7
            WHEN 0 THEN 'globex' WHEN 3 THEN 'initech' ELSE 'acme' END FROM n WHERE i < 300)
          INSERT INTO alerts (key, tenant, ticket_id, clock, cycle, episode, stage, state, reason, due, raised_at,

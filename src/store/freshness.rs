@@ -1,4 +1,4 @@
-//! As of when the leader's picture of each tenant is complete, for the replicas that follow it.
+//! As of when the leader's data on each tenant is complete, for the followers.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use super::sql::{self, Connection};
 use super::{Store, StoreError, instant, millis};
 use crate::ticket::TenantId;
 
-/// Before the tenant, in the name of its row.
+/// The prefix of a tenant's row name.
 const NAME: &str = "synced:";
 
 impl Store {
-    /// Writes down as of when each tenant's picture is complete.
+    /// Stores as of when each tenant's data is complete.
     pub async fn note_freshness(&self, fresh: BTreeMap<TenantId, DateTime<Utc>>) -> Result<(), StoreError> {
         self.writer
             .write(move |tx: &mut Connection| {
@@ -29,10 +29,10 @@ impl Store {
             .await
     }
 
-    /// As of when each tenant's picture is complete, as far as the leader has said.
+    /// Returns as of when each tenant's data is complete, as far as the leader has said.
     pub async fn freshness(&self) -> Result<BTreeMap<TenantId, DateTime<Utc>>, StoreError> {
         let rows = sql::query_as::<(String, i64)>("SELECT name, at FROM heartbeats WHERE name >= $1 AND name < $2");
-        // The sign after a colon is a semicolon: all names that begin with this one lie between.
+        // The character after a colon is a semicolon: all names with this prefix lie in between.
         let rows = rows.bind(NAME).bind("synced;").fetch_all(&self.reads).await?;
         let read = |(name, at): (String, i64)| {
             let tenant = name.strip_prefix(NAME).and_then(|tenant| TenantId::parse(tenant).ok());

@@ -1,4 +1,4 @@
-//! Incidents of services with what was said of them, and announced work.
+//! Incidents of services with their updates, and announced work.
 
 use std::collections::BTreeMap;
 
@@ -11,19 +11,19 @@ use crate::ticket::TenantId;
 use crate::uptime::incident::{Announcements, Impact, Incident, JOINS, Outage, Progress, Update, Work};
 use crate::uptime::{Millis, SPANS_KEPT};
 
-/// What is told of outages of a time, and how much at most.
+/// How far back incidents are read, and the most that are read.
 const TOLD: Millis = 400 * crate::uptime::DAY;
 const INCIDENTS_MOST: i64 = 500;
 const UPDATES_MOST: i64 = 10_000;
-/// Of announced work: what is not read here would count as downtime, so no more than this is taken.
+/// The most announced work: work that is not read here would count as downtime, so no more than this is accepted.
 pub(crate) const WORKS_MOST: i64 = 50_000;
-/// Who speaks where nobody did.
+/// The author of updates that no person has written.
 const NOBODY: &str = "the watch itself";
 
 type UpdateRow = (String, i64, i64, String, String, Option<String>, String);
 
 impl Store {
-    /// All that is told of services beside how they stand.
+    /// Returns what is announced about services besides their states.
     pub async fn announcements(&self, now: Millis) -> Result<Announcements, StoreError> {
         let rows = sql::query(
             "SELECT id, tenant, title, impact, progress, components, public, automatic, cause, started_at, resolved_at
@@ -67,7 +67,7 @@ impl Store {
         Ok(updates)
     }
 
-    /// Stores an incident as it stands after `update`, and that update behind all others.
+    /// Stores an incident as it is after `update`, and adds that update after all others.
     pub async fn save_incident(
         &self,
         incident: Incident,
@@ -86,7 +86,7 @@ impl Store {
             .await
     }
 
-    /// Stores announced work as it stands.
+    /// Stores announced work.
     pub async fn save_work(&self, work: Work, author: Author, what: String) -> Result<(), StoreError> {
         self.writer
             .write(move |tx: &mut Connection| {
@@ -157,7 +157,7 @@ async fn append(tx: &mut Connection, incident: &str, update: &Update) -> Result<
     let last = "SELECT COALESCE(MAX(number), 0), MAX(at) FROM incident_updates WHERE incident = $1";
     let last = sql::query_as::<(i64, Option<i64>)>(last).bind(incident).fetch_one(&mut *tx).await?;
     let number = last.0 + 1;
-    // An outage may be known late to have begun before what was said last: feeds go by time, and must not end with that.
+    // An outage may turn out to have begun before the previous update: feeds sort by time, and this must come last.
     let at = last.1.map_or(update.at, |last| update.at.max(last + 1));
     sql::query(
         "INSERT INTO incident_updates (incident, number, at, progress, words, note, author)
@@ -175,10 +175,10 @@ async fn append(tx: &mut Connection, incident: &str, update: &Update) -> Result<
     Ok(())
 }
 
-/// Has the incident of a service follow what was seen of it.
+/// Makes the incident of a service follow its outages.
 ///
-/// Which incident that is goes by the service, and whether it is told already by what was said last: when an outage
-/// began may turn out to be another moment while it goes on, and even that there was none.
+/// The incident is found by the service, and whether it covers the outage is judged by its latest update: the start of
+/// an outage may be corrected while it lasts, and it may even turn out that there was none.
 pub(super) async fn follow_outage(tx: &mut Connection, outage: &Outage) -> Result<(), sql::Error> {
     match outage {
         Outage::Began { key, incident, text } => open_by_itself(tx, key, incident, text).await,
@@ -186,7 +186,7 @@ pub(super) async fn follow_outage(tx: &mut Connection, outage: &Outage) -> Resul
     }
 }
 
-/// A service is down: its outage has an incident, its own or that of an outage just before.
+/// Opens an incident for a service that is down, or reopens the one of an outage just before.
 async fn open_by_itself(tx: &mut Connection, key: &str, new: &Incident, text: &str) -> Result<(), sql::Error> {
     let began = new.started_at;
     let Some((id, resolved_at)) = latest_by_itself(tx, &new.tenant, &new.components, began - JOINS, began).await?
@@ -197,7 +197,7 @@ async fn open_by_itself(tx: &mut Connection, key: &str, new: &Incident, text: &s
     };
     let is_of_it = resolved_at.is_none_or(|resolved_at| resolved_at >= began);
     if is_of_it && is_said_to_fail(tx, &id).await? {
-        // Told already; who says meanwhile that it is over is believed.
+        // Already told; if somebody has said meanwhile that it is over, that is believed.
         return Ok(());
     }
     let again =
@@ -206,7 +206,8 @@ async fn open_by_itself(tx: &mut Connection, key: &str, new: &Incident, text: &s
     append(tx, &id, &of_itself(Progress::Investigating, "It has stopped answering again.", began)).await
 }
 
-/// A service works again, or is watched no longer: if nobody has said anything of its incident, that is over as well; else people say so.
+/// Handles a service that works again or is no longer watched: resolves its incident unless people have posted on it;
+/// then they do.
 async fn close_by_itself(
     tx: &mut Connection,
     tenant: &str,
@@ -228,8 +229,8 @@ async fn close_by_itself(
     append(tx, &id, &of_itself(progress, text, now)).await
 }
 
-/// The latest incident that outages of these components have opened by themselves, unless it was over by `since`; and when
-/// it was.
+/// Returns the latest incident opened automatically for outages of these components, unless it was over by `since`, and
+/// when it was over.
 async fn latest_by_itself(
     tx: &mut Connection,
     tenant: &str,
@@ -244,7 +245,7 @@ async fn latest_by_itself(
     latest.bind(now - TOLD).bind(tenant).bind(json(components)).bind(since).fetch_optional(tx).await
 }
 
-/// Whether the last that was said of `incident` by itself is that something fails.
+/// Whether the latest automatic update of `incident` says that something fails.
 async fn is_said_to_fail(tx: &mut Connection, incident: &str) -> Result<bool, sql::Error> {
     let last = sql::query_scalar::<String>(
         "SELECT progress FROM incident_updates WHERE incident = $1 AND author = $2 ORDER BY number DESC LIMIT 1",
@@ -257,7 +258,7 @@ fn of_itself(progress: Progress, text: &str, at: Millis) -> Update {
     Update { number: 0, at, progress, text: text.to_owned(), note: None, author: NOBODY.to_owned() }
 }
 
-/// Lets go of what is older than how services stood.
+/// Deletes incidents and work older than the kept states of services.
 pub(super) async fn forget(tx: &mut Connection, before: Millis) -> Result<(), sql::Error> {
     let said = "DELETE FROM incident_updates WHERE incident IN (SELECT id FROM incidents WHERE started_at < $1)";
     sql::query(said).bind(before).execute(&mut *tx).await?;

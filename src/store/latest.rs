@@ -1,10 +1,10 @@
-//! The latest of what several tenants have, or the earliest, without reading all of it.
+//! The latest rows of several tenants, or the earliest, without reading all of them.
 
 use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-/// In which direction a list goes by its times.
+/// Whether a list begins with the latest or the earliest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Way {
     #[default]
@@ -13,7 +13,7 @@ pub enum Way {
 }
 
 impl Way {
-    /// Nothing was shown yet: everything stands after it.
+    /// The position before the first row of the list.
     pub fn start(self) -> LastShown {
         match self {
             Self::LatestFirst => LastShown::nothing(),
@@ -21,7 +21,7 @@ impl Way {
         }
     }
 
-    /// How `a` stands to `b` in a list that goes this way.
+    /// Compares `a` and `b` in the order of such a list.
     pub fn compare(self, a: &LastShown, b: &LastShown) -> Ordering {
         match self {
             Self::LatestFirst => b.cmp(a),
@@ -30,7 +30,7 @@ impl Way {
     }
 }
 
-/// The last thing of a page: in a list whose latest come first, after it stands what is older, or as old with a lesser key.
+/// The last row of a page: in a list with the latest first, what is older follows, or as old with a lesser key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LastShown {
     pub at: i64,
@@ -38,7 +38,7 @@ pub struct LastShown {
 }
 
 impl LastShown {
-    /// Nothing was shown yet: everything stands after it.
+    /// The position before the first row of a list with the latest first.
     pub fn nothing() -> Self {
         Self { at: i64::MAX, key: String::new() }
     }
@@ -47,14 +47,14 @@ impl LastShown {
 /// A day in milliseconds.
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
-/// From which moments on the latest rows of many tenants are looked for, of a list that goes back from `from`: from a day
-/// before it, then each time from eight times as long before, in the end from the beginning. So one question for all
-/// tenants is answered by little more than what is wanted, where one for each would be many.
+/// Yields the times from which to look for the latest rows of many tenants, in a list that goes back from `from`: one
+/// day before it, then each time eight times as far back, finally from the beginning. One query for all tenants then
+/// reads little more than what is wanted, instead of one query for each.
 pub(super) fn far_back(from: i64) -> impl Iterator<Item = i64> {
     [1, 8, 64, 512].map(|days| from.saturating_sub(days * DAY)).into_iter().chain([i64::MIN])
 }
 
-/// The earliest rows of several tenants: each is asked for its own, and what is later than those of others is left out.
+/// The earliest rows of several tenants: each is asked for its own, and rows later than enough others are dropped.
 pub(super) struct Earliest {
     most: usize,
     found: Vec<(i64, String)>,
@@ -65,17 +65,17 @@ impl Earliest {
         Self { most, found: Vec::new() }
     }
 
-    /// How many rows a tenant is asked for.
+    /// How many rows to ask a tenant for.
     pub fn most(&self) -> i64 {
         i64::try_from(self.most).unwrap_or(i64::MAX)
     }
 
-    /// What is later than this is left out, whoever has it.
+    /// The time of the latest row that is still wanted, from any tenant.
     pub fn until(&self) -> i64 {
         self.found.last().filter(|_| self.found.len() == self.most).map_or(i64::MAX, |(at, _)| *at)
     }
 
-    /// Takes in what one tenant has: each row with its time and its key.
+    /// Adds the rows of one tenant, each with its time and key.
     pub fn add(&mut self, found: Vec<(i64, String)>) {
         self.found.extend(found);
         self.found.sort_unstable();

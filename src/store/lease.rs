@@ -1,9 +1,9 @@
-//! Who leads, of the replicas that work on one PostgreSQL database.
+//! Decides which of the replicas on one PostgreSQL database leads.
 //!
-//! One row says who holds the lease, until when by the database's clock, and in which epoch. A leader asks for more time
-//! long before it ends; another may take it only after it has ended, and then the epoch rises. All that a leader's
-//! loops write is checked against the epoch in the same transaction, so one that was stopped or cut off for a while
-//! writes nothing once another leads, whatever it believes.
+//! One row says who holds the lease, until when by the database's clock, and in which epoch. A leader extends it long
+//! before it ends; another replica may take it only after it has ended, and then the epoch rises. Everything that a
+//! leader's loops write is checked against the epoch in the same transaction, so a leader that was stopped or cut off
+//! for a while writes nothing once another leads, whatever it believes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,28 +19,28 @@ use super::sql::{self, Connection};
 pub const TERM: Duration = Duration::from_secs(10);
 /// How often each replica asks. A lease that was given back is taken within this time.
 const EVERY: Duration = Duration::from_secs(1);
-/// A database that does not answer for so long is asked by a new connection.
+/// How long to wait for the database before asking again on a new connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What one process is among those that work on a store.
+/// The role of a process among those that work on a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Role {
-    /// There are no others: the store is a file, which one process has claimed.
+    /// The only one: the store is a file, which one process has claimed.
     #[default]
     Alone,
-    /// It does the work of the loops.
+    /// Runs the loops.
     Leader { epoch: i64 },
-    /// It serves pages, the API and hooks, and waits.
+    /// Serves pages, the API and hooks, and waits.
     Follower,
 }
 
 impl Role {
-    /// Whether the loops are ours to run.
+    /// Whether this process runs the loops.
     pub fn leads(self) -> bool {
         self != Self::Follower
     }
 
-    /// In a word; none: there are no replicas.
+    /// Returns the role in a word; none if there are no replicas.
     pub fn word(self) -> Option<&'static str> {
         match self {
             Self::Alone => None,
@@ -50,21 +50,21 @@ impl Role {
     }
 }
 
-/// The lease as it stands. Times are milliseconds by the database's clock.
+/// The stored lease. Times are milliseconds by the database's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Lease {
     holder: String,
     epoch: i64,
-    /// 0: it was given back.
+    /// 0 if it was given back.
     until: i64,
 }
 
 impl Lease {
-    /// The lease once `who` has asked for it at `now`: longer if it is theirs, theirs if it has ended, else as it is.
+    /// Returns the lease after `who` asked at `now`: extended if theirs, taken over if it has ended, else unchanged.
     fn asked_by(&self, who: &str, term: i64, now: i64) -> Self {
         let until = now + term;
         if self.holder == who && self.until > 0 {
-            // It may have ended: nobody else has taken it, so nothing was decided by anybody else.
+            // It may have ended, but nobody else has taken it, so nobody else has decided anything.
             return Self { until: until.max(self.until), ..self.clone() };
         }
         if self.until < now {
@@ -73,7 +73,7 @@ impl Lease {
         self.clone()
     }
 
-    /// The lease once `who` has given it back.
+    /// Returns the lease after `who` gave it back.
     fn given_back_by(&self, who: &str) -> Self {
         if self.holder == who { Self { until: 0, ..self.clone() } } else { self.clone() }
     }
@@ -83,7 +83,7 @@ impl Lease {
     }
 }
 
-/// Asks for the lease again and again, and tells what came of it.
+/// Asks for the lease regularly, and reports the result.
 #[derive(Debug)]
 pub struct LeaderElection {
     role: watch::Receiver<Role>,
@@ -92,8 +92,8 @@ pub struct LeaderElection {
 }
 
 impl LeaderElection {
-    /// Brings the tables up to date, which waits until replicas of an older version have left: `wait` hears again and
-    /// again of how many. Then asks once, so that the role is known, and goes on asking.
+    /// Brings the tables up to date, waiting until replicas of an older version have left; `wait` is told repeatedly
+    /// how many there are. Then asks once, so that the role is known, and keeps asking.
     pub async fn start(server: &Server, wait: impl Fn(i64)) -> Result<Self, StoreError> {
         while let Err(error) = server.migrate().await {
             let Unmigrated::OlderAtWork(replicas) = error else { return Err(StoreError::migrating(error)) };
@@ -108,12 +108,12 @@ impl LeaderElection {
         Ok(Self { role: told, stop, task })
     }
 
-    /// What this process is now, and hears of when it changes.
+    /// Returns the role of this process, with a notification of each change.
     pub fn role(&self) -> watch::Receiver<Role> {
         self.role.clone()
     }
 
-    /// Gives the lease back, if it is held: another may lead at once.
+    /// Gives the lease back if it is held, so that another may lead at once.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         let _ = self.task.await;
@@ -165,7 +165,7 @@ impl Election {
         Ok(lease.role_of(&self.server.replica))
     }
 
-    /// Changes the lease in one transaction; gives it as it then is.
+    /// Changes the lease in one transaction; returns it as it is then.
     async fn change(&mut self, change: impl Fn(&Lease, &str, i64) -> Lease) -> Result<Lease, StoreError> {
         let who: Arc<str> = self.server.replica.clone();
         let mut connection = match self.connection.take() {
@@ -187,7 +187,7 @@ impl Election {
             Ok(after)
         });
         let changed = changed.await;
-        // One that failed may stand in the middle of a transaction.
+        // A connection that failed may be in the middle of a transaction.
         self.connection = changed.is_ok().then_some(connection);
         Ok(changed?)
     }
@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(taken.role_of("b"), Role::Leader { epoch: 2 });
     }
 
-    /// Two stores on one schema of the tests' server, as two processes have them; none without a server.
+    /// Opens two stores on one schema of the tests' server, like two processes; none without a server.
     async fn two_replicas(folder: &tempfile::TempDir) -> Option<[(Server, Store); 2]> {
         let path = folder.path().join("sla.db");
         let mut both = Vec::new();
@@ -258,7 +258,7 @@ mod tests {
         let now = chrono::DateTime::UNIX_EPOCH;
         let leading = first.of_leader(epoch);
         leading.prove_writable(now).await.expect("it leads");
-        // Its time runs out while it stands still.
+        // Its lease ends while it is stopped.
         let ended = one.change(|lease, _, now| Lease { until: now - 1, ..lease.clone() }).await.unwrap();
         assert_eq!(ended.epoch, epoch);
         leading.prove_writable(now).await.expect("nobody else has come");
@@ -299,7 +299,7 @@ mod tests {
         assert!(matches!(refused, StoreError::OlderAtWork(1)), "{refused:?}");
         store.prove_writable(chrono::DateTime::UNIX_EPOCH).await.expect("those at work are not disturbed");
         older.stop().await;
-        // The step is refused, as its tables are there already; it was tried, and that is the point.
+        // The step is refused because its tables exist already; what matters is that it was tried.
         let tried = new.migrate().await;
         assert!(!matches!(tried, Err(Unmigrated::OlderAtWork(_))), "{tried:?}");
     }
@@ -335,7 +335,7 @@ mod tests {
         assert!(second.directory(&tenant).await.unwrap().statuses.is_empty(), "held from now on");
         let directory = crate::ticket::Directory { statuses: vec!["Open".to_owned()], ..Default::default() };
         let limit = tokio::time::Instant::now() + Duration::from_secs(10);
-        // The listener may not stand yet when the first is written.
+        // The listener may not be connected yet when the first is written.
         while second.directory(&tenant).await.unwrap().statuses.is_empty() {
             assert!(tokio::time::Instant::now() < limit, "it is never heard");
             first
@@ -352,7 +352,7 @@ mod tests {
         }
     }
 
-    /// What a replica does next: asks, writes what it believes it may, stops for a while, or gives back.
+    /// What a replica does next: asks, writes what it believes it may, stops for a while, or gives the lease back.
     #[derive(Clone, Copy, Debug)]
     enum Act {
         Ask,
@@ -366,8 +366,8 @@ mod tests {
     }
 
     proptest! {
-        /// Replicas ask, write, stop and give back in any order, each with whatever it last heard: of what is taken
-        /// the epochs never fall, and each epoch is of one replica.
+        /// Replicas ask, write, stop and give back in any order, each knowing only what it last heard: the epochs of
+        /// accepted writes never fall, and each epoch belongs to one replica.
         #[test]
         fn no_write_of_an_earlier_leader_follows_one_of_a_later(acts in acts()) {
             const WHO: [&str; 3] = ["a", "b", "c"];
@@ -380,7 +380,7 @@ mod tests {
                         lease = lease.asked_by(WHO[replica], TERM, now);
                         believes[replica] = lease.role_of(WHO[replica]);
                     }
-                    // The writer compares what a leader believes with the row, in the transaction.
+                    // The writer compares the leader's epoch with the row, in the transaction.
                     Act::Write => if let Role::Leader { epoch } = believes[replica] && epoch == lease.epoch {
                         written.push((epoch, replica));
                     },

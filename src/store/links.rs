@@ -1,4 +1,4 @@
-//! The key that links are signed with, and which links were used.
+//! The key that links are signed with, and the links that were used.
 //!
 //! The key is made once and kept, so that a link in a mail outlives a restart.
 
@@ -9,11 +9,11 @@ use super::{Store, StoreError, millis};
 use crate::store::sealed::SECRET;
 use crate::store::sql::{self, Connection};
 
-/// A used link is forgotten after this: by then it has long expired.
+/// How long a used link is remembered: by then it has long expired.
 const REMEMBERED: TimeDelta = TimeDelta::days(3);
 
 impl Store {
-    /// The secret `name`: `fresh`, if there was none yet.
+    /// Returns the secret `name`, after storing `fresh` if there was none.
     pub async fn secret(
         &self,
         name: &'static str,
@@ -39,7 +39,7 @@ impl Store {
         kept.try_into().map_err(|_| StoreError::Unreadable(format!("the secret `{name}`")))
     }
 
-    /// Marks the link of that fingerprint as used. False if it was before.
+    /// Marks the link with that fingerprint as used. False if it was used before.
     pub async fn use_link(
         &self,
         fingerprint: &str,
@@ -67,7 +67,7 @@ impl Store {
             .await
     }
 
-    /// Gives a link back whose use came to nothing.
+    /// Makes a link usable again whose use had no effect.
     pub async fn give_back_link(&self, fingerprint: &str) -> Result<(), StoreError> {
         let fingerprint = fingerprint.to_owned();
         self.writer
@@ -80,13 +80,13 @@ impl Store {
             .await
     }
 
-    /// The notification of that key.
+    /// Returns the notification with that key.
     pub async fn notification(&self, key: &str) -> Result<Option<Logged>, StoreError> {
         let row = sql::query("SELECT * FROM notifications WHERE key = $1").bind(key).fetch_optional(&self.reads);
         row.await?.as_ref().map(logged).transpose()
     }
 
-    /// The public name of the alert `key`; none if there is no such alert.
+    /// Returns the public name of the alert `key`; none if there is no such alert.
     pub async fn alert_id(&self, key: &str) -> Result<Option<String>, StoreError> {
         let id = sql::query_scalar("SELECT id FROM alerts WHERE key = $1").bind(key);
         Ok(id.fetch_optional(&self.reads).await?)

@@ -1,4 +1,4 @@
-//! Overrides of on-call rotations in the store. Every change leaves a row in the audit log, in the same transaction.
+//! The stored overrides of on-call rotations. Every change adds a row to the audit log, in the same transaction.
 
 use chrono::{DateTime, Utc};
 
@@ -21,7 +21,7 @@ pub struct OverrideRow {
 #[derive(Clone, Debug)]
 pub struct NewOverride {
     pub rotation: String,
-    /// The one tenant that the rotation is for, if it is.
+    /// The tenant of the rotation, if it is for one alone.
     pub tenant: Option<TenantId>,
     pub person: Person,
     pub from: DateTime<Utc>,
@@ -33,12 +33,12 @@ pub struct NewOverride {
 type Row = (i64, String, String, i64, i64, String, i64);
 
 impl Store {
-    /// The overrides that have not ended by `now`, the earliest made first.
+    /// Returns the overrides that have not ended by `now`, the earliest made first.
     pub async fn overrides_from(&self, now: DateTime<Utc>) -> Result<Vec<Override>, StoreError> {
         Ok(self.override_rows_from(now).await?.into_iter().map(|row| row.stand_in).collect())
     }
 
-    /// As [`Store::overrides_from`], with who made them.
+    /// Returns the same as [`Store::overrides_from`], with who made them.
     pub async fn override_rows_from(&self, now: DateTime<Utc>) -> Result<Vec<OverrideRow>, StoreError> {
         let rows: Vec<Row> = sql::query_as(
             "SELECT id, rotation, person, from_time, until_time, made_by, made_at FROM on_call_overrides
@@ -50,7 +50,7 @@ impl Store {
         rows.into_iter().map(row).collect()
     }
 
-    /// Remembers an override; one that is there already, the same in all, is given as it is.
+    /// Stores an override; an identical one that exists already is returned instead.
     pub async fn add_override(
         &self,
         new: NewOverride,
@@ -91,7 +91,7 @@ impl Store {
         row(made)
     }
 
-    /// Takes an override back, `after` which those people are on call again. False if there was none.
+    /// Removes an override; `after` names who is on call then. False if there was none.
     pub async fn remove_override(
         &self,
         id: i64,
@@ -120,7 +120,7 @@ impl Store {
     }
 }
 
-/// Somebody may press twice.
+/// Finds an identical override: somebody may press the button twice.
 async fn same_override(tx: &mut Connection, new: &NewOverride) -> Result<Option<Row>, sql::Error> {
     let same = sql::query_as(
         "SELECT id, rotation, person, from_time, until_time, made_by, made_at FROM on_call_overrides

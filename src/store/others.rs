@@ -1,7 +1,7 @@
-//! What other replicas do to the store: heard of at once, so that nothing held here is older than a few seconds.
+//! Notices what other replicas write, so that nothing cached here is older than a few seconds.
 //!
-//! PostgreSQL passes on a word with each commit. Whose word it is, the name of the connection says; our own are not
-//! listened to. While the connection is broken nothing is heard, so what is held is forgotten when it is back.
+//! PostgreSQL delivers a notification with each commit. It names its connection, and our own are ignored. While the
+//! connection is broken nothing is heard, so the caches are emptied when it is back.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use super::sql::postgres::Server;
 use super::sql::{self, Connection};
 use crate::ticket::TenantId;
 
-/// What comes in so short a time is dealt with at once.
+/// How long notifications are collected, to be handled together.
 const TOGETHER: Duration = Duration::from_millis(200);
-/// A connection over which nothing came for so long is tried.
+/// How long the connection may be silent before it is tested.
 const QUIET: Duration = Duration::from_secs(3);
 
-/// Tells the other replicas, with the commit, that what they hold of `tenant` is old.
+/// Tells the other replicas, with the commit, that their caches of `tenant` are out of date.
 pub(super) async fn tell(tx: &mut Connection, tenant: &TenantId) -> Result<(), sql::Error> {
     if tx.is_postgres() {
         sql::query(sql::postgres::TELL).bind(tenant.as_str()).execute(tx).await?;
@@ -34,7 +34,7 @@ impl Store {
         self.others.subscribe()
     }
 
-    /// Listens to the other replicas for as long as the store is open; on a file there are none.
+    /// Listens to the other replicas while the store is open; a store in a file has none.
     pub fn listen_to_others(&self) {
         if let Some(server) = self.server.clone() {
             tokio::spawn(self.clone().listen(server));
@@ -46,7 +46,7 @@ impl Store {
             if let Err(error) = self.listen_until_it_breaks(&server).await {
                 warn!(error = %error, "the other replicas cannot be heard; trying again");
             }
-            // Whatever happened meanwhile was not heard.
+            // Nothing that happened in the meantime was heard.
             self.caches.forget_all();
             self.writer.written().again();
             tokio::time::sleep(QUIET).await;
@@ -90,7 +90,7 @@ impl Store {
     }
 }
 
-/// Some if it is another's word: with the tenant of whom something held is old, if it is of one.
+/// Some if the notification is from another replica: with the tenant whose caches are out of date, if it names one.
 fn heard(word: &str, server: &Server) -> Option<Option<TenantId>> {
     let (who, tenant) = word.split_once('|').unwrap_or((word, ""));
     (who != &*server.replica).then(|| TenantId::parse(tenant).ok())

@@ -1,8 +1,7 @@
-//! The outbox: what is to be said, to whom, and how each attempt went.
+//! The outbox: which notifications go to whom, and how each attempt went.
 //!
-//! A notification is stored before anything is sent. It is then leased to one
-//! sender at a time; a lease that runs out, because the process died, makes it
-//! due again under the same key.
+//! A notification is stored before anything is sent, and then leased to one sender at a time. If a lease runs out,
+//! because the process died, the notification is due again under the same key.
 
 mod bundle;
 mod digest;
@@ -37,10 +36,10 @@ pub use under_way::UnderWay;
 pub use withdraw::Unsaid;
 pub(super) use withdraw::{MAY_BE_KNOWN, hold_covered, let_go, make_void, take_up_again, withdraw, withdraw_ends};
 
-/// SQLite takes 32,766 values in one statement; a row has fewer than 32.
+/// How many rows one statement writes: SQLite takes 32,766 values in one, and a row has fewer than 32.
 const ROWS_A_STATEMENT: usize = 500;
 
-/// What became of an attempt.
+/// The outcome of an attempt.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     Taken {
@@ -49,12 +48,12 @@ pub enum Outcome {
     Again {
         at: DateTime<Utc>,
         why: String,
-        /// As [`Leased::unreported`] is to be next time.
+        /// The value of [`Leased::unreported`] for the next attempt.
         unreported: u32,
-        /// The next channel takes it up as well, while this one goes on being tried.
+        /// Whether the next channel takes it up as well, while this one keeps trying.
         next_channel_too: bool,
     },
-    /// Not on this channel; `misconfigured`: for nobody.
+    /// The channel refused it; if `misconfigured`, it works for nobody.
     Failed {
         why: String,
         misconfigured: bool,

@@ -1,4 +1,4 @@
-//! What people decided about clocks, in the store: with the ticket, its history and the audit log in one go.
+//! Stores manual overrides of clocks, together with the ticket, its history and the audit log.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched};
 use crate::ticket::{ClockKind, TenantId, TicketId};
 
 impl Store {
-    /// Remembers a decision, in place of an earlier one about the same clock; none if there is no such ticket.
+    /// Stores an override, replacing an earlier one of the same clock; none if there is no such ticket.
     pub async fn decide(
         &self,
         tenant: &TenantId,
@@ -31,7 +31,7 @@ impl Store {
         self.amend(tenant, id, change, Some(note)).await
     }
 
-    /// Takes a decision back; none if there is no such ticket.
+    /// Removes an override; none if there is no such ticket.
     pub async fn undecide(
         &self,
         tenant: &TenantId,

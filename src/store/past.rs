@@ -1,5 +1,4 @@
-//! Everything that is remembered of a tenant's tickets, read in one go: for
-//! questions about the past, which no cache holds.
+//! Reads everything stored about a tenant's tickets at once, for questions about the past, which no cache answers.
 
 use std::collections::HashMap;
 
@@ -12,17 +11,17 @@ use crate::store::sql::{self, Row};
 use crate::ticket::watch::{Change, Watched};
 use crate::ticket::{TenantId, TicketId};
 
-/// What happened to each ticket, oldest first.
+/// The history of each ticket, oldest first.
 pub type Histories = HashMap<TicketId, Vec<Change>>;
 
 impl Store {
-    /// All tickets of `tenant`, open or not, in the order of their ids.
+    /// Returns all tickets of `tenant`, open or not, in the order of their ids.
     pub async fn all_tickets(&self, tenant: &TenantId) -> Result<Vec<Watched>, StoreError> {
         let mut query = select(tenant);
         Ok(query.push(" ORDER BY id").build().fetch_each(&self.reads, |row| watched(&row)).await?)
     }
 
-    /// What happened to each ticket of `tenant`.
+    /// Returns the history of each ticket of `tenant`.
     pub async fn histories(&self, tenant: &TenantId) -> Result<Histories, StoreError> {
         let query =
             "SELECT ticket_id, kind, was, became, earliest, latest, tenant FROM events WHERE tenant = $1 ORDER BY id";
@@ -36,8 +35,8 @@ impl Store {
         Ok(histories)
     }
 
-    /// When the oldest of the `count` tickets of `tenant` was opened that were opened last; none if there are not more
-    /// than that in all.
+    /// Returns when the oldest of the `count` tickets of `tenant` opened last was opened; none if there are no more
+    /// than `count` in all.
     pub async fn oldest_of_latest(&self, tenant: &TenantId, count: u32) -> Result<Option<DateTime<Utc>>, StoreError> {
         let query = sql::query_scalar(
             "SELECT opened FROM tickets WHERE tenant = $1
@@ -47,8 +46,8 @@ impl Store {
         Ok(found.flatten().and_then(|text| text.parse().ok()))
     }
 
-    /// At most `limit` tickets of `tenant` that were opened after `after`, or at that moment and have a later id, in the
-    /// order in which they were opened, each with what happened to it: the past, a page at a time.
+    /// Returns at most `limit` tickets of `tenant` opened after `after`, or at that time with a later id, in the order
+    /// in which they were opened, each with its history: the past, one page at a time.
     pub async fn past(
         &self,
         tenant: &TenantId,
@@ -70,20 +69,20 @@ impl Store {
         Ok(tickets.into_iter().map(history).collect())
     }
 
-    /// The number of the latest event of all; 0 if there is none.
+    /// Returns the number of the latest event of all; 0 if there is none.
     pub async fn last_event(&self) -> Result<i64, StoreError> {
         Ok(sql::query_scalar("SELECT COALESCE(MAX(id), 0) FROM events").fetch_one(&self.reads).await?)
     }
 
-    /// The tickets of `tenant` that have events numbered above `upto`.
+    /// Returns the tickets of `tenant` that have events numbered above `upto`.
     pub async fn news_since(&self, tenant: &TenantId, upto: i64) -> Result<Vec<TicketId>, StoreError> {
-        // With nothing added to it, the tenant keeps SQLite from walking all of the tenant's events: the latest few are found by their number.
+        // The concatenation keeps SQLite from walking all the tenant's events: the latest few are found by number.
         let query = sql::query_scalar("SELECT DISTINCT ticket_id FROM events WHERE tenant || '' = $1 AND id > $2");
         let ids: Vec<String> = query.bind(tenant.as_str()).bind(upto).fetch_all(&self.reads).await?;
         ids.iter().map(|id| TicketId::parse(id).map_err(unreadable)).collect()
     }
 
-    /// How many of a ticket's events are numbered up to `upto`.
+    /// Counts a ticket's events numbered up to `upto`.
     pub async fn events_until(&self, tenant: &TenantId, id: &TicketId, upto: i64) -> Result<usize, StoreError> {
         let query = sql::query_scalar("SELECT COUNT(*) FROM events WHERE tenant = $1 AND ticket_id = $2 AND id <= $3");
         let count: i64 = query.bind(tenant.as_str()).bind(id.as_str()).bind(upto).fetch_one(&self.reads).await?;

@@ -1,4 +1,4 @@
-//! What single people have asked for, in the store. Every change leaves a row in the audit log, in the same transaction.
+//! The stored personal rules. Every change adds a row to the audit log, in the same transaction.
 
 use chrono::{DateTime, Utc};
 
@@ -8,15 +8,15 @@ use crate::store::sealed::{PERSON, WISHES};
 use crate::store::sql::{self, Connection, Row};
 use crate::ticket::TenantId;
 
-/// As many as are heeded, the first by address: far more people than a desk has.
+/// The most people whose rules are read, the first by id: far more than a desk has.
 const MOST: i64 = 2_000;
 
-/// What one person has asked for, as it was set.
+/// The rules of one person, as they were set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonalRow {
     /// The email address, in lower case.
     pub person: String,
-    /// In the words of the configuration, as JSON.
+    /// In the format of the configuration, as JSON.
     pub rules: String,
     pub set_by: String,
     pub set_at: DateTime<Utc>,
@@ -33,32 +33,32 @@ impl PersonalRow {
     }
 }
 
-/// A change of what one person has asked for.
+/// A change of one person's rules.
 #[derive(Clone, Debug)]
 pub struct PersonalChange {
     pub person: String,
-    /// None: nothing any more.
+    /// None to remove them.
     pub rules: Option<String>,
-    /// The one tenant that it concerns, if it is one.
+    /// The tenant that it concerns, if it is only one.
     pub tenant: Option<TenantId>,
     /// For the audit log.
     pub what: String,
 }
 
 impl Store {
-    /// What people have asked for, by address.
+    /// Returns all personal rules, by address.
     pub async fn personal_rules(&self) -> Result<Vec<PersonalRow>, StoreError> {
         let rows = sql::query("SELECT id, person, rules, set_by, set_at FROM personal_rules ORDER BY id LIMIT $1")
             .bind(MOST)
             .fetch_all(&self.reads)
             .await?;
         let mut rules = self.legible("personal rule", "id", &rows, PersonalRow::read)?;
-        // As the addresses read, not as they stand.
+        // By the readable addresses, not the stored ones.
         rules.sort_by(|a, b| a.person.cmp(&b.person));
         Ok(rules)
     }
 
-    /// Remembers what somebody has asked for, in place of what they had. False if there was nothing to take away.
+    /// Replaces somebody's rules. False if there were none to remove.
     pub async fn set_personal_rules(
         &self,
         change: PersonalChange,

@@ -1,5 +1,5 @@
-//! What is remembered of phones: the short codes that stand for alerts, who
-//! said STOP, and which replies were dealt with.
+//! What is stored about phones: the short codes that stand for alerts, whose owners said STOP, and which replies were
+//! dealt with.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -8,9 +8,9 @@ use super::{Store, StoreError, instant, millis};
 use crate::store::sealed::{OWNER, PHONE};
 use crate::store::sql::{self, Connection};
 
-/// The highest code: two digits are typed without a mistake.
+/// The highest code: two digits are easy to type correctly.
 const HIGHEST_CODE: i64 = 99;
-/// The provider repeats a reply for hours at most.
+/// How long a reply is remembered; the provider repeats one for hours at most.
 const REPLIES_REMEMBERED: TimeDelta = TimeDelta::days(7);
 
 /// What a code on a phone stands for.
@@ -34,15 +34,15 @@ pub struct StoppedPhone {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     New,
-    /// It was dealt with, or is being so, and this was the answer.
+    /// It was dealt with or is being dealt with; this was the answer.
     Seen {
         answer: String,
     },
 }
 
 impl Store {
-    /// The code that stands for `alert` on `phone`; none if its owner said STOP. An alert keeps its code; a new one gets
-    /// the lowest that was never used there, or else the one that was given longest ago.
+    /// Returns the code that stands for `alert` on `phone`; none if its owner said STOP. An alert keeps its code; a new
+    /// one gets the lowest that was never used there, or else the one that was given out longest ago.
     pub async fn sms_code(
         &self,
         phone: &str,
@@ -82,7 +82,7 @@ impl Store {
         Ok(code.and_then(|code| u8::try_from(code).ok()))
     }
 
-    /// What `code` stands for on `phone`; without a code, what it was last told of.
+    /// Returns what `code` stands for on `phone`; without a code, the alert that it was told of last.
     pub async fn coded(&self, phone: &str, code: Option<u8>) -> Result<Option<Coded>, StoreError> {
         let row: Option<(i64, String, String)> = sql::query_as(
             "SELECT code, alert_key, notification FROM sms_codes
@@ -98,7 +98,7 @@ impl Store {
         }))
     }
 
-    /// When the escalation moves on from what `notification` tells; of a bundle, the first of its alerts.
+    /// When the alert of `notification` escalates to its next step; for a bundle, the earliest of its alerts.
     pub async fn next_step_of(&self, notification: &str) -> Result<Option<DateTime<Utc>>, StoreError> {
         let next: Option<i64> = sql::query_scalar(
             "SELECT MIN(next_step_at) FROM alerts WHERE state = 'open'
@@ -110,8 +110,8 @@ impl Store {
         next.map(instant).transpose()
     }
 
-    /// The alerts that the bundle of `key` told of. One that is reported lost may have been heard all the same: whoever
-    /// answers it has.
+    /// Returns the alerts that the bundle of `key` told of. A bundle reported lost may have been heard after all, as an
+    /// answer to it shows.
     pub async fn alerts_of_bundle(&self, key: &str) -> Result<Vec<String>, StoreError> {
         let keys = sql::query_scalar(
             "SELECT DISTINCT alert_key FROM notifications WHERE bundle = $1 AND kind = 'alert'
@@ -125,14 +125,14 @@ impl Store {
         Ok(sql::query_scalar(IS_STOPPED).bind(PHONE.any_of([phone])).fetch_one(&self.reads).await?)
     }
 
-    /// All phones whose owners said STOP, the longest first.
+    /// Returns all phones whose owners said STOP, the earliest first.
     pub async fn stopped_phones(&self) -> Result<Vec<StoppedPhone>, StoreError> {
         let rows: Vec<(String, i64, String)> =
             sql::query_as("SELECT phone, since, who FROM stopped_phones ORDER BY since").fetch_all(&self.reads).await?;
         rows.into_iter().map(|(phone, since, who)| Ok(StoppedPhone { phone, since: instant(since)?, who })).collect()
     }
 
-    /// Sends no more text messages to `phone`. False if none were sent before.
+    /// Stops text messages to `phone`. False if they were stopped already.
     pub async fn stop_phone(&self, phone: &str, author: Author, now: DateTime<Utc>) -> Result<bool, StoreError> {
         let phone = phone.to_owned();
         self.writer
@@ -140,7 +140,7 @@ impl Store {
             .await
     }
 
-    /// Sends text messages to `phone` again. False if they were sent all along.
+    /// Resumes text messages to `phone`. False if they were not stopped.
     pub async fn start_phone(&self, phone: &str, author: Author, now: DateTime<Utc>) -> Result<bool, StoreError> {
         let phone = phone.to_owned();
         self.writer
@@ -156,7 +156,7 @@ impl Store {
             .await
     }
 
-    /// Takes up the reply that the provider calls `sid`, unless that was done before.
+    /// Claims the reply that the provider calls `sid`, unless that was done before.
     pub async fn take_up_reply(&self, sid: &str, now: DateTime<Utc>) -> Result<Reply, StoreError> {
         let sid = sid.to_owned();
         self.writer
@@ -175,7 +175,7 @@ impl Store {
             .await
     }
 
-    /// Remembers what the reply `sid` was answered with; without an answer it came to nothing and may come again.
+    /// Stores the answer to the reply `sid`; without an answer its handling failed, and it may come again.
     pub async fn end_reply(&self, sid: &str, answer: Option<&str>) -> Result<(), StoreError> {
         let (sid, answer) = (sid.to_owned(), answer.map(str::to_owned));
         self.writer
@@ -193,7 +193,7 @@ impl Store {
             .await
     }
 
-    /// Leaves a row in the audit log.
+    /// Adds a row to the audit log.
     pub async fn note(&self, what: &'static str, author: Author, now: DateTime<Utc>) -> Result<(), StoreError> {
         self.writer
             .write(move |tx: &mut Connection| Box::pin(async move { audit(tx, None, what, &author, now).await }))
@@ -201,7 +201,7 @@ impl Store {
     }
 }
 
-/// As [`Store::stop_phone`], in a transaction.
+/// Does the work of [`Store::stop_phone`] in a transaction.
 pub(super) async fn stop(
     tx: &mut Connection,
     phone: &str,

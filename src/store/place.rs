@@ -17,7 +17,7 @@ pub enum Place {
     Server(Box<Server>),
 }
 
-/// A place with the keys that what stands there is sealed with.
+/// A place, with the keys for what is sealed there.
 #[derive(Clone, Debug)]
 pub struct At {
     pub place: Place,
@@ -98,7 +98,7 @@ impl Place {
         tests::server(Path::new("")).is_some()
     }
 
-    /// How many of the services at work on the store cannot read what the key `id` encrypts. Nothing is changed by asking.
+    /// Counts the services at work on the store that cannot read what the key `id` encrypts. Changes nothing.
     pub async fn services_without_key(&self, id: &str) -> Result<i64, StoreError> {
         match self {
             Self::File(path) => Ok(i64::from(is_claimed_without_key(path, id))),
@@ -106,7 +106,7 @@ impl Place {
         }
     }
 
-    /// Whether there may be a store already: of a server nobody knows before asking.
+    /// Whether a store may exist already: for a server, only asking it would tell.
     pub fn is_there(&self) -> bool {
         match self {
             Self::File(path) => path.exists(),
@@ -115,7 +115,7 @@ impl Place {
     }
 }
 
-/// Whether a service has claimed the file at `path` that has not said that it holds the key `id`.
+/// Whether a service that has not noted the key `id` has claimed the file at `path`.
 fn is_claimed_without_key(path: &Path, id: &str) -> bool {
     let Ok(lock) = File::open(lock_of(path)) else { return false };
     if !matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)) {
@@ -135,14 +135,14 @@ impl From<Server> for Place {
 pub(super) mod tests {
     use super::*;
 
-    /// What the tests' stores are sealed with, if `SUPEROPS_SLA_TEST_SEALED` is given: then all of them are.
+    /// The keys of the tests' stores: all of them are sealed if `SUPEROPS_SLA_TEST_SEALED` is set.
     pub fn keys() -> Arc<KeyRing> {
         let sealed = std::env::var("SUPEROPS_SLA_TEST_SEALED").is_ok_and(|text| !text.is_empty());
         if sealed { Arc::new(KeyRing::parse(&"5e".repeat(32)).expect("a key")) } else { Arc::default() }
     }
 
-    /// Where the tests' stores are instead of in files, if `SUPEROPS_SLA_TEST_POSTGRES` names a server: each path has a
-    /// schema of its own there.
+    /// Where the tests' stores are, instead of in files, if `SUPEROPS_SLA_TEST_POSTGRES` names a server: each path gets
+    /// its own schema.
     pub fn server(path: &Path) -> Option<Server> {
         let url = std::env::var("SUPEROPS_SLA_TEST_POSTGRES").ok().filter(|url| !url.is_empty())?;
         let schema = format!("t{}", &crate::keys::id_of(&path.display().to_string()));

@@ -1,7 +1,7 @@
-//! Every statement of the store is answered by an index: its query plan says so.
+//! Tests that every statement of the store is answered by an index, according to its query plan.
 //!
-//! The statements are found in the source, so that none is forgotten. One that
-//! is put together from parts stands in [`ASSEMBLED`] as it is in the end.
+//! The statements are found in the source, so that none is forgotten. One that is put together from parts is listed in
+//! its final form in [`ASSEMBLED`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::{Place, Store};
 use crate::store::sql::{self, AssertSqlSafe, Connection};
 
-/// Tables that hold a handful of rows for each tenant, person or phone, or are emptied by themselves.
+/// Tables that hold a few rows for each tenant, person or phone, or that empty themselves.
 const SMALL: &[&str] = &[
     "credit_terms",
     "directories",
@@ -39,7 +39,7 @@ const SMALL: &[&str] = &[
     "weekly_figures",
 ];
 
-/// Indexes that hold only what is at work: not what is past, however much that is.
+/// Indexes that hold only what is at work and nothing of the past, however much that is.
 const AT_WORK: &[&str] = &[
     "alerts_held",
     "alerts_next_step",
@@ -51,7 +51,7 @@ const AT_WORK: &[&str] = &[
     "write_backs_waiting",
 ];
 
-/// What a statement asks for that is at work, by the words it says so in: few rows, wherever they are found by.
+/// How statements say that they ask for what is at work: few rows, whichever index finds them.
 const ASKS_FOR_WORK: &[&str] = &[
     "state = 'open'",
     "open = 1",
@@ -61,10 +61,10 @@ const ASKS_FOR_WORK: &[&str] = &[
     "breached IS NULL",
 ];
 
-/// What says nothing about a row but whose it is and how it stands.
+/// Conditions that say only whose a row is and what state it is in.
 const SAYS_LITTLE: &[&str] = &["tenant=?", "state=?", "stage=?", "open=?", "breached=?", "channel=?", "kind=?"];
 
-/// Statements that may look at all there is, by a part of each, and why.
+/// Statements that may scan everything, by a part of each, and why.
 const LOOKS_AT_ALL: &[(&str, &str)] = &[
     ("COALESCE(resolved_as, state) AS state, COUNT(*) AS number FROM alerts", "sums up a demo at its end"),
     ("COUNT(DISTINCT CASE WHEN kind = 'alert' AND step > 0", "sums up a demo at its end"),
@@ -88,7 +88,7 @@ const LOOKS_AT_ALL: &[(&str, &str)] = &[
     ),
 ];
 
-/// Statements that are put together: how each begins in the source, and how it may end.
+/// Statements that are put together: how each begins in the source, and how it can end.
 const ASSEMBLED: &[(&str, &[&str])] = &[
     (
         "SELECT ticket, first_seen_at, read_at, cycle, status_earliest",
@@ -133,7 +133,7 @@ const ASSEMBLED: &[(&str, &[&str])] = &[
     ("UPDATE tickets SET misses = 0, read_at = ", &["$1 WHERE tenant = $2 AND id IN ($3, $4)"]),
 ];
 
-/// What stands for `{}` and for names that stand for several things.
+/// What `{}` and names with several meanings stand for.
 const PLACES: &[(&str, &[&str])] = &[
     (
         "{part}",
@@ -160,8 +160,8 @@ async fn every_statement_is_answered_by_an_index() {
     assert!(needless.is_empty(), "these need no excuse any more: {needless:?}");
 }
 
-/// Nobody counts the rows for the planner, so what it plans does not depend on how many there are: what is found out here
-/// about an empty store holds for one of years.
+/// The planner has no row counts, so its plans do not depend on how many rows there are: what is found for an empty
+/// store holds for one with years of data.
 #[tokio::test]
 async fn plans_are_the_same_in_a_store_of_years() {
     let folder = tempfile::tempdir().unwrap();
@@ -184,8 +184,8 @@ async fn plans_are_the_same_in_a_store_of_years() {
     assert_eq!(counted, 0);
 }
 
-/// SQLite takes the index by which it knows most columns, however few rows another one has: whoever asks for just the rows of
-/// an index of what is at work must get that one.
+/// SQLite takes the index that matches most columns, even if another has far fewer rows: a statement that asks only for
+/// rows of an index of what is at work must get that index.
 #[tokio::test]
 async fn what_is_at_work_is_found_by_the_index_that_holds_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
@@ -214,7 +214,7 @@ async fn what_is_at_work_is_found_by_the_index_that_holds_nothing_else() {
     assert!(asked > 0, "nobody asks for what is at work");
 }
 
-/// What SQLite understands, PostgreSQL does as well: said where the tests have a server.
+/// PostgreSQL understands the same statements as SQLite. Runs only where the tests have a server.
 #[tokio::test]
 async fn every_statement_is_understood_by_postgresql() {
     let folder = tempfile::tempdir().unwrap();
@@ -226,7 +226,7 @@ async fn every_statement_is_understood_by_postgresql() {
         let text = super::sql::postgres::text(&statement);
         let prepare = sql::query(AssertSqlSafe(format!("PREPARE s{number} AS {text}")));
         let refused = prepare.execute(&mut connection).await.err();
-        // What a parameter is, the store says with each value; here nobody does.
+        // The store gives each parameter's type with its value; here nobody does.
         let refused = refused
             .map(|error| error.to_string())
             .filter(|why| !why.contains("could not determine data type") && !why.contains("inconsistent types"));
@@ -241,7 +241,7 @@ async fn connection(folder: &tempfile::TempDir) -> Connection {
     Connection::to_file(&super::options(&path)).await.unwrap()
 }
 
-/// What is wrong with the plans of `statements`, and which excuses were needed.
+/// Returns what is wrong with the plans of `statements`, and which excuses were needed.
 async fn faults(
     connection: &mut Connection,
     statements: &BTreeMap<String, PathBuf>,
@@ -257,11 +257,11 @@ async fn faults(
     (faults, excused)
 }
 
-/// The numbers 1 to 4,000, each with the tenant that it falls to: most to one.
+/// The numbers 1 to 4,000, each with a tenant: most fall to the same one.
 const NUMBERS: &str = "WITH RECURSIVE n (i, tenant) AS (SELECT 1, 'desk' UNION ALL SELECT i + 1,
      CASE WHEN i % 4 = 0 THEN 'desk-' || (i % 40) ELSE 'desk' END FROM n WHERE i < 4000)";
 
-/// What years leave behind, row by row of [`NUMBERS`]: one in a hundred is still at work.
+/// What years leave behind, row by row of [`NUMBERS`]; one in a hundred is still at work.
 const YEARS: &[&str] = &[
     "INSERT INTO tickets (tenant, id, display_id, status, open, ticket, first_seen_at, read_at, cycle)
      SELECT tenant, i, '#' || i, CASE WHEN i % 100 = 0 THEN 'Open' ELSE 'Closed' END, i % 100 = 0,
@@ -317,7 +317,7 @@ async fn a_statement_that_walks_through_the_past_is_found() {
     }
 }
 
-/// What is wrong with the plan of `statement`, if anything.
+/// Returns what is wrong with the plan of `statement`, if anything.
 async fn judge(connection: &mut Connection, statement: &str) -> Result<(), String> {
     let steps = plan(connection, statement).await?;
     let sorts = steps.iter().any(|step| step == "USE TEMP B-TREE FOR ORDER BY");
@@ -327,14 +327,14 @@ async fn judge(connection: &mut Connection, statement: &str) -> Result<(), Strin
     steps.iter().find(bad).map_or(Ok(()), |step| Err(step.clone()))
 }
 
-/// The steps in which `statement` is answered.
+/// Returns the steps of the plan for `statement`.
 async fn plan(connection: &mut Connection, statement: &str) -> Result<Vec<String>, String> {
     let plan = sql::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"))).fetch_all(connection).await;
     let plan = plan.map_err(|error| format!("put together from parts? then it belongs into ASSEMBLED: {error}"))?;
     Ok(plan.iter().map(|row| row.get("detail")).collect())
 }
 
-/// The names of what the statement itself makes, which is no table.
+/// Returns the names of what the statement itself creates, which are no tables.
 fn made_on_the_way(statement: &str, steps: &[String]) -> BTreeSet<String> {
     let made =
         steps.iter().filter_map(|step| ["CO-ROUTINE ", "MATERIALIZE "].iter().find_map(|word| step.strip_prefix(word)));
@@ -342,7 +342,7 @@ fn made_on_the_way(statement: &str, steps: &[String]) -> BTreeSet<String> {
     made.chain(with).map(str::to_owned).collect()
 }
 
-/// Whether a step looks at one row after the other of a table that grows.
+/// Whether a step scans a table that grows.
 fn walks(step: &str, made: &BTreeSet<String>) -> bool {
     let Some(what) = step.strip_prefix("SCAN ") else { return false };
     let name = what.split(' ').next().unwrap_or_default();
@@ -351,7 +351,7 @@ fn walks(step: &str, made: &BTreeSet<String>) -> bool {
     !(harmless || at_work || SMALL.contains(&name) || made.contains(name))
 }
 
-/// Whether a step looks at all that one tenant has of something, or all that stands as most of it does.
+/// Whether a step reads all rows of a tenant, or all rows in the state that most are in.
 fn is_whole_tenant(step: &str, statement: &str) -> bool {
     let Some((what, by)) = step.strip_prefix("SEARCH ").and_then(|step| step.split_once(" (")) else { return false };
     let name = what.split(' ').next().unwrap_or_default();
@@ -361,14 +361,14 @@ fn is_whole_tenant(step: &str, statement: &str) -> bool {
     by.iter().all(|by| SAYS_LITTLE.contains(by)) && !at_work && !asks
 }
 
-/// Every statement in the source, with the file it stands in.
+/// Returns every statement in the source, with its file.
 fn statements() -> BTreeMap<String, PathBuf> {
     let mut read = Vec::new();
     for file in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
         let text = std::fs::read_to_string(&file).unwrap();
         let is_test = file.ends_with("tests.rs") || file.ends_with("plans.rs");
         let is_test = is_test || file.ends_with("sql/postgres.rs") || file.ends_with("store/copy.rs");
-        // Looks at all there is, when somebody asks for that.
+        // Scans everything, but only on request.
         let is_test = is_test || file.to_string_lossy().contains("store/check") || file.ends_with("books/look.rs");
         if (text.contains("store::sql") || text.contains("sqlx")) && !is_test {
             let (texts, parts) = literals(text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default());
@@ -400,10 +400,10 @@ fn is_statement(text: &str) -> bool {
     ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "].iter().any(|word| text.trim_start().starts_with(word))
 }
 
-/// What `text` is in the end, with its parts in place.
+/// Returns the final forms of `text`, with its parts in place.
 fn whole(text: &str, parts: [&BTreeMap<String, String>; 2]) -> Vec<String> {
     let put = |text: String, (name, value): (&String, &String)| text.replace(&format!("{{{name}}}"), value);
-    // A part may be made of parts itself.
+    // A part may itself be made of parts.
     let all = parts.into_iter().chain(parts).flatten();
     let text = all.fold(text.to_owned(), put);
     if let Some((_, ends)) = ASSEMBLED
@@ -418,7 +418,7 @@ fn whole(text: &str, parts: [&BTreeMap<String, String>; 2]) -> Vec<String> {
     }
 }
 
-/// The texts of a source file, and those of them that have a name.
+/// Returns the texts of a source file, and those of them that have a name.
 fn literals(source: &str) -> (Vec<String>, BTreeMap<String, String>) {
     let (mut texts, mut parts) = (Vec::new(), BTreeMap::new());
     let mut rest = source;
@@ -449,7 +449,7 @@ fn literals(source: &str) -> (Vec<String>, BTreeMap<String, String>) {
     (texts, parts)
 }
 
-/// A text up to its closing quote, and what comes after that.
+/// Returns a text up to its closing quote, and what follows it.
 fn text(source: &str) -> (String, &str) {
     let mut text = String::new();
     let mut chars = source.char_indices();

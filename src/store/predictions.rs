@@ -1,10 +1,9 @@
-//! What the forecast said at certain moments of a clock, and what came of it.
+//! What the forecast said at certain points of a clock, and what came of it.
 //!
-//! A row is written once, when its moment comes. When its clock is decided, what was
-//! told to people is completed and kept; the rest, thousands a week, goes into counters
-//! of its week, so that the record stays short however old the store grows. A prediction
-//! that was chosen to be told is written here before anybody is told, so that a day's
-//! budget survives a restart.
+//! A row is written once, when its moment comes. When its clock is decided, predictions told to people are completed
+//! and kept; the rest, thousands a week, goes into counters per week, so that the record stays short however old the
+//! store grows. A prediction chosen to be told is written here before anybody is told, so that a day's budget survives
+//! a restart.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -17,10 +16,10 @@ use super::{Store, StoreError, instant, millis};
 use crate::store::sql::{self, AssertSqlSafe, Connection, QueryBuilder, Row};
 use crate::ticket::{ClockKind, TenantId, TicketId};
 
-/// So much is written at one time, so that an alert does not wait long: a forecast is in no hurry.
+/// How many rows are written at a time: few, so that an alert need not wait long, while a forecast is in no hurry.
 const AT_ONCE: usize = 250;
 
-/// The predictions `p` of tenant `$1` about the clocks that `$2` lists, each as ticket, clock, cycle, whether it
+/// Selects the predictions `p` of tenant `$1` about the clocks listed in `$2`, each as ticket, clock, cycle, whether it
 /// breached, and when it was decided.
 const SAID_OF: &str = "json_each($2) AS said CROSS JOIN predictions AS p WHERE p.tenant = $1
      AND p.ticket_id = said.value ->> 0 AND p.clock = said.value ->> 1 AND p.cycle = CAST(said.value ->> 2 AS BIGINT)";
@@ -32,7 +31,7 @@ pub enum Moment {
     Quarter,
     Half,
     ThreeQuarters,
-    /// It was chosen to be told to people.
+    /// The forecast was chosen to be told to people.
     Alert,
 }
 
@@ -59,7 +58,7 @@ pub struct PredictedClock {
     pub cycle: u32,
 }
 
-/// What was said of a clock at one moment.
+/// A forecast for a clock at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
     pub subject: PredictedClock,
@@ -83,38 +82,38 @@ pub struct Told {
     pub at: DateTime<Utc>,
     /// Working time left at that moment.
     pub left: TimeDelta,
-    /// None: not decided yet, or its clock came to no end to be judged by.
+    /// None if it is not decided yet, or its clock had no end to judge it by.
     pub breached: Option<bool>,
 }
 
-/// What was shown, against what happened, counted in two ways.
+/// Forecasts compared with what happened, counted in two ways.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shown {
-    /// By how likely a breach was said to be, in fiftieths, the least likely first.
+    /// By the probability of a breach in steps of a fiftieth, the least likely first.
     pub by_chance: Vec<Sums>,
-    /// By the week in which it was said, each with its Monday, the oldest first.
+    /// By the week of the forecast, each with its Monday, the oldest first.
     pub by_week: Vec<(NaiveDate, Sums)>,
 }
 
-/// Several predictions, against what happened.
+/// Sums over several predictions and their outcomes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sums {
     pub predictions: usize,
     pub breached: usize,
     /// The sum of the probabilities.
     pub said: f64,
-    /// The sum of the squared distances between said and happened.
+    /// The sum of the squared differences between probability and outcome.
     pub squares: f64,
 }
 
 impl Store {
-    /// The predictions of `tenant` whose clocks are not decided yet.
+    /// Returns the predictions of `tenant` whose clocks are not decided yet.
     pub async fn undecided_predictions(&self, tenant: &TenantId) -> Result<Vec<Prediction>, StoreError> {
         let query = sql::query("SELECT * FROM predictions WHERE tenant = $1 AND decided_at IS NULL");
         query.bind(tenant.as_str()).fetch_each(&self.reads, |row| prediction(&row)).await
     }
 
-    /// The predictions of `tenants` that people were told of since `since`, oldest first.
+    /// Returns the predictions of `tenants` that people were told of since `since`, oldest first.
     pub async fn told_predictions(
         &self,
         tenants: &[&TenantId],
@@ -134,19 +133,19 @@ impl Store {
         Ok(found)
     }
 
-    /// How often a prediction was made or decided by this process.
+    /// Counts how often this process has stored new or decided predictions.
     pub fn predictions_written(&self) -> u64 {
         self.caches.predictions.load(Ordering::Relaxed)
     }
 
-    /// What was shown of the clocks of `tenants` in the week of `since` and after it and is decided.
+    /// Returns the decided forecasts for the clocks of `tenants` from the week of `since` on.
     pub async fn shown_predictions(
         &self,
         tenants: &[&TenantId],
         since: DateTime<Utc>,
     ) -> Result<HashMap<TenantId, Shown>, StoreError> {
         let mut shown: HashMap<TenantId, Shown> = HashMap::new();
-        // A store of years has a row for each tenant, week and fiftieth: thousands for each that is of use here.
+        // A store of years has a row for each tenant, week and fiftieth: thousands for each one that is needed here.
         let by_chance = "SELECT tenant, cell AS part, SUM(predictions) AS predictions, SUM(breached) AS breached,
                SUM(said) AS said, SUM(squares) AS squares
              FROM prediction_weeks WHERE tenant IN (SELECT value FROM json_each($1)) AND week >= $2
@@ -170,7 +169,7 @@ impl Store {
         Ok(shown)
     }
 
-    /// How many of `tenant`'s clocks were chosen since `since` to be told as likely to breach.
+    /// Counts the clocks of `tenant` that were chosen since `since` to be told as likely to breach.
     pub async fn predictions_told(&self, tenant: &TenantId, since: DateTime<Utc>) -> Result<usize, StoreError> {
         let query =
             sql::query_scalar("SELECT COUNT(*) FROM predictions WHERE tenant = $1 AND moment = 'alert' AND at >= $2");
@@ -178,8 +177,8 @@ impl Store {
         Ok(usize::try_from(count).unwrap_or_default())
     }
 
-    /// Notes `new` predictions, and how the clocks of `decided` ended; without an outcome there was nothing to be right
-    /// about. It is written in parts; what was written when one fails is none the worse for being asked for again.
+    /// Stores `new` predictions, and how the clocks of `decided` ended; one without an outcome cannot be judged. Writes
+    /// in parts: if one fails, the parts already written can safely be saved again.
     pub async fn save_predictions(
         &self,
         tenant: &TenantId,
@@ -192,7 +191,7 @@ impl Store {
                 .write(move |tx: &mut Connection| Box::pin(async move { insert(tx, &tenant, &some).await }))
                 .await?;
         }
-        // A clock counts once, however often it is named.
+        // A clock counts once, however often it is listed.
         let mut known = HashSet::with_capacity(decided.len());
         decided.retain(|(subject, _)| known.insert(subject.clone()));
         for some in decided.chunks(AT_ONCE) {
@@ -224,7 +223,7 @@ async fn insert(tx: &mut Connection, tenant: &TenantId, new: &[Prediction]) -> R
     query.build().execute(tx).await.map(drop)
 }
 
-/// The clocks of `decided` as [`SAID_OF`] lists them.
+/// Lists the clocks of `decided` in the form that [`SAID_OF`] reads.
 fn listed(decided: &[(PredictedClock, Option<Outcome>)]) -> String {
     let row = |(subject, outcome): &(PredictedClock, Option<Outcome>)| {
         let PredictedClock { ticket, clock, cycle } = subject;
@@ -234,10 +233,10 @@ fn listed(decided: &[(PredictedClock, Option<Outcome>)]) -> String {
     json(&decided.iter().map(row).collect::<Vec<_>>())
 }
 
-/// Counts what came true and what did not, but for clocks that came to no end to judge by; what people were told stays
-/// on the record in any case.
+/// Counts what came true and what did not, except for clocks without an end to judge by; what people were told stays on
+/// record in any case.
 async fn decide(tx: &mut Connection, tenant: &TenantId, clocks: &str) -> Result<(), sql::Error> {
-    // The middle of a cell is told apart from its neighbours by a fiftieth; the sums in it are exact.
+    // Cells are a fiftieth wide; the sums within each are exact.
     let count = format!(
         "INSERT INTO prediction_weeks (tenant, week, cell, predictions, breached, said, squares)
          SELECT $1, (p.at / 86400000 + 3) / 7, MIN(CAST(p.probability * 50000000 AS BIGINT) / 1000000, 49), COUNT(*),
@@ -268,7 +267,7 @@ async fn decide(tx: &mut Connection, tenant: &TenantId, clocks: &str) -> Result<
     Ok(())
 }
 
-/// The number of the week of a moment in milliseconds; each begins on a Monday.
+/// Returns the number of the week of a time in milliseconds; each week begins on a Monday.
 fn week(at: i64) -> i64 {
     (at.div_euclid(86_400_000) + 3).div_euclid(7)
 }
@@ -295,7 +294,7 @@ fn told(row: &Row) -> Result<Told, StoreError> {
     Ok(Told { at: instant(row.try_get("at")?)?, left, breached: breached.map(|breached| breached == 1) })
 }
 
-/// The Monday of the week of this number.
+/// Returns the Monday of the week with this number.
 fn monday(week: i64) -> Result<NaiveDate, StoreError> {
     Ok(instant((week * 7 - 3) * 86_400_000)?.date_naive())
 }

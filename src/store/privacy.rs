@@ -1,8 +1,8 @@
-//! What the store knows of one person: told in full, or taken away so that every count stays.
+//! What the store knows about one person: listed in full, or erased without changing any count.
 //!
-//! Names, addresses and numbers stand in texts and in JSON all over the store. They are sought in every place where any
-//! can stand, a few hundred rows at a time, and exchanged for a pseudonym. SuperOps' id of the person stays: the books
-//! count by it, and the hashes of closed months are made of it, so they can still be proved.
+//! Names, addresses and numbers occur in texts and in JSON all over the store. Every place that may contain any is
+//! searched, a few hundred rows at a time, and they are replaced by a pseudonym. SuperOps' id of the person stays: the
+//! books count by it, and the hashes of closed months include it, so they can still be proved.
 
 mod erasing;
 mod places;
@@ -22,19 +22,19 @@ use super::{Store, StoreError, millis};
 use crate::store::sql;
 use crate::ticket::{RefId, TenantId};
 
-/// Somebody whom the store knows.
+/// A person whom the store knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Person {
     pub tenant: TenantId,
     pub id: RefId,
     /// Names, addresses and numbers.
     pub known_by: Vec<String>,
-    /// Those of them by which others are known too.
+    /// Those of them that other people share.
     pub shared: Vec<String>,
-    /// The ids of these others.
+    /// The ids of these other people.
     #[serde(skip)]
     pub namesakes: Vec<RefId>,
-    /// By what others are known that holds a word of this one: the full name where this one has the first name alone.
+    /// Others' names that contain a word of this one's, like a full name where this person has only the first name.
     #[serde(skip)]
     pub within_others: Vec<String>,
 }
@@ -46,7 +46,7 @@ pub struct Mention {
     pub row: String,
     pub column: &'static str,
     pub text: String,
-    /// Else it may be about somebody of the same name.
+    /// Otherwise it may be about somebody with the same name.
     #[serde(skip)]
     pub is_sure: bool,
 }
@@ -59,27 +59,27 @@ pub struct Held {
     pub round: i64,
     pub outcome: String,
     pub day: NaiveDate,
-    /// Of a million.
+    /// In millionths.
     pub weight: i64,
-    /// Working time in milliseconds, while this person had it.
+    /// Working time in milliseconds while this person held it.
     pub counted: i64,
 }
 
-/// What was taken away.
+/// What was erased.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Erased {
-    /// Texts that were changed, the audit log's among them.
+    /// Texts that were changed, including those in the audit log.
     pub texts: u64,
-    /// Rows about numbers that are gone.
+    /// Deleted rows about numbers.
     pub numbers: u64,
-    /// Files of the archive whose content is gone.
+    /// Files in the archive whose content was deleted.
     pub files: u64,
-    /// Lines of the audit log that read otherwise now.
+    /// Lines of the audit log whose text changed.
     pub audit_lines: u64,
 }
 
 impl Person {
-    /// This one, with what of it others among `all` are called too.
+    /// Returns this person with what is shared with others among `all`.
     fn beside(&self, all: &[Self]) -> Self {
         let has = |one: &Self, word: &String| one.known_by.iter().any(|other| small(other) == small(word));
         let others = || all.iter().filter(|one| one.id != self.id);
@@ -99,7 +99,7 @@ impl Person {
 }
 
 impl Store {
-    /// Whom of `tenant` people mean by `text`: an id, a name, an address or a number.
+    /// Returns the people of `tenant` that `text` may mean: an id, a name, an address or a number.
     pub async fn persons(&self, tenant: &TenantId, text: &str) -> Result<Vec<Person>, StoreError> {
         let directory = self.directory(tenant).await?;
         let named = self.called(tenant).await?;
@@ -138,7 +138,7 @@ impl Store {
         Ok(all.iter().filter(|one| is_meant(one)).map(|one| one.beside(&all)).collect())
     }
 
-    /// What tickets call each technician whom they name by id: of somebody who was renamed, the names of before as well.
+    /// Returns the names that tickets give for each technician id, including earlier names of people who were renamed.
     async fn names_in_tickets(&self, tenant: &TenantId) -> Result<BTreeMap<RefId, BTreeSet<String>>, StoreError> {
         let mut names: BTreeMap<RefId, BTreeSet<String>> = BTreeMap::new();
         for place in PLACES.iter().filter(|place| place.table == "tickets") {
@@ -154,7 +154,7 @@ impl Store {
         Ok(names)
     }
 
-    /// Every text that names the person.
+    /// Returns every text that names the person.
     pub async fn mentions(&self, person: &Person) -> Result<Vec<Mention>, StoreError> {
         let instead = Replacement::new(person, "");
         let sure = instead.clone().sure();
@@ -184,7 +184,7 @@ impl Store {
         Ok(until.is_some_and(|until| until > millis(now)))
     }
 
-    /// What the books say of the person.
+    /// Returns what the books hold about the person.
     pub async fn held_by(&self, person: &Person) -> Result<Vec<Held>, StoreError> {
         let rows = sql::query(
             "SELECT e.ticket, e.clock, e.round, e.outcome, e.day, s.weight, s.counted
@@ -207,7 +207,7 @@ impl Store {
     }
 }
 
-/// Who has the ticket that `text` is the JSON of, and the name that stands there.
+/// Returns the id and name of the technician in a ticket's JSON.
 fn technician_in(text: &str) -> Option<(RefId, String)> {
     #[derive(Deserialize)]
     struct Holder {

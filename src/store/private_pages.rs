@@ -1,4 +1,4 @@
-//! Status pages for one client each: who has one, and by which links, of which only hashes are kept.
+//! Status pages for single clients: who has one, and by which links. Only hashes of the links are stored.
 
 use chrono::{DateTime, Utc};
 
@@ -10,27 +10,27 @@ use crate::store::sql::{self, Connection};
 use crate::ticket::TenantId;
 use crate::uptime::Millis;
 
-/// No more are shown.
+/// The most links that are listed.
 const MOST: i64 = 1000;
 
 /// A page, and the link by which it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrivatePage {
-    /// Names the link in lists and in the audit log; tells nothing of the link itself.
+    /// Identifies the link in lists and in the audit log, without revealing the link itself.
     pub id: String,
     pub hash: String,
     pub tenant: TenantId,
-    /// As it is called in the configuration of components.
+    /// The client's name in the configuration of components.
     pub client: String,
     pub made_at: DateTime<Utc>,
-    /// None: the link is good.
+    /// None while the link is valid.
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
 type Row = (String, String, String, String, i64, Option<i64>);
 
 impl Store {
-    /// Remembers that the page of `client` is read by the link that ends in `secret`.
+    /// Stores that the page of `client` is read by the link that ends in `secret`.
     pub async fn add_private_page(
         &self,
         secret: &Secret,
@@ -64,7 +64,7 @@ impl Store {
         Ok(page)
     }
 
-    /// Makes the link `id` lead nowhere; none if no valid link has that id.
+    /// Revokes the link `id`; none if no valid link has that id.
     pub async fn revoke_private_page(
         &self,
         id: &str,
@@ -97,7 +97,7 @@ impl Store {
         row.map(page).transpose()
     }
 
-    /// All links, those that were revoked lately as well, the newest first.
+    /// Returns all links, including those revoked recently, the newest first.
     pub async fn private_pages(&self) -> Result<Vec<PrivatePage>, StoreError> {
         let rows: Vec<Row> = sql::query_as(
             "SELECT id, hash, tenant, client, made_at, revoked_at FROM private_pages ORDER BY made_at DESC, id LIMIT $1",
@@ -109,12 +109,12 @@ impl Store {
     }
 }
 
-/// The id of the page whose link ends in `secret`.
+/// Returns the id of the page whose link ends in `secret`.
 pub fn page_of(secret: &str) -> String {
     hash_of(secret).chars().take(12).collect()
 }
 
-/// Lets go of links that were revoked `before`.
+/// Deletes links that were revoked before `before`.
 pub(super) async fn forget(tx: &mut Connection, before: Millis) -> Result<(), sql::Error> {
     sql::query("DELETE FROM private_pages WHERE revoked_at < $1").bind(before).execute(tx).await.map(drop)
 }

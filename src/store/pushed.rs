@@ -1,5 +1,5 @@
-//! What services have told of themselves where nobody could take it in: a follower stores it, and the replica that leads
-//! takes it from here.
+//! Reports from services that could not be handled where they arrived: a follower stores them, and the leader takes
+//! them from here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,14 +9,14 @@ use crate::store::sql::{self, Connection};
 use crate::ticket::TenantId;
 use crate::uptime::{Condition, DAY, Millis, Outcome};
 
-/// No more of one check wait: whoever tells more is to tell it again later.
+/// The most reports of one check that may wait; the sender of any more has to repeat them later.
 const MOST_OF_A_CHECK: i64 = 5000;
-/// No more are taken at once.
+/// The most reports that are taken at once.
 pub const AT_ONCE: usize = 1000;
-/// Nobody has taken what is older than this: it tells nothing any more.
+/// How long reports are kept: an older one that nobody has taken is worthless.
 const KEPT: Millis = DAY;
 
-/// What was told of a check.
+/// A report on a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pushed {
     pub check: String,
@@ -27,8 +27,8 @@ pub struct Pushed {
 type Row = (String, i64, i64, i64, Option<String>);
 
 impl Store {
-    /// Keeps what was told of checks, each of a tenant, until the leader takes it, and has it hear of that: all of it, or,
-    /// if too much waits already, nothing. Whether it is kept.
+    /// Stores reports on checks, each of a tenant, until the leader takes them, and notifies it. Stores all of them and
+    /// returns true, or, if too many are waiting already, none.
     pub async fn keep_pushed(&self, told: Vec<(TenantId, Pushed)>) -> Result<bool, StoreError> {
         self.writer
             .write(move |tx: &mut Connection| {
@@ -53,7 +53,7 @@ impl Store {
             .await
     }
 
-    /// What waits to be taken in, oldest first.
+    /// Returns the waiting reports, oldest first.
     pub async fn pushed(&self) -> Result<Vec<Pushed>, StoreError> {
         let rows: Vec<Row> = sql::query_as(
             "SELECT check_id, at, verdict, micros, detail FROM uptime_pushed WHERE at > $1
@@ -92,18 +92,18 @@ async fn keep(tx: &mut Connection, pushed: &Pushed) -> Result<(), sql::Error> {
     .map(drop)
 }
 
-/// Lets go of what was taken in.
+/// Deletes a report that was taken in.
 pub(super) async fn taken(tx: &mut Connection, check: &str, at: Millis) -> Result<(), sql::Error> {
     let taken = sql::query("DELETE FROM uptime_pushed WHERE check_id = $1 AND at = $2");
     taken.bind(check).bind(at).execute(tx).await.map(drop)
 }
 
-/// Lets go of what nobody has taken.
+/// Deletes reports that nobody has taken.
 pub(super) async fn forget(tx: &mut Connection, now: Millis) -> Result<(), sql::Error> {
     sql::query("DELETE FROM uptime_pushed WHERE at < $1").bind(now - KEPT).execute(tx).await.map(drop)
 }
 
-/// A verdict as it stands where there are many rows.
+/// Converts a verdict to the short form for tables with many rows.
 pub(super) fn number_of(verdict: Condition) -> i64 {
     match verdict {
         Condition::Up => 0,
@@ -113,7 +113,7 @@ pub(super) fn number_of(verdict: Condition) -> i64 {
     }
 }
 
-/// What [`number_of`] gave.
+/// Converts it back.
 pub(super) fn verdict_of(number: i64) -> Condition {
     match number {
         0 => Condition::Up,

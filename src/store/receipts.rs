@@ -1,8 +1,7 @@
-//! Receipts: what the provider reports of text messages and calls that it took.
+//! Receipts: what the provider reports about text messages and calls that it accepted.
 //!
-//! Reports come doubled, late and in any order, and some never. So a receipt's
-//! rank only rises and its end is final; a message of which nothing is heard is
-//! asked about. One that was not delivered is as good as refused: what it said
+//! Reports come twice, late and in any order, and some never come. So a receipt's rank only rises and its end is final,
+//! and the provider is asked about a message without news. One that was not delivered counts as refused: its content
 //! goes on by the next channel.
 
 pub(super) mod failure;
@@ -18,23 +17,23 @@ use crate::alert::escalation::ChannelKind;
 use crate::notify::{Delivery, voice};
 use crate::store::sql::{self, Connection};
 
-/// A message that is silent for this long is asked about.
+/// How long a message may go without news before the provider is asked about it.
 const SILENCE: TimeDelta = TimeDelta::minutes(2);
-/// How often a message is asked about, each time after twice the wait.
+/// How often the provider is asked about a message, each time after twice the wait.
 const MOST_POLLS: u32 = 4;
 
 /// What a report changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reported {
-    /// It was news.
+    /// It was new.
     pub news: bool,
-    /// The message failed, and the outbox has something to do about it.
+    /// The message failed, and the outbox has to act on it.
     pub failed: bool,
     /// The next step of the alert was brought forward.
     pub hurried: bool,
 }
 
-/// A message to be asked about.
+/// A message to ask the provider about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Silent {
     pub provider_id: String,
@@ -42,12 +41,12 @@ pub struct Silent {
     pub channel: ChannelKind,
 }
 
-/// How far along a message is; what is not known ranks lowest and changes nothing.
+/// How far along a message is; an unknown status ranks lowest and changes nothing.
 fn rank(status: &str) -> i64 {
     match status {
         "accepted" | "queued" | "scheduled" | "initiated" => 1,
         "sending" | "ringing" => 2,
-        // Who took a completed call may be said later.
+        // Who answered a completed call may be reported later.
         "sent" | "in-progress" | "completed" => 3,
         "delivered" | "read" | "undelivered" | "failed" | "canceled" => FINAL,
         "busy" | "no-answer" | voice::ANSWERED | voice::MACHINE => FINAL,
@@ -58,7 +57,7 @@ fn rank(status: &str) -> i64 {
 const FINAL: i64 = 4;
 
 impl Store {
-    /// Remembers a report on the message `provider_id`, which carried `notification`, and does what follows.
+    /// Stores a report on the message `provider_id`, which carried `notification`, and acts on it.
     pub async fn report(
         &self,
         provider_id: &str,
@@ -74,7 +73,7 @@ impl Store {
             .await
     }
 
-    /// Messages of which nothing final was heard and that are due to be asked about, the longest silent first.
+    /// Returns messages without a final report that the provider is due to be asked about, the longest silent first.
     pub async fn silent(&self, limit: i64, now: DateTime<Utc>) -> Result<Vec<Silent>, StoreError> {
         let rows: Vec<(String, String, String)> = sql::query_as(
             "SELECT r.provider_id, r.notification, COALESCE(n.channel, 'sms') FROM receipts r
@@ -92,13 +91,13 @@ impl Store {
         Ok(silent.collect())
     }
 
-    /// When the next message is to be asked about.
+    /// Returns when the provider is next to be asked about a message.
     pub async fn next_silent(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
         let next: Option<i64> = sql::query_scalar("SELECT MIN(poll_at) FROM receipts").fetch_one(&self.reads).await?;
         next.map(instant).transpose()
     }
 
-    /// What the provider calls what carried `notification`, as far as anything was heard of it.
+    /// Returns the provider's id of the message that carried `notification`, if there is a receipt.
     pub async fn receipt_of(&self, notification: &str) -> Result<Option<String>, StoreError> {
         let id = sql::query_scalar(
             "SELECT provider_id FROM receipts WHERE notification = $1 ORDER BY changed_at DESC, provider_id LIMIT 1",
@@ -106,13 +105,13 @@ impl Store {
         Ok(id.bind(notification).fetch_optional(&self.reads).await?)
     }
 
-    /// Whether anything is known of what the provider calls `provider_id`.
+    /// Whether there is a receipt for `provider_id`.
     pub async fn has_receipt(&self, provider_id: &str) -> Result<bool, StoreError> {
         let known = sql::query_scalar("SELECT EXISTS (SELECT 1 FROM receipts WHERE provider_id = $1)");
         Ok(known.bind(provider_id).fetch_one(&self.reads).await?)
     }
 
-    /// Whether no other channel tells what `notification` says of an alert, or of one that it bundles, if this one refuses it.
+    /// Whether no other channel would tell of an alert in `notification`, or in one it bundles, if this one refuses.
     pub async fn is_only_way(&self, notification: &str) -> Result<bool, StoreError> {
         let only = sql::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM notifications WHERE key = $1 AND kind = 'alert' AND fallback = '[]')
@@ -122,7 +121,7 @@ impl Store {
         Ok(only.bind(notification).fetch_one(&self.reads).await?)
     }
 
-    /// Whether `notification` is the only one on its channel to its address of which it is not known what became of it.
+    /// Whether `notification` is the only one on its channel and to its address whose fate is unknown.
     pub async fn is_only_doubt(&self, notification: &str) -> Result<bool, StoreError> {
         let only = sql::query_scalar(
             "SELECT NOT EXISTS (SELECT 1 FROM notifications n JOIN notifications other
@@ -132,7 +131,7 @@ impl Store {
         Ok(only.bind(notification).fetch_one(&self.reads).await?)
     }
 
-    /// The provider's last word on each of the messages of these `keys` that it took, by the message's key.
+    /// Returns the provider's latest status of the accepted messages of these `keys`, by the message's key.
     pub async fn delivery_words(&self, keys: &[String]) -> Result<BTreeMap<String, String>, StoreError> {
         let rows: Vec<(String, String)> = sql::query_as(
             "SELECT notification, status FROM receipts WHERE notification IN (SELECT value FROM json_each($1))
@@ -144,7 +143,7 @@ impl Store {
         Ok(rows.into_iter().collect())
     }
 
-    /// Remembers that `provider_id` was asked about, whatever was said; it is asked about again later, or never more.
+    /// Records that the provider was asked about `provider_id`, whatever the answer; schedules the next time, if any.
     pub async fn polled(&self, provider_id: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
         let id = provider_id.to_owned();
         self.writer
@@ -176,7 +175,7 @@ async fn take_report(
     now: DateTime<Utc>,
 ) -> Result<Reported, sql::Error> {
     let rank = rank(&delivery.status);
-    // Whatever is heard next, it is not silent: so it is asked about later.
+    // The message is not silent now, so the provider is asked about it later.
     let poll_at = (rank < FINAL).then(|| millis(now + SILENCE));
     let risen = sql::query(
         "INSERT INTO receipts (provider_id, notification, status, rank, code, changed_at, poll_at)

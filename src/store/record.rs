@@ -1,4 +1,4 @@
-//! What was said about alerts, and how each attempt went: read for people to see.
+//! Reads what was told about alerts, and how each attempt went, for people to see.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -14,7 +14,7 @@ use crate::alert::{AlertKey, AlertKind, Stage};
 use crate::store::sql::{self, FromRow};
 use crate::ticket::{TenantId, TicketId};
 
-/// An open alert, as far as lists are sorted by it.
+/// An open alert, with only what lists are sorted by.
 #[derive(Clone, Debug)]
 pub struct OpenAlert {
     pub key: AlertKey,
@@ -26,7 +26,7 @@ pub struct OpenAlert {
 
 type OpenRow = (String, String, String, u32, String, i64, bool, bool, i64);
 
-/// By which of their times alerts are listed.
+/// Which time of an alert a list is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlertTime {
     Changed,
@@ -60,13 +60,13 @@ impl OpenAlert {
         Ok(Self { key, stage: Stage::parse(&stage).ok_or_else(strange)?, due, changed_at, state })
     }
 
-    /// As much as that of `row`.
+    /// Takes the same from `row`.
     pub fn of(row: &AlertRow) -> Self {
         let (due, changed_at) = (row.raised.due, row.changed_at);
         Self { key: row.key.clone(), stage: row.raised.stage, due, changed_at, state: row.state() }
     }
 
-    /// Where it stands in a list by `time`.
+    /// Returns its position in a list by `time`.
     pub fn place(&self, time: AlertTime) -> LastShown {
         let at = match time {
             AlertTime::Changed => self.changed_at,
@@ -86,23 +86,23 @@ pub struct LoggedAttempt {
     pub detail: Option<String>,
 }
 
-/// What is most worth seeing of all that happened, in numbers.
+/// The most interesting events of a run, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Highlights {
-    /// Later steps of an escalation that somebody was told by.
+    /// Later steps of an escalation that told somebody.
     pub escalations: i64,
     /// Alerts acknowledged by the link in a message.
     pub by_link: i64,
     /// Alerts acknowledged by a reply to a text message.
     pub by_text: i64,
-    /// Messages in which quiet hours ended.
+    /// Messages at the end of quiet hours.
     pub digests: i64,
     pub recoveries: i64,
 }
 
 sql::from_row!(Highlights { escalations, by_link, by_text, digests, recoveries });
 
-/// A breach that came under watch.
+/// A breach that was seen to happen.
 #[derive(Clone, Copy, Debug)]
 pub struct BreachTold {
     /// When it was found.
@@ -112,7 +112,7 @@ pub struct BreachTold {
 }
 
 impl Store {
-    /// Every alert that rose to a breach under watch, and when the first person was told of it.
+    /// Returns every alert that rose to a breach while watched, with when a person was first told of it.
     pub async fn breaches_told(&self) -> Result<Vec<BreachTold>, StoreError> {
         let rows: Vec<(i64, Option<i64>)> = sql::query_as(
             "SELECT COALESCE(MIN(CASE WHEN n.stage LIKE 'breached%' THEN n.created_at END), a.raised_at),
@@ -128,7 +128,7 @@ impl Store {
         rows.into_iter().map(breach).collect()
     }
 
-    /// What is most worth seeing of all that happened.
+    /// Returns the most interesting events, in numbers.
     pub async fn highlights(&self) -> Result<Highlights, StoreError> {
         let counts = sql::query_as(
             "SELECT COUNT(DISTINCT CASE WHEN kind = 'alert' AND step > 0 THEN alert_key || stage || step END) AS escalations,
@@ -142,7 +142,7 @@ impl Store {
         Ok(counts.bind(by(How::Link)).bind(by(How::Sms)).fetch_one(&self.reads).await?)
     }
 
-    /// The open alerts of `tenants`, acknowledged and snoozed ones among them: as much of each as lists are sorted by.
+    /// Returns what lists sort by of the open alerts of `tenants`, including acknowledged and snoozed ones.
     pub async fn open_alerts(&self, tenants: &[&TenantId]) -> Result<Vec<OpenAlert>, StoreError> {
         let rows = sql::query(
             "SELECT tenant, ticket_id, clock, cycle, stage, due, acked_at IS NOT NULL AND hold_over = 0,
@@ -155,7 +155,7 @@ impl Store {
         self.legible("alert", "key", &rows, |row| OpenAlert::read(OpenRow::from_row(row)?))
     }
 
-    /// A number that is another one when anything about the open alerts of `tenant` has changed.
+    /// Returns a number that changes when anything about the open alerts of `tenant` changes.
     pub async fn alert_mark(&self, tenant: &TenantId) -> Result<u64, StoreError> {
         type Row = (String, i64, i64, i64, i64, i64, Option<i64>, Option<i64>);
         let rows: Vec<Row> = sql::query_as(
@@ -168,7 +168,7 @@ impl Store {
         Ok(BuildHasherDefault::<DefaultHasher>::default().hash_one(rows))
     }
 
-    /// The open alerts of `tenants` that somebody acknowledged or snoozed, the first held first.
+    /// Returns the open alerts of `tenants` that somebody acknowledged or snoozed, the first held first.
     pub async fn held_alerts(&self, tenants: &[&TenantId]) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sql::query(
             "SELECT * FROM alerts WHERE tenant IN (SELECT value FROM json_each($1)) AND acked_at IS NOT NULL
@@ -177,20 +177,20 @@ impl Store {
         self.readable(&rows.bind(json(&tenants)).fetch_all(&self.reads).await?)
     }
 
-    /// All alerts of one ticket.
+    /// Returns all alerts of one ticket.
     pub async fn alerts_of(&self, tenant: &TenantId, ticket: &TicketId) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sql::query("SELECT * FROM alerts WHERE tenant = $1 AND ticket_id = $2 ORDER BY key");
         let rows = rows.bind(tenant.as_str()).bind(ticket.as_str()).fetch_all(&self.reads).await?;
         self.readable(&rows)
     }
 
-    /// The alerts of these keys, as far as they can be read.
+    /// Returns the alerts with these keys, as far as they can be read.
     pub async fn alerts_by_key(&self, keys: &[String]) -> Result<Vec<AlertRow>, StoreError> {
         let rows = sql::query("SELECT * FROM alerts WHERE key IN (SELECT value FROM json_each($1))");
         self.readable(&rows.bind(json(&keys)).fetch_all(&self.reads).await?)
     }
 
-    /// What was said about each of these alerts, by its key, oldest first: by itself, in a bundle or in a digest.
+    /// Returns what was told about each of these alerts, by its key, oldest first: alone, in a bundle or in a digest.
     pub async fn said_of(&self, alerts: &[String]) -> Result<HashMap<String, Vec<Logged>>, StoreError> {
         let mut said: HashMap<String, Vec<Logged>> = HashMap::new();
         let rows = sql::query(
@@ -200,7 +200,7 @@ impl Store {
              WHERE d.alert_key IN (SELECT value FROM json_each($1)) ORDER BY created_at, key",
         );
         let rows = rows.bind(json(&alerts)).fetch_all(&self.reads).await?;
-        // One that cannot be read any more must not hide the others.
+        // One that can no longer be read must not hide the others.
         let about = |row: &sql::Row| Ok::<_, StoreError>((row.try_get("about")?, logged(row)?));
         for (alert, found) in self.legible::<(String, _), _>("message", "key", &rows, about)? {
             said.entry(alert).or_default().push(found);
@@ -208,7 +208,7 @@ impl Store {
         Ok(said)
     }
 
-    /// The attempts to send each of these notifications, by its key, in order.
+    /// Returns the attempts to send each of these notifications, by its key, in order.
     pub async fn attempts_of(&self, keys: &[String]) -> Result<HashMap<String, Vec<LoggedAttempt>>, StoreError> {
         let mut attempts: HashMap<String, Vec<LoggedAttempt>> = HashMap::new();
         let rows =
@@ -220,13 +220,13 @@ impl Store {
         Ok(attempts)
     }
 
-    /// One alert that cannot be read must not hide the others.
+    /// Skips alerts that cannot be read: one must not hide the others.
     fn readable(&self, rows: &[sql::Row]) -> Result<Vec<AlertRow>, StoreError> {
         self.legible("alert", "key", rows, alert_row)
     }
 }
 
-/// With the notification that it was made for.
+/// Returns the attempt with the key of its notification.
 fn attempt(row: &sql::Row) -> Result<(String, LoggedAttempt), StoreError> {
     let attempt = LoggedAttempt {
         number: row.try_get("number")?,

@@ -1,8 +1,8 @@
-//! Reports as they went out, to the byte, and how far each schedule of reports has come.
+//! The reports that went out, byte for byte, and how far each schedule of reports has come.
 //!
-//! A file is known by the SHA-256 of its bytes: the same report asked for twice is kept once. What a schedule sends is
-//! kept, and its mails put into the outbox, in the one transaction that moves the schedule on: so each period is
-//! reported on once, however often the process stops in between.
+//! A file is identified by the SHA-256 of its bytes: a report requested twice is kept once. One transaction keeps what
+//! a schedule sends, puts its mails into the outbox and moves the schedule on, so each period is reported on once,
+//! however often the process stops in between.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -15,27 +15,27 @@ use crate::store::sealed::REPORT;
 use crate::store::sql::{self, Connection, Row};
 use crate::ticket::TenantId;
 
-/// Files that are listed at most.
+/// The most files that are listed.
 pub const MOST_LISTED: u32 = 500;
 
-/// What is known of a report that went out.
+/// A report that went out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportFile {
     pub tenant: TenantId,
     /// SHA-256 of its bytes, hex.
     pub id: String,
-    /// Of the file.
+    /// The file's name.
     pub name: String,
     pub format: String,
     pub title: String,
     pub period: Period,
-    /// The hash that is printed on it, which is the same in all forms.
+    /// The hash that is printed on it, the same in all formats.
     pub report_hash: String,
     /// Whether all of its months were closed, so that its figures do not move.
     pub is_closed: bool,
-    /// How far it tells persons apart.
+    /// How far it identifies individual people.
     pub people: People,
-    /// A schedule, or who asked.
+    /// The schedule, or the person who asked for it.
     pub made_for: String,
     pub made_at: DateTime<Utc>,
     pub size: u64,
@@ -52,18 +52,18 @@ pub struct Sent {
     pub mails: Vec<NewNotification>,
 }
 
-/// The name under which `bytes` are kept.
+/// Returns the id under which `bytes` are kept.
 pub fn file_id(bytes: &[u8]) -> String {
     hash_of(bytes)
 }
 
 impl Store {
-    /// Keeps a report that was handed over; one that is known stays as it is.
+    /// Keeps a report that was handed out; a known one stays as it is.
     pub async fn keep_report(&self, file: ReportFile, bytes: Vec<u8>) -> Result<(), StoreError> {
         self.writer.write(move |tx: &mut Connection| Box::pin(async move { keep(tx, &file, &bytes).await })).await
     }
 
-    /// The latest files of `tenant`.
+    /// Returns the latest files of `tenant`.
     pub async fn report_files(&self, tenant: &TenantId, limit: u32) -> Result<Vec<ReportFile>, StoreError> {
         let rows = sql::query(
             "SELECT tenant, id, name, format, title, from_day, to_day, report_hash, closed, people, made_for, made_at, size
@@ -73,7 +73,7 @@ impl Store {
         rows.iter().map(report_file).collect()
     }
 
-    /// The file `id` of `tenant` with its bytes, if it is still kept.
+    /// Returns the file `id` of `tenant` with its bytes, if it is still kept.
     pub async fn report_file(&self, tenant: &TenantId, id: &str) -> Result<Option<(ReportFile, Vec<u8>)>, StoreError> {
         let row = sql::query(
             "SELECT f.tenant, f.id, name, format, title, from_day, to_day, report_hash, closed, people, made_for, made_at,
@@ -84,7 +84,7 @@ impl Store {
         row.map(|row| Ok((report_file(&row)?, row.try_get("bytes")?))).transpose()
     }
 
-    /// The last day that the schedule has reported on; none: it is new.
+    /// Returns the last day that the schedule has reported on; none if it is new.
     pub async fn reported_until(&self, tenant: &TenantId, schedule: &str) -> Result<Option<NaiveDate>, StoreError> {
         let day: Option<i64> = sql::query_scalar("SELECT to_day FROM report_schedules WHERE tenant = $1 AND name = $2")
             .bind(tenant.as_str())
@@ -94,7 +94,7 @@ impl Store {
         day.map(date_of).transpose()
     }
 
-    /// Keeps what a schedule sends, puts its mails into the outbox, and moves it on. False, and nothing is done, if
+    /// Keeps what a schedule sends, puts its mails into the outbox, and moves it on. Does nothing and returns false if
     /// somebody else has moved it as far meanwhile.
     pub async fn send_reports(&self, sent: Sent, now: DateTime<Utc>) -> Result<bool, StoreError> {
         self.writer

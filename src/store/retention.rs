@@ -1,7 +1,7 @@
-//! What is past and old goes, a few rows at a time, so that nobody waits for it.
+//! Deletes old data of the past, a few rows at a time, so that nobody waits for it.
 //!
-//! What still matters stays, however old it is: whatever concerns an open ticket
-//! or an open alert, tickets as they were last read, alerts, and the counters.
+//! What still matters stays, however old: everything that concerns an open ticket or an open alert, tickets as they
+//! were last read, alerts, and the counters.
 
 use std::collections::BTreeSet;
 
@@ -11,20 +11,20 @@ use super::{Store, StoreError, millis};
 use crate::config::Past;
 use crate::store::sql::{self, AssertSqlSafe, Connection};
 
-/// As many rows as one transaction looks at.
+/// How many rows one transaction looks at.
 const BATCH: i64 = 200;
 
-/// What one batch came to.
+/// The result of one batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// Rows that are gone.
+    /// How many rows were deleted.
     pub gone: u64,
-    /// Where the next one begins; none: nothing is left to be looked at.
+    /// Where the next batch begins; none if nothing is left to look at.
     pub next: Option<i64>,
 }
 
-/// Messages `n` from before `$1` that nobody needs any more: by their keys it is known what an alert has said, until it
-/// is over and its ticket closed.
+/// Messages `n` from before `$1` that are no longer needed. Until an alert is over and its ticket closed, the keys of
+/// its messages show what was already sent.
 const OLD_MESSAGES: &str = "n.done_at < $1 AND n.state NOT IN ('pending', 'sending', 'bundled')
      AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.key = n.alert_key AND a.state = 'open')
      AND NOT EXISTS (SELECT 1 FROM tickets t WHERE t.tenant = n.tenant AND t.id = n.ticket_id AND t.open = 1)";
@@ -49,7 +49,7 @@ impl Store {
             .await
     }
 
-    /// How many rows are older than `before` and would go.
+    /// Counts the rows older than `before` that would be deleted.
     pub async fn forgettable(&self, past: Past, before: DateTime<Utc>) -> Result<i64, StoreError> {
         let messages = format!("SELECT COUNT(*) FROM notifications n WHERE {OLD_MESSAGES}");
         let count = match past {
@@ -79,7 +79,7 @@ async fn messages(tx: &mut Connection, before: i64) -> Result<Batch, sql::Error>
            SELECT n.key FROM notifications n WHERE {OLD_MESSAGES} ORDER BY n.done_at LIMIT $2)"
     );
     let forget = sql::query(AssertSqlSafe(forget)).bind(before).bind(BATCH).execute(&mut *tx).await?;
-    // Whom digests told of what is as old as they are.
+    // The records of what digests told go at the same age.
     sql::query("DELETE FROM digested WHERE at < $1").bind(before).execute(tx).await?;
     Ok(whole_batches(forget.rows_affected()))
 }
@@ -93,7 +93,7 @@ async fn receipts(tx: &mut Connection, before: i64) -> Result<Batch, sql::Error>
     Ok(whole_batches(forget.rows_affected()))
 }
 
-/// Few at a time, since each is large.
+/// Deletes only a few at a time, since each is large.
 async fn reports(tx: &mut Connection, before: i64) -> Result<Batch, sql::Error> {
     const FEW: i64 = 20;
     let old: Vec<(String, String)> =
@@ -114,7 +114,7 @@ async fn reports(tx: &mut Connection, before: i64) -> Result<Batch, sql::Error> 
     Ok(Batch { gone, next: (gone == FEW.unsigned_abs()).then_some(0) })
 }
 
-/// The oldest are always taken first: a batch that is not full is the last.
+/// The oldest are always taken first, so a batch that is not full is the last.
 fn whole_batches(gone: u64) -> Batch {
     Batch { gone, next: (gone == BATCH.unsigned_abs()).then_some(0) }
 }
@@ -146,8 +146,8 @@ async fn audit(tx: &mut Connection, before: i64, from: i64) -> Result<Batch, sql
     Ok(by_number(gone, upto))
 }
 
-/// What people have asked for who are in no directory any more, and views of revoked tokens and of people who have not
-/// done anything since, not even signed in.
+/// Deletes the personal rules of people who are no longer in any directory, and views of revoked tokens and of people
+/// who have not done anything since, not even signed in.
 async fn of_people_gone(tx: &mut Connection, before: i64) -> Result<(), sql::Error> {
     const MOST: i64 = 2_000;
     let old: Vec<(i64, String)> =
@@ -167,7 +167,7 @@ async fn of_people_gone(tx: &mut Connection, before: i64) -> Result<(), sql::Err
     views.bind(before).execute(&mut *tx).await.map(drop)
 }
 
-/// The numbers of those `people` who are in no directory. As long as none was read, everybody may be in one.
+/// Returns the numbers of those `people` who are in no directory; none if no directory was read yet.
 async fn gone(tx: &mut Connection, people: Vec<(i64, String)>) -> Result<Vec<i64>, sql::Error> {
     if people.is_empty() {
         return Ok(Vec::new());
@@ -179,13 +179,13 @@ async fn gone(tx: &mut Connection, people: Vec<(i64, String)>) -> Result<Vec<i64
     Ok(people.into_iter().filter(|(_, person)| !is_known(person)).map(|(id, _)| id).collect())
 }
 
-/// Rows are numbered as they come: where none is old any more, none that comes after is.
+/// Rows are numbered in order of time: if none of a batch is old, none of the later ones is.
 fn by_number(gone: u64, upto: Option<i64>) -> Batch {
     Batch { gone, next: upto.filter(|_| gone > 0) }
 }
 
-/// A ticket's history goes as a whole, once its last event is old: half of one would tell something else. What was
-/// forecast goes by the moment at which it was decided.
+/// A ticket's history is deleted as a whole, once its last event is old: half of it would be misleading. Forecasts are
+/// deleted by the time at which they were decided.
 async fn events_and_forecasts(tx: &mut Connection, before: i64, from: i64) -> Result<Batch, sql::Error> {
     let forecasts = forecasts(tx, before).await?;
     let events = events(tx, before, from).await?;
@@ -252,10 +252,10 @@ mod tests {
     use super::*;
 
     const DAY: i64 = 24 * 3_600_000;
-    /// What is older than this goes.
+    /// Anything older is deleted.
     const CUTOFF: i64 = 1_000 * DAY;
 
-    /// Tickets: `1` is closed, `2` is open, `3` is closed with an alert that is open, `4` was closed lately.
+    /// Stores tickets: `1` is closed, `2` is open, `3` is closed with an open alert, `4` was closed recently.
     async fn store(folder: &tempfile::TempDir) -> Store {
         let store = Store::open(&folder.path().join("sla.db"), std::sync::Arc::default()).await.unwrap();
         for (ticket, open, state, age) in
@@ -410,7 +410,7 @@ mod tests {
         assert_eq!(first, Batch { gone: BATCH.unsigned_abs(), next: Some(0) });
         assert_eq!(forget_all(&store, Past::Receipts).await, 1_003 - BATCH.unsigned_abs());
         assert_eq!(forget_all(&store, Past::Events).await, 1_004 + 5);
-        // The young one among them stays: only a batch without an old one is the last.
+        // The recent one among them stays: only a batch without an old one is the last.
         assert_eq!(forget_all(&store, Past::Attempts).await, 1_003);
     }
 }

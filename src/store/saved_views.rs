@@ -1,4 +1,4 @@
-//! Views of the list of tickets, in the store. Every change leaves a row in the audit log, in the same transaction.
+//! Stored views of the ticket list. Every change adds a row to the audit log, in the same transaction.
 
 use chrono::{DateTime, Utc};
 
@@ -7,24 +7,24 @@ use super::{Store, StoreError, instant, millis};
 use crate::store::sql::{self, Connection};
 use crate::ticket::{Reach, TenantId};
 
-/// Views of one owner, and shared ones of one tenant: more than these nobody finds again.
+/// The most views of one owner, and the most shared ones of one tenant: nobody could find more again.
 pub const MOST: i64 = 100;
-/// Shared views in one answer, of all tenants together.
+/// The most shared views in one answer, over all tenants.
 const MOST_SHARED: i64 = 1_000;
-/// Views in all, of tokens long gone as well; beyond, the oldest go.
+/// The most views in all, including those of tokens long gone; beyond that, the oldest are deleted.
 const MOST_KEPT: i64 = 20_000;
 
-/// Whose a view is.
+/// Who owns a view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// Of the token or the person with this id.
+    /// The token or the person with this id.
     One(String),
-    /// Of all who may see this.
+    /// Everybody with this reach.
     Shared(Reach),
 }
 
 impl Owner {
-    /// As its row names it: the id, and the tenant.
+    /// Returns the id and the tenant as stored in the row.
     fn columns(&self) -> (&str, &str) {
         match self {
             Self::One(id) => (id, ""),
@@ -63,7 +63,7 @@ pub struct SavedView {
 type Row = (i64, String, String, String, String, String, i64);
 
 impl Store {
-    /// The views of `owner` and all that are shared, by name.
+    /// Returns the views of `owner` and all shared ones, by name.
     pub async fn saved_views(&self, owner: &str) -> Result<Vec<SavedView>, StoreError> {
         let mut views = Vec::new();
         for (owner, most) in [(owner, MOST), ("", MOST_SHARED)] {
@@ -80,7 +80,7 @@ impl Store {
         Ok(views)
     }
 
-    /// Saves a view, in place of the one that its owner has under this name. None: they have too many already.
+    /// Saves a view, replacing the one that its owner has under this name. None if they have too many already.
     pub async fn save_view(
         &self,
         owner: Owner,

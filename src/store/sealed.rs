@@ -1,33 +1,34 @@
-//! Which columns are encrypted, and how what is encrypted stands in them.
+//! Which columns are encrypted, and the form in which sealed values are stored.
 //!
-//! Names, addresses and numbers of people, what was said to them and secrets are sealed where the configuration names a
-//! key. A statement binds such a text as [`Sealed`], and it is sealed as it goes to the database; whoever reads the column
-//! is given the text. Each is sealed for its column and its row, and opens nowhere else. A column that statements compare
-//! is sealed without a row: the same text looks the same in all of them, and [`Column::any_of`] finds it under every key.
+//! Names, addresses and numbers of people, what was said to them and secrets are sealed if the configuration names a
+//! key. A statement binds such a text as [`Sealed`], which is encrypted on its way to the database; readers of the
+//! column get the plain text. Each value is sealed for its column and its row, and opens nowhere else. A column that
+//! statements compare is sealed without a row: equal texts look equal in all rows, and [`Column::any_of`] finds them
+//! under every key.
 //!
-//! What statements sort by, search or count stays plain: ids, times, statuses, clients, priorities and the log of who did
-//! what, which is to be proved without a key.
+//! What statements sort by, search or count stays plain: ids, times, statuses, clients, priorities and the audit log,
+//! which must be verifiable without a key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use crate::keys::ring::{KeyRing, Opened, SealError};
 
-/// How everything sealed begins; a version, in case that it is ever done otherwise.
+/// The prefix of everything sealed, with a version in case the format ever changes.
 pub const PREFIX: &str = "sealed:1:";
-/// Between the parts of a row's name.
+/// The separator between the parts of a row's name.
 const PART: &str = "\u{1f}";
 
 /// A column that is sealed.
 #[derive(Debug)]
 pub struct Column {
-    /// What it is sealed as. Columns that are compared with each other have the same.
+    /// The label it is sealed under. Columns that are compared with each other share one.
     pub label: &'static str,
     /// Its name in a row.
     pub name: &'static str,
-    /// The columns that name its row; none: equal texts look equal.
+    /// The columns that name its row; if none, equal texts look equal.
     pub row: &'static [&'static str],
-    /// Which texts of which rows are sealed; the others tell of nobody.
+    /// Which texts of which rows are sealed; the others identify nobody.
     pub only: fn(row: &str, text: &str) -> bool,
 }
 
@@ -35,17 +36,17 @@ pub struct Column {
 #[derive(Debug)]
 pub struct Table {
     pub name: &'static str,
-    /// What its rows are found by, in order.
+    /// The columns that identify its rows, in order.
     pub key: &'static [&'static str],
     pub columns: &'static [&'static Column],
 }
 
-/// One whose texts are all sealed.
+/// Makes a column whose texts are all sealed.
 const fn column(label: &'static str, name: &'static str, row: &'static [&'static str]) -> Column {
     Column { label, name, row, only: |_, _| true }
 }
 
-/// One of whose texts some are sealed.
+/// Makes a column of which some texts are sealed.
 const fn some(
     label: &'static str,
     name: &'static str,
@@ -55,7 +56,7 @@ const fn some(
     Column { label, name, row, only }
 }
 
-/// Proves that a key is the one that it was.
+/// Proves that a key is unchanged.
 pub static PROOF: Column = column("encryption_keys.proof", "proof", &["id"]);
 
 pub static TICKET: Column = column("tickets.ticket", "ticket", &["tenant", "id"]);
@@ -77,36 +78,36 @@ pub static SIGNED_IN: Column = column("sessions.person", "person", &["id"]);
 pub static ORIGIN: Column = column("sessions.origin", "origin", &["id"]);
 pub static SECRET: Column = column("secrets.value", "value", &["name"]);
 pub static REPORT: Column = column("report_contents.bytes", "bytes", &["tenant", "id"]);
-/// Title and words of an incident are written to be shown; cause and notes are for the desk.
+/// An incident's title and text are meant to be shown; only its cause and notes, which are for the desk, are sealed.
 pub static CAUSE: Column = column("incidents.cause", "cause", &["id"]);
 pub static NOTE: Column = column("incident_updates.note", "note", &["incident", "number"]);
 pub static WISHES: Column = column("personal_rules.rules", "rules", &[]);
 
-/// Who reads a message: by SuperOps' id, which stays, or by address.
+/// Who reads a message: by SuperOps' id, which stays plain, or by address.
 pub static RECIPIENT: Column =
     some("recipient", "recipient", &[], |_, text| text.contains('@') || text.starts_with('+'));
 /// Where a message goes.
 pub static ADDRESS: Column = column("address", "address", &[]);
 /// A person by address or number.
 pub static PERSON: Column = column("person", "person", &[]);
-/// What providers say in the end: it is the same for all messages that went together.
+/// The provider's last error. It has no row, because it is the same for all messages that were sent together.
 pub static LAST_ERROR: Column = some("notifications.last_error", "last_error", &[], names_a_place);
 pub static PHONE: Column = column("phone", "phone", &[]);
 /// Whose phone it is.
 pub static OWNER: Column = column("owner", "who", &[]);
 pub static EMAIL: Column = column("subscribers.email", "email", &[]);
 
-/// Of what happened to tickets only the hands that they were in name anybody.
+/// Only assignees: no other changes of tickets name anybody.
 fn of_assignees(row: &str, _: &str) -> bool {
     row.rsplit(PART).next() == Some("assignee")
 }
 
-/// Clients are companies.
+/// Only technicians: clients are companies.
 fn of_technicians(row: &str, _: &str) -> bool {
     row.split(PART).nth(1) == Some("technician")
 }
 
-/// Whether a provider's words may hold an address or a number.
+/// Whether a provider's error may contain an address or a number.
 fn names_a_place(_: &str, text: &str) -> bool {
     let digits = text.chars().filter(char::is_ascii_digit).count();
     text.contains('@') || digits > 5
@@ -141,7 +142,7 @@ pub static TABLES: &[Table] = &[
     Table { name: "sessions", key: &["id"], columns: &[&SIGNED_IN, &ORIGIN] },
 ];
 
-/// Bytes that go to the database sealed, for one row.
+/// Bytes that are sealed on their way to the database, for one row.
 #[derive(Clone, Debug)]
 pub struct SealedBytes {
     column: &'static Column,
@@ -150,81 +151,81 @@ pub struct SealedBytes {
 }
 
 impl SealedBytes {
-    /// As they go to the database.
+    /// Returns the bytes as they are stored.
     pub fn settled(self, keys: Option<&KeyRing>) -> Vec<u8> {
         let text = keys.and_then(|keys| self.column.sealed_bytes(keys, &self.row, &self.bytes));
         text.map_or(self.bytes, String::into_bytes)
     }
 }
 
-/// A text that goes to the database sealed.
+/// A text that is sealed on its way to the database.
 #[derive(Clone, Debug)]
 pub enum Sealed {
     /// For one row.
     Text { column: &'static Column, row: String, text: String },
-    /// All forms in which words may stand, as a JSON list, to be compared with.
+    /// All forms in which any of these words may be stored, as a JSON list to compare with.
     AnyOf { column: &'static Column, words: Vec<String> },
 }
 
 impl Column {
-    /// `text` for the row that these parts name, in the order of [`Column::row`].
+    /// Seals `text` for the row that these parts name, in the order of [`Column::row`].
     pub fn seal(&'static self, row: &[&str], text: impl Into<String>) -> Sealed {
         debug_assert_eq!(row.len(), self.row.len(), "{} names its row", self.label);
         self.seal_for(name_of(row), text.into())
     }
 
-    /// `text` for the row called `row`.
+    /// Seals `text` for the row called `row`.
     pub fn seal_for(&'static self, row: String, text: String) -> Sealed {
         Sealed::Text { column: self, row, text }
     }
 
-    /// `bytes` for the row that these parts name.
+    /// Seals `bytes` for the row that these parts name.
     pub fn seal_bytes(&'static self, row: &[&str], bytes: &[u8]) -> SealedBytes {
         self.seal_bytes_for(name_of(row), bytes.to_vec())
     }
 
-    /// `bytes` for the row called `row`.
+    /// Seals `bytes` for the row called `row`.
     pub fn seal_bytes_for(&'static self, row: String, bytes: Vec<u8>) -> SealedBytes {
         SealedBytes { column: self, row, bytes }
     }
 
-    /// A word that statements compare: the same everywhere.
+    /// Seals a word that statements compare: it looks the same in every row.
     pub fn word(&'static self, word: impl Into<String>) -> Sealed {
         self.seal(&[], word)
     }
 
-    /// A list of all forms in which one of these words may stand here: `IN (SELECT value FROM json_each($1))`.
+    /// Lists all forms in which one of these words may be stored here: `IN (SELECT value FROM json_each($1))`.
     pub fn any_of<T: Into<String>>(&'static self, words: impl IntoIterator<Item = T>) -> Sealed {
         debug_assert!(self.row.is_empty(), "{} is compared", self.label);
         Sealed::AnyOf { column: self, words: words.into_iter().map(Into::into).collect() }
     }
 
-    /// The column that is sealed under this label.
+    /// Returns the column that is sealed under this label.
     pub fn labelled(label: &str) -> Option<&'static Self> {
         let all = TABLES.iter().flat_map(|table| table.columns).copied();
         all.chain([&PROOF]).find(|column| column.label == label)
     }
 
-    /// `text` as it stands in the row called `row`.
+    /// Returns `text` as it is stored in the row called `row`.
     pub fn sealed(&self, keys: &KeyRing, row: &str, text: &str) -> String {
         let is_due = (self.only)(row, text);
         let sealed = is_due.then(|| self.sealed_bytes(keys, row, text.as_bytes())).flatten();
         sealed.unwrap_or_else(|| harmless(text.to_owned()))
     }
 
-    /// None: nothing is sealed.
+    /// Returns none if nothing is sealed.
     fn sealed_bytes(&self, keys: &KeyRing, row: &str, bytes: &[u8]) -> Option<String> {
         let (label, sealed) = keys.seal(|id| self.marked(id), row, bytes)?;
         Some(written(&label, &sealed))
     }
 
-    /// `text` for the row called `row`, by the key `id` of `keys`; none: they do not hold it.
+    /// Seals `text` for the row called `row` with the key `id` of `keys`; none if they do not hold it.
     pub fn sealed_with(&self, keys: &KeyRing, id: &str, row: &str, text: &str) -> Option<String> {
         let label = self.marked(id);
         Some(written(&label, &keys.seal_with(id, &label, row, text.as_bytes())?))
     }
 
-    /// What everything of this column begins with that the key `id` has sealed.
+    /// Returns the prefix of everything in this column that the key `id` seals.
     fn marked(&self, id: &str) -> String {
         format!("{PREFIX}{id}:{}", self.label)
     }
@@ -240,7 +241,7 @@ fn written(label: &str, bytes: &[u8]) -> String {
 }
 
 impl Sealed {
-    /// As it goes to the database.
+    /// Returns the text as it is stored.
     pub fn settled(self, keys: Option<&KeyRing>) -> String {
         let none = KeyRing::default();
         let keys = keys.unwrap_or(&none);
@@ -254,22 +255,22 @@ impl Sealed {
     }
 }
 
-/// The name of a row by its parts.
+/// Returns the name of a row, made of its parts.
 pub fn name_of(parts: &[&str]) -> String {
     parts.join(PART)
 }
 
-/// A text from outside that looks like a sealed one, changed so that nobody takes it for one.
+/// Changes a text from outside that looks sealed, so that nothing takes it for a sealed one.
 pub fn harmless(text: String) -> String {
     if text.starts_with(PREFIX) { format!("\u{FFFD}{text}") } else { text }
 }
 
-/// The key by which `text` is sealed; none: it is plain.
+/// Returns the key that sealed `text`; none if it is plain.
 pub fn key_of(text: &str) -> Option<&str> {
     text.strip_prefix(PREFIX)?.split_once(':').map(|(id, _)| id)
 }
 
-/// What was sealed, opened.
+/// An opened value.
 #[derive(Debug)]
 pub struct Found {
     pub label: String,

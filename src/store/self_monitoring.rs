@@ -1,4 +1,4 @@
-//! What is asked of the store to watch the watch: stale data that was told of, and what was not told in time.
+//! What self-monitoring asks the store: which stale data was told of, and what was not told in time.
 
 use std::collections::HashSet;
 
@@ -11,12 +11,12 @@ use crate::notify::{Body, Message, StaleFacts};
 use crate::store::sql::{self, Connection, Row};
 use crate::ticket::TenantId;
 
-/// Episodes of `$1` that are told and not over.
+/// The episodes of `$1` that were told of and are not over.
 const OPEN: &str = "kind = 'stale' AND alert_key >= $1 || ':' AND alert_key < $1 || ';'
      AND NOT EXISTS (SELECT 1 FROM notifications f WHERE f.alert_key = n.alert_key AND f.kind = 'fresh')";
 
 impl Store {
-    /// Since when the episode of `subject`, like `acme:stale`, lasts of which people were told; none if that is over.
+    /// Returns when the episode of `subject`, like `acme:stale`, began if people were told of it; none if it is over.
     pub async fn stale_since(&self, subject: &str) -> Result<Option<DateTime<Utc>>, StoreError> {
         let query = format!("SELECT alert_key, state FROM notifications n WHERE {OPEN} ORDER BY created_at DESC");
         let told = sql::query_as::<(String, String)>(sql::AssertSqlSafe(query)).bind(subject);
@@ -27,13 +27,13 @@ impl Store {
         since.map(instant).transpose()
     }
 
-    /// Stores that something is wrong with the watch itself, like stale data, before anything is sent.
+    /// Stores the news that something is wrong with the watch itself, like stale data, before anything is sent.
     pub async fn say_stale(&self, rows: Vec<NewNotification>) -> Result<(), StoreError> {
         self.writer.write(move |tx: &mut Connection| Box::pin(async move { enqueue(tx, &rows).await })).await
     }
 
-    /// Tells those who were told of an episode of `subject` that it is over; the others need hear of neither. Gives how
-    /// many are told.
+    /// Tells those who were told of an episode of `subject` that it is over; the others need not hear of either.
+    /// Returns how many are told.
     pub async fn say_fresh(&self, subject: &str, now: DateTime<Utc>) -> Result<usize, StoreError> {
         let subject = subject.to_owned();
         self.writer
@@ -66,8 +66,8 @@ impl Store {
             .await
     }
 
-    /// The keys of the open alerts of `tenants` of a breach of which nobody was told, or is about to be: no step has run,
-    /// or all that was said has failed.
+    /// Returns the keys of the open alerts of `tenants` whose breach nobody was told of or is about to be: no step has
+    /// run, or everything that was sent has failed.
     pub async fn untold_breaches(&self, tenants: &[&TenantId]) -> Result<HashSet<String>, StoreError> {
         let keys = sql::query_scalar(
             "SELECT key FROM alerts WHERE tenant IN (SELECT value FROM json_each($1)) AND state = 'open'
@@ -79,7 +79,7 @@ impl Store {
         Ok(keys.bind(json(&tenants)).fetch_all(&self.reads).await?.into_iter().collect())
     }
 
-    /// The notifications that wait since before `since` on a channel that is not `shut`: each with its tenant, and its key.
+    /// Returns tenant and key of each notification due before `since` that waits on a channel not `shut`.
     pub async fn overdue(
         &self,
         shut: &[ChannelKind],
@@ -97,7 +97,7 @@ fn keys(rows: &[Row]) -> Result<Vec<String>, sql::Error> {
     rows.iter().map(|row| row.try_get("key")).collect()
 }
 
-/// The end of the episode that `stale` told of, for the same recipient, in the same thread.
+/// Builds the message that the episode of `stale` is over, for the same recipient, in the same thread.
 fn fresh(stale: NewNotification, now: DateTime<Utc>) -> Option<NewNotification> {
     let Body::Stale(facts) = stale.message.body else { return None };
     let message = Message {

@@ -1,7 +1,7 @@
-//! Browsers that are signed in. A session has a secret of its own, which is worth nothing once it has ended.
+//! Signed-in browsers. A session has its own secret, which is worthless once the session has ended.
 //!
-//! It ends when somebody signs out or ends it, when it was not used for half a day, after thirty days, and with the token
-//! that opened it. Opened by a person whom an identity provider vouches for, it ends when that was to be asked again.
+//! It ends when somebody signs out or ends it, after half a day without use, after thirty days, and with the token that
+//! opened it. A session of a person from the identity provider ends when that provider has to be asked again.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -16,15 +16,15 @@ use crate::store::sealed::{ORIGIN, SIGNED_IN};
 use crate::store::sql::{self, Connection};
 use crate::ticket::TenantId;
 
-/// One that was not used for so long has ended.
+/// How long a session may go unused before it ends.
 pub const IDLE: TimeDelta = TimeDelta::hours(12);
-/// None lasts longer, however much it is used.
+/// The longest that a session lasts, however much it is used.
 pub const LONGEST: TimeDelta = LONGEST_SESSION;
-/// That it is used is written down this often.
+/// How often the use of a session is written down.
 const NOTED_EVERY: TimeDelta = TimeDelta::minutes(1);
-/// One token, or person, opens no more at a time; the one that was not used for longest makes room.
+/// The most sessions of one token or person; the one that was unused for longest makes room.
 const MOST_OF_A_TOKEN: i64 = 50;
-/// Enough to know a browser by.
+/// How many characters of the browser's description are kept: enough to recognize it.
 const LONGEST_BROWSER: usize = 160;
 
 /// One browser that is signed in.
@@ -48,13 +48,13 @@ type Row = (String, String, i64, i64, String, String, Option<String>);
 /// Who opens a session.
 #[derive(Clone, Debug)]
 pub enum Opener<'o> {
-    /// Whoever holds the token.
+    /// The holder of the token.
     Token(&'o TokenRecord),
-    /// A person whom the identity provider vouches for, for so long.
+    /// A person whom the identity provider vouches for, for this long.
     Person(&'o Person, &'o Access, TimeDelta),
 }
 
-/// Who has opened a session that is good.
+/// Who opened a valid session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
     Token(TokenRecord),
@@ -69,7 +69,7 @@ impl Opener<'_> {
         }
     }
 
-    /// Whom the audit log names.
+    /// The name for the audit log.
     pub fn who(&self) -> String {
         match self {
             Self::Token(token) => token.who(),
@@ -91,7 +91,7 @@ impl Opener<'_> {
         }
     }
 
-    /// When it ends by itself, however much it is used.
+    /// When the session ends in any case, however much it is used.
     fn ends_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match self {
             Self::Token(_) => None,
@@ -100,7 +100,7 @@ impl Opener<'_> {
     }
 }
 
-/// A new session with what is kept of it beside.
+/// A new session with the values that are stored beside it.
 struct New {
     session: Session,
     hash: String,
@@ -109,7 +109,7 @@ struct New {
 }
 
 impl Store {
-    /// Opens a session of `opener` for whoever holds `secret` from now on.
+    /// Opens a session of `opener` for the holder of `secret`.
     pub async fn open_session(
         &self,
         secret: &Token,
@@ -144,7 +144,7 @@ impl Store {
         Ok(session)
     }
 
-    /// The session of `secret` and who opened it, if both are good at `now`. What a person may do, the caller knows.
+    /// Returns the session of `secret` and its opener, if valid at `now`. The caller knows what a person may do.
     pub async fn living_session(
         &self,
         secret: &Token,
@@ -186,7 +186,7 @@ impl Store {
             .await
     }
 
-    /// Ends the session `id`, of `token` or of whichever. False if there is none.
+    /// Ends the session `id`, of `token` if one is given. False if there is none.
     pub async fn end_session(
         &self,
         id: &str,
@@ -209,7 +209,7 @@ impl Store {
             .await
     }
 
-    /// The sessions that are good at `now`, of `token` or of all, the last used first.
+    /// Returns the sessions that are valid at `now`, of `token` or of all, the last used first.
     pub async fn sessions(&self, token: Option<&str>, now: DateTime<Utc>) -> Result<Vec<Session>, StoreError> {
         let rows: Vec<Row> = sql::query_as(
             "SELECT id, token, opened_at, used_at, origin, browser, person FROM sessions
@@ -226,7 +226,7 @@ impl Store {
     }
 }
 
-/// Drops what has ended, and what is too much.
+/// Deletes sessions that have ended, and those beyond the limit.
 async fn make_room(tx: &mut Connection, token: &str, now: DateTime<Utc>) -> Result<(), sql::Error> {
     let ended = sql::query("DELETE FROM sessions WHERE opened_at <= $1 OR used_at <= $2 OR ends_at <= $3");
     ended.bind(millis(now - LONGEST)).bind(millis(now - IDLE)).bind(millis(now)).execute(&mut *tx).await?;

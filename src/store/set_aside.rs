@@ -1,9 +1,8 @@
-//! Rows that cannot be read: each is counted and named in the log, and none holds up the others.
+//! Rows that cannot be read: each is counted and logged, and none holds up the others.
 //!
-//! An alert is copied aside and goes on with what can be read of it; a ticket is passed over
-//! until SuperOps has shown it again; a notification counts as refused. What lists leave out is
-//! counted, so that pages can say that something is missing. A row whose key is missing is none of
-//! these: it stays as it is until the key is there.
+//! An alert is copied aside and goes on with whatever can be read of it; a ticket is skipped until SuperOps has sent it
+//! again; a notification counts as refused. Rows that lists leave out are counted, so that pages can say that something
+//! is missing. A row whose key is missing is not treated like this: it stays as it is until the key is available.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -18,15 +17,15 @@ use crate::store::sql::{self, Connection, Row};
 use crate::telemetry::SetAsideLabels;
 use crate::ticket::Reach;
 
-/// More than these are not told apart.
+/// How many are told apart at most.
 const MOST: usize = 1_000;
 
-/// Rows that lists leave out since they cannot be read, by kind and key, each with its tenant.
+/// Rows that lists leave out because they cannot be read, by kind and key, each with its tenant.
 #[derive(Default)]
 pub(super) struct LeftOut(Mutex<BTreeMap<(&'static str, String), Option<String>>>);
 
 impl LeftOut {
-    /// True if it was not known yet.
+    /// Adds a row; true if it was not known yet.
     fn add(&self, kind: &'static str, key: &str, tenant: Option<String>) -> bool {
         let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = !rows.contains_key(&(kind, key.to_owned()));
@@ -36,7 +35,7 @@ impl LeftOut {
         is_new
     }
 
-    /// It was written anew.
+    /// Removes a row that was written anew.
     pub(super) fn remove(&self, kind: &'static str, key: &str) {
         let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !rows.is_empty() {
@@ -46,7 +45,7 @@ impl LeftOut {
 }
 
 impl Store {
-    /// How many rows lists leave out since they cannot be read, by kind: those of `reach`, found since the service began.
+    /// Counts, by kind, the rows in `reach` that lists leave out because they cannot be read, since the service began.
     pub fn left_out(&self, reach: &Reach) -> BTreeMap<&'static str, usize> {
         let mut counts = BTreeMap::new();
         let rows = self.left_out.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,8 +59,8 @@ impl Store {
         counts
     }
 
-    /// What of `rows` can be read. What cannot is left out, and told of: a row of `kind` by its column `key`. One whose key
-    /// is missing is nothing to be left out: it can be read with it.
+    /// Returns those of `rows` that can be read. The others are left out and reported: a row of `kind`, by its column
+    /// `key`. A row whose key is missing is an error instead, since it can be read once the key is there.
     pub(super) fn legible<'r, T, E: Into<StoreError>>(
         &self,
         kind: &'static str,
@@ -82,22 +81,22 @@ impl Store {
         Ok(legible)
     }
 
-    /// Says once that the row of `kind` with this `key` cannot be read and is left out of lists.
+    /// Reports, once, that the row of `kind` with this `key` cannot be read and is left out of lists.
     pub(super) fn leave_out(&self, kind: &'static str, key: &str, tenant: Option<String>, why: &dyn Display) {
         if self.left_out.add(kind, key, tenant) {
             self.tell_unreadable(kind, key, why);
         }
     }
 
-    /// Says that a row of `kind` cannot be read, and counts it.
+    /// Logs that a row of `kind` cannot be read, and counts it.
     pub(super) fn tell_unreadable(&self, kind: &'static str, key: &str, why: &dyn Display) {
         self.telemetry.set_aside.get_or_create(&SetAsideLabels { kind }).inc();
         error!(kind, key, why = %why, "the stored {kind} `{key}` cannot be read and is set aside: {why}");
     }
 
-    /// Copies an alert that cannot be read aside, as it is, and gives what can be read of it, which takes its place. None
-    /// if nobody can say which alert it is: then it is raised anew if its danger lasts. What was said is known by the
-    /// key in either case, and not said again.
+    /// Copies an alert that cannot be read aside, as it is, and returns what can be read of it, which replaces it. None
+    /// if it is not even known which alert it is: it is then raised anew if its danger lasts. Either way, the
+    /// notifications already sent are known by the key and not repeated.
     pub(super) async fn set_alert_aside(&self, row: &Row, error: StoreError) -> Result<Option<AlertRow>, StoreError> {
         let (key, tenant): (String, String) = (row.try_get("key")?, row.try_get("tenant")?);
         let (why, content) = (error.to_string(), as_json(row));
@@ -108,7 +107,7 @@ impl Store {
             .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     let keep = sql::query(
-                        // When, by the database's clock: nothing is decided by it.
+                        // The time comes from the database's clock: nothing is decided by it.
                         "INSERT INTO set_aside (kind, tenant, key, content, why, at)
                          VALUES ('alert', $1, $2, $3, $4, CAST(unixepoch('subsec') * 1000 AS BIGINT))",
                     );
@@ -119,7 +118,7 @@ impl Store {
                         sql::query("DELETE FROM alerts WHERE key = $1").bind(&key).execute(tx).await?;
                         return Ok(None);
                     };
-                    // What cannot be read does not stand in the way of what can.
+                    // A part that cannot be read must not block the parts that can.
                     sql::query("UPDATE alerts SET told = 0 WHERE key = $1").bind(&key).execute(&mut *tx).await?;
                     rewrite(tx, &alert).await?;
                     Ok(Some(alert))
@@ -128,7 +127,7 @@ impl Store {
             .await
     }
 
-    /// The stage that was told last of the alert of that key.
+    /// Returns the stage that was last told of the alert with that key.
     async fn last_stage_said(&self, key: &str) -> Result<Option<String>, StoreError> {
         let stage = sql::query_scalar(
             "SELECT stage FROM notifications WHERE alert_key = $1 AND kind = 'alert' ORDER BY created_at DESC LIMIT 1",
@@ -137,7 +136,7 @@ impl Store {
     }
 }
 
-/// The columns of `row` by their names, each as text.
+/// Returns the columns of `row` by name, each as text.
 fn as_json(row: &Row) -> String {
     let columns = row.names().into_iter().enumerate().map(|(at, name)| (name.to_owned(), row.in_words(at).into()));
     serde_json::Value::Object(columns.collect()).to_string()

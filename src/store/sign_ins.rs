@@ -1,13 +1,13 @@
-//! Sign-ins that were begun at an identity provider. Any replica may end one, and each ends once.
+//! Sign-ins begun at an identity provider. Any replica may complete one, and each is completed once.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Store, StoreError, millis};
 use crate::store::sql::{self, Connection};
 
-/// Long enough to find a phone for the second factor.
+/// How long a sign-in may take: enough to find a phone for the second factor.
 pub const LASTS: TimeDelta = TimeDelta::minutes(10);
-/// Anybody may begin one: the oldest make room.
+/// The most sign-ins at a time. Anybody may begin one, so the oldest make room.
 const MOST: i64 = 10_000;
 
 impl Store {
@@ -24,7 +24,7 @@ impl Store {
             .await
     }
 
-    /// The page that was wanted by the sign-in `key`, which is over with this; none: it never was, is over, or too old.
+    /// Completes the sign-in `key` and returns the page that was wanted; none if it never was, is over, or is too old.
     pub async fn take_sign_in(&self, key: &str, now: DateTime<Utc>) -> Result<Option<String>, StoreError> {
         let key = key.to_owned();
         let taken: Option<(String, i64)> = self

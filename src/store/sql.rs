@@ -1,8 +1,8 @@
-//! How the store asks its database: one text of each statement, whichever database that is.
+//! How the store queries its database: each statement has one text, for both kinds of database.
 //!
-//! The rest of the store asks by these functions, never by sqlx itself. They bind integers of 64 bits, reals, texts
-//! and bytes, run the statement, and read a column as the type that is wanted. A column that is sealed is sealed and opened
-//! here, by the keys that the connection has.
+//! The rest of the store uses these functions, never sqlx itself. They bind 64-bit integers, reals, texts and bytes,
+//! run the statement, and read a column as the type that is wanted. Sealed columns are sealed and opened here, with the
+//! keys of the connection.
 
 mod bind;
 mod builder;
@@ -27,28 +27,28 @@ pub(crate) use row::from_row;
 pub use row::{FromRow, Index, Readable, Row};
 pub use sqlx::{AssertSqlSafe, Error};
 
-/// What a row or a statement goes by.
+/// The keys that a statement or a row uses.
 type Keys = Option<Arc<KeyRing>>;
 
 /// One connection to the database.
 #[derive(Debug)]
 pub struct Connection {
     link: Link,
-    /// What sealed columns are sealed with and opened by; none: they are read and written as they stand.
+    /// The keys for sealed columns; if none, those are read and written as they are stored.
     keys: Option<Arc<KeyRing>>,
 }
 
 #[derive(Debug)]
 enum Link {
     Sqlite(SqliteConnection),
-    /// One that goes back to its [`Pool`] when dropped.
+    /// A connection that returns to its [`Pool`] when dropped.
     SqliteOfPool(PoolConnection<Sqlite>),
     Postgres(PgConnection),
-    /// One that goes back to its [`Pool`] when dropped.
+    /// A connection that returns to its [`Pool`] when dropped.
     PostgresOfPool(PoolConnection<Postgres>),
 }
 
-/// Connections that take turns. Cheap to clone.
+/// A pool of connections. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Pool {
     links: Links,
@@ -62,22 +62,22 @@ enum Links {
 }
 
 impl Pool {
-    /// Of connections to a file.
+    /// Makes a pool of connections to a file.
     pub fn of_file(pool: SqlitePool, keys: Arc<KeyRing>) -> Self {
         Self { links: Links::Sqlite(pool), keys }
     }
 
-    /// Of connections to a server.
+    /// Makes a pool of connections to a server.
     pub fn of_server(pool: PgPool, keys: Arc<KeyRing>) -> Self {
         Self { links: Links::Postgres(pool), keys }
     }
 
-    /// The keys that they seal and open by.
+    /// The keys that its connections seal and open with.
     pub fn keys(&self) -> &Arc<KeyRing> {
         &self.keys
     }
 
-    /// Closes all connections, once what runs on them has ended.
+    /// Closes all connections, once the statements that run on them have ended.
     pub async fn close(&self) {
         match &self.links {
             Links::Sqlite(pool) => pool.close().await,
@@ -85,7 +85,7 @@ impl Pool {
         }
     }
 
-    /// Whether it was closed.
+    /// Whether the pool was closed.
     pub fn is_closed(&self) -> bool {
         match &self.links {
             Links::Sqlite(pool) => pool.is_closed(),
@@ -93,7 +93,7 @@ impl Pool {
         }
     }
 
-    /// Takes a connection out, as soon as one is free.
+    /// Takes a connection from the pool, waiting for one to be free.
     pub async fn acquire(&self) -> Result<Connection, Error> {
         let link = match &self.links {
             Links::Sqlite(pool) => pool.acquire().await.map(Link::SqliteOfPool),
@@ -102,7 +102,7 @@ impl Pool {
         Ok(Connection { link: link?, keys: Some(self.keys.clone()) })
     }
 
-    /// Takes a connection out, if one is free.
+    /// Takes a connection from the pool, if one is free.
     pub fn try_acquire(&self) -> Option<Connection> {
         let link = match &self.links {
             Links::Sqlite(pool) => pool.try_acquire().map(Link::SqliteOfPool),
@@ -113,39 +113,39 @@ impl Pool {
 }
 
 impl Connection {
-    /// Connects to the file that `options` name; sealed columns are read and written as they stand.
+    /// Connects to the file that `options` name; sealed columns are read and written as they are stored.
     pub async fn to_file(options: &SqliteConnectOptions) -> Result<Self, Error> {
         sqlx::ConnectOptions::connect(options).await.map(Self::of_file)
     }
 
-    /// One that stands; sealed columns are read and written as they stand.
+    /// Wraps an open connection; sealed columns are read and written as they are stored.
     pub fn of_file(connection: SqliteConnection) -> Self {
         Self { link: Link::Sqlite(connection), keys: None }
     }
 
-    /// Connects to the server; sealed columns are read and written as they stand.
+    /// Connects to the server; sealed columns are read and written as they are stored.
     pub async fn to_server(server: &postgres::Server) -> Result<Self, Error> {
         let connection = sqlx::ConnectOptions::connect(&server.options()).await?;
         Ok(Self { link: Link::Postgres(connection), keys: None })
     }
 
-    /// The same, which seals and opens by `keys`.
+    /// Returns the same connection, sealing and opening with `keys`.
     #[must_use]
     pub fn with_keys(self, keys: Arc<KeyRing>) -> Self {
         Self { keys: Some(keys), ..self }
     }
 
-    /// The keys that it seals and opens by.
+    /// The keys that it seals and opens with.
     pub fn keys(&self) -> Option<&Arc<KeyRing>> {
         self.keys.as_ref()
     }
 
-    /// Whether there is a server behind it.
+    /// Whether it is a connection to a server.
     pub fn is_postgres(&self) -> bool {
         matches!(self.link, Link::Postgres(_) | Link::PostgresOfPool(_))
     }
 
-    /// Calls `changed` from now on for each row of `table` that it writes. False if the database does not tell.
+    /// Calls `changed` for each row of `table` written from now on. False if the database cannot tell.
     pub async fn heed(&mut self, table: &'static str, mut changed: impl FnMut() + Send + 'static) -> bool {
         let Link::Sqlite(connection) = &mut self.link else { return false };
         let Ok(mut handle) = connection.lock_handle().await else { return false };
@@ -157,7 +157,7 @@ impl Connection {
         true
     }
 
-    /// Says goodbye and closes.
+    /// Closes the connection cleanly.
     pub async fn close(self) -> Result<(), Error> {
         match self.link {
             Link::Sqlite(connection) => sqlx::Connection::close(connection).await,
@@ -168,7 +168,7 @@ impl Connection {
     }
 }
 
-/// What a statement runs on.
+/// Where a statement runs.
 #[derive(Debug)]
 pub enum On<'c> {
     Connection(&'c mut Connection),
@@ -203,13 +203,13 @@ impl<'c> From<&'c Pool> for On<'c> {
     }
 }
 
-/// A statement with what is bound to it.
+/// A statement with its bound values.
 #[must_use = "a query does nothing until it is run"]
 #[derive(Debug)]
 pub struct Query {
     text: SqlStr,
     args: Vec<Arg>,
-    /// Whether `?` stands for each value in turn, not `$1` for the first.
+    /// Whether values are bound to each `?` in turn, instead of to `$1` and so on.
     by_place: bool,
 }
 
@@ -218,22 +218,22 @@ pub struct Query {
 #[derive(Debug)]
 pub struct QueryAs<T>(Query, std::marker::PhantomData<fn() -> T>);
 
-/// A statement of whose rows the first column is read.
+/// A statement that reads only the first column of its rows.
 #[must_use = "a query does nothing until it is run"]
 #[derive(Debug)]
 pub struct QueryScalar<T>(Query, std::marker::PhantomData<fn() -> T>);
 
-/// A statement; `$1` stands for what is bound first.
+/// Makes a statement; `$1` stands for the first bound value.
 pub fn query(text: impl SqlSafeStr) -> Query {
     Query { text: text.into_sql_str(), args: Vec::new(), by_place: false }
 }
 
-/// A statement whose rows are read as `T`.
+/// Makes a statement whose rows are read as `T`.
 pub fn query_as<T>(text: impl SqlSafeStr) -> QueryAs<T> {
     QueryAs(query(text), std::marker::PhantomData)
 }
 
-/// A statement of whose rows the first column is read.
+/// Makes a statement that reads only the first column of its rows.
 pub fn query_scalar<T>(text: impl SqlSafeStr) -> QueryScalar<T> {
     QueryScalar(query(text), std::marker::PhantomData)
 }
@@ -251,7 +251,7 @@ impl Done {
     }
 }
 
-/// Runs one method of sqlx on whatever `$on` is; `$sqlite` and `$postgres` make its result ours.
+/// Runs one method of sqlx on whichever connection `$on` is; `$sqlite` and `$postgres` convert its result to ours.
 macro_rules! run {
     ($query:expr, $on:expr, $keys:expr, $method:ident, $sqlite:expr, $postgres:expr) => {{
         let Query { text, args, by_place } = $query;
@@ -279,7 +279,7 @@ fn postgres(text: SqlStr, args: Vec<Arg>, keys: &Keys) -> sqlx::query::Query<'st
     sqlx::query_with(text, postgres::bound(args, keys.as_deref()))
 }
 
-/// Reads each row as it comes: as the database gives it, it takes several times the room of what it holds.
+/// Reads each row as it arrives: the raw row of the database takes several times the memory of its values.
 async fn read_each<R, T, E: From<Error>>(
     mut rows: BoxStream<'_, Result<R, Error>>,
     keys: &Keys,
@@ -294,13 +294,13 @@ async fn read_each<R, T, E: From<Error>>(
 }
 
 impl Query {
-    /// Binds the next `$n`.
+    /// Binds the value of the next `$n`.
     pub fn bind(mut self, value: impl Bind) -> Self {
         self.args.push(value.arg());
         self
     }
 
-    /// Runs it.
+    /// Runs the statement.
     pub fn execute<'c>(self, on: impl Into<On<'c>>) -> BoxFuture<'c, Result<Done, Error>> {
         let on = on.into();
         let keys = on.keys();
@@ -311,12 +311,12 @@ impl Query {
         })
     }
 
-    /// All its rows.
+    /// Returns all rows.
     pub fn fetch_all<'c>(self, on: impl Into<On<'c>>) -> BoxFuture<'c, Result<Vec<Row>, Error>> {
         self.fetch_each(on, Ok)
     }
 
-    /// What `read` makes of each of its rows, one after the other.
+    /// Returns what `read` makes of each row, one after the other.
     pub fn fetch_each<'c, T: Send + 'c, E: From<Error> + Send + 'c>(
         self,
         on: impl Into<On<'c>>,
@@ -352,7 +352,7 @@ impl Query {
         })
     }
 
-    /// Its first row, if there is one.
+    /// Returns the first row, if there is one.
     pub fn fetch_optional<'c>(self, on: impl Into<On<'c>>) -> BoxFuture<'c, Result<Option<Row>, Error>> {
         let on = on.into();
         let keys = on.keys();
@@ -362,7 +362,7 @@ impl Query {
         })
     }
 
-    /// Its first row, which there must be.
+    /// Returns the first row; it is an error if there is none.
     pub fn fetch_one<'c>(self, on: impl Into<On<'c>>) -> BoxFuture<'c, Result<Row, Error>> {
         let on = on.into();
         let keys = on.keys();
@@ -375,28 +375,28 @@ impl Query {
     }
 }
 
-/// The same calls for rows that are read as something: `$read` makes a `T` of a row.
+/// Adds the same methods for rows that are read as a type: `$read` makes a `T` of a row.
 macro_rules! reading {
     ($name:ident, $bound:path, $read:expr) => {
         impl<T: $bound + Send + 'static> $name<T> {
-            /// Binds the next `$n`.
+            /// Binds the value of the next `$n`.
             pub fn bind(mut self, value: impl Bind) -> Self {
                 self.0.args.push(value.arg());
                 self
             }
 
-            /// All its rows.
+            /// Returns all rows.
             pub fn fetch_all<'c>(self, on: impl Into<On<'c>>) -> BoxFuture<'c, Result<Vec<T>, Error>> {
                 self.0.fetch_each(on, |row| $read(&row))
             }
 
-            /// Its first row, if there is one.
+            /// Returns the first row, if there is one.
             pub fn fetch_optional<'c>(self, on: impl Into<On<'c>>) -> BoxFuture<'c, Result<Option<T>, Error>> {
                 let row = self.0.fetch_optional(on);
                 Box::pin(async move { row.await?.as_ref().map($read).transpose() })
             }
 
-            /// Its first row, which there must be.
+            /// Returns the first row; it is an error if there is none.
             pub fn fetch_one<'c>(self, on: impl Into<On<'c>>) -> BoxFuture<'c, Result<T, Error>> {
                 let row = self.0.fetch_one(on);
                 Box::pin(async move { $read(&row.await?) })
@@ -405,7 +405,7 @@ macro_rules! reading {
     };
 }
 
-/// What a column can be read as, whatever row it stands in.
+/// What a column can be read as without borrowing from its row.
 pub trait ForAny: for<'r> Readable<'r> {}
 
 impl<T: for<'r> Readable<'r>> ForAny for T {}

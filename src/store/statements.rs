@@ -1,4 +1,4 @@
-//! Statements on uptime promises, frozen, and what became of the credits.
+//! Frozen statements on uptime promises, and what became of the credits.
 
 use std::collections::BTreeSet;
 
@@ -10,12 +10,12 @@ use crate::ticket::{Reach, TenantId};
 use crate::uptime::statement::Statement;
 use crate::uptime::{DAY, Millis};
 
-/// Money is asked about for years.
+/// How long statements are kept: questions about money come up for years.
 pub const STATEMENTS_KEPT: Millis = 3650 * DAY;
-/// So many are read at once.
+/// How many are read at a time.
 const AT_ONCE: usize = 500;
 
-/// What became of a credit.
+/// The state of a credit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CreditState {
     /// Nothing is owed.
@@ -29,7 +29,7 @@ pub enum CreditState {
 impl CreditState {
     pub const ALL: [Self; 5] = [Self::None, Self::Proposed, Self::Approved, Self::Issued, Self::Waived];
 
-    /// The word for it in the store and the API.
+    /// The name used in the store and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -40,12 +40,12 @@ impl CreditState {
         }
     }
 
-    /// What [`CreditState::as_str`] gave.
+    /// Reads the name that [`CreditState::as_str`] gives.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.as_str() == text)
     }
 
-    /// What must be so before it can become this one.
+    /// The states that can change into this one.
     pub fn follows(self) -> &'static [Self] {
         match self {
             Self::None | Self::Proposed => &[],
@@ -56,7 +56,7 @@ impl CreditState {
     }
 }
 
-/// A statement with what became of its credit.
+/// A statement with the state of its credit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frozen {
     pub id: String,
@@ -86,13 +86,13 @@ impl Store {
             .await
     }
 
-    /// The ids of those that are frozen and whose periods ended after `after`.
+    /// Returns the ids of the frozen statements whose periods ended after `after`.
     pub async fn frozen_statement_ids(&self, after: Millis) -> Result<BTreeSet<String>, StoreError> {
         let ids = sql::query_scalar::<String>("SELECT id FROM uptime_statements WHERE until_at > $1 ORDER BY until_at");
         Ok(ids.bind(after).fetch_all(&self.reads).await?.into_iter().collect())
     }
 
-    /// That of this id, if it is within `reach`.
+    /// Returns the statement with this id, if it is within `reach`.
     pub async fn statement(&self, reach: &Reach, id: &str) -> Result<Option<Frozen>, StoreError> {
         let row = sql::query(
             "SELECT id, body, sha256, frozen_at, credit, decided_by, decided_at, note FROM uptime_statements
@@ -102,7 +102,7 @@ impl Store {
         Ok(row.as_ref().map(frozen).transpose()?.flatten())
     }
 
-    /// Those within `reach` that are `meant`, the latest period first.
+    /// Returns the statements within `reach` that `meant` accepts, the latest period first.
     pub async fn statements(
         &self,
         reach: &Reach,
@@ -127,7 +127,7 @@ impl Store {
         }
     }
 
-    /// Decides what becomes of a credit; false: it stands otherwise than it would have to.
+    /// Decides on a credit; false if it is no longer in the expected state.
     pub async fn decide_credit(
         &self,
         one: Frozen,
@@ -188,7 +188,7 @@ async fn freeze(tx: &mut Connection, one: &Statement, now: Millis) -> Result<(),
     Ok(())
 }
 
-/// None: it was written by a later version, and cannot be read by this one.
+/// Returns none for a statement of a later version, which this one cannot read.
 pub(super) fn frozen(row: &Row) -> Result<Option<Frozen>, sql::Error> {
     let body: String = row.try_get("body")?;
     let Ok(statement) = serde_json::from_str(&body) else { return Ok(None) };
@@ -213,7 +213,7 @@ mod tests {
     use crate::uptime::days::Period;
     use crate::uptime::statement::{Agreed, Whose};
 
-    /// Of a component of which nothing is known, for the month round `at`.
+    /// Makes a statement on a component about which nothing is known, for the month around `at`.
     fn statement(component: usize, at: Millis) -> Statement {
         let terms = Terms::usual(99_900, Tz::UTC);
         let agreed = Agreed {

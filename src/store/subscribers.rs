@@ -1,6 +1,6 @@
 //! People who want to be told by mail what happens to services, and what they were told.
 //!
-//! Whoever asks is asked back first: until that is confirmed, nothing else is sent, and after two days it is forgotten.
+//! Everyone is asked to confirm first: until then nothing else is sent, and after two days they are forgotten.
 
 use std::collections::BTreeSet;
 
@@ -13,52 +13,52 @@ use crate::store::sealed::EMAIL;
 use crate::store::sql::{self, Connection};
 use crate::uptime::Millis;
 
-/// So long a question waits for its answer.
+/// How long a question waits to be confirmed.
 pub const UNCONFIRMED: TimeDelta = TimeDelta::hours(48);
-/// Somebody who asks again within this is not asked back once more.
+/// How soon after a question the same person is not asked again.
 const ASKED_BACK_EVERY: TimeDelta = TimeDelta::minutes(10);
-/// An address that never confirms is asked no more often.
+/// The most questions to an address that never confirms.
 const ASKS_MOST: i64 = 3;
-/// So many questions may be open, and so many people may be told of one page.
+/// The most open questions, and the most subscribers of one page.
 const OPEN_MOST: i64 = 1000;
 const SUBSCRIBERS_MOST: i64 = 10_000;
-/// What was told is remembered for so long: far longer than an update is news.
+/// How long to remember what was told: far longer than an update is news.
 const TOLD_KEPT: TimeDelta = TimeDelta::days(30);
-/// So long before an update is old it may have been told; no more of them are read.
+/// How long before the requested time updates are still read as told, and the most of them that are read.
 const NEWS: TimeDelta = TimeDelta::days(2);
 const UPDATES_MOST: i64 = 10_000;
-/// As many mails are stored in one transaction.
+/// How many mails are stored in one transaction.
 const AT_ONCE: usize = 500;
 
-/// Somebody who is told of a page.
+/// A subscriber of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscriber {
     /// 32 hex digits.
     pub id: String,
     pub page: String,
     pub email: String,
-    /// Of which components; empty: of all that the page shows.
+    /// The components to be told about; empty means all that the page shows.
     pub components: Vec<String>,
 }
 
-/// What became of a wish to be told.
+/// The result of a request to subscribe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subscribed {
-    /// The question is on its way.
+    /// The question is being sent.
     Asked,
-    /// There is nothing to be asked: it was confirmed before, or asked a moment ago.
+    /// There is nothing to ask: it was confirmed before, or asked a moment ago.
     AsBefore,
-    /// Too many are asked, or told, already.
+    /// There are too many questions or subscribers already.
     Full,
 }
 
 type Row = (String, String, String, Option<String>);
-/// What is known of somebody who asks again: the id, when they asked, how often, when they confirmed, and of what they
-/// are told.
+/// What is known of somebody who asks again: the id, when they asked, how often, when they confirmed, and which
+/// components they are told about.
 type Known = (String, i64, i64, Option<i64>, Option<String>);
 
 impl Store {
-    /// Remembers that `wish` is to be confirmed, and asks by `question`, which is made for the id that it has from then on.
+    /// Stores that `wish` is to be confirmed, and sends `question`, which is made for the id that it has from then on.
     pub async fn subscribe(
         &self,
         wish: Subscriber,
@@ -118,7 +118,7 @@ impl Store {
             .await
     }
 
-    /// Has `id` be told from now on. None: nobody of that id has asked, or not lately.
+    /// Confirms `id`, who is told from now on. None if nobody with that id has asked, or not recently.
     pub async fn confirm_subscriber(&self, id: &str, now: DateTime<Utc>) -> Result<Option<Subscriber>, StoreError> {
         let id = id.to_owned();
         let row: Option<Row> = self
@@ -138,7 +138,7 @@ impl Store {
         Ok(row.map(subscriber))
     }
 
-    /// Forgets `id`: nothing is sent any more. False: nobody has it.
+    /// Forgets `id`: nothing more is sent. False if nobody has that id.
     pub async fn unsubscribe(&self, id: &str) -> Result<bool, StoreError> {
         let id = id.to_owned();
         self.writer
@@ -151,7 +151,7 @@ impl Store {
             .await
     }
 
-    /// Those who have confirmed that they want to be told of `page`, by their ids, after the one of `after`.
+    /// Returns the confirmed subscribers of `page`, by their ids, after the id `after`.
     pub async fn subscribers(&self, page: &str, after: &str, limit: i64) -> Result<Vec<Subscriber>, StoreError> {
         let rows: Vec<Row> = sql::query_as(
             "SELECT id, page, email, components FROM subscribers WHERE id > $2 AND page = $1 AND confirmed_at IS NOT NULL
@@ -165,7 +165,7 @@ impl Store {
         Ok(rows.into_iter().map(subscriber).collect())
     }
 
-    /// The updates that are told already, and how many were mailed since `lately`.
+    /// Returns the updates that were told already, and how many were mailed since `lately`.
     pub async fn told_updates(&self, lately: DateTime<Utc>) -> Result<(BTreeSet<String>, usize), StoreError> {
         let rows: Vec<(String, i64, i64)> =
             sql::query_as("SELECT id, at, mailed FROM told_updates WHERE at > $1 ORDER BY at DESC LIMIT $2")
@@ -177,7 +177,7 @@ impl Store {
         Ok((rows.into_iter().map(|(id, ..)| id).collect(), mailed))
     }
 
-    /// The ids of the subscribers who were mailed one of `updates`.
+    /// Returns the ids of the subscribers who were mailed one of `updates`.
     pub async fn told_of(&self, updates: &[String]) -> Result<BTreeSet<String>, StoreError> {
         let keys: Vec<_> = updates.iter().map(|update| format!("update:{update}")).collect();
         let keys = serde_json::to_string(&keys).unwrap_or_default();
@@ -186,7 +186,7 @@ impl Store {
         Ok(sql::query_scalar(query).bind(keys).fetch_all(&self.reads).await?.into_iter().collect())
     }
 
-    /// Puts mails to subscribers into the outbox; those that are there already stay as they are.
+    /// Puts mails to subscribers into the outbox; those already there stay as they are.
     pub async fn send_updates(&self, mails: Vec<NewNotification>) -> Result<(), StoreError> {
         for some in mails.chunks(AT_ONCE) {
             // In batches, so that no alert waits for all of them.
@@ -196,7 +196,7 @@ impl Store {
         Ok(())
     }
 
-    /// Remembers that subscribers were told of these updates: of those that are `mailed`, by a mail of its own.
+    /// Stores that subscribers were told of these updates, and which of them were `mailed` on their own.
     pub async fn note_told(&self, updates: Vec<(String, bool)>, now: DateTime<Utc>) -> Result<(), StoreError> {
         self.writer
             .write(move |tx: &mut Connection| {
@@ -213,13 +213,13 @@ impl Store {
             .await
     }
 
-    /// Forgets who has not confirmed in time, whose page is gone, and what was told long ago.
+    /// Forgets those who have not confirmed in time or whose page is gone, and what was told long ago.
     pub async fn forget_subscribers(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         self.writer.write(move |tx: &mut Connection| Box::pin(async move { forget(tx, millis(now)).await })).await
     }
 }
 
-/// Lets go of who has not confirmed in time, whose page is gone, and what was told long ago.
+/// Deletes those who have not confirmed in time or whose page is gone, and what was told long ago.
 pub(super) async fn forget(tx: &mut Connection, now: Millis) -> Result<(), sql::Error> {
     let unconfirmed = "DELETE FROM subscribers WHERE confirmed_at IS NULL AND asked_at <= $1";
     sql::query(unconfirmed).bind(now - UNCONFIRMED.num_milliseconds()).execute(&mut *tx).await?;

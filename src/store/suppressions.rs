@@ -1,4 +1,4 @@
-//! Silences and maintenance windows in the store.
+//! Stored silences and maintenance windows.
 
 use chrono::{DateTime, Utc};
 
@@ -32,7 +32,7 @@ fn table(kind: SuppressionKind) -> &'static str {
 }
 
 impl Store {
-    /// Stores `new`. It holds from the moment this returns, if its time has come: what waits to be said waits for its end.
+    /// Stores `new`. If its time has come, it holds once this returns: waiting notifications wait for its end.
     pub async fn add_suppression(
         &self,
         new: NewSuppression,
@@ -54,8 +54,8 @@ impl Store {
             .await
     }
 
-    /// Ends one before its time; within `reach` only. False if there is none that could be ended. What it
-    /// alone kept back may go.
+    /// Ends a suppression early, within `reach` only. Returns false if there is none that could be ended. Notifications
+    /// that only it kept back may go.
     pub async fn end_suppression(
         &self,
         kind: SuppressionKind,
@@ -81,14 +81,14 @@ impl Store {
             .await
     }
 
-    /// Those within `reach` that hold at `now` or later, of both kinds, the first to end first.
+    /// Returns the suppressions within `reach` that hold at `now` or later, of both kinds, the first to end first.
     pub async fn suppressions(&self, reach: &Reach, now: DateTime<Utc>) -> Result<Vec<Suppression>, StoreError> {
         read(&mut self.reads.acquire().await?, reach, now).await
     }
 }
 
 impl Store {
-    /// Those that stood after `since`, of both kinds, ended ones among them.
+    /// Returns the suppressions that held after `since`, of both kinds, including ended ones.
     pub async fn suppressions_since(&self, since: DateTime<Utc>) -> Result<Vec<Suppression>, StoreError> {
         let mut found = Vec::new();
         for kind in SuppressionKind::ALL {
@@ -103,7 +103,7 @@ impl Store {
     }
 }
 
-/// The time of a maintenance window is no up-time in reports, in those on closed months either.
+/// Marks reports as outdated: a maintenance window does not count as uptime in them, not even for closed months.
 async fn note(tx: &mut Connection, kind: SuppressionKind, tenant: &TenantId) -> Result<(), sql::Error> {
     match kind {
         SuppressionKind::Maintenance => note_all(tx, tenant).await,
@@ -137,8 +137,8 @@ async fn read(connection: &mut Connection, reach: &Reach, now: DateTime<Utc>) ->
     Ok(found)
 }
 
-/// Notes with each open alert of `tenant` until when nobody is to be told of it now, and lets go what need not wait so
-/// long any more. The evaluation does the same each turn, as tickets change and time passes.
+/// Stores with each open alert of `tenant` until when nobody is to be told of it, and releases notifications that need
+/// not wait that long any more. The evaluation does the same each turn, as tickets change and time passes.
 async fn cover(tx: &mut Connection, tenant: &TenantId, now: DateTime<Utc>) -> Result<(), sql::Error> {
     let suppressions =
         read(tx, &Reach::One(tenant.clone()), now).await.map_err(|error| sql::Error::Decode(error.into()))?;
@@ -205,7 +205,7 @@ async fn end(
     sql::query_scalar(AssertSqlSafe(query)).bind(id).bind(reach.as_str()).bind(millis(now)).fetch_optional(tx).await
 }
 
-/// A maintenance window as it stands in the store.
+/// Reads a stored maintenance window.
 pub(super) fn window(row: &Row) -> Result<Suppression, StoreError> {
     suppression(SuppressionKind::Maintenance, row)
 }

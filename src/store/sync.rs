@@ -1,5 +1,5 @@
-//! What the sync has to remember: where it stands, whom and what the tickets
-//! point at, and the records it could not read.
+//! What the sync has to remember: where it stands, the people and lists that tickets refer to, and the records it could
+//! not read.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use crate::store::sealed::DIRECTORY;
 use crate::store::sql::{self, Connection};
 use crate::ticket::{Directory, TenantId, TicketId};
 
-/// Where the sync of one tenant stands. A crash loses nothing but what came after it.
+/// Where the sync of one tenant stands. A crash loses only what came after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SyncState {
-    /// All that was updated until then is saved, or lies on pages that the full
-    /// pass has yet to read. By SuperOps' clock, not ours.
+    /// Everything updated until then is saved, or lies on pages that the full pass has yet to read. By SuperOps' clock,
+    /// not ours.
     pub watermark: Option<DateTime<Utc>>,
-    /// When SuperOps was last read to some end: the changes, the open tickets, or all.
+    /// When a read of SuperOps was last completed: of the changes, the open tickets, or all.
     pub good_at: Option<DateTime<Utc>>,
     /// When the last complete sweep of the open tickets began.
     pub swept_at: Option<DateTime<Utc>>,
@@ -28,37 +28,38 @@ pub struct SyncState {
     pub full: Option<FullPass>,
     /// When the last complete pass over all tickets began.
     pub passed_at: Option<DateTime<Utc>>,
-    /// When the oldest ticket was created whose conversation is to be read and never was; none: there is none.
+    /// When the oldest ticket was created whose conversation must be read and never was; none if there is none.
     pub unheard_since: Option<DateTime<Utc>>,
-    /// Tickets that there were in that pass, open or not.
+    /// How many tickets there were in that pass, open or not.
     pub total: Option<u64>,
-    /// When the list was last found not to be in the order that was asked for.
+    /// When the list was last found not to be in the requested order.
     pub sort_broken_at: Option<DateTime<Utc>>,
-    /// When leaving out statuses was last refused, or ignored.
+    /// When SuperOps last refused, or ignored, a request to leave out statuses.
     pub filter_broken_at: Option<DateTime<Utc>>,
-    /// Since when so many open tickets are missing that it is not believed.
+    /// Since when so many open tickets have been missing that it is not believed.
     pub doubted_since: Option<DateTime<Utc>>,
-    /// How many those are.
+    /// How many are missing.
     pub missing: usize,
-    /// Whether the last pass left out what is older than the history that is wanted.
+    /// Whether the last pass left out what is older than the configured history.
     pub bounded: bool,
-    /// Where the last pass had to end, if before the end.
+    /// Where the last pass had to stop, if it did before the end.
     #[serde(rename = "sight")]
     pub coverage: Option<Coverage>,
-    /// The last page that the last sweep could have, if there were more.
+    /// The last page that the last sweep could read, if there were more.
     pub sweep_ends_at: Option<u32>,
     pub lookups: BTreeMap<Lookup, LookupState>,
 }
 
 impl SyncState {
-    /// Whether all open tickets have been read once: until then, what was past is not yet told.
+    /// Whether all open tickets have been read once: until then, nobody is told of what already happened.
     pub fn is_settled(&self) -> bool {
         self.swept_at.is_some() || self.passed_at.is_some()
     }
 }
 
 impl Store {
-    /// When the evaluation first saw that the first sync of `tenant` had settled; `now`, and remembered, if it is now.
+    /// Returns when the evaluation first saw the first sync of `tenant` as settled; if that is now, stores and returns
+    /// `now`.
     pub async fn settled_at(&self, tenant: &TenantId, now: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
         let name = format!("settled:{tenant}");
         let known = sql::query_scalar("SELECT at FROM heartbeats WHERE name = $1").bind(&name);
@@ -83,56 +84,56 @@ pub struct FullPass {
     pub started_at: DateTime<Utc>,
     /// From 1.
     pub next_page: u32,
-    /// Tickets that SuperOps says there are.
+    /// How many tickets SuperOps says there are.
     pub total: Option<u64>,
-    /// Whether it reads in the order of update.
+    /// Whether it reads in the order of updates.
     #[serde(default = "yes")]
     pub sorted: bool,
     /// Which tickets it reads now.
     #[serde(default)]
     pub part: Part,
-    /// The oldest update that it has come to.
+    /// The oldest update it has reached.
     #[serde(default)]
     pub reached: Option<DateTime<Utc>>,
-    /// Pages that could be had of all tickets, if there are more.
+    /// How many pages of all tickets could be read, if there are more.
     #[serde(default)]
     pub ends_at: Option<u32>,
-    /// Whether some tickets could not be had in any way.
+    /// Whether some tickets could not be read in any way.
     #[serde(default)]
     pub blind: bool,
-    /// Whether it left out what is older than the history that is wanted.
+    /// Whether it left out what is older than the configured history.
     #[serde(default)]
     pub bounded: bool,
 }
 
 impl FullPass {
-    /// From the first page of all tickets on.
+    /// Begins with the first page of all tickets.
     pub fn begin(started_at: DateTime<Utc>, sorted: bool) -> Self {
         let (part, total, reached, ends_at) = (Part::All, None, None, None);
         Self { started_at, next_page: 1, total, sorted, part, reached, ends_at, blind: false, bounded: false }
     }
 }
 
-/// Which tickets a pass reads: parts are for an account of which not all pages can be had.
+/// Which tickets a pass reads: parts are for an account that does not serve all its pages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     #[default]
     All,
-    /// Those that were last updated before.
+    /// Those last updated before.
     Before(DateTime<Utc>),
-    /// Those of the status with this index among the names of statuses.
+    /// Those of the status with this index in the list of status names.
     Status(usize),
 }
 
-/// How far the last pass could see.
+/// How far the last pass reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
-    /// Pages that SuperOps gave of all tickets.
+    /// How many pages of all tickets SuperOps served.
     pub pages: u32,
-    /// The oldest update among them; none where they had no order.
+    /// The oldest update among them; none if they were in no order.
     pub back_to: Option<DateTime<Utc>>,
-    /// Whether the others were had in another way.
+    /// Whether the other tickets were read in another way.
     pub others_read: bool,
 }
 
@@ -140,7 +141,7 @@ fn yes() -> bool {
     true
 }
 
-/// One of the lists that tickets point into.
+/// One of the lists that tickets refer to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lookup {
@@ -153,12 +154,12 @@ pub enum Lookup {
     Priorities,
 }
 
-/// How the last reading of a list went.
+/// How the last read of a list went.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LookupState {
     /// When to read it again.
     pub due_at: DateTime<Utc>,
-    /// Why it could not be read; then the one from before is kept.
+    /// Why it could not be read; then the previous one is kept.
     pub trouble: Option<String>,
 }
 
@@ -172,11 +173,11 @@ pub struct Unread {
 }
 
 impl Lookup {
-    /// All of them, in the order of need: what closes a ticket, then whom to tell.
+    /// All lists, the most needed first: what closes a ticket, then whom to tell.
     pub const ALL: [Self; 7] =
         [Self::Statuses, Self::Technicians, Self::Groups, Self::Clients, Self::Sites, Self::Slas, Self::Priorities];
 
-    /// What is on the list.
+    /// The name of the list.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Statuses => "statuses",
@@ -191,7 +192,7 @@ impl Lookup {
 }
 
 impl Unread {
-    /// The name under which a ticket stands in quarantine.
+    /// The name of a ticket's record in quarantine.
     pub fn ticket_record(id: &str) -> String {
         format!("ticket {id}")
     }
@@ -207,14 +208,14 @@ pub struct Quarantined {
 }
 
 impl Store {
-    /// Where the sync of `tenant` stands; from the beginning if it never ran.
+    /// Returns where the sync of `tenant` stands; at the beginning if it never ran.
     pub async fn sync_state(&self, tenant: &TenantId) -> Result<SyncState, StoreError> {
         let query = sql::query_scalar("SELECT state FROM sync_states WHERE tenant = $1");
         let text: Option<String> = query.bind(tenant.as_str()).fetch_optional(&self.reads).await?;
         text.map_or_else(|| Ok(SyncState::default()), |text| read_json(&text))
     }
 
-    /// Remembers where the sync stands.
+    /// Stores where the sync stands.
     pub async fn save_sync_state(&self, tenant: &TenantId, state: SyncState) -> Result<(), StoreError> {
         let tenant = tenant.clone();
         self.writer
@@ -222,7 +223,7 @@ impl Store {
             .await
     }
 
-    /// The people, clients, sites and words of `tenant`; empty if never read.
+    /// Returns the people, clients, sites and words of `tenant`; empty if never read.
     pub async fn directory(&self, tenant: &TenantId) -> Result<Arc<Directory>, StoreError> {
         let read = async {
             let query = sql::query_scalar("SELECT directory, tenant FROM directories WHERE tenant = $1");
@@ -232,8 +233,8 @@ impl Store {
         Ok(self.caches.people.get_or(tenant, self.caches.turn(tenant), read).await?.unwrap_or_default())
     }
 
-    /// Remembers the directory, what of it could not be read, and where the
-    /// sync stands. Gives the number of records newly in quarantine.
+    /// Stores the directory, the parts of it that could not be read, and where the sync stands. Returns how many
+    /// records are new in quarantine.
     pub async fn save_directory(
         &self,
         tenant: &TenantId,
@@ -264,7 +265,7 @@ impl Store {
         .await
     }
 
-    /// The records that cannot be read at present, the latest first.
+    /// Returns the records that cannot be read at present, the latest first.
     pub async fn quarantined(&self, tenant: &TenantId) -> Result<Vec<Quarantined>, StoreError> {
         let rows = sql::query(
             "SELECT record, field, why, first_seen_at, last_seen_at, times FROM quarantine WHERE tenant = $1 \
@@ -289,7 +290,7 @@ impl Store {
     }
 }
 
-/// What its people and clients are called: the books outlive those who leave.
+/// Returns the names of its people and clients: the books outlive those who leave.
 fn names_of(directory: &Directory) -> Vec<(&'static str, String, String)> {
     let people = directory.technicians.values().map(|one| ("technician", one.id.to_string(), one.name.clone()));
     let clients = directory.clients.values().map(|one| ("client", one.id.to_string(), one.name.clone()));
@@ -314,7 +315,7 @@ async fn write_directory(
     .map(drop)
 }
 
-/// Part of a write: where the sync stands.
+/// Stores where the sync stands, as part of a write.
 pub(super) async fn save_state(tx: &mut Connection, tenant: &TenantId, state: &SyncState) -> Result<(), sql::Error> {
     let text = serde_json::to_string(state).map_err(|error| sql::Error::Encode(error.into()))?;
     sql::query(
@@ -327,9 +328,8 @@ pub(super) async fn save_state(tx: &mut Connection, tenant: &TenantId, state: &S
     .map(drop)
 }
 
-/// Part of a write: what could not be read. The tickets `read` leave quarantine,
-/// unless something about them is still among the `unread`.
-/// Gives the number of those that were not in quarantine before.
+/// Stores what could not be read, as part of a write. The tickets `read` leave quarantine, unless something about them
+/// is still among the `unread`. Returns how many were not in quarantine before.
 pub(super) async fn save_unread(
     tx: &mut Connection,
     tenant: &TenantId,

@@ -1,5 +1,4 @@
-//! Tickets in the store: the open ones of a tenant at hand, any one by its id,
-//! and what happened to each.
+//! Stored tickets: the open ones of a tenant from a cache, any one by its id, and the history of each.
 
 mod past;
 pub(super) mod save;
@@ -32,14 +31,14 @@ pub(super) struct AuditNote {
 }
 
 impl Store {
-    /// All open tickets of `tenant`.
+    /// Returns all open tickets of `tenant`.
     pub async fn open_tickets(&self, tenant: &TenantId) -> Result<Arc<OpenTickets>, StoreError> {
         let read = async { self.read_open(tenant).await.map(|open| Some(Arc::new(open))) };
         let open = self.caches.open.get_or(tenant, self.caches.turn(tenant), read).await?;
         Ok(open.unwrap_or_default())
     }
 
-    /// The ticket that SuperOps keeps under `id`, open or not.
+    /// Returns the ticket that SuperOps keeps under `id`, open or not.
     pub async fn ticket(&self, tenant: &TenantId, id: &TicketId) -> Result<Option<Arc<Watched>>, StoreError> {
         let held = self.caches.open.peek(tenant).and_then(|open| open.get(id).cloned());
         if held.is_some() {
@@ -49,8 +48,7 @@ impl Store {
         self.caches.single.get_or(&key, self.caches.turn(tenant), self.read_one(tenant, id)).await
     }
 
-    /// The tickets that people may mean by `text`, an id or a display id:
-    /// within `reach`, open ones first.
+    /// Returns the tickets within `reach` that people may mean by `text`, an id or a display id, open ones first.
     pub async fn find_ticket(&self, reach: &Reach, text: &str) -> Result<Vec<(TenantId, Arc<Watched>)>, StoreError> {
         let found = sql::query(
             "SELECT tenant, id FROM tickets WHERE (id = $1 OR display_id = $1) AND (tenant = $2 OR $2 IS NULL) \
@@ -69,7 +67,7 @@ impl Store {
         Ok(tickets)
     }
 
-    /// What happened to a ticket, oldest first.
+    /// Returns the history of a ticket, oldest first.
     pub async fn events(&self, tenant: &TenantId, id: &TicketId) -> Result<Vec<Change>, StoreError> {
         let rows = sql::query(
             "SELECT id, tenant, ticket_id, kind, was, became, earliest, latest FROM events WHERE tenant = $1 AND ticket_id = $2
@@ -82,7 +80,7 @@ impl Store {
         self.legible("event", "id", &rows, change)
     }
 
-    /// What happened to each of the tickets with these `ids`, oldest first.
+    /// Returns the history of each of the tickets with these `ids`, oldest first.
     pub async fn events_of(
         &self,
         tenant: &TenantId,
@@ -99,7 +97,7 @@ impl Store {
         Ok(by_ticket(self.legible("event", "id", &rows, of_ticket)?))
     }
 
-    /// What happened to each of the open tickets, oldest first.
+    /// Returns the history of each open ticket, oldest first.
     pub async fn open_events(&self, tenant: &TenantId) -> Result<HashMap<TicketId, Vec<Change>>, StoreError> {
         let rows = sql::query(
             "SELECT id, tenant, ticket_id, kind, was, became, earliest, latest FROM events WHERE tenant = $1 \
@@ -111,8 +109,8 @@ impl Store {
         Ok(by_ticket(self.legible("event", "id", &rows, of_ticket)?))
     }
 
-    /// The tickets that no read since `since` has shown, of all or of the open
-    /// ones: those that are open first, then those not seen for longest.
+    /// Returns the tickets, or only the open ones, that no read since `since` has shown: open ones first, then those
+    /// not seen for longest.
     pub async fn unseen_since(
         &self,
         tenant: &TenantId,
@@ -131,18 +129,18 @@ impl Store {
         ids.iter().map(|id| TicketId::parse(id).map_err(unreadable)).collect()
     }
 
-    /// The status names that the tenant's tickets have had last.
+    /// Returns the status names that the tenant's tickets last had.
     pub async fn statuses_seen(&self, tenant: &TenantId) -> Result<Vec<String>, StoreError> {
         Ok(sql::query_scalar(STATUSES).bind(tenant.as_str()).fetch_all(&self.reads).await?)
     }
 
-    /// Counts one more read that should have shown the ticket and did not; gives their number.
+    /// Counts one more read that should have shown the ticket and did not; returns the number of such reads.
     pub async fn mark_missed(&self, tenant: &TenantId, id: &TicketId) -> Result<i64, StoreError> {
         let (tenant, id) = (tenant.clone(), id.clone());
         self.writer.write(move |tx: &mut Connection| Box::pin(count_miss(tx, tenant, id))).await
     }
 
-    /// Remembers that SuperOps no longer has the ticket, or hides it.
+    /// Stores that SuperOps no longer has the ticket, or hides it.
     pub async fn mark_vanished(&self, tenant: &TenantId, id: &TicketId, read: Bounds) -> Result<(), StoreError> {
         let gone = move |watched: &Watched| {
             let (gone, change) = vanish(watched, read);
@@ -151,13 +149,13 @@ impl Store {
         self.amend(tenant, id, gone, None).await.map(drop)
     }
 
-    /// Remembers when a technician first replied to the ticket.
+    /// Stores when a technician first replied to the ticket.
     pub async fn save_reply(&self, tenant: &TenantId, id: &TicketId, at: DateTime<Utc>) -> Result<(), StoreError> {
         let replied = move |watched: &Watched| (Watched { replied_at: Some(at), ..watched.clone() }, None);
         self.amend(tenant, id, replied, None).await.map(drop)
     }
 
-    /// Remembers what the conversations of the ticket told.
+    /// Stores what the conversation of the ticket shows.
     pub async fn save_conversation(
         &self,
         tenant: &TenantId,
@@ -167,7 +165,7 @@ impl Store {
         self.amend(tenant, id, move |watched| (Watched { conversation, ..watched.clone() }, None), None).await.map(drop)
     }
 
-    /// Decides again which tickets are open: what a status means may have been configured anew.
+    /// Decides again which tickets are open: the meaning of a status may have been reconfigured.
     pub async fn apply_words(&self, tenant: &TenantId, words: &StatusWords) -> Result<(), StoreError> {
         let (store, tenant, words) = (self.clone(), tenant.clone(), words.clone());
         to_the_end(async move {
@@ -180,7 +178,7 @@ impl Store {
         .await
     }
 
-    /// Changes what is known of one ticket; gives it as it then is. What a person does is told in the audit log.
+    /// Changes what is stored of one ticket, and returns it as it is then. Acts of people are noted in the audit log.
     pub(super) async fn amend(
         &self,
         tenant: &TenantId,
@@ -210,14 +208,14 @@ impl Store {
         self.caches.open.peek(tenant).is_some_and(|open| open.contains_key(id))
     }
 
-    /// Replaces what the caches hold of these tickets, each with whether it is open.
+    /// Updates the cached copies of these tickets, each with whether it is open.
     fn hold(&self, tenant: &TenantId, written: impl IntoIterator<Item = (Arc<Watched>, bool)>) {
         let mut open = self.caches.open.peek(tenant);
         for (watched, is_open) in written {
             let id = watched.ticket.id.clone();
             match &mut open {
                 Some(open) if is_open => drop(Arc::make_mut(open).insert(id.clone(), watched.clone())),
-                // Most tickets of a long history were never open here: for them nothing is copied.
+                // Most tickets of a long history were never open here: nothing is copied for them.
                 Some(open) if open.contains_key(&id) => drop(Arc::make_mut(open).remove(&id)),
                 _ => {}
             }
@@ -236,7 +234,7 @@ impl Store {
             match watched(&row) {
                 Ok(watched) => drop(tickets.insert(watched.ticket.id.clone(), Arc::new(watched))),
                 Err(error) if missing_key(&error).is_some() => return Err(error.into()),
-                // The next sweep of the open tickets writes it anew.
+                // The next sweep of the open tickets writes it again.
                 Err(error) => self.leave_out("ticket", row.try_get("id")?, Some(tenant.to_string()), &error),
             }
             Ok::<_, StoreError>(())
@@ -251,13 +249,13 @@ impl Store {
         match row.map(|row| watched(&row)).transpose() {
             Ok(watched) => Ok(watched.map(Arc::new)),
             Err(error) if missing_key(&error).is_some() => Err(error.into()),
-            // One that cannot be read was told of with the open ones; it is as if we had never seen it.
+            // One that cannot be read was reported with the open ones; treat it as never seen.
             Err(_) => Ok(None),
         }
     }
 }
 
-/// The tickets of `tenant`; a further condition may follow.
+/// Selects the tickets of `tenant`; further conditions may follow.
 pub(super) fn select(tenant: &TenantId) -> QueryBuilder {
     let mut query = QueryBuilder::new(
         "SELECT ticket, first_seen_at, read_at, cycle, status_earliest, status_latest, replied_at, vanished_at, id, \
@@ -275,7 +273,7 @@ async fn count_miss(tx: &mut Connection, tenant: TenantId, id: TicketId) -> Resu
     Ok(misses.unwrap_or(0))
 }
 
-/// The statuses of tenant $1's tickets, from each to the next: not one ticket after the other.
+/// Selects the statuses of tenant $1's tickets, jumping from each to the next instead of scanning all tickets.
 const STATUSES: &str = "WITH RECURSIVE named (status) AS (
      SELECT (SELECT status FROM tickets WHERE tenant = $1 AND status IS NOT NULL ORDER BY status LIMIT 1)
      UNION ALL SELECT (SELECT MIN(status) FROM tickets WHERE tenant = $1 AND status > named.status)
@@ -327,7 +325,7 @@ sql::from_row!(TicketRow {
     past
 });
 
-/// A stored ticket. The error is the database's kind, for use inside a write.
+/// Reads a stored ticket. The error is of the database's type, for use inside a write.
 pub(super) fn watched(row: &Row) -> Result<Watched, sql::Error> {
     let row = TicketRow::from_row(row)?;
     let time = |millis: i64| instant(millis).map_err(|error| sql::Error::Decode(error.into()));
@@ -349,7 +347,7 @@ pub(super) fn watched(row: &Row) -> Result<Watched, sql::Error> {
     })
 }
 
-/// What is kept beside the ticket. If it cannot be read the ticket is none the worse: it is learned again.
+/// Reads a value stored beside the ticket. If it is unreadable the ticket still works: the value is learned again.
 fn from_json<T: DeserializeOwned + Default>(text: Option<&str>) -> T {
     text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }

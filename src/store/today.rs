@@ -1,4 +1,4 @@
-//! What happened on one day, moment by moment: tickets that were opened and closed, and targets that were missed.
+//! The events of one day with their times: tickets opened and closed, and targets missed.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -7,20 +7,20 @@ use super::{Store, StoreError, instant};
 use crate::store::sql;
 use crate::ticket::TenantId;
 
-/// Of each kind on one day: more no desk of people has.
+/// The most events of each kind on one day: more than any human desk has.
 const MOST: i64 = 20_000;
 
-/// The moments of one day.
+/// The times of one day's events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DayMoments {
     pub opened: Vec<DateTime<Utc>>,
     pub closed: Vec<DateTime<Utc>>,
-    /// Each missed target by itself.
+    /// One for each missed target.
     pub breached: Vec<DateTime<Utc>>,
 }
 
 impl Store {
-    /// What happened to the tickets of `tenant` on `day`, which lasts from `bounds.0` to `bounds.1`.
+    /// Returns what happened to the tickets of `tenant` on `day`, which lasts from `bounds.0` to `bounds.1`.
     pub async fn day_moments(
         &self,
         tenant: &TenantId,
@@ -54,7 +54,7 @@ impl Store {
         tenant: &TenantId,
         (from, until): (DateTime<Utc>, DateTime<Utc>),
     ) -> Result<Vec<DateTime<Utc>>, StoreError> {
-        // Without the `Z`, before which parts of a second come: so texts stand in the order of their times.
+        // Without the `Z`, which fractions of a second would precede, so that texts sort in the order of their times.
         let text = |at: DateTime<Utc>| at.format("%Y-%m-%dT%H:%M:%S").to_string();
         let query = sql::query_scalar(
             "SELECT opened FROM tickets WHERE tenant = $1 AND opened >= $2

@@ -1,8 +1,7 @@
-//! Who may ask: API tokens, of which only a hash is kept.
+//! API tokens, of which only hashes are stored.
 //!
-//! A token is shown once, when it is made. It holds 256 random bits, so a plain
-//! SHA-256 of it is enough: there is nothing to guess. Every change leaves a
-//! row in the audit log, in the same transaction.
+//! A token is shown once, when it is created. It holds 256 random bits, so a plain SHA-256 of it is enough: there is
+//! nothing to guess. Every change adds a row to the audit log, in the same transaction.
 
 use std::fmt;
 
@@ -19,25 +18,25 @@ pub use crate::sign_in::access::{NoSuchRole, Role};
 use crate::store::sql::{self, Connection};
 use crate::ticket::TenantId;
 
-/// What every token starts with, so that one found in a log or a repository is recognised.
+/// The prefix of every token, by which one found in a log or a repository is recognised.
 const PREFIX: &str = "sla_";
 
-/// A token as its holder has it.
+/// A token as its holder knows it.
 #[derive(Clone, Debug)]
 pub struct Token(SecretString);
 
 impl Token {
-    /// A new one, from the operating system's random bytes.
+    /// Makes a new token, from the operating system's random bytes.
     pub fn generate() -> Result<Self, getrandom::Error> {
         Ok(Self(format!("{PREFIX}{}", Secret::generate()?.expose()).into()))
     }
 
-    /// What somebody presents as a token; whether it is one, only the store knows.
+    /// Wraps what somebody presents as a token; only the store knows whether it is one.
     pub fn presented(text: &str) -> Self {
         Self(text.trim().to_owned().into())
     }
 
-    /// The text itself: to be shown once, or set as a cookie.
+    /// Returns the text itself, to be shown once or set as a cookie.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -46,7 +45,7 @@ impl Token {
         hash_of(self.expose())
     }
 
-    /// Names the token in lists and in the audit log; tells nothing of the token itself.
+    /// Returns the id for lists and the audit log, which reveals nothing of the token itself.
     pub(super) fn id(&self) -> String {
         self.hash().split_off(52)
     }
@@ -71,7 +70,7 @@ pub struct TokenRecord {
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
-/// A wish for a token.
+/// A request for a token.
 #[derive(Clone, Debug)]
 pub struct NewToken {
     pub name: String,
@@ -80,28 +79,28 @@ pub struct NewToken {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// A longer name is cut.
+/// The longest name in characters; a longer one is cut.
 const LONGEST_NAME: usize = 60;
 
 impl NewToken {
-    /// `name` as it is kept.
+    /// Returns `name` in the form in which it is stored.
     pub fn cleaned(name: &str) -> String {
         name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect::<String>().trim().to_owned()
     }
 }
 
 impl TokenRecord {
-    /// Whose data it shows, in words.
+    /// Describes whose data it shows.
     pub fn reach(&self) -> &str {
         self.tenant.as_ref().map_or("all tenants", TenantId::as_str)
     }
 
-    /// Whom the audit log names: what the token is for, and always the token.
+    /// The name for the audit log: what the token is for, and always the token.
     pub fn who(&self) -> String {
         if self.name.is_empty() { format!("token {}", self.id) } else { format!("{} (token {})", self.name, self.id) }
     }
 
-    /// Whether it opens anything at `now`.
+    /// Whether it is valid at `now`.
     pub fn is_good(&self, now: DateTime<Utc>) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
@@ -109,11 +108,11 @@ impl TokenRecord {
 
 type Row = (String, String, String, Option<String>, i64, Option<i64>, Option<i64>, Option<i64>);
 
-/// That a token is used is written down this often.
+/// How often the use of a token is written down.
 const NOTED_EVERY: TimeDelta = TimeDelta::minutes(1);
 
 impl Store {
-    /// Remembers `token` and returns what is kept of it.
+    /// Stores `token` and returns its record.
     pub async fn add_token(
         &self,
         token: &Token,
@@ -126,7 +125,7 @@ impl Store {
         self.add_named_token(token, new, author, now).await
     }
 
-    /// Remembers `token` as what `new` says of it, and returns what is kept of it.
+    /// Stores `token` with the properties of `new` and returns its record.
     pub async fn add_named_token(
         &self,
         token: &Token,
@@ -151,7 +150,7 @@ impl Store {
         Ok(record)
     }
 
-    /// Makes the token `id` worthless from now on; none if no valid token has that id.
+    /// Revokes the token `id`; none if no valid token has that id.
     pub async fn revoke_token(
         &self,
         id: &str,
@@ -182,7 +181,7 @@ impl Store {
         row.map(record).transpose()
     }
 
-    /// All tokens ever made, the newest first.
+    /// Returns all tokens ever made, the newest first.
     pub async fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
         let rows: Vec<Row> =
             sql::query_as("SELECT id, name, role, tenant, created_at, expires_at, last_used_at, revoked_at FROM tokens ORDER BY created_at DESC, id")
@@ -191,9 +190,9 @@ impl Store {
         rows.into_iter().map(record).collect()
     }
 
-    /// What `token` stands for; none if it was never made, has been revoked, or has expired by `now`.
+    /// Returns the record of `token`; none if it was never made, has been revoked, or has expired by `now`.
     ///
-    /// Asked of the database each time, not of a cache: another process revokes.
+    /// Reads the database each time, not a cache, since another process may revoke the token.
     pub async fn living_token(&self, token: &Token, now: DateTime<Utc>) -> Result<Option<TokenRecord>, StoreError> {
         let row: Option<Row> = sql::query_as(
             "SELECT id, name, role, tenant, created_at, expires_at, last_used_at, revoked_at FROM tokens WHERE hash = $1",
@@ -204,7 +203,7 @@ impl Store {
         Ok(row.map(record).transpose()?.filter(|token| token.is_good(now)))
     }
 
-    /// The token of that id, if it is good at `now`.
+    /// Returns the token with that id, if it is valid at `now`.
     pub(super) async fn token_by_id(&self, id: &str, now: DateTime<Utc>) -> Result<Option<TokenRecord>, StoreError> {
         let row: Option<Row> = sql::query_as(
             "SELECT id, name, role, tenant, created_at, expires_at, last_used_at, revoked_at FROM tokens WHERE id = $1",

@@ -1,7 +1,7 @@
-//! Phones that no text message reaches, as the provider found out.
+//! Phones that no text message reaches, according to the provider.
 //!
-//! A mark is on the number, so a person with a new number has none. It ends by
-//! itself, when somebody clears it, or when the phone sends us a message.
+//! A number is marked, not a person, so a person with a new number has no mark. A mark ends by itself, when somebody
+//! clears it, or when the phone sends us a message.
 
 use chrono::{DateTime, Utc};
 
@@ -19,13 +19,13 @@ pub struct UnreachableNumber {
     /// The provider's error.
     pub code: u32,
     pub since: DateTime<Utc>,
-    /// From then on it is tried again.
+    /// When it is tried again.
     pub until: DateTime<Utc>,
     pub who: String,
 }
 
 impl UnreachableNumber {
-    /// What is wrong with the number; its subject is the number.
+    /// What is wrong with the number, as a predicate: "the number ...".
     pub fn fault(&self) -> &'static str {
         fault_of_number(self.code).map_or("was refused", |fault| fault.words)
     }
@@ -34,7 +34,7 @@ impl UnreachableNumber {
 type Row = (i64, String, u32, i64, i64, String);
 
 impl Store {
-    /// The mark on `phone`, if it has one at `now`.
+    /// Returns the mark on `phone`, if it has one at `now`.
     pub async fn unreachable_number(
         &self,
         phone: &str,
@@ -51,7 +51,7 @@ impl Store {
         row.map(read).transpose()
     }
 
-    /// All that are marked at `now`, the longest first.
+    /// Returns all numbers that are marked at `now`, the longest marked first.
     pub async fn unreachable_numbers(&self, now: DateTime<Utc>) -> Result<Vec<UnreachableNumber>, StoreError> {
         let rows: Vec<Row> = sql::query_as(
             "SELECT id, phone, code, since, until, who FROM unreachable_numbers WHERE until > $1 ORDER BY since, id",
@@ -62,8 +62,8 @@ impl Store {
         rows.into_iter().map(read).collect()
     }
 
-    /// Remembers that the provider refused `phone`, which is that of `who`, with the error `code`. What says nothing of
-    /// the number itself is no mark.
+    /// Marks `phone`, which belongs to `who`, because the provider refused it with the error `code`. An error that says
+    /// nothing about the number itself leaves no mark.
     pub async fn mark_phone(&self, phone: &str, code: u32, who: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
         let (phone, who) = (phone.to_owned(), who.to_owned());
         self.writer
@@ -71,7 +71,7 @@ impl Store {
             .await
     }
 
-    /// Takes the mark `id` away. False if there was none.
+    /// Removes the mark `id`. False if there was none.
     pub async fn clear_phone(&self, id: i64, author: Author, now: DateTime<Utc>) -> Result<bool, StoreError> {
         self.writer
             .write(move |tx: &mut Connection| {
@@ -87,7 +87,7 @@ impl Store {
             .await
     }
 
-    /// Takes the mark from `phone`: its owner sent us a message.
+    /// Removes the mark from `phone`, because its owner sent us a message.
     pub async fn heard_from(&self, phone: &str) -> Result<(), StoreError> {
         let phone = phone.to_owned();
         self.writer
@@ -100,7 +100,7 @@ impl Store {
 
 const FORGET: &str = "DELETE FROM unreachable_numbers WHERE phone IN (SELECT value FROM json_each($1))";
 
-/// As [`Store::mark_phone`], in a transaction. The first mark stands until it ends.
+/// Does the work of [`Store::mark_phone`] in a transaction. The first mark stands until it ends.
 pub(super) async fn mark(
     tx: &mut Connection,
     phone: &str,

@@ -1,4 +1,4 @@
-//! How services stood, and what was seen of them.
+//! The states of services over time, and the looks at them.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::uptime::observe::CheckState;
 use crate::uptime::sketch::Sketch;
 use crate::uptime::{Condition, DAY, HOUR, MINUTE, Millis, SPANS_KEPT, Span};
 
-/// One look, as it is kept for some days.
+/// One look, kept for some days.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LookRow {
     pub number: i64,
@@ -25,27 +25,27 @@ pub struct LookRow {
 }
 
 impl LookRow {
-    /// How long the answer took, in microseconds; none: there was none, or it is not known, as of what is told.
+    /// The time to answer in microseconds; none if there was no answer or it is unknown, as for reported looks.
     pub fn took(&self) -> Option<u64> {
         (self.verdict != Condition::Down && self.micros > 0).then_some(self.micros.unsigned_abs())
     }
 }
 
-/// What one look, or what was not seen, has changed.
+/// The changes that follow from one look, or from something that was not seen.
 #[derive(Clone, Debug, Default)]
 pub struct UptimeChange {
     pub looks: Vec<LookRow>,
-    /// By check: how it stands, and what the latest look found, as JSON.
+    /// By check: its state, and what the latest look found, as JSON.
     pub states: BTreeMap<String, (CheckState, Option<String>)>,
     pub rewrites: Vec<Rewrite>,
-    /// Outages that have an incident of their own, as they began and ended, in that order.
+    /// Outages that have their own incident, as they began and ended, in that order.
     pub outages: Vec<Outage>,
-    /// What had waited to be taken in, and was: check and moment.
+    /// Reports that were waiting and have been taken in: check and time.
     pub taken: Vec<(String, Millis)>,
 }
 
 impl UptimeChange {
-    /// All of it, and then all of `later`.
+    /// Appends all of `later`.
     #[must_use]
     pub fn followed_by(mut self, later: Self) -> Self {
         self.looks.extend(later.looks);
@@ -60,7 +60,7 @@ impl UptimeChange {
     }
 }
 
-/// The looks of a stretch of time, summed up.
+/// The summary of the looks of one stretch of time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rollup {
     pub at: Millis,
@@ -69,20 +69,20 @@ pub struct Rollup {
     pub sketch: Sketch,
 }
 
-/// How long the looks of one stretch are summed up, and how long that is kept. Each is made of the one before it.
+/// The lengths of summarized stretches, and how long each kind is kept. Each is made from the one before it.
 pub const WIDTHS: [(Millis, Millis); 3] = [(5 * MINUTE, 8 * DAY), (HOUR, 92 * DAY), (DAY, 400 * DAY)];
 /// How long each look is kept.
 pub const LOOKS_KEPT: Millis = 2 * DAY;
-/// No more of anything is read, or deleted, at once.
+/// The most rows of any kind that are read, or deleted, at once.
 const MOST: i64 = 5000;
 
 impl Store {
-    /// What is known of checks and components.
+    /// Reads what is stored about checks and components.
     pub async fn uptime_remembered(&self) -> Result<Remembered, StoreError> {
         let mut remembered = Remembered::default();
         let states = sql::query_as::<(String, String)>("SELECT id, state FROM uptime_checks ORDER BY number");
         for (id, state) in states.fetch_all(&self.reads).await? {
-            // A state that cannot be read is none: the next looks make a new one.
+            // A state that cannot be read is skipped: the next looks make a new one.
             remembered.states.extend(serde_json::from_str(&state).ok().map(|state| (id, state)));
         }
         let since = sql::query_as::<(String, i64)>("SELECT id, since FROM uptime_components ORDER BY id");
@@ -95,7 +95,7 @@ impl Store {
         Ok(remembered)
     }
 
-    /// How one component or check stood, in order.
+    /// Returns the states of one component or check over time, in order.
     pub async fn uptime_spans(&self, subject: &str) -> Result<Vec<Span>, StoreError> {
         let rows = sql::query_as::<(i64, Option<i64>, String)>(
             "SELECT from_at, until_at, standing FROM uptime_spans WHERE subject = $1 ORDER BY from_at",
@@ -109,7 +109,7 @@ impl Store {
         Ok(rows.into_iter().map(span).collect())
     }
 
-    /// Writes down what is watched from now on; what is no longer watched has ended. Gives each check's number.
+    /// Stores what is watched from now on; what is no longer watched has ended. Returns the number of each check.
     pub async fn uptime_adopt(
         &self,
         components: Vec<(String, String)>,
@@ -149,12 +149,12 @@ impl Store {
             .await
     }
 
-    /// Writes down what was seen and what it changed, all of it or nothing.
+    /// Stores the looks and their effects, all of them or nothing.
     pub async fn uptime_write(&self, change: UptimeChange) -> Result<(), StoreError> {
         self.writer.write(move |tx: &mut Connection| Box::pin(async move { write(tx, &change).await })).await
     }
 
-    /// The looks of the check numbered `number` in `[from, until)`, the latest first.
+    /// Returns the looks of check `number` in `[from, until)`, the latest first.
     pub async fn uptime_looks(
         &self,
         number: i64,
@@ -171,7 +171,7 @@ impl Store {
         Ok(rows.into_iter().map(row).collect())
     }
 
-    /// What was summed up of a check by stretches of `width` that began in `[from, until)`, in order.
+    /// Returns the summaries of a check for stretches of `width` that began in `[from, until)`, in order.
     pub async fn uptime_rollups(
         &self,
         number: i64,
@@ -193,15 +193,15 @@ impl Store {
         Ok(rows.into_iter().map(row).collect())
     }
 
-    /// All checks that were ever watched: the number of each, and what the latest look found, as JSON.
+    /// Returns all checks that were ever watched: the number of each, and what the latest look found, as JSON.
     pub async fn uptime_checks(&self) -> Result<BTreeMap<String, (i64, Option<String>)>, StoreError> {
         let rows = sql::query_as::<(String, i64, Option<String>)>("SELECT id, number, latest FROM uptime_checks");
         let rows = rows.fetch_all(&self.reads).await?;
         Ok(rows.into_iter().map(|(id, number, latest)| (id, (number, latest))).collect())
     }
 
-    /// Up to when the looks of a check are summed up by stretches of `width` that were over by `now`; none: not at all yet.
-    /// Later ones are of a clock that was ahead.
+    /// Returns until when the looks of a check are summarized in stretches of `width` that were over by `now`; none if
+    /// not yet. Later ones come from a clock that was ahead.
     pub async fn uptime_rolled_until(
         &self,
         number: i64,
@@ -214,13 +214,13 @@ impl Store {
         Ok(last.map(|at| at + width))
     }
 
-    /// When the first look of a check that is kept was made.
+    /// Returns the time of the first look of a check that is still kept.
     pub async fn uptime_first_look(&self, number: i64) -> Result<Option<Millis>, StoreError> {
         let query = "SELECT MIN(at) FROM uptime_results WHERE number = $1";
         Ok(sql::query_scalar(query).bind(number).fetch_one(&self.reads).await?)
     }
 
-    /// Writes down what the looks of a check sum up to, and lets go what of it is old.
+    /// Stores summaries of the looks of a check, and deletes its old looks and summaries.
     pub async fn uptime_roll_up(
         &self,
         number: i64,
@@ -257,7 +257,7 @@ impl Store {
             .await
     }
 
-    /// Lets go of spans that ended long ago.
+    /// Deletes what ended long ago.
     pub async fn uptime_forget(&self, now: Millis) -> Result<(), StoreError> {
         self.writer
             .write(move |tx: &mut Connection| {
@@ -306,7 +306,7 @@ async fn write(tx: &mut Connection, change: &UptimeChange) -> Result<(), sql::Er
     Ok(())
 }
 
-/// All that the subject had from the first of the spans on is replaced by them.
+/// Replaces the subject's spans, beginning with the first of the new ones.
 async fn write_spans(tx: &mut Connection, rewrite: &Rewrite) -> Result<(), sql::Error> {
     let Some(first) = rewrite.spans.first() else { return Ok(()) };
     let replaced = sql::query("DELETE FROM uptime_spans WHERE subject = $1 AND from_at >= $2");

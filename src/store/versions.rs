@@ -1,4 +1,4 @@
-//! The versions of what was promised, in the store.
+//! The stored versions of what was promised.
 
 use chrono::{DateTime, Utc};
 
@@ -11,7 +11,7 @@ use crate::store::sql::{self, Connection, Row};
 use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched};
 use crate::ticket::{TenantId, TicketId};
 
-/// What bringing the terms up to date did.
+/// The result of bringing the terms up to date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Adopted {
     /// The version in force.
@@ -23,15 +23,15 @@ pub struct Adopted {
 }
 
 impl Store {
-    /// Every version of `tenant`'s terms, oldest first.
+    /// Returns every version of `tenant`'s terms, oldest first.
     pub async fn policy_versions(&self, tenant: &TenantId) -> Result<Vec<Version>, StoreError> {
         let query = "SELECT version, from_time, content FROM policy_versions WHERE tenant = $1 ORDER BY version";
         let rows = sql::query(query).bind(tenant.as_str()).fetch_all(&self.reads).await?;
         rows.iter().map(version).collect()
     }
 
-    /// Makes `terms` those in force from `now` on, unless they are already. Open
-    /// tickets move to a new version with an event; the first one moves nothing.
+    /// Makes `terms` those in force from `now` on, unless they are already. Open tickets move to a new version with an
+    /// event; the first version moves nothing.
     pub async fn adopt_terms(
         &self,
         tenant: &TenantId,
@@ -64,7 +64,7 @@ impl Store {
     }
 }
 
-/// For which open tickets other policies match than before.
+/// Returns the open tickets for which other policies match than before.
 fn other_choices(
     tenant: &TenantId,
     before: &Terms,

@@ -1,7 +1,7 @@
-//! Week by week: how much was said, and what came of it.
+//! Weekly figures: how many messages were sent, and what came of them.
 //!
-//! The figures are counters, kept in the transaction in which a message is sent, a person acts on an alert, or a ticket
-//! is seen to have changed. So a question reads a row for each week, and the figures outlive what they were counted from.
+//! The figures are counters, updated in the transaction in which a message is sent, a person acts on an alert, or a
+//! ticket is seen to have changed. A query therefore reads one row per week, and the figures outlive what was counted.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,29 +17,29 @@ use crate::ticket::{TenantId, TicketId};
 /// The first Monday of 1970.
 const FIRST_MONDAY: i64 = 4 * 24 * 3_600_000;
 const WEEK: i64 = TimeDelta::weeks(1).num_milliseconds();
-/// An alert to which nothing was seen to happen for so long after it was told is ignored, and stays so: a figure that
-/// was shown once is not taken back.
+/// How long after it was told an alert without any reaction counts as ignored. It stays so: a figure once shown is not
+/// taken back.
 const TIME_TO_ACT: TimeDelta = TimeDelta::hours(1);
 
-/// What was said in one week and what came of it. An alert counts in the week in which it was first told.
+/// What was sent in one week and what came of it. An alert counts in the week in which it was first told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Week {
-    /// Messages that were handed over, of every kind.
+    /// Messages of every kind that were handed over.
     pub messages: i64,
     /// Alerts that somebody was told of.
     pub alerts: i64,
-    /// Of them, those that a person acknowledged, snoozed, escalated or resolved here.
+    /// Those of them that a person acknowledged, snoozed, escalated or resolved here.
     pub acknowledged: i64,
     /// Those whose ticket was touched after the first message and before it was due.
     pub acted_before_breach: i64,
-    /// Those to which nothing at all was seen to happen within an hour, neither here nor to the ticket.
+    /// Those without any reaction within an hour, neither here nor on the ticket.
     pub ignored: i64,
 }
 
-/// The weeks of tenants by their beginnings.
+/// The weeks of tenants, by when they began.
 pub type Weeks = BTreeMap<(TenantId, DateTime<Utc>), Week>;
 
-/// What is added to the counters of one week.
+/// Increments for the counters of one week.
 #[derive(Clone, Copy, Default)]
 struct Count {
     messages: i64,
@@ -48,15 +48,15 @@ struct Count {
     acted_before_breach: i64,
     /// Acknowledged, or touched.
     answered: i64,
-    /// Of them, those that had been left alone for too long.
+    /// Those of them that had been left alone for too long.
     answered_late: i64,
 }
 
-/// By tenant and beginning of the week.
+/// Increments by tenant and beginning of the week.
 #[derive(Default)]
 struct Counts(HashMap<(String, i64), Count>);
 
-/// The Monday, at midnight in UTC, with which the week of `at` began.
+/// Returns the Monday, at midnight UTC, on which the week of `at` began.
 pub fn week_of(at: DateTime<Utc>) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(week(millis(at))).unwrap_or(at)
 }
@@ -66,7 +66,7 @@ fn week(at: i64) -> i64 {
 }
 
 impl Store {
-    /// The weeks of `tenants` that began at `from` or later.
+    /// Returns the weeks of `tenants` that began at `from` or later.
     pub async fn weeks(
         &self,
         tenants: &[&TenantId],
@@ -101,7 +101,7 @@ impl Store {
         Ok(weeks)
     }
 
-    /// How many alerts were told at `since` or later and not answered yet, by tenant and week.
+    /// Counts the alerts that were told at `since` or later and not answered yet, by tenant and week.
     async fn unanswered_since(&self, since: DateTime<Utc>) -> Result<HashMap<(String, i64), i64>, StoreError> {
         let rows: Vec<(String, i64)> =
             sql::query_as("SELECT tenant, told_at FROM alerts WHERE told_at >= $1 AND acts = 0 AND touched_at IS NULL")
@@ -117,7 +117,7 @@ impl Store {
 }
 
 impl Count {
-    /// Something was seen at `at` to have happened, for the first time since somebody was told.
+    /// Counts the first reaction since somebody was told, seen at `at`.
     fn answer(&mut self, told_at: i64, at: DateTime<Utc>) {
         self.answered += 1;
         self.answered_late += i64::from(millis(at - TIME_TO_ACT) > told_at);
@@ -155,7 +155,7 @@ impl Counts {
     }
 }
 
-/// Counts the messages that were taken, and the alerts of which somebody was told by them for the first time.
+/// Counts the accepted messages, and the alerts that somebody was told of by them for the first time.
 pub(super) async fn count_sent(tx: &mut Connection, attempts: &[Attempted]) -> Result<(), sql::Error> {
     let is_taken = |one: &&Attempted| matches!(one.outcome, Outcome::Taken { .. });
     let taken: Vec<_> = attempts.iter().filter(is_taken).collect();
@@ -181,7 +181,7 @@ pub(super) async fn count_sent(tx: &mut Connection, attempts: &[Attempted]) -> R
     counts.add(tx).await
 }
 
-/// The keys of the alerts that were told by what was taken, each by itself or together with others.
+/// Returns the keys of the alerts that the `taken` messages told of, alone or in bundles.
 async fn alerts_of(tx: &mut Connection, taken: &[&Attempted]) -> Result<Vec<String>, sql::Error> {
     let of = |kind: &'static str| {
         let sent = taken.iter().map(|one| &one.leased.notification);
@@ -200,7 +200,7 @@ async fn alerts_of(tx: &mut Connection, taken: &[&Attempted]) -> Result<Vec<Stri
     Ok(alerts)
 }
 
-/// Counts that a person acts at `now` on an alert, given as it stood `before`.
+/// Counts that a person acts at `now` on an alert; `before` is the alert before that.
 pub(super) async fn count_act(tx: &mut Connection, before: &AlertRow, now: DateTime<Utc>) -> Result<(), sql::Error> {
     if before.life.acts > 0 {
         return Ok(());
@@ -210,7 +210,7 @@ pub(super) async fn count_act(tx: &mut Connection, before: &AlertRow, now: DateT
             .bind(before.key.to_string())
             .fetch_optional(&mut *tx)
             .await?;
-    // Acknowledged before anybody was told, it is counted when somebody is.
+    // An alert acknowledged before anybody was told is counted when somebody is.
     let Some((Some(told_at), touched_at)) = row else { return Ok(()) };
     let mut counts = Counts::default();
     let count = counts.of(before.key.tenant.as_str(), told_at);
@@ -221,8 +221,7 @@ pub(super) async fn count_act(tx: &mut Connection, before: &AlertRow, now: DateT
     counts.add(tx).await
 }
 
-/// Counts the alerts to whose tickets something was done for the first time since somebody was told, as was seen at
-/// `seen_at`.
+/// Counts the alerts whose tickets somebody worked on for the first time since somebody was told, as seen at `seen_at`.
 pub(super) async fn count_changes(
     tx: &mut Connection,
     tenant: &TenantId,
@@ -230,7 +229,7 @@ pub(super) async fn count_changes(
     seen_at: DateTime<Utc>,
 ) -> Result<(), sql::Error> {
     let actions = changes.iter().filter(|(_, change)| is_action(change.kind));
-    // Of each ticket the last: what one answer of SuperOps shows happened at one time.
+    // The last change of each ticket: all changes in one answer of SuperOps have the same time.
     let actions: BTreeMap<&str, (i64, i64)> =
         actions.map(|(id, change)| (id.as_str(), (millis(change.at.earliest), millis(change.at.latest)))).collect();
     if actions.is_empty() {

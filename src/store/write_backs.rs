@@ -1,9 +1,8 @@
-//! What is to be written on tickets at SuperOps, and what became of it.
+//! Changes to be written to tickets at SuperOps, and what became of them.
 //!
-//! A row is queued in the transaction that stores the alert's turn, under a
-//! unique key: a turn that is repeated asks for nothing twice. It is marked as
-//! being done before anything is sent, so that after a crash it is known that
-//! SuperOps has to be asked before it is repeated.
+//! A row is queued in the transaction that stores the alert's turn, under a unique key, so repeating a turn requests
+//! nothing twice. It is marked as being done before anything is sent: after a crash it is clear that SuperOps has to be
+//! asked before repeating it.
 
 use std::collections::HashMap;
 
@@ -20,14 +19,14 @@ use crate::store::sealed::WRITTEN;
 use crate::store::sql::{self, Connection, Row};
 use crate::ticket::{TenantId, TicketId};
 
-/// So many are taken up in one turn.
+/// How many are handled in one turn.
 const A_TURN: i64 = 50;
 
-/// Something to be written.
+/// A change to be written.
 #[derive(Clone, Debug)]
 pub struct NewWriteBack {
     pub alert: AlertKey,
-    /// What of the alert's life asks for it: stage, episode and step. One action of a kind for each.
+    /// The part of the alert's life that asks for it: stage, episode and step. One action of a kind for each.
     pub occasion: String,
     pub action: WriteBackAction,
     pub created_at: DateTime<Utc>,
@@ -39,11 +38,11 @@ impl NewWriteBack {
     }
 }
 
-/// Something to be written, and how that stands.
+/// A change to be written, and its state.
 #[derive(Clone, Debug)]
 pub struct WriteBackRow {
     pub id: i64,
-    /// Stands in the text of a note: `[sla:0123456789]`.
+    /// Appears in the text of a note: `[sla:0123456789]`.
     pub reference: String,
     pub ticket: TicketId,
     pub alert_key: String,
@@ -62,29 +61,29 @@ pub struct WriteBackRow {
 #[derive(Clone, Debug)]
 pub struct DueWriteBack {
     pub row: WriteBackRow,
-    /// Its alert is over: nobody needs it any more.
+    /// Its alert is over, so nobody needs it any more.
     pub is_moot: bool,
 }
 
-/// What came of an attempt.
+/// The result of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settled {
     /// Written now.
     Done,
-    /// It was so already, by an earlier attempt of ours or by somebody else.
+    /// It was so already, through an earlier attempt of ours or somebody else.
     Found,
-    /// A person had changed it to something else meanwhile, which stands.
+    /// A person has changed it to something else meanwhile, and that stands.
     Left,
     /// Its alert was over before.
     Cancelled,
-    /// To be tried again then.
+    /// To be retried at that time.
     Later { at: DateTime<Utc>, why: String },
-    /// Not to be tried again.
+    /// Not to be retried.
     Failed { why: String },
 }
 
 impl Settled {
-    /// The word for it in the metrics.
+    /// The name used in the metrics.
     pub fn outcome(&self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -108,7 +107,7 @@ impl Settled {
 }
 
 impl Store {
-    /// What of `tenant` is due, and all that has become moot.
+    /// Returns the write-backs of `tenant` that are due, and all that have become moot.
     pub async fn due_write_backs(
         &self,
         tenant: &TenantId,
@@ -128,7 +127,7 @@ impl Store {
         rows.iter().map(due).collect()
     }
 
-    /// When the next one of `tenant` is due.
+    /// Returns when the next write-back of `tenant` is due.
     pub async fn next_write_back(&self, tenant: &TenantId) -> Result<Option<DateTime<Utc>>, StoreError> {
         let next: Option<i64> = sql::query_scalar(
             "SELECT MIN(due_at) FROM write_backs WHERE tenant = $1 AND state IN ('pending', 'doing')",
@@ -139,7 +138,7 @@ impl Store {
         next.map(instant).transpose()
     }
 
-    /// What was to be written because of each of these alerts, by its key, oldest first.
+    /// Returns what was to be written for each of these alerts, by its key, oldest first.
     pub async fn write_backs_of(&self, alerts: &[String]) -> Result<HashMap<String, Vec<WriteBackRow>>, StoreError> {
         let mut found: HashMap<String, Vec<WriteBackRow>> = HashMap::new();
         let rows =
@@ -151,7 +150,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Our own touches of a ticket.
+    /// Returns our own changes of a ticket.
     pub async fn own_touches(&self, tenant: &TenantId, ticket: &TicketId) -> Result<Vec<OwnTouch>, StoreError> {
         let rows: Vec<(i64, Option<i64>, Option<i64>)> = sql::query_as(
             "SELECT begun_at, answered_at, touched_before FROM write_backs
@@ -171,7 +170,7 @@ impl Store {
         rows.into_iter().map(touch).collect()
     }
 
-    /// Marks a row as being done; unless it is settled, it is looked at again at `again_at`.
+    /// Marks a row as being done; unless it is settled by then, it is looked at again at `again_at`.
     pub async fn begin_write_back(
         &self,
         id: i64,
@@ -198,8 +197,8 @@ impl Store {
             .await
     }
 
-    /// Remembers what came of a row; what was changed at SuperOps leaves a row in the audit log. `wrote` says
-    /// whether something was sent just now.
+    /// Stores the result of a row; changes at SuperOps add a row to the audit log. `wrote` says whether something was
+    /// sent just now.
     pub async fn settle_write_back(
         &self,
         tenant: &TenantId,
@@ -264,7 +263,7 @@ fn audit_words(job: &WriteBackRow) -> String {
     }
 }
 
-/// Queues `rows`, those that were not queued before.
+/// Queues those of `rows` that were not queued before.
 pub(super) async fn enqueue(tx: &mut Connection, rows: &[NewWriteBack]) -> Result<(), sql::Error> {
     for row in rows {
         let key = row.key();
@@ -287,7 +286,7 @@ pub(super) async fn enqueue(tx: &mut Connection, rows: &[NewWriteBack]) -> Resul
     Ok(())
 }
 
-/// 10 hex digits: only the notes of one ticket have to be told apart.
+/// 10 hex digits: a reference only has to be unique among the notes of one ticket.
 fn reference(key: &str) -> String {
     format!("[sla:{}]", hex(&Sha256::digest(key)[..5]))
 }

@@ -1,8 +1,8 @@
-//! The one writer: it commits whatever is waiting in one transaction.
+//! The only writer: it commits whatever is waiting in one transaction.
 //!
-//! A commit costs a flush to the disk, so a hundred small writes that share one
-//! are a hundred times cheaper. Each write that has company stands in a savepoint of its
-//! own: one that fails takes nobody with it, and none has happened before the commit has.
+//! A commit costs a flush to disk, so a hundred small writes that share one are a hundred times cheaper. Writes that
+//! share a transaction each have a savepoint: one that fails does not affect the others, and none has happened before
+//! the commit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,7 +33,7 @@ type Work = Box<dyn for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<(
 
 struct Job {
     work: Work,
-    /// Some: the work is a leader's, and void unless this is still who leads.
+    /// The epoch of the leader that ordered the work, which is void once another leads; none if anybody may.
     epoch: Option<i64>,
     done: oneshot::Sender<Result<(), StoreError>>,
 }
@@ -45,9 +45,9 @@ enum Order {
 
 /// What the writer writes to.
 pub enum Target {
-    /// A file; checkpoints hear of each commit.
+    /// A file; the checkpoints are told of each commit.
     File(Connection, Checkpoints),
-    /// A server: a connection that broke is made anew.
+    /// A server; a broken connection is replaced.
     Server(Connection, Box<Server>),
 }
 
@@ -58,7 +58,7 @@ pub struct Writer {
     written: Written,
 }
 
-/// How often something was written: it has risen before whoever wrote hears that it is done.
+/// Counts the writes. The count has risen before the caller of a write hears that it is done.
 #[derive(Clone, Default)]
 pub struct Written(Arc<Times>);
 
@@ -66,7 +66,7 @@ pub struct Written(Arc<Times>);
 struct Times {
     all: AtomicU64,
     alerts: AtomicU64,
-    /// Whether what is being written changes alerts.
+    /// Whether the current transaction changes alerts.
     touches_alerts: AtomicBool,
 }
 
@@ -75,12 +75,12 @@ impl Written {
         self.0.all.load(Ordering::SeqCst)
     }
 
-    /// How often alerts were among it.
+    /// How many of the writes changed alerts.
     pub fn times_alerts(&self) -> u64 {
         self.0.alerts.load(Ordering::SeqCst)
     }
 
-    /// Something was written by another, and nobody says what.
+    /// Counts a write of another process, which may have changed anything.
     pub fn again(&self) {
         self.touch_alerts();
         self.committed();
@@ -107,12 +107,12 @@ impl Writer {
         Self { orders, epoch: None, written }
     }
 
-    /// The same writer for a leader of this epoch: what it orders once another leads is refused.
+    /// Returns the same writer for the leader of this epoch: its writes are refused once another replica leads.
     pub fn of_leader(&self, epoch: i64) -> Self {
         Self { epoch: Some(epoch), ..self.clone() }
     }
 
-    /// The same writer for whoever.
+    /// Returns the same writer without an epoch.
     pub fn of_anybody(&self) -> Self {
         Self { epoch: None, ..self.clone() }
     }
@@ -129,7 +129,7 @@ impl Writer {
         let work: Work = Box::new(move |connection| {
             Box::pin(async move {
                 let made = work(connection).await?;
-                // The caller may have stopped waiting; the write stands all the same.
+                // The caller may have stopped waiting; the write stands anyway.
                 let _ = value.send(made);
                 Ok(())
             })
@@ -193,7 +193,7 @@ impl Target {
         }
     }
 
-    /// Begins a transaction; on a server by a new connection if the one at hand is broken.
+    /// Begins a transaction; a broken connection to a server is replaced first.
     async fn begin(&mut self) -> (&mut Connection, Result<Option<i64>, sql::Error>) {
         match self {
             Self::File(connection, _) => {
@@ -229,8 +229,8 @@ impl Target {
     }
 }
 
-/// Runs `jobs` in the transaction that has begun, ends it, and tells each how it went. `leads` is the epoch of the
-/// leader, where there may be several replicas.
+/// Runs `jobs` in the transaction that has begun, ends it, and reports to each job how it went. `leads` is the epoch of
+/// the leader; none if there can be no other replicas.
 async fn commit(connection: &mut Connection, jobs: Vec<Job>, leads: Option<i64>, written: &Written) {
     let alone = jobs.len() == 1;
     let mut done = Vec::with_capacity(jobs.len());
@@ -251,14 +251,14 @@ async fn commit(connection: &mut Connection, jobs: Vec<Job>, leads: Option<i64>,
             done.into_iter().for_each(|done| drop(done.send(Ok(()))));
         }
         Err(error) => {
-            // After some faults SQLite has already rolled back; then this fails, and no harm is done.
+            // After some errors SQLite has already rolled back; then this fails, which does no harm.
             let _ = execute(connection, "ROLLBACK").await;
             tell_all(done, &error);
         }
     }
 }
 
-/// Ends the transaction; if something is to hold, the other replicas hear of it.
+/// Ends the transaction; if anything is committed, the other replicas are notified.
 async fn end(connection: &mut Connection, has_others: bool, is_void: bool) -> Result<(), sql::Error> {
     if is_void {
         return execute(connection, "ROLLBACK").await;
@@ -274,7 +274,7 @@ async fn attempt(connection: &mut Connection, work: Work) -> Result<(), sql::Err
     match work(&mut *connection).await {
         Ok(()) => execute(connection, "RELEASE SAVEPOINT job").await,
         Err(error) => {
-            // If a fault has ended the whole transaction, COMMIT fails for everybody, as it must.
+            // If an error has ended the whole transaction, COMMIT fails for everybody, as it should.
             let _ = execute(connection, "ROLLBACK TO SAVEPOINT job").await;
             let _ = execute(connection, "RELEASE SAVEPOINT job").await;
             Err(error)
@@ -286,7 +286,7 @@ async fn execute(connection: &mut Connection, statement: &'static str) -> Result
     sql::query(statement).execute(connection).await.map(drop)
 }
 
-/// A database error cannot be cloned, so each gets its words and its code.
+/// A database error cannot be cloned, so each waiting caller gets its text and its code.
 fn tell_all(waiting: Vec<oneshot::Sender<Result<(), StoreError>>>, error: &sql::Error) {
     for done in waiting {
         let _ = done.send(Err(again(error)));

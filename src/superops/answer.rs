@@ -1,9 +1,8 @@
-//! Sorts an answer of SuperOps: the data asked for, or what to do next.
+//! Classifies an answer of SuperOps: the data asked for, or what to do next.
 //!
-//! Errors come in two families, both in HTTP 200: the official one, a list of
-//! codes and no `message`; and that of the GraphQL engine, a message and no
-//! code. Both are told apart here, before anybody looks at the data. An error
-//! of the engine beside data says which of its nulls are no values.
+//! There are two families of errors, both sent with HTTP 200: the official one has a list of codes and no `message`;
+//! the GraphQL engine's has a message and no code. Both are told apart here, before anyone looks at the data. An error
+//! of the engine beside data tells which of its nulls are not values.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +10,7 @@ use super::error::ApiError;
 use super::gaps::{Gaps, Step};
 use super::json::Value;
 
-/// So many messages about one query are read, each up to its first characters.
+/// How many messages about one query are read, and how many characters of each.
 const MESSAGES: usize = 50;
 const MESSAGE: usize = 500;
 
@@ -20,27 +19,27 @@ const MESSAGE: usize = 500;
 pub(super) struct Answered {
     /// The value under `data.<operation>`.
     pub data: Value,
-    /// Which of its nulls are no values.
+    /// Which nulls in the data are not values.
     pub gaps: Gaps,
 }
 
 impl Answered {
-    /// The same, from a query without these fields.
+    /// Notes that the query was made without these fields.
     pub fn without(self, unknown: BTreeSet<String>, others: &BTreeSet<String>) -> Self {
         let Self { data, gaps } = self;
         Self { data, gaps: gaps.unknown(names(&unknown)).broken(names(others)) }
     }
 }
 
-/// The names of fields that are given by their way.
+/// Returns the names of fields that are given as paths.
 fn names(ways: &BTreeSet<String>) -> impl Iterator<Item = String> {
     ways.iter().filter_map(|way| way.rsplit('/').next()).map(str::to_owned)
 }
 
-/// The value under `data.<operation>`.
+/// Reads the value under `data.<operation>`.
 ///
-/// A list with holes is still a list: data that came with an error of the
-/// engine is used, and where the error points nothing is known.
+/// A list with holes is still a list: data beside an error of the engine is used, and nothing is known of the places
+/// that the error points at.
 pub(super) fn read(operation: &'static str, body: &[u8]) -> Result<Answered, ApiError> {
     let mut answer = Value::of_body(body).ok_or_else(|| ApiError::transient("the answer is not whole JSON"))?;
     let data = answer.take("data").and_then(|mut data| data.take(operation));
@@ -56,7 +55,7 @@ pub(super) fn read(operation: &'static str, body: &[u8]) -> Result<Answered, Api
     }
 }
 
-/// Sorts a status other than 200; `location` is where a redirect points.
+/// Classifies a status other than 200; `location` is where a redirect points.
 pub(super) fn of_status(
     operation: &'static str,
     status: u16,
@@ -66,10 +65,10 @@ pub(super) fn of_status(
 ) -> Result<Answered, ApiError> {
     match status {
         400 if body.is_empty() => Err(ApiError::WrongSubdomain { subdomain: subdomain.to_owned() }),
-        // GraphQL over HTTP lets a server say so of a query that it refuses.
+        // GraphQL over HTTP lets a server refuse a query with such a status.
         400..=499 if is_graphql(body) => read(operation, body),
         300..=399 => Err(ApiError::Redirected { to: host_of(location) }),
-        // Not seen live; it can only mean what `rate_limit_exceeded` means.
+        // Never seen live; it can only mean the same as `rate_limit_exceeded`.
         429 => Err(ApiError::Throttled),
         408 | 425 | 500..=599 => Err(ApiError::transient(format!("HTTP {status}"))),
         _ => Err(ApiError::WrongEndpoint { status }),
@@ -82,7 +81,7 @@ fn is_graphql(body: &[u8]) -> bool {
     errors.is_some_and(|errors| !errors.is_empty() && errors.iter().all(Value::is_object))
 }
 
-/// Only the host: a path or a query could hold anything.
+/// Returns only the host: a path or query could hold anything.
 fn host_of(location: Option<&str>) -> String {
     let host = location
         .and_then(|to| reqwest::Url::parse(to).ok())
@@ -106,7 +105,8 @@ fn of_code(operation: &'static str, code: &str) -> ApiError {
     }
 }
 
-/// Errors of the engine without data: the query is not understood, a null broke the answer, or SuperOps stumbled.
+/// Classifies errors of the engine without data: a query it does not understand, a null that broke the answer, or an
+/// internal error.
 fn of_engine(operation: &'static str, errors: &[Value]) -> ApiError {
     let says: Vec<_> = errors.iter().filter(|error| is_invalid(error)).take(MESSAGES).map(message).collect();
     if !says.is_empty() {
@@ -133,7 +133,7 @@ fn gaps(operation: &str, errors: &[Value]) -> Gaps {
     errors.iter().map(|error| path(operation, error)).collect()
 }
 
-/// Where in the answer to `operation` an error points; none if it does not say.
+/// Returns where in the answer to `operation` an error points. `None` if it does not say.
 fn path(operation: &str, error: &Value) -> Option<Vec<Step>> {
     let path = error.get("path")?.as_array()?;
     let (first, rest) = path.split_first()?;
@@ -143,7 +143,7 @@ fn path(operation: &str, error: &Value) -> Option<Vec<Step>> {
     rest.iter().map(Step::read).collect()
 }
 
-/// Enough of a message to find the fault by; an error text is no place for a page.
+/// Cuts a message to enough of it to find the fault; an error text is no place for a whole page.
 pub(super) fn clipped(text: &str, most: usize) -> String {
     text.chars().filter(|c| !c.is_control()).take(most).collect()
 }

@@ -1,8 +1,7 @@
-//! Their JSON turned into our types; the only file that knows their names.
+//! Converts SuperOps' JSON into our types; the only file that knows its names.
 //!
-//! A record is read field by field. A field that makes no sense is left blank
-//! and named; a record is refused only if nobody could say which one it is.
-//! So one odd record never costs a page.
+//! A record is read field by field. A field that makes no sense is left blank and named, and a record is rejected only
+//! if it cannot be identified. So one odd record never costs a page.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -15,10 +14,10 @@ use super::operations::PAGE_SIZE;
 use super::{Conversation, ConversationKind, Gap, Note, Page, Reject, TicketPage};
 use crate::ticket::{Client, Flaw, Named, RefId, Reported, Site, SiteHours, Technician, Ticket, TicketId, Unknown};
 
-/// Where an association keeps its id: each kind has a name of its own for it.
+/// Where an association keeps its id: each kind has its own name for it.
 const ID_KEYS: [&str; 5] = ["accountId", "userId", "groupId", "id", "siteId"];
 
-/// A page of `getTicketList`; none if it is not a list at all, or an error stands in the place of all its rows.
+/// Reads a page of `getTicketList`. `None` if it is not a list, or an error stands in place of all its rows.
 pub(super) fn ticket_page(data: &Value, gaps: &Gaps) -> Option<TicketPage> {
     let mut page = TicketPage { has_more: has_more(data, "tickets"), total: total(data), ..TicketPage::default() };
     let rows = data.get("tickets")?.as_array().filter(|rows| !rows.is_empty() || !gaps.hides("tickets"))?;
@@ -31,7 +30,7 @@ pub(super) fn ticket_page(data: &Value, gaps: &Gaps) -> Option<TicketPage> {
     Some(page)
 }
 
-/// A page of one ticket, from `getTicket`.
+/// Reads the answer to `getTicket` as a page of one ticket.
 pub(super) fn single_page(data: &Value, gaps: &Gaps) -> Result<TicketPage, Reject> {
     let mut page = TicketPage::default();
     page.push(ticket(data)?, data, &gaps.of_row(None));
@@ -43,7 +42,7 @@ impl TicketPage {
         let blank = |field: &&str| record.get(field).is_none_or(Value::is_null);
         let failed: Vec<_> = TICKET.into_iter().filter(|field| gaps.failed(field)).filter(blank).collect();
         let unasked: Vec<_> = TICKET.into_iter().filter(|field| gaps.unasked(field)).collect();
-        // What makes no sense is no change either; and a ticket is never without a status.
+        // A value that makes no sense is not a change either; and a ticket is never without a status.
         let is_flawed = |field: &str| ticket.flaws.iter().any(|flaw| flaw.field == field);
         let senseless = |field: &&str| is_flawed(field) || (*field == "status" && ticket.status.is_none());
         let told = |field: &&str| !failed.contains(field) && !unasked.contains(field);
@@ -85,7 +84,7 @@ const TICKET: [&str; 19] = [
     "resolutionTime",
     "resolutionViolated",
 ];
-/// What cannot be known of a ticket of which these `fields` failed to come.
+/// Returns what cannot be known of a ticket because SuperOps failed to give these `fields`.
 fn unknown(fields: &[&str]) -> Vec<Unknown> {
     let unknown = |field: &&str| match *field {
         "status" => Some(Unknown::Status),
@@ -101,12 +100,12 @@ const FAILED: &str = "SuperOps answers with an error in its place";
 const UNASKED: &str = "SuperOps does not know this field now";
 const KEPT: &str = "SuperOps does not tell it now; what was known last stands";
 
-/// Whether another question for the ticket may bring what is missing: nothing was ever known of it.
+/// Whether asking for the ticket again may bring what is missing: SuperOps failed to give it, and it was never known.
 pub fn lacks(ticket: &Ticket) -> bool {
     ticket.flaws.iter().any(|flaw| flaw.why == FAILED)
 }
 
-/// `ticket` with what was known `before` of the fields of which this reading told nothing.
+/// Fills the fields in `gap`, which this reading did not bring, with what was known `before`.
 pub fn completed(mut ticket: Ticket, gap: &Gap, before: &Ticket) -> Ticket {
     let was_unknown = |field: &str| before.flaws.iter().any(|flaw| flaw.field == field && flaw.why != KEPT);
     let never_came = |field: &&str| before.flaws.iter().any(|flaw| flaw.field == **field && flaw.why == FAILED);
@@ -143,7 +142,7 @@ pub fn completed(mut ticket: Ticket, gap: &Gap, before: &Ticket) -> Ticket {
     ticket
 }
 
-/// One ticket.
+/// Reads one ticket.
 pub(super) fn ticket(record: &Value) -> Result<Ticket, Reject> {
     let mut read = Reader::new(record)?;
     let id = read.own_id("ticketId")?;
@@ -172,7 +171,7 @@ pub(super) fn ticket(record: &Value) -> Result<Ticket, Reject> {
     Ok(ticket)
 }
 
-/// A page of `getTechnicianList`.
+/// Reads a page of `getTechnicianList`.
 pub(super) fn technicians(data: &Value, gaps: &Gaps) -> Option<Page<Technician>> {
     page(data, gaps, "userList", |read| {
         let id = read.ref_id("userId")?;
@@ -187,7 +186,7 @@ pub(super) fn technicians(data: &Value, gaps: &Gaps) -> Option<Page<Technician>>
     })
 }
 
-/// A page of `getClientList`.
+/// Reads a page of `getClientList`.
 pub(super) fn clients(data: &Value, gaps: &Gaps) -> Option<Page<Client>> {
     page(data, gaps, "clients", |read| {
         let id = read.ref_id("accountId")?;
@@ -196,7 +195,7 @@ pub(super) fn clients(data: &Value, gaps: &Gaps) -> Option<Page<Client>> {
     })
 }
 
-/// A page of `getClientSiteList`.
+/// Reads a page of `getClientSiteList`.
 pub(super) fn sites(data: &Value, gaps: &Gaps) -> Option<Page<Site>> {
     page(data, gaps, "sites", |read| {
         let id = read.ref_id("id")?;
@@ -212,24 +211,25 @@ pub(super) fn sites(data: &Value, gaps: &Gaps) -> Option<Page<Site>> {
     })
 }
 
-/// A bare list of things with an id and a name. SuperOps answers null for an empty one.
+/// Reads a bare list of things with an id and a name. SuperOps answers null for an empty one.
 pub(super) fn named_list(data: &Value) -> Vec<Named> {
     records(data).filter_map(|record| named(record).ok().flatten()).collect()
 }
 
-/// A bare list of things of which only the name matters.
+/// Reads a bare list of things of which only the names matter.
 pub(super) fn names(data: &Value) -> Vec<String> {
     records(data).filter_map(|record| text(record.get("name")?)).collect()
 }
 
-/// The statuses among `getAllFields("TICKET")`.
+/// Reads the statuses from `getAllFields("TICKET")`.
 pub(super) fn statuses_of_fields(data: &Value) -> Vec<String> {
     let field = records(data).find(|field| field.get("columnName").and_then(Value::as_str) == Some("status"));
     let options = field.and_then(|field| field.get("options"));
     options.into_iter().flat_map(records).filter_map(|option| text(option.get("value")?)).collect()
 }
 
-/// Who wrote on a ticket, in the order SuperOps gives. What has no readable time proves nothing and is left out.
+/// Reads who wrote on a ticket, in the order SuperOps gives. Entries without a readable time prove nothing and are left
+/// out.
 pub(super) fn conversations(data: &Value) -> Vec<Conversation> {
     records(data).filter_map(conversation).collect()
 }
@@ -251,7 +251,7 @@ fn conversation_kind(value: Option<&Value>) -> ConversationKind {
     }
 }
 
-/// The notes of a ticket.
+/// Reads the notes of a ticket.
 pub(super) fn notes(data: &Value) -> Vec<Note> {
     records(data).filter_map(note).collect()
 }
@@ -264,20 +264,20 @@ fn note(record: &Value) -> Option<Note> {
     })
 }
 
-/// The items of a list; of anything else, none.
+/// Returns the items of a list; none for anything else.
 pub(super) fn records(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().map_or(&[][..], Vec::as_slice).iter()
 }
 
-/// True on inner pages; null on the last one. Where nothing is said of the list, as if that had failed to come, only a
-/// page with room left is the last.
+/// Reads `hasMore`: true on inner pages, null on the last one. If the list info is missing, perhaps because it failed
+/// to come, only a page that is not full is taken for the last.
 fn has_more(data: &Value, key: &str) -> bool {
     let is_full = || data.get(key).and_then(Value::as_array).is_some_and(|rows| rows.len() >= PAGE_SIZE as usize);
     let said = data.pointer("/listInfo/hasMore").and_then(flag);
     said.unwrap_or_else(|| total(data).is_none() && is_full())
 }
 
-/// An Int in the schema, a string in an official example.
+/// Reads `totalCount`: an Int in the schema, a string in an official example.
 fn total(data: &Value) -> Option<u64> {
     let total = data.pointer("/listInfo/totalCount")?;
     total.as_u64().or_else(|| total.as_str()?.trim().parse().ok())
@@ -312,7 +312,7 @@ fn page<T>(
     Some(page)
 }
 
-/// Reads the fields of one record, and remembers which of them made no sense.
+/// Reads the fields of one record, and collects those that make no sense.
 struct Reader<'a> {
     fields: &'a Fields,
     id: Option<String>,
@@ -325,7 +325,7 @@ impl<'a> Reader<'a> {
         Ok(Self { fields, id: None, flaws: Vec::new() })
     }
 
-    /// The record's own id, without which it is nothing.
+    /// Reads the record's own id, without which the record is useless.
     fn own_id(&mut self, key: &str) -> Result<String, Reject> {
         let value = self.value(key).ok_or_else(|| Reject::new(None, key, "is missing"))?;
         let id = id_text(value).ok_or_else(|| Reject::new(None, key, format!("is {}", kind(value))))?;
@@ -338,7 +338,7 @@ impl<'a> Reader<'a> {
         RefId::parse(&id).map_err(|blank| Reject::new(None, key, blank.to_string()))
     }
 
-    /// A field that is there and not null.
+    /// Returns a field that is present and not null.
     fn value(&self, key: &str) -> Option<&'a Value> {
         self.fields.get(key).filter(|value| !value.is_null())
     }
@@ -347,7 +347,7 @@ impl<'a> Reader<'a> {
         self.flaws.push(Flaw { field: key.to_owned(), why: why.into() });
     }
 
-    /// Reads `key` with `read`; what is there but cannot be read is a flaw.
+    /// Reads `key` with `read`; a value that is there but cannot be read is a flaw.
     fn read<T>(&mut self, key: &str, wanted: &str, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
         let value = self.value(key).filter(|value| !is_blank(value))?;
         let result = read(value);
@@ -361,7 +361,7 @@ impl<'a> Reader<'a> {
         self.read(key, "a text", text)
     }
 
-    /// A text that the schema promises.
+    /// Reads a text that the schema promises; its absence is a flaw.
     fn required(&mut self, key: &str) -> Option<String> {
         let before = self.flaws.len();
         let text = self.text(key);
@@ -391,7 +391,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A list of associations; official examples show a single object in its place.
+    /// Reads a list of associations; official examples show a single object instead.
     fn many(&mut self, key: &str) -> Vec<Named> {
         let Some(value) = self.value(key) else { return Vec::new() };
         let value = leaf(value);
@@ -421,7 +421,7 @@ fn site_hours(row: &Value) -> Option<SiteHours> {
     Some(SiteHours { day, start: text(row.get("start")?)?, end: text(row.get("end")?)? })
 }
 
-/// An association: blank, or an id and a name; or why it is neither.
+/// Reads an association: blank, or an id and a name. The error says why it is neither.
 fn named(value: &Value) -> Result<Option<Named>, &'static str> {
     let value = leaf(value);
     if is_blank(&value) {
@@ -434,13 +434,13 @@ fn named(value: &Value) -> Result<Option<Named>, &'static str> {
     Ok(Some(Named { id, name }))
 }
 
-/// A scalar of type JSON may arrive as a string that holds JSON.
+/// Unwraps a scalar of type JSON, which may arrive as a string that holds JSON.
 fn leaf(value: &Value) -> Cow<'_, Value> {
     let held = value.as_str().and_then(|text| Value::parse(text).ok());
     held.map_or(Cow::Borrowed(value), Cow::Owned)
 }
 
-/// An id as text: quoted or not, and never through a float, which 19 digits do not survive.
+/// Reads an id as text, quoted or not. It never passes through a float, which would corrupt 19 digits.
 fn id_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
@@ -451,7 +451,7 @@ fn id_text(value: &Value) -> Option<String> {
     }
 }
 
-/// A text that says something.
+/// Returns a text that is not blank.
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
@@ -464,7 +464,7 @@ fn flag(value: &Value) -> Option<bool> {
     value.as_bool().or_else(|| value.as_str()?.trim().to_lowercase().parse().ok())
 }
 
-/// Null, an empty text, an empty object, an empty list: all mean that there is nothing.
+/// Whether a value is null, or an empty text, object or list: all of them mean that there is nothing.
 fn is_blank(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -475,7 +475,7 @@ fn is_blank(value: &Value) -> bool {
     }
 }
 
-/// What a value is, without saying what it holds.
+/// Names the kind of a value, without revealing the value.
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -487,19 +487,19 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// A time of SuperOps: UTC unless it says otherwise, with or without seconds and fractions.
+/// Reads a time of SuperOps: UTC unless it says otherwise, with or without seconds and fractions.
 ///
 /// A year that no service desk has seen is a blank in disguise (`0001-01-01`).
 fn instant(raw: &str) -> Option<DateTime<Utc>> {
     let raw = raw.trim().replacen(' ', "T", 1);
     let at = naive(raw.trim_end_matches(['Z', 'z'])).map(|at| at.and_utc()).or_else(|| with_offset(&raw))?;
-    // A leap second, 23:59:60, is a time that few others can read: it is the first instant after it.
+    // A leap second, 23:59:60, is something that few others can read: use the first instant after it.
     let at = if at.nanosecond() < 1_000_000_000 { at } else { DateTime::from_timestamp(at.timestamp() + 1, 0)? };
     (1990..=2200).contains(&at.year()).then_some(at)
 }
 
 fn naive(raw: &str) -> Option<NaiveDateTime> {
-    // Nearly every time is of the first form, and a page holds some hundreds: a form that need not be read is faster.
+    // Nearly every time has the first form, and a page holds hundreds: a parser without a format string is faster.
     raw.parse().or_else(|_| NaiveDateTime::parse_from_str(raw, "%Y-%m-%dT%H:%M")).ok()
 }
 

@@ -1,70 +1,70 @@
-//! Why a call to SuperOps brought nothing, split by what to do next.
+//! Why a call to SuperOps failed, sorted by what to do next.
 
 use std::collections::BTreeSet;
 
 use crate::config::TokenSource;
 
-/// Why a call brought nothing.
+/// Why a call failed.
 ///
-/// The client has already retried what may be retried: what arrives here is
-/// for the caller to act on, or to come back to at its next turn.
+/// The client has already retried what can be retried. The caller must act on the rest, or come back to it at its next
+/// turn.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
-    /// A person has to give a good token; it has been read again from its source already.
+    /// A person has to supply a good token; the client has already read it again from its source.
     #[error("superops refused the token (401), also after reading it again from {from}")]
     Unauthorized { from: String },
-    /// A person has to put the token where the configuration says.
+    /// A person has to put the token where the configuration says it is.
     #[error("no token: {why}")]
     TokenMissing { why: String },
-    /// A person has to mend `subdomain`.
+    /// A person has to correct `subdomain`.
     #[error("superops refused the subdomain `{subdomain}` (400)")]
     WrongSubdomain { subdomain: String },
-    /// The token's user may not do this: go on without.
+    /// The token's user may not do this: go on without it.
     #[error("the token's user may not call `{operation}`")]
     Forbidden { operation: &'static str },
-    /// The budget is used up, also after waiting out the minute: come back later.
+    /// The budget is used up, even after waiting out the minute: come back later.
     #[error("superops is over its rate limit, also after waiting")]
     Throttled,
-    /// Nothing will work until the subscription does.
+    /// Nothing works until the subscription does.
     #[error("the superops subscription is {state}")]
     Subscription { state: &'static str },
     /// This tenant cannot answer a query of this form: ask in a plainer one.
     #[error("superops refused the query `{operation}`: {why}")]
     RefusedQuery { operation: &'static str, why: String },
-    /// The query does not fit this tenant's schema; what the engine says of it names the fields.
+    /// The query does not fit this tenant's schema; the engine's messages name the fields.
     #[error("superops does not understand the query `{operation}`: {}", .says.first().map_or("", String::as_str))]
     Misfit { operation: &'static str, says: Vec<String> },
-    /// A null where none may be took the whole answer with it: ask without these fields, or for fewer records.
+    /// A null in a non-null field took the whole answer with it: ask without these fields, or for fewer records.
     #[error("one record broke the whole answer to `{operation}`")]
     Broken { operation: &'static str, fields: BTreeSet<String> },
-    /// Pages before this one can be had; this one and those after it cannot.
+    /// Earlier pages can be read; this one and all after it cannot.
     #[error("superops gives no page {page} of `{operation}`, nor any after it")]
     TooDeep { operation: &'static str, page: u32 },
     /// What was asked for is gone.
     #[error("superops knows no such record (`{operation}`)")]
     NotFound { operation: &'static str },
-    /// SuperOps stumbled over a call that is otherwise good: come back later.
+    /// SuperOps had an internal error on a valid call: come back later.
     #[error("superops had an internal error in `{operation}`")]
     Internal { operation: &'static str },
-    /// A change was sent and no word came back: look before doing it again.
+    /// A change was sent and its outcome is unknown: check before sending it again.
     #[error("nobody knows whether superops carried out `{operation}`")]
     Unconfirmed { operation: &'static str },
-    /// The network or the service is not well: come back later.
+    /// The network or the service has a fault: come back later.
     #[error("superops cannot be reached, or gave an invalid answer: {why}")]
     Transient { why: String },
-    /// The answer is larger than any page can be: ask for less.
+    /// The answer is larger than any page should be: ask for less.
     #[error("the answer to `{operation}` is over {limit_mb} MB")]
     TooLarge { operation: &'static str, limit_mb: usize },
-    /// Not followed, because the token would go along. A person has to mend the endpoint.
+    /// The redirect was not followed, because the token would go along. A person has to correct the endpoint.
     #[error("superops redirects to {to}, which is not followed: the token would go along")]
     Redirected { to: String },
-    /// Nobody that we trust vouches for this server; the token was not sent.
+    /// The server's certificate is not trusted; the token was not sent.
     #[error("the server's certificate is not trusted: {why}")]
     Untrusted { why: String },
-    /// The address does not lead to the API. A person has to mend the endpoint.
+    /// The address does not lead to the API. A person has to correct the endpoint.
     #[error("the endpoint does not answer like superops: HTTP {status}")]
     WrongEndpoint { status: u16 },
-    /// The tenant's settings cannot be made into a client.
+    /// No client can be built from the tenant's settings.
     #[error("no client for this tenant: {why}")]
     Setup { why: String },
 }
@@ -75,7 +75,7 @@ impl ApiError {
         matches!(self, Self::Transient { .. } | Self::Internal { .. })
     }
 
-    /// Whether it may lie in what was asked for: the sort, the filter, the page, or a record on it.
+    /// Whether the cause may be what was asked for: the sort, the filter, the page, or a record on it.
     pub(super) fn may_lie_in_the_question(&self) -> bool {
         matches!(
             self,
@@ -87,7 +87,7 @@ impl ApiError {
         )
     }
 
-    /// Whether a person has to do something before any call succeeds.
+    /// Whether no call can succeed until a person does something.
     pub fn needs_a_person(&self) -> bool {
         match self {
             Self::Unauthorized { .. }
@@ -112,7 +112,7 @@ impl ApiError {
         }
     }
 
-    /// The word for it in the metrics.
+    /// The label for it in the metrics.
     pub fn outcome(&self) -> &'static str {
         match self {
             Self::Unauthorized { .. } => "unauthorized",
@@ -141,7 +141,7 @@ impl ApiError {
     }
 }
 
-/// Where a token comes from, in words for an error.
+/// Names where a token comes from, for an error message.
 pub(super) fn source_words(source: &TokenSource) -> String {
     match source {
         TokenSource::Env(name) => format!("environment variable `{name}`"),

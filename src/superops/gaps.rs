@@ -1,11 +1,11 @@
-//! Which nulls of an answer are no values: an error explains them, or we did
-//! not ask for the field. Of these the last known value stands.
+//! Tells which nulls in an answer are not values: an error explains them, or we did not ask for the field. For these,
+//! the last known value stands.
 
 use std::collections::BTreeSet;
 
 use super::json::Value;
 
-/// One step of the way to a place in an answer.
+/// One step of the path to a place in an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Field(String),
@@ -22,16 +22,16 @@ impl Step {
     }
 }
 
-/// What an answer could not tell.
+/// What an answer failed to tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Gaps {
-    /// Where errors point, below the operation.
+    /// Where errors point: paths below the operation.
     places: Vec<Vec<Step>>,
-    /// An error did not say where: it may explain any null.
+    /// An error gave no path, so it may explain any null.
     anywhere: bool,
-    /// Fields that were not asked for, since a record broke the answer with them.
+    /// Fields left out of the query because a record broke the answer with them.
     broken: BTreeSet<String>,
-    /// Fields that were not asked for, since this SuperOps does not know them.
+    /// Fields left out of the query because this SuperOps does not know them.
     unknown: BTreeSet<String>,
 }
 
@@ -49,24 +49,24 @@ impl FromIterator<Option<Vec<Step>>> for Gaps {
 }
 
 impl Gaps {
-    /// The same, without `fields` that a record broke.
+    /// Also counts `fields` as left out because a record broke them.
     pub fn broken(mut self, fields: impl IntoIterator<Item = String>) -> Self {
         self.broken.extend(fields);
         self
     }
 
-    /// The same, without `fields` that are not known.
+    /// Also counts `fields` as left out because SuperOps does not know them.
     pub fn unknown(mut self, fields: impl IntoIterator<Item = String>) -> Self {
         self.unknown.extend(fields);
         self
     }
 
-    /// Whether all that was asked for is as SuperOps has it.
+    /// Whether no error came with the answer.
     pub fn is_none(&self) -> bool {
         self.places.is_empty() && !self.anywhere
     }
 
-    /// Whether an error may stand in the place of all rows of `list`.
+    /// Whether an error may stand in place of all rows of `list`.
     pub fn hides(&self, list: &str) -> bool {
         let above = |place: &Vec<Step>| match place.as_slice() {
             [] => true,
@@ -81,12 +81,12 @@ impl Gaps {
         self.places.iter().any(|place| !place.is_empty())
     }
 
-    /// The ways to the fields that errors point at, without the rows: `tickets/subject`.
+    /// Returns the paths of the fields that errors point at, without row numbers: `tickets/subject`.
     pub fn fields(&self) -> BTreeSet<String> {
         self.places.iter().filter_map(|place| field(place)).collect()
     }
 
-    /// The fields that took a whole row of `list` with them, which is null in `data`.
+    /// Returns the fields whose errors took a whole row of `list` with them, so that it is null in `data`.
     pub fn fields_of_lost_rows(&self, data: &Value, list: &str) -> BTreeSet<String> {
         let lost = |place: &&Vec<Step>| match place.as_slice() {
             [Step::Field(name), Step::Row(row), _, ..] if name == list => {
@@ -97,7 +97,7 @@ impl Gaps {
         self.places.iter().filter(lost).filter_map(|place| field(place)).collect()
     }
 
-    /// What is not known of row `index` of `list`; of a single record with none.
+    /// Returns the gaps of one row, given as `(list, index)`; with `None`, those of a single record.
     pub fn of_row(&self, row: Option<(&str, usize)>) -> RowGaps<'_> {
         let mut gaps = RowGaps { whole: self.anywhere, fields: BTreeSet::new(), gaps: self };
         for place in &self.places {
@@ -115,7 +115,7 @@ impl Gaps {
     }
 }
 
-/// The rest of the way once it has come to that row; a way that ends before it is about all rows.
+/// Returns the rest of the path below that row. A path that ends above the row applies to all rows.
 fn below<'a>(place: &'a [Step], list: &str, index: usize) -> Option<&'a [Step]> {
     match place {
         [] => Some(&[]),
@@ -125,7 +125,7 @@ fn below<'a>(place: &'a [Step], list: &str, index: usize) -> Option<&'a [Step]> 
     }
 }
 
-/// None if it ends at a row: there is no field to do without.
+/// Returns the path without row numbers. `None` if it ends at a row: then there is no field to leave out.
 fn field(place: &[Step]) -> Option<String> {
     let Some(Step::Field(_)) = place.last() else { return None };
     let names = place.iter().filter_map(|step| match step {
@@ -138,20 +138,20 @@ fn field(place: &[Step]) -> Option<String> {
 /// What is not known of one record.
 #[derive(Clone, Debug)]
 pub(super) struct RowGaps<'a> {
-    /// An error may explain each of its nulls.
+    /// An error may explain any of its nulls.
     whole: bool,
     fields: BTreeSet<&'a str>,
     gaps: &'a Gaps,
 }
 
 impl RowGaps<'_> {
-    /// Whether nothing is known of `field`, which is null or absent, because SuperOps failed to give it.
+    /// Whether `field`, null or absent, is unknown because SuperOps failed to give it.
     pub fn failed(&self, field: &str) -> bool {
         let asked = !self.gaps.unknown.contains(field);
         asked && (self.whole || self.fields.contains(field) || self.gaps.broken.contains(field))
     }
 
-    /// Whether `field` was not asked for, since this SuperOps does not know it.
+    /// Whether `field` was not asked for because this SuperOps does not know it.
     pub fn unasked(&self, field: &str) -> bool {
         self.gaps.unknown.contains(field)
     }

@@ -1,7 +1,7 @@
-//! JSON as SuperOps sends it: a tree whose texts are pieces of the answer itself.
+//! JSON as SuperOps sends it: a tree whose strings are slices of the answer itself.
 //!
-//! A page of a hundred tickets holds some five thousand names and texts. Copied one by one they took most of the time
-//! that a first sync spends on reading.
+//! A page of a hundred tickets holds some five thousand names and strings. Copying them one by one took most of the
+//! time that a first sync spends on reading.
 
 use std::fmt;
 use std::ops::Deref;
@@ -22,7 +22,7 @@ pub(super) enum Value {
     Object(Fields),
 }
 
-/// A piece of an answer, which is kept as long as one piece of it is.
+/// A slice of an answer. It keeps the whole answer alive.
 #[derive(Clone)]
 pub(super) struct Text {
     whole: Arc<str>,
@@ -30,12 +30,12 @@ pub(super) struct Text {
     end: usize,
 }
 
-/// The fields of an object, in the order they came. Of two with one name the later counts.
+/// The fields of an object, in the order they came. If a name occurs twice, the later one counts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Fields(Vec<(Text, Value)>);
 
 impl Value {
-    /// Reads `text`, which must be one whole value.
+    /// Parses `text`, which must be one whole value.
     pub fn parse(text: &str) -> serde_json::Result<Self> {
         let whole: Arc<str> = text.into();
         let mut reader = serde_json::Deserializer::from_str(&whole);
@@ -43,8 +43,8 @@ impl Value {
         reader.end().map(|()| value)
     }
 
-    /// Reads an answer. A letter that is none, as half of a character that was cut in the middle, is read as `\u{fffd}`, so
-    /// that one text does not hide all others.
+    /// Parses an answer. Invalid characters, such as half of one that was cut in the middle, are read as `\u{fffd}`, so
+    /// that one bad string does not hide all others.
     pub fn of_body(body: &[u8]) -> Option<Self> {
         let strict = std::str::from_utf8(body).ok().and_then(|text| Self::parse(text).ok());
         strict.or_else(|| Self::parse(&with_whole_letters(&String::from_utf8_lossy(body))).ok())
@@ -97,12 +97,12 @@ impl Value {
         }
     }
 
-    /// The field `name` of an object.
+    /// Returns the field `name` of an object.
     pub fn get(&self, name: &str) -> Option<&Self> {
         self.as_object()?.get(name)
     }
 
-    /// What lies at the end of this way through objects and lists; see [`serde_json::Value::pointer`].
+    /// Follows this path through objects and lists; see [`serde_json::Value::pointer`].
     pub fn pointer(&self, way: &str) -> Option<&Self> {
         way.split('/').skip(1).try_fold(self, |value, step| match value {
             Self::Array(items) => items.get(step.parse::<usize>().ok()?),
@@ -110,7 +110,7 @@ impl Value {
         })
     }
 
-    /// Takes the field `name` out of an object.
+    /// Removes the field `name` from an object and returns it.
     pub fn take(&mut self, name: &str) -> Option<Self> {
         match self {
             Self::Object(fields) => fields.take(name),
@@ -139,7 +139,7 @@ impl Fields {
 }
 
 impl Text {
-    /// `piece` of `whole`; what is no piece of it is copied.
+    /// Returns `piece` as a slice of `whole`, or as a copy if it is not part of it.
     fn of(whole: &Arc<str>, piece: &str) -> Self {
         let start = (piece.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
         match start.checked_add(piece.len()).filter(|end| *end <= whole.len()) {
@@ -254,7 +254,7 @@ impl Visitor<'_> for Name<'_> {
     }
 }
 
-/// `text` with something else in the place of control characters, and of escapes that are half of a letter.
+/// Replaces control characters in `text`, and escapes that are half of a surrogate pair.
 fn with_whole_letters(text: &str) -> String {
     let (mut whole, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(at) = rest.find(|letter: char| letter == '\\' || letter < ' ') {
@@ -263,7 +263,7 @@ fn with_whole_letters(text: &str) -> String {
         let length = match (escaped(found), found.get(6..).and_then(escaped)) {
             (Some(0xd800..0xdc00), Some(0xdc00..0xe000)) => 12,
             (Some(0xd800..0xe000), _) => 6,
-            // A backslash and what it escapes, which may be another.
+            // A backslash and the character it escapes, which may be another backslash.
             _ if found.starts_with('\\') => 1 + found[1..].chars().next().map_or(0, char::len_utf8),
             _ => 1,
         };
@@ -278,7 +278,7 @@ fn with_whole_letters(text: &str) -> String {
     whole + rest
 }
 
-/// The unit that `\uXXXX` at the beginning of `text` stands for.
+/// Returns the UTF-16 unit of a `\uXXXX` at the beginning of `text`.
 fn escaped(text: &str) -> Option<u16> {
     u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok()
 }
@@ -287,7 +287,7 @@ fn escaped(text: &str) -> Option<u16> {
 mod tests {
     use super::*;
 
-    /// A value as serde_json would have it.
+    /// Converts a value to serde_json's.
     fn plain(value: &Value) -> serde_json::Value {
         match value {
             Value::Null => serde_json::Value::Null,

@@ -1,7 +1,7 @@
-//! One tenant's line to SuperOps: makes one attempt and sorts the answer.
+//! One tenant's connection to SuperOps: makes one attempt and classifies the answer.
 //!
-//! The token travels in one header of one request to the configured address,
-//! and nowhere else: redirects are not followed, errors carry no URL.
+//! The token is sent in one header of one request to the configured address, and nowhere else: redirects are not
+//! followed, and errors carry no URL.
 
 use std::error::Error as _;
 use std::fmt;
@@ -20,16 +20,16 @@ use super::skew::Skew;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{ProcessEnvironment, Tenant, TokenSource};
 
-/// A large answer is held in pieces of so many bytes.
+/// The size in bytes of the pieces in which a large answer is held.
 const PIECE: usize = 256 << 10;
 
-/// What one attempt may cost.
+/// The limits of one attempt.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub connect: Duration,
-    /// From the first byte sent to the last one received. The slowest page seen took 1.3 s.
+    /// From the first byte sent to the last one received. The slowest page seen so far took 1.3 s.
     pub whole: Duration,
-    /// A page of 100 tickets is some 200 kB.
+    /// The largest body accepted. A page of 100 tickets is about 200 kB.
     pub body_bytes: usize,
     /// The pause before the first retry; each later one is twice as long.
     pub first_retry: Duration,
@@ -46,21 +46,21 @@ impl Default for Limits {
     }
 }
 
-/// The line to one tenant's SuperOps.
+/// The connection to one tenant's SuperOps.
 #[derive(Debug)]
 pub(super) struct Link {
     http: reqwest::Client,
     endpoint: reqwest::Url,
     subdomain: String,
     source: TokenSource,
-    /// None until the first call: a missing token is that call's error, not ours.
+    /// None until the first call: a missing token is an error of that call, not of building the link.
     token: Mutex<Option<SecretString>>,
     limits: Limits,
     skew: Mutex<Skew>,
     clock: OurClock,
 }
 
-/// The clock that is compared with SuperOps'.
+/// The clock that is compared with that of SuperOps.
 struct OurClock(SharedClock);
 
 impl fmt::Debug for OurClock {
@@ -70,13 +70,13 @@ impl fmt::Debug for OurClock {
 }
 
 impl Link {
-    /// A line to `tenant`; nothing is sent yet.
+    /// Prepares a link to `tenant`; nothing is sent yet.
     pub fn new(tenant: &Tenant, limits: Limits) -> Result<Self, ApiError> {
         let setup = |why: &str| ApiError::Setup { why: why.to_owned() };
         let subdomain = HeaderValue::from_str(&tenant.subdomain).map_err(|_| setup("`subdomain` cannot be sent"))?;
         let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
         headers.insert("CustomerSubDomain", subdomain);
-        // Fails only if one is there already, which serves as well.
+        // Fails only if one is installed already, which is just as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .default_headers(headers)
@@ -111,9 +111,9 @@ impl Link {
         answer::of_status(call.operation, status, &body, &self.subdomain, location.as_deref())
     }
 
-    /// The body, refused as soon as it is too large, whatever its length was said to be.
+    /// Reads the body, and refuses it as soon as it grows too large, whatever its declared length.
     async fn body(&self, call: &Call, mut response: Response) -> Result<Vec<u8>, ApiError> {
-        // In pieces: one text that grows is held twice each time that it is moved to where it fits.
+        // Read in pieces: a single growing buffer would exist twice each time it is moved to a larger one.
         let (mut pieces, mut length) = (Vec::<Vec<u8>>::new(), 0);
         while let Some(chunk) = response.chunk().await.map_err(|error| of_transport(&error))? {
             length += chunk.len();
@@ -132,18 +132,18 @@ impl Link {
         Ok(pieces.concat())
     }
 
-    /// Compares `clock` with SuperOps', in place of the computer's.
+    /// Compares `clock` with SuperOps' clock, instead of the computer's.
     pub fn compare(&mut self, clock: SharedClock) {
         self.clock = OurClock(clock);
     }
 
-    /// How far our clock is ahead of SuperOps', as far as the last answers show it.
+    /// Returns how far our clock is ahead of SuperOps', as far as the last answers show it.
     pub fn ahead(&self) -> Option<TimeDelta> {
         self.skew().ahead()
     }
 
     fn skew(&self) -> MutexGuard<'_, Skew> {
-        // A panic under this lock leaves at worst one answer unnoted.
+        // A panic under this lock leaves one answer unrecorded at worst.
         self.skew.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -151,7 +151,7 @@ impl Link {
         ApiError::Unauthorized { from: source_words(&self.source) }
     }
 
-    /// The token as last read.
+    /// Returns the token as last read, reading it first if necessary.
     pub async fn token(&self) -> Result<SecretString, ApiError> {
         let held = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match held {
@@ -160,7 +160,7 @@ impl Link {
         }
     }
 
-    /// Reads the token again after `refused` was; none if it is still the same.
+    /// Reads the token again after `refused` was refused. `None` if it has not changed.
     pub async fn renewed(&self, refused: &SecretString) -> Result<Option<SecretString>, ApiError> {
         let token = self.read_token().await?;
         let changed = token.expose_secret() != refused.expose_secret();
@@ -175,7 +175,7 @@ impl Link {
 }
 
 fn read_source(source: &TokenSource) -> Result<SecretString, ApiError> {
-    // A file of one line: it is read as fast as a task could be made of it.
+    // The file has one line: reading it takes no longer than spawning a task for it.
     let read = source.read(&ProcessEnvironment);
     read.map_err(|why| ApiError::TokenMissing { why: format!("{} {why}", source_words(source)) })
 }
@@ -188,7 +188,7 @@ fn bearer(token: &SecretString) -> Result<HeaderValue, ApiError> {
     Ok(value)
 }
 
-/// Sorts a failure of the network. URLs stay out: only the innermost cause is told.
+/// Classifies a network failure. URLs stay out: only the innermost cause is given.
 fn of_transport(error: &reqwest::Error) -> ApiError {
     let why = innermost(error);
     if distrusted(error) {
@@ -213,7 +213,7 @@ fn distrusted(error: &reqwest::Error) -> bool {
     causes.filter_map(tls_error).any(|error| matches!(error, rustls::Error::InvalidCertificate(_)))
 }
 
-/// What rustls says, which hides in one or two `io::Error`s that do not show it as their source.
+/// Finds the rustls error, which hides in one or two `io::Error`s that do not show it as their source.
 fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
     match error.downcast_ref::<std::io::Error>() {
         Some(wrapper) => tls_error(wrapper.get_ref()?),

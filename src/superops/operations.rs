@@ -1,8 +1,7 @@
-//! The operations we ask of SuperOps: their text and their variables.
+//! The operations we send to SuperOps: their texts and variables.
 //!
-//! Text and variables are checked against the schema when this is compiled.
-//! Answers are not decoded by the generated types: one odd record would fail a
-//! whole page, and the official form of an error has no `message`.
+//! Both are checked against the schema at compile time. Answers are not decoded with the generated types: one odd
+//! record would fail a whole page, and the official form of an error has no `message`.
 
 use graphql_client::{GraphQLQuery, QueryBody};
 use serde::Serialize;
@@ -14,7 +13,7 @@ use crate::ticket::TicketId;
 /// The largest page SuperOps gives.
 pub(super) const PAGE_SIZE: u32 = 100;
 
-/// The scalar of the schema, under the name the generated code looks for.
+/// The schema's scalar, under the name that the generated code looks for.
 #[expect(clippy::upper_case_acronyms, reason = "the schema calls it so")]
 type JSON = Value;
 
@@ -44,7 +43,7 @@ operation!(GetPriorityList, "graphql/getPriorityList.graphql");
 operation!(GetStatusList, "graphql/getStatusList.graphql");
 operation!(GetAllFields, "graphql/getAllFields.graphql", "graphql/field-api.schema.graphql");
 
-/// The text of every operation that the documented schema knows.
+/// The texts of all operations in the documented schema.
 pub(super) const TEXTS: [&str; 13] = [
     get_ticket_list::QUERY,
     get_ticket::QUERY,
@@ -61,25 +60,25 @@ pub(super) const TEXTS: [&str; 13] = [
     get_status_list::QUERY,
 ];
 
-/// What a question about the schema itself is called.
+/// The operation name of queries about the schema itself.
 pub(super) const SCHEMA: &str = "__schema";
 
-/// What an internal error of SuperOps tells about the call.
+/// What an internal error of SuperOps says about the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Nothing about the call: try again.
+    /// Nothing about the call: retry it.
     Plain,
-    /// It may be SuperOps' way of refusing our sort or filter, or that one record: once more, and then it is looked into.
+    /// SuperOps may be refusing our sort or filter, or stumbling over that one record: retry once, then diagnose.
     Shaped,
-    /// Not repeated: what counts is whether it works now.
+    /// Do not retry: the question is whether it works now.
     Once,
-    /// The change may have been made: look, never repeat.
+    /// The change may have been made: check, and never repeat it.
     Write,
 }
 
 /// One call, ready to be sent as often as needed.
 pub(super) struct Call {
-    /// The field asked of the API; names the call in logs and metrics, and holds the answer.
+    /// The API field that is queried; it names the call in logs and metrics, and holds the answer.
     pub operation: &'static str,
     pub kind: Kind,
     pub text: &'static str,
@@ -92,7 +91,7 @@ impl Call {
         Self { operation, kind, text: query.query, body }
     }
 
-    /// The same call in another wording.
+    /// Returns the same call with another text.
     pub fn with_text(&self, text: &str) -> Self {
         let mut body: Value = serde_json::from_slice(&self.body).expect("we wrote it");
         body["query"] = text.into();
@@ -101,7 +100,7 @@ impl Call {
     }
 }
 
-/// Rows of a list of tickets: `size` of them, after those of the pages before `page`.
+/// Builds a query for `size` tickets, after those of the pages before `page`.
 pub(super) fn tickets(ask: &TicketAsk, page: u32, size: u32) -> Call {
     let condition = match ask.older_than {
         Some(at) => Some(("updatedTime", "before", json!(at.format("%Y-%m-%dT%H:%M:%S").to_string()))),
@@ -114,7 +113,7 @@ pub(super) fn tickets(ask: &TicketAsk, page: u32, size: u32) -> Call {
     ticket_list(page, size, condition, sort)
 }
 
-/// The tickets created in the last `days`: a filter by date, which not every tenant can do.
+/// Builds a query for the tickets created in the last `days`: a filter by date, which not every tenant supports.
 pub(super) fn tickets_created_in_last(days: u32) -> Call {
     let condition = ("createdTime", "inLast", json!({ "unit": "DAY", "quantity": days }));
     ticket_list(1, PAGE_SIZE, Some(condition), None)
@@ -234,7 +233,7 @@ pub(super) fn statuses() -> Call {
     Call::new("getStatusList", Kind::Shaped, GetStatusList::build_query(get_status_list::Variables {}))
 }
 
-/// The fields of a ticket and the words each may hold: where newer tenants keep their statuses.
+/// The fields of a ticket and the values each may hold; newer tenants keep their statuses here.
 pub(super) fn ticket_fields() -> Call {
     let query = GetAllFields::build_query(get_all_fields::Variables { input: "TICKET".to_owned() });
     Call::new("getAllFields", Kind::Shaped, query)

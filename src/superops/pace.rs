@@ -1,17 +1,15 @@
 //! Keeps one tenant's calls within its budget, and in a fair order.
 //!
-//! Two rules hold together. The calls are spread evenly, with a little room
-//! for a burst (governor's GCRA). And there is a hard cap: in any minute no
-//! more calls than the budget, where a call counts from the moment it is sent
-//! until a minute after its answer arrived. SuperOps sees a call somewhere in
-//! between, so however the network jitters, its own window never overflows.
+//! Two rules apply together. Calls are spread evenly, with a little room for a burst (governor's GCRA). And there is a
+//! hard cap: no more calls in any minute than the budget, where a call counts from the moment it is sent until a minute
+//! after its answer arrived. SuperOps sees the call somewhere in between, so its own window never overflows, however
+//! the network jitters.
 //!
-//! An urgent call need not wait for its turn: it goes before its time, and those
-//! that can wait make up for it, so that the pace is even all the same.
+//! An urgent call need not wait for its turn: it goes early, and the calls that can wait make up for it, so that the
+//! pace stays even.
 //!
-//! When SuperOps says it was too much all the same (other programs may use the
-//! same token), everybody waits out the minute, and the budget shrinks; it
-//! grows back by one call a minute.
+//! If SuperOps still reports too many calls (other programs may use the same token), every call waits out the minute
+//! and the budget shrinks; it grows back by one call a minute.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -26,32 +24,33 @@ use governor::{NotUntil, Quota, RateLimiter};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-/// SuperOps' minute, and a little for two computers' clocks running at different speeds.
+/// SuperOps' minute, plus a little because two computers' clocks run at different speeds.
 const WINDOW: Duration = Duration::from_millis(60_050);
 
-/// Waits after a throttle: five attempts over 41 seconds were seen to be refused, so never less than a minute.
+/// How long calls stop after a throttle. Five attempts over 41 seconds were seen to be refused, so never less than a
+/// minute.
 const STANDSTILL: Duration = Duration::from_secs(61);
 
-/// Spread over this long, so that two programs on one token do not return in step.
+/// The range of a random extra wait, so that two programs on one token do not return in step.
 const STANDSTILL_JITTER: Duration = Duration::from_secs(5);
 
-/// One call that comes late is made up for.
+/// The smallest burst: enough to make up for one late call.
 const LEAST_BURST: NonZeroU32 = NonZeroU32::new(2).unwrap();
 
-/// A throttle does not press the budget below this.
+/// The lowest budget that throttles can lead to.
 const LEAST_BUDGET: u32 = 10;
 
-/// One call a minute comes back after a throttle.
+/// How long it takes after a throttle to win back one call a minute.
 const RECOVERY: Duration = Duration::from_secs(60);
 
-/// Who is served first when several wait.
+/// Decides who is served first when several calls wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Urgency {
-    /// A person or a breach waits for it.
+    /// A person or a breach is waiting for it.
     Urgent,
-    /// What keeps the picture fresh.
+    /// Keeps the data fresh.
     Routine,
-    /// What can wait for hours.
+    /// Can wait for hours.
     Background,
 }
 
@@ -59,11 +58,11 @@ pub enum Urgency {
 #[derive(Debug)]
 pub(super) struct Pacer {
     state: Mutex<State>,
-    /// Rings when the head of the queue may have changed, or a call has ended.
+    /// Notified when the head of the queue may have changed, or a call has ended.
     changed: Notify,
 }
 
-/// The right to make one call. Dropped when its answer has arrived.
+/// The right to make one call. Dropped when the call's answer has arrived.
 #[derive(Debug)]
 pub(super) struct Permit<'a>(&'a Pacer);
 
@@ -74,7 +73,7 @@ impl Drop for Permit<'_> {
     }
 }
 
-/// A place in the queue; giving up gives it up.
+/// A place in the queue; dropping it leaves the queue.
 struct Place<'a> {
     pacer: &'a Pacer,
     id: u64,
@@ -88,7 +87,7 @@ impl Drop for Place<'_> {
 }
 
 impl Pacer {
-    /// Allows `per_minute` calls a minute, and at least one.
+    /// Allows `per_minute` calls a minute, but at least one.
     pub fn new(per_minute: u32) -> Self {
         Self { state: Mutex::new(State::new(per_minute.max(1))), changed: Notify::new() }
     }
@@ -97,7 +96,7 @@ impl Pacer {
     pub async fn permit(&self, urgency: Urgency, operation: &'static str) -> Permit<'_> {
         let place = Place { pacer: self, id: self.state().queue.join(urgency, operation) };
         loop {
-            // Listen before looking, so that nothing falls between the two.
+            // Listen before looking, so that no notification is missed in between.
             let changed = self.changed.notified();
             let turn = self.state().turn(place.id, Instant::now());
             match turn {
@@ -108,35 +107,35 @@ impl Pacer {
         }
     }
 
-    /// SuperOps said that it was too much: nobody calls for a minute, and then we ask for less.
+    /// Stops all calls for a minute and then lowers the budget, because SuperOps said there were too many.
     pub fn throttled(&self) {
         let jitter = STANDSTILL_JITTER.mul_f64(fastrand::f64());
         self.state().throttled(Instant::now(), STANDSTILL + jitter);
     }
 
-    /// Halves what may be called, for another program that uses the same token, or takes that back. Gives how long it is
-    /// at the most until no more than half was called in any minute.
+    /// Halves the budget for the sake of another program on the same token, or takes that back. Returns the longest
+    /// time until no more than half was called in any minute.
     pub fn share_half(&self, shared: bool) -> Duration {
         self.state().share_half(shared, Instant::now())
     }
 
-    /// Calls a minute that we allow ourselves now.
+    /// Returns how many calls a minute we currently allow ourselves.
     pub fn budget(&self) -> u32 {
         self.state().budget
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic under this lock leaves at worst one call uncounted.
+        // A panic under this lock leaves one call uncounted at worst.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a waiter has to do.
+/// What a waiting call has to do.
 #[derive(Debug, PartialEq, Eq)]
 enum Turn {
     Now,
     NotBefore(Instant),
-    /// Something else has to happen first: others are served, or an answer arrives.
+    /// Wait for something else: others are served first, or an answer has to arrive.
     Behind,
 }
 
@@ -144,9 +143,9 @@ type Smoother = RateLimiter<NotKeyed, InMemoryState, PausableClock, NoOpMiddlewa
 
 #[derive(Debug)]
 struct State {
-    /// What the configuration allows.
+    /// The budget in the configuration.
     whole: u32,
-    /// That, or half of it while the other half is shared.
+    /// The whole budget, or half of it while the other half is shared.
     ceiling: u32,
     budget: u32,
     smoother: Smoother,
@@ -154,9 +153,9 @@ struct State {
     /// When the answers of the last minute arrived, in order.
     answered: VecDeque<Instant>,
     closed_until: Instant,
-    /// Urgent calls that went before their time, and that nobody has made up for yet.
+    /// How many urgent calls went early and have not been made up for.
     ahead: u32,
-    /// When the last call went, or one of those was made up for.
+    /// When the last call went, or an early one was last made up for.
     counted_at: Instant,
     grows_at: Instant,
     queue: Queue,
@@ -180,7 +179,7 @@ impl State {
         }
     }
 
-    /// Whether the waiter `id` may go; if so it is out of the queue and counted.
+    /// Whether the waiter `id` may go; if so, takes it out of the queue and counts it.
     fn turn(&mut self, id: u64, now: Instant) -> Turn {
         let Some((urgency, _)) = self.queue.head().filter(|(_, head)| *head == id) else { return Turn::Behind };
         let turn = self.hindrance(urgency, now);
@@ -198,7 +197,7 @@ impl State {
         Turn::Now
     }
 
-    /// What keeps calls of `urgency` back, but for the even pace.
+    /// Returns what holds back calls of `urgency`, apart from the even pace.
     fn hindrance(&mut self, urgency: Urgency, now: Instant) -> Turn {
         self.grow(now);
         if now < self.closed_until {
@@ -208,7 +207,7 @@ impl State {
         if turn != Turn::Now || urgency == Urgency::Urgent {
             return turn;
         }
-        // Where nobody has called for so long, that has made up for it.
+        // If nobody has called for long enough, that has made up for the early calls.
         if self.counted_at + (WINDOW / self.budget) * self.ahead <= now {
             self.ahead = 0;
         }
@@ -223,13 +222,13 @@ impl State {
         Turn::Now
     }
 
-    /// One call less may go from now on, if one may go now.
+    /// Takes one call from the even pace if it allows one now; otherwise says when it will.
     fn even_pace(&self, now: Instant) -> Turn {
         let wait = |early: NotUntil<Nanos>| early.wait_time_from(self.smoother.clock().now());
         self.smoother.check().map_or_else(|early| Turn::NotBefore(now + wait(early)), |()| Turn::Now)
     }
 
-    /// The hard cap.
+    /// Applies the hard cap.
     fn under_cap(&mut self, now: Instant) -> Turn {
         while self.answered.front().is_some_and(|at| *at + WINDOW <= now) {
             self.answered.pop_front();
@@ -239,7 +238,7 @@ impl State {
         if counted < budget {
             return Turn::Now;
         }
-        // So many of the answered calls have to grow old; if there are not enough, an answer has to arrive first.
+        // This many answered calls have to age out of the window; if there are too few, an answer has to arrive first.
         self.answered.get(counted - budget).map_or(Turn::Behind, |at| Turn::NotBefore(*at + WINDOW))
     }
 
@@ -248,7 +247,7 @@ impl State {
         self.answered.push_back(now);
     }
 
-    /// Several calls may be refused together: that is one throttle, and the last one sets the wait.
+    /// Several calls may be refused at once: that counts as one throttle, and the last refusal sets the wait.
     fn throttled(&mut self, now: Instant, wait: Duration) {
         let first = now >= self.closed_until;
         self.closed_until = self.closed_until.max(now + wait);
@@ -287,24 +286,24 @@ impl State {
     fn set_budget(&mut self, budget: u32) {
         self.budget = budget;
         self.smoother = smoother(budget);
-        // A new smoother starts with a whole burst, which nobody has saved up.
+        // A new smoother starts with a full burst, which has not been earned.
         let _ = self.smoother.check_n(burst(budget));
     }
 }
 
-/// What is shared of so many calls a minute, and what is kept.
+/// Returns the half of so many calls a minute that is kept while the other half is shared.
 fn half(per_minute: u32) -> u32 {
     (per_minute / 2).max(1)
 }
 
-/// So many calls may go at once, a hundredth of the budget. Where all of it is used, calls that went together can only be
-/// followed a minute later, and together: for as long as they were ahead of an even pace, nobody may call, not even for
-/// a breach.
+/// Returns how many calls may go at once: a hundredth of the budget. When the whole budget is in use, calls that went
+/// together can only be followed by others a minute later, again together. For as long as they were ahead of an even
+/// pace, nobody may call then, not even for a breach.
 fn burst(budget: u32) -> NonZeroU32 {
     NonZeroU32::new(budget / 100).unwrap_or(NonZeroU32::MIN).max(LEAST_BURST)
 }
 
-/// So many urgent calls may be ahead of the even pace.
+/// Returns how many urgent calls may be ahead of the even pace.
 fn most_ahead(budget: u32) -> u32 {
     (budget / 5).max(1)
 }
@@ -329,14 +328,14 @@ impl GovernorClock for PausableClock {
     }
 }
 
-/// Who waits: by urgency, then one of each operation in turn.
+/// The waiting calls: by urgency, then one of each operation in turn.
 #[derive(Debug, Default)]
 struct Queue {
     last_id: u64,
     lines: [Line; 3],
 }
 
-/// Operations in the order of their turns, each with its waiters in the order they came.
+/// Operations in the order of their turns, each with its waiters in order of arrival.
 type Line = VecDeque<(&'static str, VecDeque<u64>)>;
 
 impl Queue {
@@ -350,14 +349,14 @@ impl Queue {
         self.last_id
     }
 
-    /// Who is served next.
+    /// Returns who is served next.
     fn head(&self) -> Option<(Urgency, u64)> {
         let lines = [Urgency::Urgent, Urgency::Routine, Urgency::Background].into_iter().zip(&self.lines);
         let (urgency, line) = lines.into_iter().find(|(_, line)| !line.is_empty())?;
         Some((urgency, *line.front()?.1.front()?))
     }
 
-    /// Takes the head out; its operation goes to the end of the line.
+    /// Removes the head; its operation goes to the end of the line.
     fn serve_head(&mut self) {
         let Some(line) = self.lines.iter_mut().find(|line| !line.is_empty()) else { return };
         let Some((operation, mut waiters)) = line.pop_front() else { return };
@@ -367,7 +366,7 @@ impl Queue {
         }
     }
 
-    /// Takes `id` out wherever it stands; nothing happens if it was served.
+    /// Removes `id` from wherever it is; does nothing if it was already served.
     fn leave(&mut self, id: u64) {
         for line in &mut self.lines {
             for (_, waiters) in line.iter_mut() {

@@ -1,4 +1,4 @@
-//! What the pacer promises, held to it with a stopped clock.
+//! Tests of what the pacer promises, with a stopped clock.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use tokio::time::{advance, sleep, timeout};
 
 use super::*;
 
-/// SuperOps' side: refuses what exceeds `limit` in any 60 seconds, and counts what it refused.
+/// SuperOps' side: refuses calls beyond `limit` in any 60 seconds, and counts the refusals.
 #[derive(Default)]
 struct SlidingWindow {
     arrivals: Mutex<VecDeque<Instant>>,
@@ -45,7 +45,7 @@ fn waiter(pacer: &Arc<Pacer>, urgency: Urgency, operation: &'static str, log: &L
 
 type Log = Arc<Mutex<Vec<&'static str>>>;
 
-/// A pacer of 10 a minute whose burst is spent, so that all that follows has to wait.
+/// A pacer of 10 a minute whose burst is used up, so that every call has to wait.
 async fn busy() -> Arc<Pacer> {
     let pacer = Arc::new(Pacer::new(10));
     for _ in 0..2 {
@@ -63,7 +63,7 @@ async fn a_long_sync_uses_nearly_all_of_its_budget_and_is_never_throttled() {
             call(&pacer, Duration::from_millis(100), Duration::from_millis(400), &server, 100).await;
         }
     };
-    // The first hundred have a burst to spend; the pace after it is what lasts.
+    // The first hundred calls can use a burst; the pace after them is the lasting one.
     calls(100).await;
     let started = Instant::now();
     calls(100 * MINUTES).await;

@@ -1,9 +1,8 @@
-//! A page of tickets, in spite of what is wrong with it.
+//! Reads a page of tickets despite faults in it.
 //!
-//! One record may break a whole page, a page may lie too deep, a sort or a
-//! filter may be refused, or SuperOps may have a bad minute: the answers look
-//! alike. What it is, only other questions at that very moment tell. So that is
-//! asked before anything is blamed.
+//! One record may break a whole page, a page may lie too deep, a sort or filter may be refused, or SuperOps may have a
+//! bad minute, and the answers look alike. Only further queries at that very moment can tell them apart, so they are
+//! made before anything is blamed.
 
 use std::collections::BTreeSet;
 
@@ -14,13 +13,13 @@ use crate::ticket::TicketId;
 
 const LIST: &str = "getTicketList";
 
-/// Several fields may break a page, and only one may be named at a time.
+/// Rounds of leaving fields out: several may break a page, and an answer may name only one at a time.
 const ROUNDS: usize = 6;
 
-/// A page is asked for in parts of these sizes: each divides the one before.
+/// Sizes of the parts in which a page is asked for; each divides the one before.
 const PARTS: [u32; 5] = [100, 50, 25, 5, 1];
 
-/// Which rows of a list: as many as `size`, after those of the pages before.
+/// A range of rows in a list: `size` rows, after those of the pages before `page`.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     page: u32,
@@ -28,10 +27,10 @@ struct Slot {
 }
 
 impl SuperOps {
-    /// One page of tickets.
+    /// Reads one page of tickets.
     ///
-    /// [`ApiError::RefusedQuery`] means that a page without the sort and the filter was had at that moment, and
-    /// [`ApiError::TooDeep`] that the first page was.
+    /// [`ApiError::RefusedQuery`] means that a page without the sort and the filter could be read at that moment, and
+    /// [`ApiError::TooDeep`] that the first page could.
     pub async fn tickets(&self, ask: &TicketAsk, urgency: Urgency) -> Result<TicketPage, ApiError> {
         match self.slot(ask, whole(ask), urgency, true).await {
             Err(error @ (ApiError::Broken { .. } | ApiError::TooLarge { .. })) => self.parts(ask, error, urgency).await,
@@ -40,7 +39,8 @@ impl SuperOps {
         }
     }
 
-    /// One ticket, as a page: empty if SuperOps does not know it, or hides it: it does not say which.
+    /// Reads one ticket, as a page. It is empty if SuperOps does not know the ticket or hides it; it does not say
+    /// which.
     pub async fn single(&self, id: &TicketId, urgency: Urgency) -> Result<TicketPage, ApiError> {
         let mut left_out = BTreeSet::new();
         loop {
@@ -59,7 +59,7 @@ impl SuperOps {
         }
     }
 
-    /// Rows of a list, without the fields that break it. `patient`: with the retries that a call may have.
+    /// Reads rows of a list, without the fields that break it. With `patient`, the call may be retried.
     async fn slot(&self, ask: &TicketAsk, slot: Slot, urgency: Urgency, patient: bool) -> Result<TicketPage, ApiError> {
         let call = operations::tickets(ask, slot.page, slot.size);
         let call = if patient { call } else { call.once() };
@@ -71,7 +71,7 @@ impl SuperOps {
                     (Some(page), answer.gaps.fields_of_lost_rows(&answer.data, "tickets"))
                 }
                 Err(ApiError::Broken { fields, .. }) => (None, fields),
-                // What was had without the lost rows is better than nothing.
+                // A page without the lost rows is better than nothing.
                 Err(error) => return best.ok_or(error),
             };
             best = combined(best, page);
@@ -82,7 +82,7 @@ impl SuperOps {
         best.ok_or(ApiError::Broken { operation: LIST, fields: left_out })
     }
 
-    /// The rows of a page that can be had, by asking for ever fewer at a time; `error` if none can.
+    /// Reads what it can of a page, in smaller and smaller parts. Returns `error` if nothing can be read.
     async fn parts(&self, ask: &TicketAsk, error: ApiError, urgency: Urgency) -> Result<TicketPage, ApiError> {
         let (mut had, mut bad) = (Vec::new(), vec![whole(ask)]);
         for size in PARTS.into_iter().skip(1) {
@@ -95,7 +95,7 @@ impl SuperOps {
                     Err(error) => return Err(error),
                 }
             }
-            // When no part can be had, it is no single record.
+            // If no part can be read, a single record is not to blame.
             if worse.len() == parts.len() {
                 if had.iter().all(|(_, page)| page.tickets.is_empty()) {
                     return Err(unblamed(error));
@@ -114,7 +114,7 @@ impl SuperOps {
         Ok(whole)
     }
 
-    /// Finds out what is to blame for `error`, or that nothing is but the minute.
+    /// Finds out what caused `error`, or that it was only a bad minute.
     async fn diagnosed(&self, ask: &TicketAsk, error: ApiError, urgency: Urgency) -> Result<TicketPage, ApiError> {
         let first = TicketAsk { page: 1, ..ask.clone() };
         if ask.page > 1 && self.works(&first, urgency).await? {
@@ -125,7 +125,7 @@ impl SuperOps {
         }
         let plain = TicketAsk { page: 1, order: Order::Unsorted, ..TicketAsk::default() };
         if !self.works(&plain, urgency).await? {
-            // Also the plain page fails: a bad minute, or a record on the page that we read.
+            // The plain page fails as well: a bad minute, or a bad record on the page that we read.
             return self.parts(ask, error, urgency).await;
         }
         match self.slot(ask, whole(ask), urgency, false).await {
@@ -134,7 +134,7 @@ impl SuperOps {
         }
     }
 
-    /// Tells a page that lies too deep from one with a record that breaks it: after the latter there are more.
+    /// Tells a page that lies too deep from one with a record that breaks it: only the latter has pages after it.
     async fn deep(&self, ask: &TicketAsk, error: ApiError, urgency: Urgency) -> Result<TicketPage, ApiError> {
         let next = TicketAsk { page: ask.page + 1, ..ask.clone() };
         if self.works(&next, urgency).await? {
@@ -146,7 +146,7 @@ impl SuperOps {
         }
     }
 
-    /// Whether that page can be had now.
+    /// Whether that page can be read now.
     async fn works(&self, ask: &TicketAsk, urgency: Urgency) -> Result<bool, ApiError> {
         match self.slot(ask, whole(ask), urgency, false).await {
             Ok(_) => Ok(true),
@@ -157,7 +157,7 @@ impl SuperOps {
 }
 
 impl Slot {
-    /// How many rows come before it.
+    /// How many rows come before this slot.
     fn begins_after(self) -> u32 {
         (self.page - 1) * self.size
     }
@@ -183,7 +183,7 @@ fn whole(ask: &TicketAsk) -> Slot {
     Slot { page: ask.page, size: PAGE_SIZE }
 }
 
-/// What was read first, and of what was read then the records that were lost in it.
+/// Merges two readings of a page: the first, plus the records that it lost and the second has.
 fn combined(first: Option<TicketPage>, then: Option<TicketPage>) -> Option<TicketPage> {
     let (Some(first), Some(then)) = (&first, &then) else { return first.or(then) };
     let known: BTreeSet<_> = first.tickets.iter().map(|ticket| &ticket.id).collect();
@@ -191,20 +191,20 @@ fn combined(first: Option<TicketPage>, then: Option<TicketPage>) -> Option<Ticke
     let mut page = TicketPage { rejects: then.rejects.clone(), ..first.clone() };
     page.tickets.extend(then.tickets.iter().filter(|ticket| new(&ticket.id)).cloned());
     page.gaps.extend(then.gaps.iter().filter(|(id, _)| new(id)).map(|(id, gap)| (id.clone(), gap.clone())));
-    // In the order of the second reading, which holds them all.
+    // Use the order of the second reading, which holds all of them.
     let place = |id: &TicketId| then.tickets.iter().position(|ticket| ticket.id == *id);
     page.tickets.sort_by_key(|ticket| place(&ticket.id).unwrap_or(usize::MAX));
     Some(page)
 }
 
-/// Adds the `lost` fields of `operation` to those that are left out; false if there is nothing new to leave out.
+/// Adds the `lost` fields of `operation` to those left out. Returns false if none of them is new.
 fn widen(left_out: &mut BTreeSet<String>, operation: &str, lost: BTreeSet<String>) -> bool {
     let before = left_out.len();
     left_out.extend(lost.into_iter().map(|field| format!("{operation}/{field}")));
     left_out.len() > before
 }
 
-/// No shape is blamed: it is to be tried again as it was.
+/// Returns an error that blames neither sort nor filter, so that the same query is tried again.
 fn unblamed(error: ApiError) -> ApiError {
     match error {
         ApiError::TooLarge { .. } => error,
@@ -228,7 +228,7 @@ fn of_reject(reject: Reject) -> ApiError {
 }
 
 impl Call {
-    /// The same call, not to be repeated: it is asked to learn something of this very moment.
+    /// Turns this into a call that is not retried: it asks how things are at this very moment.
     fn once(self) -> Self {
         Self { kind: operations::Kind::Once, ..self }
     }

@@ -1,8 +1,7 @@
 //! Tries out what one tenant's SuperOps can do, and says what follows from it.
 //!
-//! Tenants differ: in what a token may read, in which sorts and filters work,
-//! in what the schema holds. Nothing found here stops the product unless the
-//! first call fails: it goes on with less, and this says with how much less.
+//! Tenants differ in what a token may read, in which sorts and filters work, and in what the schema holds. Only a
+//! failing first call stops the product. Otherwise it goes on with less, and the findings say how much less.
 
 mod habits;
 mod paging;
@@ -17,14 +16,14 @@ use super::{
 };
 use crate::ticket::{Client, Site, StatusWords, Technician, Ticket};
 
-/// How far the dates are tried.
+/// How many days back the filter by date is tried.
 const RECENT_DAYS: u32 = 7;
 
 /// How well something works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Ok,
-    /// The product goes on with less.
+    /// The product goes on, with less.
     Degraded,
     /// Nothing works until a person acts.
     Failed,
@@ -35,9 +34,9 @@ pub enum Verdict {
 pub struct Finding {
     pub verdict: Verdict,
     pub what: String,
-    /// What the product will do about it; blank if there is nothing to say.
+    /// What the product does about it; blank if there is nothing to say.
     pub consequence: String,
-    /// The same for people who do not know this account: a name of ours, and numbers or words of ours.
+    /// The same for people who must not learn about this account: a fixed name, and figures or fixed words.
     pub fact: Option<(&'static str, String)>,
 }
 
@@ -46,7 +45,7 @@ impl Finding {
         Self { verdict, what: what.into(), consequence: consequence.into(), fact: None }
     }
 
-    /// The same, with what may be told to anybody.
+    /// Adds what may be shared with anybody.
     fn told_as(self, name: &'static str, fact: impl Into<String>) -> Self {
         Self { fact: Some((name, fact.into())), ..self }
     }
@@ -60,7 +59,7 @@ impl Finding {
     }
 }
 
-/// Tries everything, some thirty calls; only the first failure of the token or the network ends it early.
+/// Tries everything, in some thirty calls. Ends early only if the first call fails.
 pub async fn probe(client: &SuperOps, words: &StatusWords, now: DateTime<Utc>) -> Vec<Finding> {
     let began = Instant::now();
     let unsorted = match client.tickets(&ask(1, Order::Unsorted, &[]), Urgency::Urgent).await {
@@ -119,7 +118,7 @@ fn alive(page: &TicketPage) -> Finding {
     Finding::ok(format!("the token is accepted and sees {count} tickets")).told_as("tickets", magnitude(page.total))
 }
 
-/// How large an account is, as far as anybody need know.
+/// Returns the rough size of an account, as much as outsiders need to know.
 fn magnitude(total: Option<u64>) -> String {
     match total {
         None => "not said".to_owned(),
@@ -170,7 +169,7 @@ fn difference(difference: &schema::Difference) -> Finding {
     finding.told_as("schema_differs_at", place.clone())
 }
 
-/// Whether the order by update is kept, and the newest tickets if so.
+/// Whether sorting by update works. If so, returns the newest tickets too.
 async fn sort(client: &SuperOps) -> (Finding, Vec<Ticket>) {
     let consequence = "every poll reads all pages";
     match descending_pages(client).await {
@@ -188,7 +187,7 @@ async fn sort(client: &SuperOps) -> (Finding, Vec<Ticket>) {
     }
 }
 
-/// Two pages, because an order may hold within a page only.
+/// Reads two pages, because the order may hold only within a page.
 async fn descending_pages(client: &SuperOps) -> Result<Vec<Ticket>, ApiError> {
     let first = client.tickets(&ask(1, Order::UpdatedDesc, &[]), Urgency::Urgent).await?;
     let mut tickets = first.tickets;
@@ -215,7 +214,7 @@ async fn status_filter(client: &SuperOps, unsorted: &TicketPage) -> Finding {
     }
 }
 
-/// Little depends on it: tenants disagree about it too much.
+/// Tries the filter by date. Little depends on it: tenants differ too much here.
 async fn date_filter(client: &SuperOps) -> Finding {
     let call = operations::tickets_created_in_last(RECENT_DAYS);
     let answer = client.call(&call, Urgency::Urgent).await;
@@ -285,7 +284,7 @@ fn sites_read(page: &Page<Site>) -> Finding {
     Finding::ok(what)
 }
 
-/// Only the first page is counted.
+/// Describes a count; only the first page is counted.
 fn counted(count: usize, noun: &str, more: bool) -> String {
     format!("{count}{} {noun}s", if more { " or more" } else { "" })
 }

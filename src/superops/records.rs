@@ -1,4 +1,4 @@
-//! What is asked of SuperOps and what it answers, in our words.
+//! What we ask of SuperOps and what it answers, in our own types.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,12 +11,12 @@ use crate::ticket::{RefId, Ticket, TicketId};
 /// Which tickets to ask for, and in which order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TicketAsk {
-    /// From 1.
+    /// Counted from 1.
     pub page: u32,
     pub order: Order,
-    /// Status names; empty: tickets of every status.
+    /// Names of statuses to leave out; if empty, tickets of every status are listed.
     pub leave_out_statuses: Vec<String>,
-    /// Only tickets last updated before; then no status is left out. Few tenants can do it.
+    /// Only tickets last updated before this; then `leave_out_statuses` is ignored. Few tenants support it.
     pub older_than: Option<DateTime<Utc>>,
 }
 
@@ -26,7 +26,7 @@ impl TicketAsk {
         Self { page, order, ..Self::default() }
     }
 
-    /// Whether it has neither a sort nor a filter.
+    /// Whether the query has neither a sort nor a filter.
     pub(super) fn is_plain(&self) -> bool {
         self.order == Order::Unsorted && self.leave_out_statuses.is_empty() && self.older_than.is_none()
     }
@@ -35,17 +35,17 @@ impl TicketAsk {
 /// The order of a list of tickets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// What changed last comes first. Not every tenant can do it.
+    /// Most recently updated first. Not every tenant supports it.
     UpdatedDesc,
-    /// As SuperOps likes; not by age.
+    /// In SuperOps' own order, which is not by age.
     #[default]
     Unsorted,
 }
 
-/// Updates at nearly the same moment need not be listed in their order.
+/// How far apart updates must be to count as out of order: near-simultaneous ones may be listed either way.
 const DISORDER: TimeDelta = TimeDelta::minutes(10);
 
-/// Whether these times of update come newest first, but for pairs that lie closer together than ten minutes.
+/// Whether these update times come newest first, ignoring pairs less than ten minutes apart.
 pub fn is_newest_first(times: impl IntoIterator<Item = DateTime<Utc>>) -> bool {
     let mut oldest: Option<DateTime<Utc>> = None;
     times.into_iter().all(|at| {
@@ -61,47 +61,46 @@ pub struct TicketPage {
     pub tickets: Vec<Ticket>,
     pub rejects: Vec<Reject>,
     pub has_more: bool,
-    /// All tickets that fit, on all pages.
+    /// How many tickets match, on all pages.
     pub total: Option<u64>,
-    /// What SuperOps failed to tell of some of them.
+    /// What SuperOps failed to tell of some of the tickets.
     pub gaps: BTreeMap<TicketId, Gap>,
 }
 
 impl TicketPage {
-    /// Whether there are tickets after this page, the one of that number.
+    /// Whether there are tickets after this page, whose number is `page`.
     pub fn goes_on_after(&self, page: u32) -> bool {
         goes_on(page, self.tickets.len() + self.rejects.len(), self.has_more, self.total)
     }
 
-    /// Whether SuperOps' count of the tickets says otherwise than its word on whether there are more.
+    /// Whether SuperOps' count of the tickets contradicts its `hasMore`.
     pub fn disagrees_after(&self, page: u32) -> bool {
         self.total.is_some_and(|total| is_counted(page, total) != self.has_more)
     }
 }
 
 impl<T> Page<T> {
-    /// Whether there are records after this page, the one of that number.
+    /// Whether there are records after this page, whose number is `page`.
     pub fn goes_on_after(&self, page: u32) -> bool {
         goes_on(page, self.items.len() + self.rejects.len(), self.has_more, self.total)
     }
 }
 
-/// Either word is believed that there are more. An empty page is the last, whatever it says: else a reading might
-/// never end.
+/// Believes either sign that there are more. An empty page is always the last; otherwise reading might never end.
 fn goes_on(page: u32, rows: usize, has_more: bool, total: Option<u64>) -> bool {
     rows > 0 && (has_more || total.is_some_and(|total| is_counted(page, total)))
 }
 
-/// Whether so many records reach beyond that page.
+/// Whether `total` records reach beyond that page.
 fn is_counted(page: u32, total: u64) -> bool {
     u64::from(page) * u64::from(PAGE_SIZE) < total
 }
 
-/// Fields of a ticket that are blank because nobody knows them, by SuperOps' names for them.
+/// Fields of a ticket that are blank because their values are unknown, by SuperOps' names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gap {
     pub fields: Vec<&'static str>,
-    /// Whether another question may bring them: SuperOps failed, and does not lack the field.
+    /// Whether asking again may bring them: SuperOps failed to give them, rather than lacking the fields.
     pub may_be_asked: bool,
 }
 
@@ -112,7 +111,7 @@ pub struct Page<T> {
     /// Records left out, and single fields left blank (then the record is among the items).
     pub rejects: Vec<Reject>,
     pub has_more: bool,
-    /// All records, on all pages.
+    /// How many records there are, on all pages.
     pub total: Option<u64>,
 }
 
@@ -130,7 +129,7 @@ impl Reject {
     }
 }
 
-/// Somebody wrote on a ticket. What was written is not read.
+/// An entry in a ticket's conversation: who wrote and when. The text is not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversation {
     pub kind: ConversationKind,
@@ -141,15 +140,15 @@ pub struct Conversation {
 /// What a conversation entry is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConversationKind {
-    /// The body of the ticket; of a phone ticket the technician writes it.
+    /// The body of the ticket; for a phone ticket, the technician writes it.
     Description,
     RequesterReply,
-    /// A mail to the requester that nobody wrote by hand.
+    /// A mail to the requester that was sent automatically.
     RequesterNotice,
     /// A technician's answer: the first one ends the first-response clock.
     TechnicianReply,
     TechnicianNotice,
-    /// A kind that SuperOps added later.
+    /// A kind that SuperOps has added since.
     Other(String),
 }
 
@@ -158,7 +157,7 @@ pub enum ConversationKind {
 pub struct Note {
     pub id: RefId,
     pub added_at: Option<DateTime<Utc>>,
-    /// HTML, and anybody's words.
+    /// HTML that anybody may have written.
     pub content: String,
 }
 
@@ -168,17 +167,17 @@ impl fmt::Debug for Note {
     }
 }
 
-/// One field of a ticket to be changed.
+/// A change of one field of a ticket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TicketEdit {
-    /// Gives it to this technician.
+    /// Assigns it to this technician.
     Technician(RefId),
     /// Sets this priority, by name.
     Priority(String),
 }
 
 impl TicketEdit {
-    /// What `ticket` has in that field: a technician's id, or a priority's name.
+    /// Returns what `ticket` now has in that field: a technician's id, or a priority's name.
     pub fn present<'a>(&self, ticket: &'a Ticket) -> Option<&'a str> {
         match self {
             Self::Technician(_) => ticket.technician.as_ref().map(|person| person.id.as_str()),
@@ -186,7 +185,7 @@ impl TicketEdit {
         }
     }
 
-    /// Whether `ticket` is as the edit would make it.
+    /// Whether `ticket` already is as the edit would make it.
     pub fn is_made(&self, ticket: &Ticket) -> bool {
         let wanted = match self {
             Self::Technician(person) => person.as_str(),

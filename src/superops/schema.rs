@@ -1,9 +1,8 @@
-//! Compares a tenant's schema with the one we were built for, as far as we use it,
-//! and rewords our operations for a tenant that lacks some of it, or stumbles over it.
+//! Compares a tenant's schema with the one we were built for, as far as we use it, and rewrites our operations for a
+//! tenant that lacks parts of it or fails on them.
 //!
-//! What we use is read from our own operations, so that the comparison cannot
-//! fall behind them. Whether a field may be null does not matter: null is
-//! expected everywhere.
+//! What we use is taken from our own operations, so that the comparison cannot fall behind them. Whether a field may be
+//! null does not matter: null is expected everywhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -17,10 +16,10 @@ use super::convert::records;
 use super::json::Value;
 use super::operations::{Call, TEXTS};
 
-/// The schema our operations were checked against when this was compiled.
+/// The schema that our operations are checked against at compile time.
 const OURS: &str = include_str!("../../graphql/schema.graphql");
 
-/// What we put into variables: an operation's text does not show it.
+/// The input fields that we put into variables, which an operation's text does not show.
 const INPUTS: [(&str, &[&str]); 6] = [
     ("ListInfoInput", &["page", "pageSize", "condition", "sort"]),
     ("RuleConditionInput", &["attribute", "operator", "value"]),
@@ -30,22 +29,22 @@ const INPUTS: [(&str, &[&str]); 6] = [
     ("CreateTicketNoteInput", &["ticket", "content", "privacyType"]),
 ];
 
-/// Without these a record is nothing, and a list none.
+/// Fields that are never left out: a record or a list is useless without them.
 const NEEDED: [&str; 9] =
     ["tickets", "userList", "clients", "sites", "ticketId", "userId", "accountId", "groupId", "id"];
 
-/// A field we use that this tenant has otherwise, or not at all.
+/// A field we use that this tenant has with another type, or not at all.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Difference {
     /// `Ticket.sla`
     pub place: String,
     /// Its type in our schema, without `!`.
     pub expected: String,
-    /// None: this tenant has no such field.
+    /// None if this tenant has no such field.
     pub found: Option<String>,
 }
 
-/// What differs in `live`, the answer to an introspection, in the order of the places.
+/// Returns what differs in `live`, an introspection answer, in order of place.
 pub(super) fn differences(live: &Value) -> Vec<Difference> {
     let live = live_fields(live);
     let used = used_fields();
@@ -60,15 +59,15 @@ pub(super) fn differences(live: &Value) -> Vec<Difference> {
 }
 
 impl Call {
-    /// The same call without these fields, as far as it has them.
+    /// Returns the same call without those of `fields` that it has.
     pub fn without(&self, fields: &BTreeSet<String>) -> Option<Self> {
         without(self.text, fields).map(|text| self.with_text(&text))
     }
 }
 
-/// `text`, an operation of ours, without these fields, each given by its way: `getTicketList/tickets/category`.
+/// Removes `fields`, given as paths such as `getTicketList/tickets/category`, from `text`, one of our operations.
 ///
-/// None if nothing is to be left out, or nothing would be left.
+/// Returns `None` if nothing is to be removed, or nothing would be left.
 pub(super) fn without(text: &str, fields: &BTreeSet<String>) -> Option<String> {
     if fields.is_empty() {
         return None;
@@ -81,7 +80,7 @@ pub(super) fn without(text: &str, fields: &BTreeSet<String>) -> Option<String> {
     (removed > 0).then(|| document.to_string())
 }
 
-/// Takes the fields out, and says how many; none if a selection would be empty.
+/// Removes the fields and returns how many. `None` if a selection would become empty.
 fn prune(selected: &mut SelectionSet, above: &str, fields: &BTreeSet<String>) -> Option<usize> {
     let before = selected.selections.len();
     selected
@@ -103,10 +102,10 @@ fn way(above: &str, name: &str) -> String {
     if above.is_empty() { name.to_owned() } else { format!("{above}/{name}") }
 }
 
-/// The fields of `text`, an operation of ours, that the engine complains of in `message`.
+/// Returns the fields of `text`, one of our operations, that the engine complains of in `message`.
 ///
-/// Engines differ in their words: some give the way to the field, all give its name and most that of its type, in
-/// quotation marks of some kind. What a record cannot do without is never among them.
+/// Engines word this differently: some give the path of the field, all give its name, and most the name of its type, in
+/// some kind of quotation marks. Fields that a record cannot do without are never returned.
 pub(super) fn complained_of(text: &str, message: &str) -> BTreeSet<String> {
     let mut fields = Vec::new();
     for operation in parsed(text).iter().flat_map(|document| document.operations.iter()) {
@@ -124,7 +123,7 @@ fn is_quoted(message: &str, name: &str) -> bool {
     ['\'', '"', '`'].iter().any(|mark| message.contains(&format!("{mark}{name}{mark}")))
 }
 
-/// Each field below the operation's own: its way, its name, and the type that has it.
+/// Collects each field below the operation's own: its path, its name, and the type that has it.
 fn ways(selected: &SelectionSet, above: &str, found: &mut Vec<(String, String, String)>) {
     for selection in &selected.selections {
         if let Selection::Field(field) = selection {
@@ -143,7 +142,7 @@ pub(super) fn has_query(live: &Value, name: &str) -> bool {
     fields.into_iter().flat_map(records).any(|field| text(field, "name") == name)
 }
 
-/// Every `Type.field` of an introspection, with its type.
+/// Returns every `Type.field` of an introspection answer, with the field's type.
 fn live_fields(live: &Value) -> BTreeMap<String, String> {
     let types = live.get("types").into_iter().flat_map(records);
     types.flat_map(|kind| fields_of(kind).map(move |field| entry(text(kind, "name"), field))).collect()
@@ -158,7 +157,7 @@ fn entry(type_name: &str, field: &Value) -> (String, String) {
     (format!("{type_name}.{}", text(field, "name")), kind)
 }
 
-/// A type as a schema writes it, without `!`: `[Ticket]`.
+/// Writes a type as a schema does, without `!`: `[Ticket]`.
 fn type_text(kind: &Value) -> String {
     let inner = || kind.get("ofType").map(type_text).unwrap_or_default();
     match text(kind, "kind") {
@@ -172,7 +171,7 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Every `Type.field` that we use, with its type in our schema.
+/// Returns every `Type.field` that we use, with the field's type in our schema.
 fn used_fields() -> BTreeSet<(String, String)> {
     let ours = our_schema();
     let mut used = BTreeSet::new();
@@ -189,7 +188,7 @@ fn our_schema() -> Valid<Schema> {
     Schema::parse_and_validate(OURS, "schema.graphql").expect("our schema is checked when this is compiled")
 }
 
-/// None of an operation that is not of our schema: there is nothing in it to do without.
+/// Returns `None` for an operation that is not of our schema: it has no fields to leave out.
 fn parsed(text: &str) -> Option<ExecutableDocument> {
     static SCHEMA: LazyLock<Valid<Schema>> = LazyLock::new(our_schema);
     ExecutableDocument::parse(&SCHEMA, text, "operation.graphql").ok()
@@ -228,7 +227,7 @@ pub(super) mod tests {
         Value::parse(&answer.to_string()).unwrap()
     }
 
-    /// An introspection answer with all that we use, but for one field.
+    /// An introspection answer with everything that we use, except one field.
     pub fn live(without: &str) -> Value {
         let mut types: BTreeMap<String, Vec<serde_json::Value>> = BTreeMap::new();
         for (place, kind) in used_fields() {

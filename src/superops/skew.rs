@@ -1,20 +1,20 @@
-//! How far our clock and SuperOps' are apart, by the `Date` of its answers.
+//! Measures how far our clock and SuperOps' are apart, from the `Date` header of its answers.
 
 use std::collections::VecDeque;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// One odd answer, perhaps out of some cache, says nothing yet.
+/// How many answers it takes: a single odd one, perhaps from a cache, proves nothing.
 const ANSWERS: usize = 3;
-/// A `Date` has no fractions of a second.
+/// The precision of a `Date`, which has no fractions of a second.
 const GRAIN: TimeDelta = TimeDelta::seconds(1);
 
-/// By how much our clock was ahead at the last answers; below zero: behind.
+/// By how much our clock was ahead at each of the last answers; negative if behind.
 #[derive(Debug, Default)]
 pub(super) struct Skew(VecDeque<TimeDelta>);
 
 impl Skew {
-    /// Takes in the `date` of an answer to what was sent and received at these times of ours.
+    /// Records the `date` of an answer, with the times on our clock when its request was sent and the answer received.
     pub fn note(&mut self, date: &str, sent_at: DateTime<Utc>, received_at: DateTime<Utc>) {
         let Ok(theirs) = DateTime::parse_from_rfc2822(date).map(|date| date.to_utc()) else { return };
         if self.0.len() == ANSWERS {
@@ -23,13 +23,13 @@ impl Skew {
         self.0.push_back(ahead(theirs, sent_at, received_at));
     }
 
-    /// What all the last answers agree on; none: there were too few.
+    /// Returns the smallest skew of the last answers. `None` if there are too few.
     pub fn ahead(&self) -> Option<TimeDelta> {
         (self.0.len() == ANSWERS).then(|| self.0.iter().copied().min_by_key(TimeDelta::abs)).flatten()
     }
 }
 
-/// What is certain: the answer was made after it was sent for, and before it arrived.
+/// Counts only what is certain: the answer was made after the request was sent, and before the answer arrived.
 fn ahead(theirs: DateTime<Utc>, sent_at: DateTime<Utc>, received_at: DateTime<Utc>) -> TimeDelta {
     let (most, least) = (received_at - theirs, sent_at - (theirs + GRAIN));
     if least > TimeDelta::zero() {

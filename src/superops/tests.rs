@@ -1,4 +1,4 @@
-//! What the client promises, over samples of real answers and over a socket.
+//! Tests of what the client promises, with samples of real answers and over a socket.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -255,7 +255,7 @@ fn word_lists_are_read_from_either_api() {
     assert_eq!(convert::named_list(&Value::Null), []);
 }
 
-/// The error that a sample stands for, sorted as an answer to `getTicketList`.
+/// Returns the error of a sample, classified as an answer to `getTicketList`.
 fn sorted(name: &str) -> ApiError {
     let sample = fixture(&format!("errors/{name}.json"));
     let raw = sample["bodyRaw"].as_str().map(str::to_owned);
@@ -330,7 +330,7 @@ struct Seen {
     query: String,
 }
 
-/// A stand-in for SuperOps: gives the answers it was told, in order, the last one for ever.
+/// A stand-in for SuperOps: gives its answers in order, and repeats the last one for ever.
 struct Peer {
     url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -413,7 +413,7 @@ fn desk_with_deadline(endpoint: &str, whole: Duration) -> Desk {
     Desk { client, telemetry, token, _folder: folder }
 }
 
-/// A client of whatever answers at `endpoint` to the token `tok-1`, and the folder that it reads it from.
+/// Returns a client that talks to `endpoint` with the token `tok-1`, and the folder that holds the token.
 pub fn client_of(endpoint: &str) -> (SuperOps, tempfile::TempDir) {
     let Desk { client, _folder: folder, .. } = desk(endpoint);
     (client, folder)

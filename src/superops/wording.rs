@@ -1,7 +1,7 @@
-//! What of our operations this tenant's SuperOps does not understand, and is not asked for a while.
+//! Remembers which parts of our operations this tenant's SuperOps does not understand, and leaves them out for a while.
 //!
-//! A schema may lack a field for good, or for the minute of an update. So what
-//! was left out is asked for again after some minutes.
+//! A schema may lack a field for good, or only for the minute of an update. So fields that were left out are asked for
+//! again after some minutes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,10 +12,10 @@ use tokio::time::Instant;
 use super::operations::Call;
 use super::schema;
 
-/// Costs one refused call each time.
+/// How long a field is left out. Each retry costs one refused call.
 const AGAIN: Duration = Duration::from_secs(10 * 60);
 
-/// Fields that are left out for now, of each operation.
+/// The fields of each operation that are currently left out.
 #[derive(Debug, Default)]
 pub(super) struct Wording {
     left_out: Mutex<BTreeMap<&'static str, LeftOut>>,
@@ -28,7 +28,7 @@ struct LeftOut {
 }
 
 impl Wording {
-    /// The fields that `call` is made without.
+    /// Returns the fields that `call` is made without.
     pub fn left_out(&self, call: &Call) -> BTreeSet<String> {
         let mut known = self.lock();
         if known.get(call.text).is_some_and(|left_out| left_out.since.elapsed() >= AGAIN) {
@@ -37,7 +37,7 @@ impl Wording {
         known.get(call.text).map(|left_out| left_out.fields.clone()).unwrap_or_default()
     }
 
-    /// Leaves out the fields of `call` that SuperOps complains of; gives those that are news.
+    /// Leaves out the fields of `call` that SuperOps complains of, and returns those that were not left out before.
     pub fn learn(&self, call: &Call, complaints: &[String]) -> BTreeSet<String> {
         let named: BTreeSet<_> = complaints.iter().flat_map(|says| schema::complained_of(call.text, says)).collect();
         if named.is_empty() {
@@ -50,7 +50,7 @@ impl Wording {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, LeftOut>> {
-        // A panic under this lock leaves at worst a field out that is learnt again.
+        // A panic under this lock leaves out at worst one field that is learnt again.
         self.left_out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,9 +1,7 @@
-//! What changed since the last time: the list in the order of update, newest
-//! first, read down to the watermark.
+//! Reads what changed since the last time: the list in order of update, newest first, down to the watermark.
 //!
-//! The watermark is SuperOps' time, never ours. It moves only when a scan has
-//! been read to its end, and it trails by an overlap, because updates that
-//! happen at the same moment need not become visible at the same moment.
+//! The watermark is SuperOps' time, never ours. It moves only when a scan has been read to its end. A scan reads some
+//! way past it, because updates that happen at the same moment need not become visible at the same moment.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::debug;
@@ -16,44 +14,44 @@ use crate::ticket::Ticket;
 /// How far below the watermark a scan reads: as far as the order may be disturbed.
 pub(super) const OVERLAP: TimeDelta = TimeDelta::minutes(10);
 
-/// A time of update can be written by an importer. One so far ahead of our
-/// clock would hide all that comes after it, so it does not move the watermark.
+/// How far ahead of our clock a time of update may be and still move the watermark. Importers can write such times, and
+/// a watermark set by one further ahead would hide everything that comes after it.
 const PLAUSIBLE: TimeDelta = TimeDelta::days(1);
 
-/// The time of a pass is by our clock, that of an update by SuperOps'.
+/// A margin, because a pass is timed by our clock and an update by SuperOps'.
 const UNSURE: TimeDelta = TimeDelta::hours(1);
 
 /// What to do after a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The list is not in the order we asked for.
+    /// The list is not in the order asked for.
     OutOfOrder,
     Further,
     Complete,
 }
 
-/// A reading of the list in the order of update.
+/// A scan of the list in order of update.
 #[derive(Debug)]
 pub struct Scan {
     floor: Option<DateTime<Utc>>,
     horizon: DateTime<Utc>,
     /// The newest plausible time of update.
     pub newest: Option<DateTime<Utc>>,
-    /// The first time on the page before.
+    /// The first time on the previous page.
     above: Option<DateTime<Utc>>,
 }
 
 impl Scan {
-    /// Reads down to `watermark`, or to the end if there is none.
+    /// Starts a scan down to `watermark`, or to the end of the list if there is none.
     pub fn down_to(watermark: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Self {
         Self { floor: watermark.map(|at| at - OVERLAP), horizon: now + PLAUSIBLE, newest: None, above: None }
     }
 
-    /// Takes in the next page. A ticket without a time of update has no place
-    /// in the order; it is saved like the others and proves nothing.
+    /// Processes the next page. A ticket without a time of update has no place in the order; it is saved like the
+    /// others and proves nothing.
     ///
-    /// An update while we read pushes tickets down to the next page, so that
-    /// page may begin newer than this one ended, but not newer than it began.
+    /// An update during the scan pushes tickets down to the next page, so that page may begin newer than this one
+    /// ended, but not newer than it began.
     pub fn take(&mut self, tickets: &[Ticket], has_more: bool) -> Step {
         let times: Vec<DateTime<Utc>> = tickets.iter().filter_map(|ticket| ticket.updated_at).collect();
         let across = self.above.into_iter().chain(times.first().copied());
@@ -69,8 +67,8 @@ impl Scan {
 }
 
 impl TenantSync {
-    /// Reads what changed. Before the first pass over all tickets there is
-    /// nothing to compare with; an account may have had no ticket in it.
+    /// Reads what changed. Does nothing before the first pass over all tickets, when there is nothing to compare with.
+    /// If that pass found no tickets, there is no watermark, and its time is used.
     pub(super) async fn read_changes(&mut self, now: DateTime<Utc>, report: &mut TurnReport) -> Result<(), SyncError> {
         let begin = self.state.watermark.or(self.state.passed_at.map(|at| at - UNSURE));
         if begin.is_none() || !self.may_sort(now) {
@@ -82,7 +80,7 @@ impl TenantSync {
             let ask = TicketAsk::all(page, Order::UpdatedDesc);
             let answer = match self.ask(&ask, Urgency::Routine).await {
                 Err(ApiError::RefusedQuery { .. }) => return self.give_up_sort("refused", now).await,
-                // More has changed than there are pages to be had: what lies beyond is left to the pass.
+                // More has changed than SuperOps has pages for; the rest is left to the pass.
                 Err(ApiError::TooDeep { .. }) => {
                     self.state = self.absorbed(&scan, now);
                     return Ok(self.store.save_sync_state(&self.tenant, self.state.clone()).await?);
@@ -107,10 +105,10 @@ impl TenantSync {
 
     fn absorbed(&self, scan: &Scan, now: DateTime<Utc>) -> SyncState {
         let mut state = self.state.clone();
-        // The newest ticket may have been deleted: the watermark never falls.
+        // The newest ticket may have been deleted, so the watermark never falls.
         state.watermark = state.watermark.max(scan.newest);
         state.good_at = Some(now);
-        // A pass that was begun without the order goes on without it.
+        // A pass that began without the sort continues without it.
         state.sort_broken_at = None;
         state
     }

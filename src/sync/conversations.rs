@@ -1,4 +1,4 @@
-//! Reads the conversations of tickets: in turns of sync, and beside them when a breach waits for a look.
+//! Reads the conversations of tickets: in turns of sync, and beside them when a breach waits for a last look.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -31,7 +31,7 @@ const LONGEST_LOOK: Duration = Duration::from_secs(4);
 /// When the conversations of a ticket were last read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LastRead {
-    /// The ticket's update as of then.
+    /// The time of the ticket's update then.
     pub update: Option<DateTime<Utc>>,
     pub at: DateTime<Utc>,
 }
@@ -42,7 +42,7 @@ pub(super) struct ConversationReader {
     pub tenant: TenantId,
     pub client: Arc<SuperOps>,
     pub store: Store,
-    /// Rung after each read, for whoever evaluates.
+    /// Notified after each read, for the evaluation.
     pub nudge: Arc<Notify>,
     pub last_looks: Arc<LastLooks>,
     /// Whether an automatic first response counts.
@@ -66,7 +66,7 @@ impl ConversationReader {
         Self { tenant, client, store, nudge, last_looks, automation_answers, last_reads: Arc::default(), share }
     }
 
-    /// Reads conversations whenever a breach waits for that. It never ends.
+    /// Reads conversations whenever a breach waits for one. Never returns.
     pub async fn look_whenever_wanted(&self, clock: &SharedClock) {
         self.last_looks.begin_anew(&self.tenant);
         let mut looks = FuturesUnordered::new();
@@ -102,23 +102,23 @@ impl ConversationReader {
         self.nudge.notify_one();
     }
 
-    /// Reads a conversation once more before a breach is raised. Whatever comes of it, that waits no longer.
+    /// Reads a conversation once more before a breach is raised. The breach stops waiting, whatever the outcome.
     pub async fn take_last_look(&self, watched: &Watched, now: DateTime<Utc>) -> Result<(), SyncError> {
         let look = tokio::time::timeout(LONGEST_LOOK, self.look_at(watched, Urgency::Urgent, now)).await;
         self.last_looks.answer(&self.tenant, &watched.ticket.id, now);
         self.nudge.notify_one();
-        // With neither an answer nor the budget for one in that time, SuperOps' own word has to do.
+        // If no answer came in that time, or there was no budget for one, SuperOps' own time of response has to do.
         look.unwrap_or(Ok(()))
     }
 
-    /// Reads the conversation of a ticket, and remembers who said what.
+    /// Reads the conversation of a ticket, and stores who said what.
     pub async fn look_at(&self, watched: &Watched, urgency: Urgency, now: DateTime<Utc>) -> Result<(), SyncError> {
         let ticket = &watched.ticket;
         let look = LastRead { update: ticket.updated_at, at: now };
         let conversations = match self.client.conversations(&ticket.id, urgency).await {
             Ok(conversations) => conversations,
             Err(error) if error.needs_a_person() || error == ApiError::Throttled => return Err(error.into()),
-            // Whatever it is about this one, SuperOps' own time of response has to do.
+            // Whatever is wrong with this one, SuperOps' own time of response has to do.
             Err(error) => {
                 debug!(tenant = %self.tenant, ticket = %ticket.id, %error, "the conversations of `{}` cannot be read", ticket.id);
                 self.last_reads().insert(ticket.id.clone(), look);
@@ -141,35 +141,35 @@ impl ConversationReader {
         Ok(())
     }
 
-    /// When the conversations of `ticket` were last read.
+    /// Returns when the conversations of `ticket` were last read.
     pub fn last_read(&self, ticket: &TicketId) -> Option<LastRead> {
         self.last_reads().get(ticket).copied()
     }
 
-    /// Forgets the tickets that are not `open` any more.
+    /// Forgets the tickets that are no longer `open`.
     pub fn tidy(&self, open: impl Fn(&TicketId) -> bool) {
         self.last_reads().retain(|id, _| open(id));
         self.last_looks.tidy(&self.tenant, open);
     }
 
-    /// Whether no first response is known that counts.
+    /// Whether no first response that counts is known.
     pub fn awaits_response(&self, watched: &Watched) -> bool {
         let reported = watched.ticket.first_response.met_at.is_some();
         watched.replied_at.is_none() && (!reported || self.is_ignored(&watched.conversation))
     }
 
-    /// Whether the response that SuperOps counts was automatic, and does not count here.
+    /// Whether the response that SuperOps counts was automatic and does not count here.
     fn is_ignored(&self, conversation: &ConversationSummary) -> bool {
         conversation.first_answer == Some(Answerer::Automation) && !self.automation_answers
     }
 
     fn last_reads(&self) -> MutexGuard<'_, HashMap<TicketId, LastRead>> {
-        // A panic under this lock leaves at worst one read too many.
+        // A panic under this lock costs one read too many at worst.
         self.last_reads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whose words an entry is; none where it is nobody's answer.
+/// Returns whose words an entry is. `None` if it counts as nobody's.
 fn said(entry: &Conversation) -> Option<Said> {
     let voice = match entry.kind {
         ConversationKind::RequesterReply => Voice::Client,

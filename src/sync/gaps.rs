@@ -1,5 +1,5 @@
-//! What SuperOps failed to tell of a ticket: asked for once more by itself where it may matter; else what was
-//! known last stands, so that a failure is never taken for a change.
+//! Handles what SuperOps failed to tell of a ticket: where it may matter, the ticket is asked for once by itself;
+//! otherwise the last known value stands, so that a failure is never taken for a change.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,19 +13,19 @@ use crate::superops::{ApiError, TicketPage, Urgency, completed, lacks};
 use crate::ticket::watch::Watched;
 use crate::ticket::{StatusMeaning, Ticket, TicketId};
 
-/// Tickets of one page that are asked for by themselves.
+/// How many tickets of one page are asked for by themselves.
 const A_PAGE: usize = 20;
-/// So many tickets are remembered that were asked for in vain.
+/// How many tickets asked for in vain are remembered.
 const REMEMBERED: usize = 10_000;
 
-/// The update of each ticket at which it was last asked for by itself.
+/// For each ticket, the time of update at which it was last asked for by itself.
 #[derive(Debug, Default)]
 pub(super) struct Tried(Mutex<HashMap<TicketId, Option<DateTime<Utc>>>>);
 
 impl Tried {
-    /// Whether it was not tried yet at its present update; then it is now.
+    /// Whether the ticket has not been tried at its present update; marks it as tried.
     fn begins(&self, ticket: &Ticket) -> bool {
-        // A panic under this lock leaves at worst a ticket untried.
+        // A panic under this lock leaves one ticket untried at worst.
         let mut tried = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if tried.len() >= REMEMBERED {
             tried.clear();
@@ -35,8 +35,8 @@ impl Tried {
 }
 
 impl TenantSync {
-    /// Asks by themselves for the open tickets of `page` of which something is missing that was never known, or that may
-    /// have changed.
+    /// Asks by themselves for the open tickets of `page` that lack something that was never known, or that may have
+    /// changed.
     pub(super) async fn fill_gaps(&self, page: &mut TicketPage, urgency: Urgency) -> Result<(), ApiError> {
         let mut left = A_PAGE;
         for index in 0..page.tickets.len() {
@@ -67,7 +67,7 @@ impl TenantSync {
         Ok(())
     }
 
-    /// Puts what was known last in the place of what SuperOps failed to tell.
+    /// Replaces what SuperOps failed to tell with what was last known.
     pub(super) async fn keep_known(&self, page: &mut TicketPage) -> Result<(), StoreError> {
         for ticket in &mut page.tickets {
             let Some(gap) = page.gaps.get(&ticket.id) else { continue };
@@ -79,7 +79,7 @@ impl TenantSync {
     }
 }
 
-/// Whether what is missing can be taken from what was known before: nothing has happened since.
+/// Whether what is missing can be taken from `before`, because nothing has happened since.
 fn is_known(before: &Watched, ticket: &Ticket, missing: &[&str]) -> bool {
     let untouched = before.ticket.updated_at == ticket.updated_at && !missing.contains(&"updatedTime");
     untouched && !lacks(&before.ticket)

@@ -1,4 +1,4 @@
-//! How a tenant's sync is doing, in words for an operator.
+//! The health of a tenant's sync, in words for an operator.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,61 +10,61 @@ use super::SyncError;
 use crate::superops::ApiError;
 use crate::ticket::TenantId;
 
-/// How the sync of one tenant is doing.
+/// The health of one tenant's sync.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SyncHealth {
-    /// As of when the picture of the open tickets is complete.
+    /// The time for which our data on the open tickets is complete.
     pub last_good: Option<DateTime<Utc>>,
     pub problem: Option<SyncProblem>,
-    /// Why what is read is not believed, if so: then alerts stay as they were.
+    /// Why what is read is not believed, if it is not; alerts then stay as they were.
     pub doubt: Option<SyncProblem>,
-    /// Our clock is far off.
+    /// Set if our clock is far off.
     pub clock: Option<SyncProblem>,
     pub next_try: Option<DateTime<Utc>>,
     /// What SuperOps does not let us do, and what we do instead.
     pub limits: Vec<String>,
-    /// The pass over all tickets under way: tickets read, and all if known.
+    /// The progress of the pass over all tickets: tickets read, and the total if known.
     pub reading: Option<(u64, Option<u64>)>,
 }
 
 impl SyncHealth {
-    /// What is wrong although SuperOps is read.
+    /// Returns what is wrong even though SuperOps can be read.
     pub fn alarms(&self) -> impl Iterator<Item = &SyncProblem> {
         self.doubt.iter().chain(&self.clock)
     }
 
-    /// How old the picture is; none if there is none yet.
+    /// Returns how old our data is. `None` if there is none yet.
     pub fn age(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
         self.last_good.map(|at| (now - at).max(TimeDelta::zero()))
     }
 }
 
-/// What keeps SuperOps from being read.
+/// What keeps SuperOps from being read, or its answers from being right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyncProblem {
     pub since: DateTime<Utc>,
     pub what: String,
     /// What a person can do about it.
     pub advice: &'static str,
-    /// Whether it will not pass by itself.
+    /// Whether it does not pass by itself.
     pub needs_a_person: bool,
 }
 
 impl SyncProblem {
-    /// So many open tickets are missing since then that it is not believed.
+    /// Describes open tickets that are missing since `since`, too many to be believed.
     pub fn missing(since: DateTime<Utc>, tickets: usize) -> Self {
         let what = format!("{tickets} open tickets are missing at once: their alerts stay as they were");
         let advice = "check whether the token's user may still see them; if they were deleted or merged, do nothing: they are dropped after a day, or after an hour if there are at most two";
         Self { since, what, advice, needs_a_person: true }
     }
 
-    /// Our clock is off, as `words` say.
+    /// Describes that our clock is off, in these `words`.
     pub fn clock(words: &str, since: DateTime<Utc>) -> Self {
         let advice = "set this computer's clock, best by NTP: alerts are early or late by as much";
         Self { since, what: words.to_owned(), advice, needs_a_person: true }
     }
 
-    /// `error` in words, with what to do.
+    /// Describes `error`, with what to do.
     pub fn new(error: &SyncError, since: DateTime<Utc>) -> Self {
         let needs_a_person = matches!(error, SyncError::Api(error) if error.needs_a_person());
         Self { since, what: error.to_string(), advice: advice(error), needs_a_person }
@@ -98,24 +98,24 @@ fn advice(error: &SyncError) -> &'static str {
     }
 }
 
-/// A way to say "look now" to each tenant's sync.
+/// Lets others ask each tenant's sync for a turn at once.
 #[derive(Clone, Debug, Default)]
 pub struct Hints(BTreeMap<TenantId, watch::Sender<u64>>);
 
 impl Hints {
-    /// For these tenants.
+    /// Creates hints for these tenants.
     pub fn new(tenants: impl IntoIterator<Item = TenantId>) -> Self {
         Self(tenants.into_iter().map(|tenant| (tenant, watch::Sender::new(0))).collect())
     }
 
-    /// Has `tenant` looked at soon; false if there is no such tenant.
+    /// Asks for a turn of `tenant` soon. Returns false if there is no such tenant.
     pub fn hint(&self, tenant: &TenantId) -> bool {
         let Some(sender) = self.0.get(tenant) else { return false };
         sender.send_modify(|count| *count = count.wrapping_add(1));
         true
     }
 
-    /// Where the sync of `tenant` listens.
+    /// Returns what the sync of `tenant` listens to.
     pub fn listen(&self, tenant: &TenantId) -> Option<watch::Receiver<u64>> {
         self.0.get(tenant).map(watch::Sender::subscribe)
     }

@@ -1,8 +1,7 @@
-//! Pages are read one after the other, and saved meanwhile.
+//! Saves pages while the next ones are being read.
 //!
-//! What has arrived while others were saved is saved next, all at once, with one
-//! flush to the disk: tickets, and with them where the sync stands. So a crash
-//! has pages read again that were not yet saved, and never leaves one out.
+//! Pages that arrive during a save are saved together next, with one flush to the disk, along with the new state of the
+//! sync. So after a crash, pages that were not yet saved are read again, and none is left out.
 
 use tokio::sync::mpsc;
 
@@ -11,31 +10,31 @@ use crate::store::StoreError;
 use crate::store::sync::SyncState;
 use crate::store::tickets::Saved;
 
-/// Pages that may wait to be saved: more would not make a flush noticeably cheaper.
+/// How many pages may wait to be saved; more would not make a flush noticeably cheaper.
 const WAITING: usize = 8;
 
-/// A page, and where the sync stands once it is saved; none: where it stood before.
+/// A page, and the state of the sync once it is saved; if none, the state does not change.
 type Page = (Answer, Option<SyncState>);
 
-/// Takes pages to be saved, in their order; refuses them once that has failed.
+/// Takes pages to be saved, in order; refuses them once saving has failed.
 pub type Pages = mpsc::Sender<Page>;
 
-/// The way of pages from reading to saving.
+/// Creates the channel that carries pages from reading to saving.
 pub fn pages() -> (Pages, mpsc::Receiver<Page>) {
     mpsc::channel(WAITING)
 }
 
-/// What became of the pages that were read.
+/// The outcome of saving pages.
 #[derive(Default)]
 pub struct Kept {
     saved: Vec<Saved>,
-    /// Where the sync stands by what was saved; none: where it stood before.
+    /// The state of the sync after what was saved; if none, it has not changed.
     state: Option<SyncState>,
     failure: Option<StoreError>,
 }
 
 impl TenantSync {
-    /// Saves the pages that arrive, as many at once as are waiting, until no more come.
+    /// Saves the pages that arrive, all that are waiting at once, until no more come.
     pub(super) async fn keep_pages(&self, mut waiting: mpsc::Receiver<Page>) -> Kept {
         let mut kept = Kept::default();
         let mut pages = Vec::with_capacity(WAITING);
@@ -54,7 +53,7 @@ impl TenantSync {
         kept
     }
 
-    /// Goes on from what was saved.
+    /// Takes over the outcome of saving.
     pub(super) fn settle(&mut self, kept: Kept, report: &mut TurnReport) -> Result<(), StoreError> {
         for saved in &kept.saved {
             self.take_note(saved, report);

@@ -1,7 +1,7 @@
-//! The lists that tickets point into, hourly: words, people, clients, sites.
+//! Reads the lists that tickets refer to, every hour: statuses and other words, people, clients, sites.
 //!
-//! Each list is read for itself: one that the token may not see leaves the
-//! others as they are, and what was known of it before is kept.
+//! Each list is read independently: if the token may not see one, the others are unaffected, and what was known of that
+//! one is kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::telemetry::TenantLabels;
 use crate::ticket::{Directory, Named, RefId};
 
 const EVERY: TimeDelta = TimeDelta::hours(1);
-/// A list that could not be read for a passing reason is asked for again soon.
+/// How soon a list is asked for again if it could not be read for a passing reason.
 const AGAIN: TimeDelta = TimeDelta::minutes(1);
 
 impl TenantSync {
@@ -30,7 +30,7 @@ impl TenantSync {
     }
 
     async fn read_lookup(&mut self, lookup: Lookup, now: DateTime<Utc>) -> Result<(), SyncError> {
-        // The first time, alerts wait for it; later nobody does.
+        // The first time, alerts wait for it; later nothing does.
         let first = !self.state.lookups.contains_key(&lookup);
         let urgency = if first { Urgency::Routine } else { Urgency::Background };
         let before = self.store.directory(&self.tenant).await?;
@@ -46,7 +46,7 @@ impl TenantSync {
         }
     }
 
-    /// The directory with this list as it is now.
+    /// Reads this list and returns the directory with it.
     async fn fetch(
         &self,
         lookup: Lookup,
@@ -102,13 +102,13 @@ impl TenantSync {
         let lasting = matches!(error, ApiError::Forbidden { .. } | ApiError::RefusedQuery { .. });
         self.leave(lookup, error.to_string(), now + if lasting { EVERY } else { AGAIN }).await?;
         match error {
-            // With the network down the others would fail too, each after a long wait.
+            // If the network is down, the other lists would fail too, each after a long wait.
             ApiError::Transient { .. } => Err(error.clone().into()),
             _ => Ok(()),
         }
     }
 
-    /// Leaves a list as it was before, and says why.
+    /// Keeps a list as it was before, and records why.
     async fn leave(&mut self, lookup: Lookup, why: String, due_at: DateTime<Utc>) -> Result<(), SyncError> {
         let list = lookup.as_str();
         warn!(tenant = %self.tenant, list, "the list of {list} cannot be read now; the one from before is kept: {why}");
@@ -123,10 +123,10 @@ impl TenantSync {
     }
 }
 
-/// A list that had more than this is never empty from one hour to the next.
+/// A list with more entries than this never becomes empty within an hour.
 const FEW: usize = 2;
 
-/// Whether a list that had something lost all of it at once. There is always a technician: the one whose token it is.
+/// Whether a list lost all of its entries at once. There is always a technician: the one who owns the token.
 fn is_emptied(lookup: Lookup, before: &Directory, now: &Directory) -> bool {
     let had = size(lookup, before);
     size(lookup, now) == 0 && (had > FEW || (had > 0 && lookup == Lookup::Technicians))
@@ -144,7 +144,7 @@ fn size(lookup: Lookup, directory: &Directory) -> usize {
     }
 }
 
-/// `list`, with what was known before of the records that could not be read to their end.
+/// Fills into `list` what was known before of records that could not be read, or only in part.
 fn completed<T: Clone>(
     mut list: BTreeMap<RefId, T>,
     before: &BTreeMap<RefId, T>,

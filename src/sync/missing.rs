@@ -1,6 +1,6 @@
-//! Tickets that a reading should have shown and did not: each is asked for by its id. One that SuperOps does not know,
-//! twice, has vanished. But when many are missing at once it is not believed: a right may have been lost, or a filter
-//! may have gone wrong. Then all stays as it was, and people are told.
+//! Looks for tickets that a reading should have shown and did not, and asks for each by its id. A ticket that SuperOps
+//! twice does not know has vanished. But if many are missing at once, that is not believed: a permission may have been
+//! lost, or a filter may have failed. Then everything stays as it was, and people are told.
 
 use std::collections::HashSet;
 
@@ -12,42 +12,42 @@ use crate::superops::{ApiError, Urgency};
 use crate::ticket::TicketId;
 use crate::ticket::watch::Bounds;
 
-/// Tickets asked for one by one after a reading; the rest wait for the next one.
+/// How many tickets are asked for one by one after a reading; the rest wait for the next one.
 const SINGLES: usize = 20;
-/// So many in a row may fail before the rest is put off.
+/// How many in a row may fail before the rest is put off.
 const FAILURES: usize = 3;
-/// Not seen by so many readings, and unknown when asked for: it has vanished.
+/// How often a ticket must be absent from a reading and unknown when asked for, to count as vanished.
 const MISSES: i64 = 2;
-/// Whoever was told has had the time to act: from then on it is believed.
+/// How long missing tickets are doubted, so that people have time to act. After that they are believed gone.
 const DOUBTED_FOR: TimeDelta = TimeDelta::days(1);
-/// So few may well have been deleted or merged: then it is believed sooner.
+/// This few may well have been deleted or merged, so they are believed gone sooner.
 const FEW: usize = 2;
 const FEW_DOUBTED_FOR: TimeDelta = TimeDelta::hours(1);
-/// Still there when asked for: so many, and it is the filter that hides them.
+/// From this many tickets on that exist when asked for, the filter is what hides them.
 const HIDDEN: usize = 3;
 
-/// Which tickets should have been seen.
+/// Which tickets a search expects to have been seen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Search {
-    /// By all readings since then.
+    /// Seen by any reading since then.
     pub since: DateTime<Utc>,
     pub only_open: bool,
-    /// Whether the reading came to its end: else nothing is wondered at.
+    /// Whether the reading reached its end; if not, missing tickets are no surprise.
     pub whole: bool,
 }
 
-/// What came of asking one by one.
+/// The outcome of asking one by one.
 #[derive(Debug, Default)]
 struct Asked {
     found: usize,
     unknown: Vec<TicketId>,
-    /// SuperOps answered with an error for this record.
+    /// Tickets for which SuperOps answered with an error.
     failed: Vec<TicketId>,
 }
 
 impl TenantSync {
-    /// Asks one by one for the tickets that should have been seen and were not, those first that were asked for
-    /// longest ago.
+    /// Asks one by one for the tickets that should have been seen and were not, starting with those not asked for the
+    /// longest.
     pub(super) async fn look_for_missing(
         &mut self,
         search: Search,
@@ -90,7 +90,7 @@ impl TenantSync {
                     failures = 0;
                     if is_there { asked.found += 1 } else { asked.unknown.push(id.clone()) }
                 }
-                // One ticket that cannot be read must not hold up the others, nor the turn.
+                // One ticket that cannot be read must not hold up the others or the turn.
                 Err(SyncError::Api(error)) if !error.needs_a_person() && error != ApiError::Throttled => {
                     failures += 1;
                     warn!(tenant = %self.tenant, ticket = %id, %error, "ticket `{id}` is missing and could not be asked for");
@@ -108,7 +108,7 @@ impl TenantSync {
             }
         }
         if !asked.failed.is_empty() && asked.found + asked.unknown.len() == 0 && !self.singles_work(all_missing).await {
-            // It is not these tickets: nothing can be asked for now.
+            // The tickets are not to blame: no ticket can be asked for now.
             asked.failed.clear();
         }
         Ok(asked)
@@ -121,7 +121,7 @@ impl TenantSync {
         self.client.single(seen, Urgency::Routine).await.is_ok()
     }
 
-    /// Reads one ticket; false if SuperOps does not know it.
+    /// Reads one ticket. Returns false if SuperOps does not know it.
     async fn read_single(&mut self, id: &TicketId, report: &mut TurnReport) -> Result<bool, SyncError> {
         let earliest = self.clock.now();
         let page = self.client.single(id, Urgency::Routine).await?;
@@ -144,13 +144,13 @@ impl TenantSync {
         Ok(())
     }
 
-    /// Since when it is doubted that so many tickets are gone.
+    /// Returns since when missing tickets have been doubted, if they still are.
     pub(super) fn doubted_since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let length = if self.state.missing <= FEW { FEW_DOUBTED_FOR } else { DOUBTED_FOR };
         self.state.doubted_since.filter(|since| now < *since + length)
     }
 
-    /// Whether it is not believed that so many are gone: it is new, it is doubted still, or there are more of them.
+    /// Whether to doubt that these tickets are gone: the loss is new, is still doubted, or has grown.
     fn is_to_be_doubted(&self, missing: usize, now: DateTime<Utc>) -> bool {
         let is_new = self.state.doubted_since.is_none() || missing > self.state.missing;
         is_new || self.doubted_since(now).is_some()
@@ -166,7 +166,7 @@ impl TenantSync {
         Ok(self.store.save_sync_state(&self.tenant, self.state.clone()).await?)
     }
 
-    /// Few are missing: no doubt about it, or no longer.
+    /// Ends the doubt: few tickets are missing, or few again.
     async fn believe(&mut self) -> Result<(), SyncError> {
         if self.state.doubted_since.take().is_none() {
             return Ok(());
@@ -177,8 +177,8 @@ impl TenantSync {
     }
 }
 
-/// Whether it is hard to believe that so many of the open tickets went at once: one is deleted or merged any day, more
-/// than half of a desk is not, and of a large one not even a quarter.
+/// Whether this many open tickets are unlikely to go at once. Single ones are deleted or merged any day, but not more
+/// than half of a desk, nor a quarter of a large one.
 fn is_many(missing: usize, open: usize) -> bool {
     (missing >= 2 && missing * 2 > open) || (missing >= 10 && missing * 4 >= open)
 }

@@ -1,33 +1,34 @@
-//! How often to ask: as often as the next due time deserves and the budget allows.
+//! How often to query: as often as the next due time deserves and the budget allows.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::sla::night::Night;
 
-/// Tickets on the largest page SuperOps gives.
+/// The number of tickets on SuperOps' largest page.
 const PAGE: usize = 100;
 
-/// Sweeping more often finds little that the changes have not shown.
+/// Sweeping more often would find little that the changes have not shown.
 const SHORTEST_SWEEP: TimeDelta = TimeDelta::minutes(1);
-/// An open ticket that left without a trace is noticed this late, however large the account.
+/// The longest time until an open ticket that left without a trace is noticed, however large the account.
 const LONGEST_SWEEP: TimeDelta = TimeDelta::minutes(5);
-/// All tickets are read once a night, if the shorter ways work.
+/// How often all tickets are read, if the shorter readings work.
 const DAY: TimeDelta = TimeDelta::days(1);
-/// The night that follows a pass is not yet the next one.
+/// A night sooner than this after a pass does not count as the next one.
 const BETWEEN_PASSES: TimeDelta = TimeDelta::hours(6);
-/// Without the order by update, closed tickets that are edited are seen this late.
+/// The longest delay until edits of closed tickets are seen, if sorting by update does not work.
 const WITHOUT_SORT: TimeDelta = TimeDelta::hours(1);
 /// The longest wait between two tries while SuperOps does not answer.
 const LONGEST_BACKOFF: TimeDelta = TimeDelta::minutes(5);
 const SHORTEST_BACKOFF: TimeDelta = TimeDelta::seconds(5);
 
-/// The time between two sweeps of `open` tickets: they take a quarter of the budget at the most.
+/// Returns the time between two sweeps of `open` tickets, which take a quarter of the budget at most.
 pub fn sweep_interval(open: usize, budget: u32) -> TimeDelta {
     pages_in_a_quarter(open, budget).clamp(SHORTEST_SWEEP, LONGEST_SWEEP)
 }
 
-/// When the pass over all `tickets` is due that comes after the one that began at `last`: at a quiet hour of the next
-/// night, unless the pass has to stand in for the sweep or for the changes; then as a quarter of the budget allows.
+/// Returns when the next pass over all `tickets` is due, after the one that began at `last`. That is a quiet hour of
+/// the next night, unless the pass has to stand in for the sweep or for the changes; then it is as often as a quarter
+/// of the budget allows.
 pub fn next_pass(last: DateTime<Utc>, tickets: u64, budget: u32, works: ListSupport, night: &Night) -> DateTime<Utc> {
     let affordable = pages_in_a_quarter(usize::try_from(tickets).unwrap_or(usize::MAX), budget).min(DAY);
     match (works.filter, works.sort) {
@@ -37,21 +38,21 @@ pub fn next_pass(last: DateTime<Utc>, tickets: u64, budget: u32, works: ListSupp
     }
 }
 
-/// What of a list SuperOps does for us.
+/// Which options of a list SuperOps supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListSupport {
     pub sort: bool,
     pub filter: bool,
 }
 
-/// The time in which a quarter of the budget reads so many tickets.
+/// Returns how long a quarter of the budget takes to read that many tickets.
 fn pages_in_a_quarter(tickets: usize, budget: u32) -> TimeDelta {
     let pages = i64::try_from(tickets.div_ceil(PAGE).max(1)).unwrap_or(i64::MAX);
     let share = i64::from(budget / 4).max(1);
     TimeDelta::try_seconds(pages.saturating_mul(60) / share).unwrap_or(DAY)
 }
 
-/// When to ask for changes again.
+/// Returns when to ask for changes again.
 ///
 /// Every `interval`; four times as often, but not more than once a second,
 /// while a ticket is due within the next two intervals. Never so often that
@@ -70,7 +71,7 @@ pub fn next_poll(
     now + wanted.max(affordable)
 }
 
-/// How long to wait after so many turns in a row that failed.
+/// Returns how long to wait after that many failed turns in a row.
 pub fn backoff(interval: TimeDelta, failures: u32) -> TimeDelta {
     let first = interval.clamp(SHORTEST_BACKOFF, LONGEST_BACKOFF);
     let factor = 1 << failures.saturating_sub(1).min(6);

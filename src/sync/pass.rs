@@ -1,12 +1,9 @@
-//! The pass over all tickets: the first reading of an account, and once a night
-//! after that for what the shorter ways cannot see (imports with an old time of
-//! update, restored tickets, quiet edits).
+//! The pass over all tickets: the first reading of an account, and after that once a night for what the shorter
+//! readings cannot see (imports with an old time of update, restored tickets, quiet edits).
 //!
-//! Each page is saved with the number of the next one, so that after a crash
-//! the pass goes on where it was. In the order of update it ends where the
-//! history ends that is wanted. Where SuperOps does not give all pages, what
-//! lies beyond is read in parts: what is older than the last page, or else one
-//! status after the other, whichever filter works.
+//! Each page is saved with the number of the next one, so that after a crash the pass resumes where it was. In order of
+//! update, the pass stops at the end of the wanted history. If SuperOps does not give all pages, the rest is read in
+//! parts, with whichever filter works: tickets older than the last page, or else one status after another.
 
 use chrono::{DateTime, Utc};
 use tracing::{info, warn};
@@ -23,21 +20,21 @@ use crate::store::sync::{Coverage, FullPass, Part, SyncState};
 use crate::superops::{ApiError, Order, TicketAsk, Urgency};
 use crate::ticket::Directory;
 
-/// Pages of one turn at the most; fewer if the next turn is due, so that changes are not kept waiting.
+/// The most pages in one turn; fewer if the next turn is due, so that changes do not have to wait.
 pub(super) const PAGES: usize = 10;
 
 /// How far to read in one go.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReadLimit {
     pub now: DateTime<Utc>,
-    /// At that time something else is due.
+    /// When something else is due.
     pub until: DateTime<Utc>,
-    /// Pages at the most; at least one is read.
+    /// The most pages; at least one is read.
     pub most: usize,
 }
 
 impl TenantSync {
-    /// Reads the next pages of the pass under way; begins a pass when it is time to.
+    /// Reads the next pages of the current pass; begins a pass when it is due.
     pub(super) async fn read_pass(&mut self, limit: ReadLimit, report: &mut TurnReport) -> Result<(), SyncError> {
         let now = limit.now;
         self.begin_pass_if_due(now).await?;
@@ -63,7 +60,7 @@ impl TenantSync {
         Ok(())
     }
 
-    /// Reads page after page; says how the order was not kept, if so.
+    /// Reads page after page. If the sort does not work, says how.
     async fn read_pages(
         &self,
         limit: ReadLimit,
@@ -98,7 +95,7 @@ impl TenantSync {
             };
             self.show_progress(progress, &state);
             if pages.send((answer, Some(state.clone()))).await.is_err() {
-                // Saving has failed, and says why.
+                // Saving has failed, and its side reports why.
                 break;
             }
         }
@@ -142,7 +139,7 @@ impl TenantSync {
         let reading = Some((u64::from(pass.next_page - 1) * 100, pass.total));
         self.health.send_if_modified(|health| {
             health.reading = reading;
-            // Worth a look, but not worth waking anybody for.
+            // Worth showing, but not worth waking anybody.
             false
         });
     }
@@ -164,7 +161,8 @@ impl TenantSync {
         }
         self.show_health(|health| health.reading = None);
         let whole = self.state.coverage.is_none();
-        // Closed tickets beyond the history were not meant to be seen; and where the sweep works, the open ones are its matter.
+        // Closed tickets beyond the history were not meant to be read; and where the sweep works, it looks after the
+        // open ones.
         if whole && !self.state.bounded {
             let search = Search { since: started_at, only_open: false, whole };
             return self.look_for_missing(search, now, report).await;
@@ -176,7 +174,7 @@ impl TenantSync {
         Ok(())
     }
 
-    /// Where the sync stands after a page of `pass`, if it stood at `before`.
+    /// Returns the state of the sync after a page of `pass`, from the state `before` it.
     fn after_page(
         &self,
         before: SyncState,
@@ -190,7 +188,7 @@ impl TenantSync {
         if pass.part == Part::All {
             pass.total = answer.page.total.or(pass.total);
             if pass.next_page == 1 && state.watermark.is_none() && pass.sorted {
-                // All that is updated from here on is a change; all before lies on these pages.
+                // Every update from here on is a change; everything before lies on these pages.
                 let mut scan = Scan::down_to(None, pass.started_at);
                 scan.take(&answer.page.tickets, true);
                 state.watermark = scan.newest;
@@ -202,7 +200,7 @@ impl TenantSync {
             return self.after_part(state, pass, names, Ended::Refused);
         }
         let oldest = updates().min();
-        // A status begins at the newest again.
+        // Each status starts again at the newest ticket.
         if pass.sorted && !matches!(pass.part, Part::Status(_)) {
             pass.reached = pass.reached.into_iter().chain(oldest).min();
         }
@@ -217,7 +215,7 @@ impl TenantSync {
         self.after_part(state, pass, names, Ended::Whole)
     }
 
-    /// Where the sync stands when a part of `pass` has come to its end: the next part, or none.
+    /// Returns the state of the sync at the end of a part of `pass`: with the next part, or none.
     fn after_part(&self, before: SyncState, mut pass: FullPass, names: &[String], ended: Ended) -> SyncState {
         let mut state = before;
         if let (Part::All, Ended::TooDeep(pages)) = (&pass.part, ended) {
@@ -234,7 +232,7 @@ impl TenantSync {
                 Some(reached) => Some(Part::Before(reached)),
                 None => by_status(0),
             },
-            // Further back from where it came to, if it came any further.
+            // Continue from the point reached, if this part got any further.
             (Part::Before(at), Ended::TooDeep(_)) if pass.reached.is_some_and(|reached| reached < *at) => {
                 pass.reached.map(Part::Before)
             }
@@ -249,7 +247,7 @@ impl TenantSync {
                 None
             }
         };
-        // Statuses that could not be asked for at all: nothing beyond the last page was had.
+        // The statuses could not be asked for at all: nothing beyond the last page was read.
         pass.blind |= next.is_none() && ended != Ended::Whole;
         match next {
             Some(part) => state.full = Some(FullPass { part, next_page: 1, ..pass }),
@@ -267,17 +265,17 @@ impl TenantSync {
     }
 }
 
-/// How the reading of a part came to its end.
+/// How the reading of a part ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
     Whole,
-    /// There are more pages than these, and they cannot be had.
+    /// There are more than this many pages, but they cannot be read.
     TooDeep(u32),
-    /// It cannot be asked for.
+    /// The part cannot be asked for.
     Refused,
 }
 
-/// The zone of most of the sites; UTC where none is known.
+/// Returns the time zone of most of the sites; UTC if none is known.
 fn zone_of_most(directory: &Directory) -> Tz {
     let mut counts: Vec<(Tz, usize)> = Vec::new();
     for zone in directory.sites.values().filter_map(|site| site.timezone.as_deref()?.parse::<Tz>().ok()) {
@@ -290,6 +288,6 @@ fn zone_of_most(directory: &Directory) -> Tz {
 }
 
 fn is_out_of_order(answer: &Answer, now: DateTime<Utc>) -> bool {
-    // Across pages nothing can be said: between two turns many tickets may have moved.
+    // Nothing can be said across pages: many tickets may have moved between two turns.
     Scan::down_to(None, now).take(&answer.page.tickets, true) == Step::OutOfOrder
 }

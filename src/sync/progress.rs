@@ -1,4 +1,4 @@
-//! How far a long pass has come: a bar on a terminal, a log line now and then otherwise.
+//! Shows how far a long pass has come: a bar on a terminal, otherwise a log line now and then.
 
 use std::io::IsTerminal;
 
@@ -10,7 +10,7 @@ use crate::terminal;
 use crate::ticket::TenantId;
 
 const PAGE: u64 = 100;
-/// A pass of so many pages is over before anybody wonders.
+/// A pass of this many pages ends before anybody wonders.
 const SHORT: u64 = 3;
 const LOG_EVERY: TimeDelta = TimeDelta::seconds(10);
 
@@ -24,13 +24,13 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A pass that goes on after `pages` pages.
+    /// Starts the progress of a pass that resumes after `pages` pages.
     pub fn begin(tenant: &TenantId, pages: u32, now: DateTime<Utc>) -> Self {
         let began_with = u64::from(pages) * PAGE;
         Self { tenant: tenant.clone(), began_at: now, began_with, logged_at: now, bar: None }
     }
 
-    /// So many pages have been read by now.
+    /// Shows that `pages` pages have been read.
     pub fn page_read(&mut self, pages: u32, total: Option<u64>, now: DateTime<Utc>) {
         let read = u64::from(pages) * PAGE;
         if total.is_some_and(|total| total <= SHORT * PAGE) {
@@ -44,7 +44,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -68,7 +68,7 @@ impl Progress {
         info!(%tenant, read, total, left_seconds, "read {read} of {total} tickets of `{tenant}`, about {left_seconds} s left");
     }
 
-    /// The time the rest takes at the pace of this run; a pass that was resumed did not read its first pages now.
+    /// Estimates the time left at the pace of this run; the first pages of a resumed pass were not read now.
     fn left(&self, read: u64, total: u64, now: DateTime<Utc>) -> Option<TimeDelta> {
         let done = i64::try_from(read.saturating_sub(self.began_with)).ok().filter(|done| *done > 0)?;
         let rest = i64::try_from(total.saturating_sub(read)).ok()?;

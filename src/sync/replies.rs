@@ -1,12 +1,12 @@
-//! Replies that SuperOps has not counted: does a ticket that looks unanswered
-//! have an answer from a technician among its conversations?
+//! Finds replies that SuperOps has not counted: a ticket that looks unanswered may have an answer from a technician in
+//! its conversation.
 //!
-//! Asked only when it matters and the ticket was touched since we last looked:
-//! it is past half of its time to respond, or late; or its policy promises an answer to each message of the client; or its
-//! first response came while we watched, and nobody knows yet whether a
-//! technician gave it. And once more, touched or not, when its time is up, by the clock that is alarmed by: what was
-//! answered is not to be called breached. That breach waits for the look, so it is taken at once, beside the turns, and
-//! in a few seconds or not at all.
+//! A conversation is read only if that matters and the ticket was touched since the last look: if more than half of its
+//! response time has passed, or all of it; if its policy promises an answer to each message of the client; or if its
+//! first response came while we watched and it is not known yet whether a technician gave it. It is read once more,
+//! touched or not, when the time is up by the clock that alerts go by, so that an answered ticket is not called
+//! breached. That breach waits for the look, so it is taken at once, beside the turns, and within a few seconds or not
+//! at all.
 
 use std::sync::Arc;
 
@@ -21,13 +21,13 @@ use crate::superops::Urgency;
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, Ticket};
 
-/// Tickets looked at in one turn, the most pressing first.
+/// How many tickets are looked at in one turn, the most pressing first.
 const A_TURN: usize = 3;
 
-/// How soon a conversation is to be read.
+/// How soon a conversation should be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum ReadPriority {
-    /// Its time is up: the breach waits for the look.
+    /// The time is up: a breach waits for the look.
     LastLook,
     Unanswered,
     PromisedNext,
@@ -43,7 +43,7 @@ impl TenantSync {
         let rules = self.rules().await?;
         let mut pressing: Vec<_> =
             open.values().filter_map(|one| Some((self.press(one, &rules, now)?, one.clone()))).collect();
-        // What was never read comes before what is to be read again: months wait for it.
+        // Conversations that were never read come before those to be read again: a month cannot be closed without them.
         pressing.sort_by_key(|(press, one)| {
             (*press, one.conversation.read_of.is_some(), one.ticket.first_response.due, one.ticket.id.clone())
         });
@@ -58,7 +58,8 @@ impl TenantSync {
         Ok(())
     }
 
-    /// Remembers since when there is something to be read that never was. It is read in this turn at the earliest.
+    /// Stores since when a conversation has been waiting for its first reading, which comes in this turn at the
+    /// earliest.
     async fn note_unheard(&mut self, pressing: impl Iterator<Item = &Watched>) -> Result<(), StoreError> {
         let unheard = pressing.filter(|watched| watched.conversation.read_of.is_none());
         let since = unheard.filter_map(|watched| watched.ticket.created_at).min();
@@ -69,7 +70,7 @@ impl TenantSync {
         self.store.save_sync_state(&self.tenant, self.state.clone()).await
     }
 
-    /// The rules by which the clocks of the tenant's tickets are told.
+    /// Returns the rules that the tenant's clocks follow.
     async fn rules(&mut self) -> Result<Arc<TenantRules>, StoreError> {
         let directory = self.store.directory(&self.tenant).await?;
         if let Some((known, rules)) = &self.rules
@@ -82,13 +83,13 @@ impl TenantSync {
         Ok(rules)
     }
 
-    /// How soon its conversations are to be read; none: not at all.
+    /// Returns how soon a ticket's conversation should be read. `None` if not at all.
     fn press(&self, watched: &Watched, rules: &TenantRules, now: DateTime<Utc>) -> Option<ReadPriority> {
         let ticket = &watched.ticket;
         let last = self.conversations.last_read(&ticket.id);
         let awaits = self.conversations.awaits_response(watched);
         let clock = awaits.then(|| clock::assess(watched, ClockKind::FirstResponse, rules, now));
-        // A poll may come late; what is breached for longer was told of long ago.
+        // A poll may come late; a breach older than this has long been announced.
         let lately = now - self.poll_interval * 2;
         let is_up = |from: &DateTime<Utc>| *from <= now && *from >= lately && last.is_none_or(|last| last.at < *from);
         if clock.and_then(|clock| clock.breached_from).is_some_and(|from| is_up(&from)) {

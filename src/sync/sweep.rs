@@ -1,5 +1,5 @@
-//! The sweep over all open tickets: what time alone changes need not touch the
-//! time of update, and what is gone leaves no trace in any list.
+//! The sweep over all open tickets. What changes by time alone need not touch the time of update, and a ticket that is
+//! gone leaves no trace in any list.
 
 use chrono::{DateTime, Utc};
 
@@ -11,7 +11,7 @@ use crate::superops::{ApiError, Order, TicketAsk, Urgency};
 use crate::ticket::StatusMeaning;
 
 impl TenantSync {
-    /// Reads all open tickets, if it is time to.
+    /// Reads all open tickets, if that is due.
     pub(super) async fn sweep_if_due(&mut self, now: DateTime<Utc>, report: &mut TurnReport) -> Result<(), SyncError> {
         if !self.may_filter(now) {
             return Ok(());
@@ -33,7 +33,7 @@ impl TenantSync {
         Ok(())
     }
 
-    /// Reads the tickets of all statuses but these; false if that cannot be done.
+    /// Reads the tickets in all statuses but these. Returns false if that does not work.
     async fn sweep(
         &mut self,
         leave_out_statuses: Vec<String>,
@@ -51,7 +51,7 @@ impl TenantSync {
         }
     }
 
-    /// Reads page after page; says how the filter does not work, if so.
+    /// Reads page after page. If the filter does not work, says how.
     async fn read_open(
         &self,
         mut ask: TicketAsk,
@@ -60,7 +60,7 @@ impl TenantSync {
     ) -> Result<Option<&'static str>, ApiError> {
         loop {
             let answer = match self.ask(&ask, Urgency::Routine).await {
-                // It may have been the order that was refused.
+                // The sort may be what was refused.
                 Err(ApiError::RefusedQuery { .. }) if ask.order == Order::UpdatedDesc => {
                     ask.order = Order::Unsorted;
                     continue;
@@ -76,7 +76,7 @@ impl TenantSync {
             let ignored = holds_any(&answer, &ask.leave_out_statuses);
             let last = !answer.has_more();
             let state = (last && !ignored).then(|| self.swept(now));
-            // If saving has failed, it says why.
+            // If saving has failed, the saving side reports why.
             let failed = pages.send((answer, state)).await.is_err();
             if ignored || last || failed {
                 return Ok(ignored.then_some("ignored"));
@@ -95,11 +95,11 @@ impl TenantSync {
         }
     }
 
-    /// The names of closed statuses, as SuperOps writes them.
+    /// Returns the names of closed statuses, as SuperOps writes them.
     async fn closed_names(&self) -> Result<Vec<String>, SyncError> {
         let directory = self.store.directory(&self.tenant).await?;
         let names = match directory.statuses.as_slice() {
-            // The list may be closed to our token: then by the tickets we have seen.
+            // Our token may not see the list: fall back on the statuses of the tickets seen so far.
             [] => self.store.statuses_seen(&self.tenant).await?,
             listed => listed.to_vec(),
         };

@@ -1,4 +1,4 @@
-//! What the sync promises, turn by turn, against a desk on a socket.
+//! Tests of what the sync promises, turn by turn, against a desk on a socket.
 
 mod bad_minutes;
 pub mod desk;
@@ -13,7 +13,7 @@ use super::{ReadLimit, TurnReport};
 use crate::store::Place;
 use crate::ticket::watch::ChangeKind;
 
-/// So many open tickets, one updated each minute before the begin.
+/// Adds `count` open tickets, one updated in each minute before the begin.
 fn open_tickets(count: u64) -> impl FnOnce(&mut Desk) {
     move |desk| (1..=count).for_each(|id| desk.add(id, "Open", at(-i64::try_from(id).unwrap())))
 }
@@ -114,7 +114,7 @@ async fn a_scan_that_breaks_off_does_not_move_the_watermark() {
     let mut bench = Bench::with(open_tickets(250)).await;
     bench.turn().await;
     for id in 1..=250 {
-        // Fifty minutes from the first page to the last: far more than the overlap.
+        // From the first page to the last it is fifty minutes, far more than the overlap.
         bench.desk().edit(id, "Closed", at(100 - i64::try_from(id / 5).unwrap()));
     }
     // The second page is still answered; the third is not.
@@ -238,7 +238,7 @@ async fn a_pass_goes_on_after_a_crash_where_it_was() {
 #[tokio::test]
 async fn a_crash_between_reading_pages_and_saving_them_repeats_them_and_leaves_none_out() {
     if Place::tests_have_a_server() {
-        // It takes the files as they lie there, which a server keeps to itself.
+        // It copies files of the store, which a server keeps to itself.
         return;
     }
     let mut bench = Bench::with(|desk| {
@@ -377,7 +377,7 @@ async fn a_conversation_that_a_breach_waits_for_is_read_beside_the_turns() {
     let running = tokio::spawn(bench.sync.run(stopped));
     health.wait_for(|health| health.next_try.is_some()).await.unwrap();
     desk.lock().unwrap().calls.clear();
-    // The clock stands still: no turn will come.
+    // The clock stands still, so no turn will come.
     let ids = ["1", "2", "3"].map(|id| crate::ticket::TicketId::parse(id).unwrap());
     let wait = || ids.iter().filter(|id| looks.waits(&acme, id, at(0))).count();
     assert_eq!(wait(), 3);

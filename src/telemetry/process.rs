@@ -1,4 +1,4 @@
-//! Figures of the process and its machine, as the system has them at the moment of the question.
+//! Figures of the process and its machine, read from the system when asked for.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use super::figures::Figures;
 
-/// Ticks of a second in `/proc`: fixed since Linux counts them for programs.
+/// Ticks per second in `/proc`, which Linux keeps fixed for programs.
 const TICKS: f64 = 100.0;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -23,7 +23,7 @@ pub struct FileName {
     pub file: &'static str,
 }
 
-/// What the process takes.
+/// What the process uses.
 #[derive(Debug)]
 pub struct ProcessFigures {
     memory: Gauge,
@@ -58,7 +58,7 @@ impl ProcessFigures {
         }
     }
 
-    /// Brings them up to now; `store` is the file of the database, if it is one.
+    /// Updates them; `store` is the database file, if there is one.
     pub fn look(&self, store: Option<&Path>) {
         self.look_at_process();
         if let Some(store) = store {
@@ -66,7 +66,7 @@ impl ProcessFigures {
         }
     }
 
-    /// Elsewhere than on Linux these stay at 0.
+    /// Updates the process figures. On systems other than Linux they stay at 0.
     fn look_at_process(&self) {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let number = |key: &str| {
@@ -97,7 +97,7 @@ impl ProcessFigures {
     }
 }
 
-/// The 14th and 15th field, of which the second may hold spaces and stands in brackets.
+/// Returns the sum of the 14th and 15th field in seconds. The 2nd may hold spaces and is in brackets.
 fn cpu_seconds(stat: &str) -> Option<f64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_whitespace().skip(11);

@@ -12,7 +12,7 @@ use super::figures::Figures;
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct AnswerLabels {
     pub method: &'static str,
-    /// As the table of routes has it: never what somebody asked for.
+    /// As in the table of routes, never as somebody asked for it.
     pub route: &'static str,
     pub status: u16,
 }
@@ -45,7 +45,7 @@ pub struct WebFigures {
     pub tokens: Family<RoleLabels, Gauge>,
 }
 
-/// From an answer out of memory to a large report.
+/// Returns buckets that range from an answer out of memory to a large report.
 fn answer_buckets() -> Histogram {
     Histogram::new([0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 15.0])
 }

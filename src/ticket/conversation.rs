@@ -1,21 +1,21 @@
-//! What the conversations of a ticket tell of who answered whom, and when.
+//! Finds out from the conversation of a ticket who answered whom, and when.
 //!
-//! SuperOps says when the first response came, not from whom, and nothing of
-//! those after it. A mail that a technician wrote stands in the conversations
-//! as his reply, an automatic one as a notice to the requester.
+//! SuperOps says when the first response came but not from whom, and nothing about
+//! later ones. In the conversation, a mail that a technician wrote is a reply, an
+//! automatic one a notice to the requester.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::RefId;
 
-/// The reply and the response that it counts as are noted this close to each other.
+/// The furthest apart that a reply and the response it counts as are recorded.
 const SAME_MOMENT: TimeDelta = TimeDelta::minutes(1);
 
-/// So many exchanges are kept with a ticket.
+/// The most exchanges kept with a ticket.
 const MOST_EXCHANGES: usize = 100;
 
-/// Whose words they are.
+/// Who is speaking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Voice {
     Client,
@@ -33,7 +33,7 @@ pub enum Answerer {
 }
 
 impl Answerer {
-    /// The name used in the API.
+    /// Returns the name used in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Technician => "technician",
@@ -42,21 +42,21 @@ impl Answerer {
     }
 }
 
-/// What the conversations of a ticket told when they were last read.
+/// What the conversation of a ticket showed when it was last read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConversationSummary {
-    /// The ticket's time of update as of which they were read.
+    /// The ticket's time of update when it was read.
     pub read_of: Option<DateTime<Utc>>,
-    /// The message of the client, after our first answer, that began the last exchange.
+    /// The client's message, after our first answer, that began the last exchange.
     pub asked_at: Option<DateTime<Utc>>,
-    /// The technician's reply to it; none: the client waits.
+    /// The technician's reply to it; none while the client waits.
     pub answered_at: Option<DateTime<Utc>>,
-    /// Who gave the first response that SuperOps counts; none: not known.
+    /// Who gave the first response that SuperOps counts; none if that is not known.
     pub first_answer: Option<Answerer>,
-    /// The technician who gave the first response; none: not known.
+    /// The technician who gave the first response; none if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_answer_by: Option<RefId>,
-    /// All exchanges after it, the last included, oldest first.
+    /// All exchanges after it, oldest first, the last included.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exchanges: Vec<Exchange>,
 }
@@ -65,15 +65,15 @@ pub struct ConversationSummary {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exchange {
     pub asked_at: DateTime<Utc>,
-    /// None: the client waits.
+    /// None while the client waits.
     pub answered_at: Option<DateTime<Utc>>,
-    /// Who answered; none: not known.
+    /// Who answered; none if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<RefId>,
 }
 
 impl ConversationSummary {
-    /// Understands `said`, in whatever order, of a ticket whose first response SuperOps puts at `responded_at`.
+    /// Summarises `said`, in any order, for a ticket whose first response SuperOps puts at `responded_at`.
     pub fn of(mut said: Vec<(DateTime<Utc>, Voice)>, responded_at: Option<DateTime<Utc>>) -> Self {
         said.sort_by_key(|(at, _)| *at);
         let (asked_at, answered_at) = last_exchange(&said, responded_at);
@@ -81,7 +81,7 @@ impl ConversationSummary {
         Self { asked_at, answered_at, first_answer, ..Self::default() }
     }
 
-    /// The same with who said it: `said` as before, each with its author where that is known.
+    /// Does the same for messages with their authors, where known.
     pub fn by_authors(mut said: Vec<Said>, responded_at: Option<DateTime<Utc>>) -> Self {
         said.sort_by_key(|one| one.at);
         let replies = said.iter().filter(|one| one.voice == Voice::Technician);
@@ -99,7 +99,7 @@ impl ConversationSummary {
     }
 }
 
-/// What somebody said, and who.
+/// A message in the conversation, and its author.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
     pub at: DateTime<Utc>,
@@ -107,8 +107,8 @@ pub struct Said {
     pub by: Option<RefId>,
 }
 
-/// Each message of the client that had to wait after `responded`, with its answer: those of [`last_exchange`], all of
-/// them. Of a conversation without end the latest are kept.
+/// Returns each message of the client that had to wait after `responded`, with its answer: [`last_exchange`] and all
+/// before it. Of an endless conversation the latest are kept.
 fn exchanges(said: &[Said], responded: DateTime<Utc>) -> Vec<Exchange> {
     let mut all: Vec<Exchange> = Vec::new();
     for one in said.iter().filter(|one| one.at > responded) {
@@ -123,8 +123,8 @@ fn exchanges(said: &[Said], responded: DateTime<Utc>) -> Vec<Exchange> {
     all
 }
 
-/// The client's message that waited last, and the answer to it if there is one. Before our first response
-/// nothing waits: that is the first response's own clock.
+/// Returns the client's message that waited last, and the answer to it if there is one. Before our first
+/// response nothing waits: that is the first response's own clock.
 fn last_exchange(
     said: &[(DateTime<Utc>, Voice)],
     responded_at: Option<DateTime<Utc>>,
@@ -142,7 +142,7 @@ fn last_exchange(
     exchange
 }
 
-/// Whose words stand nearest to the response; a technician's where both stand equally near.
+/// Returns whose message is nearest to the response; of two equally near ones, the technician's.
 fn answerer(said: &[(DateTime<Utc>, Voice)], responded_at: DateTime<Utc>) -> Option<Answerer> {
     let distance = |at: &DateTime<Utc>| (*at - responded_at).abs();
     let ours = said.iter().filter_map(|(at, voice)| match voice {

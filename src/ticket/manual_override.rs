@@ -1,27 +1,27 @@
-//! What a person decided about a clock, against what SuperOps or a policy says.
+//! Decisions of people about a clock that override SuperOps and the policies.
 //!
-//! A decision holds for the cycle in which it was made: a ticket that comes back
-//! is watched again. It is never without a reason and the name of who made it.
+//! A decision holds for the cycle in which it was made: a reopened ticket is
+//! watched again. It always has a reason and the name of the person who made it.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::ClockKind;
 
-/// What was decided.
+/// What was decided about a clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OverrideAction {
-    /// It is due then, whatever anybody else says.
+    /// It is due then, whatever SuperOps or a policy says.
     Due(DateTime<Utc>),
-    /// It was met, or came to its end, then.
+    /// It was met, or ended, then.
     StoppedAt(DateTime<Utc>),
-    /// There is nothing to keep.
+    /// There is no promise to keep.
     Cancelled,
 }
 
 impl OverrideAction {
-    /// The name used in the store and in the API.
+    /// Returns the name used in the store and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Due(_) => "due",
@@ -30,7 +30,7 @@ impl OverrideAction {
         }
     }
 
-    /// The moment that it names.
+    /// Returns the moment that it names, if any.
     pub fn time(self) -> Option<DateTime<Utc>> {
         match self {
             Self::Due(at) | Self::StoppedAt(at) => Some(at),
@@ -43,27 +43,27 @@ impl OverrideAction {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManualOverride {
     pub clock: ClockKind,
-    /// The cycle of the ticket that it speaks of.
+    /// The cycle of the ticket that it holds for.
     pub cycle: u32,
     #[serde(rename = "ruling")]
     pub action: OverrideAction,
-    /// Text of a person: escape before showing.
+    /// Text that a person wrote: escape it before showing it.
     pub reason: String,
-    /// Who decided: the name of a token.
+    /// Who decided: the name of an API token.
     pub by: String,
     /// When it was decided.
     pub at: DateTime<Utc>,
 }
 
 impl ManualOverride {
-    /// Clock and action in words, as the ticket's history and the audit log tell them.
+    /// Returns clock and action in words, as recorded in the ticket's history and the audit log.
     pub fn words(&self) -> String {
         let time = self.action.time().map(|at| format!(" {}", at.to_rfc3339())).unwrap_or_default();
         format!("{} {}{time}", self.clock.words(), self.action.as_str())
     }
 }
 
-/// What [`ManualOverride::words`] told.
+/// Parses what [`ManualOverride::words`] wrote.
 pub fn told(words: &str) -> Option<(ClockKind, OverrideAction)> {
     let of = |clock: ClockKind| Some((clock, words.strip_prefix(clock.words())?.trim_start()));
     let (clock, action) = ClockKind::ALL.into_iter().find_map(of)?;

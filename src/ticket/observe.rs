@@ -1,4 +1,4 @@
-//! What has changed: SuperOps keeps no history, so each snapshot of a ticket is compared with the last.
+//! Finds what has changed: SuperOps keeps no history, so each snapshot of a ticket is compared with the last.
 
 #[cfg(test)]
 mod tests;
@@ -9,10 +9,10 @@ use super::periods::{is_taken_up, periods};
 use super::watch::{Bounds, Change, ChangeKind, Watched, ends, is_closed, past};
 use super::{ClockKind, Named, StatusMeaning, StatusWords, Ticket};
 
-/// Compares `ticket`, read between the two ends of `read`, with what we knew.
+/// Compares `ticket`, read within `read`, with what we knew.
 ///
-/// The changes come in the order a person would tell them. A ticket closed and
-/// reopened between two reads shows neither: nobody can know.
+/// The changes come in the order a person would list them. A ticket closed and
+/// reopened between two reads shows neither: there is no way to know.
 pub fn observe(before: Option<&Watched>, ticket: Ticket, words: &StatusWords, read: Bounds) -> (Watched, Vec<Change>) {
     let Some(before) = before else { return first_seen(ticket, read) };
     let changes = Difference::new(before, &ticket, read).list(words);
@@ -33,19 +33,19 @@ pub fn observe(before: Option<&Watched>, ticket: Ticket, words: &StatusWords, re
     (watched, changes)
 }
 
-/// What is known of a ticket that SuperOps no longer shows.
+/// Records that SuperOps no longer shows a ticket.
 pub fn vanish(before: &Watched, read: Bounds) -> (Watched, Change) {
     let at = between(before, read);
     let watched = Watched { vanished_at: Some(read.latest), ..before.clone() };
     (watched, Change { kind: ChangeKind::Vanished, from: before.ticket.status.clone(), to: None, at })
 }
 
-/// For so long after a ticket was read as we hold it, an older row of it is taken for a copy that lags behind. After that
-/// it is believed: who takes back an update may mean it.
+/// How long after a read an older state of the ticket counts as a copy that lags behind. After that it is believed: the
+/// update may have been taken back on purpose.
 const LAG: TimeDelta = TimeDelta::minutes(10);
 
-/// Whether `ticket` is an earlier state of what we hold, from an index or a replica that lags behind: taken as news, it
-/// would undo what has happened since. A time of update that lies ahead of our clock proves nothing.
+/// Whether `ticket` is an earlier state of what we hold, from an index or a replica that lags behind. Taken as new, it
+/// would undo what has happened since. A time of update ahead of our clock proves nothing.
 pub fn is_outdated(before: &Watched, ticket: &Ticket, read: Bounds) -> bool {
     let Some((held, came)) = before.ticket.updated_at.zip(ticket.updated_at) else { return false };
     let is_recent = read.latest.signed_duration_since(before.read_at) < LAG;
@@ -60,11 +60,11 @@ fn first_seen(ticket: Ticket, read: Bounds) -> (Watched, Vec<Change>) {
 }
 
 fn between(before: &Watched, read: Bounds) -> Bounds {
-    // A clock that was set back must not turn the bounds round.
+    // A system clock that was set back must not swap the bounds.
     Bounds { earliest: before.read_at.min(read.latest), latest: read.latest }
 }
 
-/// Whether it was resolved in its present status, as one that nobody listed as closed may tell.
+/// Whether it was resolved in its present status, which may be one that is not listed as closed.
 fn is_resolved(ticket: &Ticket, status_since: Option<Bounds>) -> bool {
     ticket.resolution.met_at.is_some_and(|at| status_since.is_none_or(|since| ends(at, since.latest)))
 }
@@ -95,7 +95,7 @@ impl<'a> Difference<'a> {
         self.named(ChangeKind::Client, old.client.as_ref(), new.client.as_ref());
         for clock in ClockKind::ALL {
             let (was, became) = (old.reported(clock).due, new.reported(clock).due);
-            // Time alone may move a due date, without touching the time of update.
+            // A due date may move by time alone, without a change of the time of update.
             self.time(ChangeKind::DueMoved(clock), was, became, self.any_time());
         }
         self.time(ChangeKind::FirstResponse, old.first_response.met_at, new.first_response.met_at, self.edited());
@@ -109,8 +109,8 @@ impl<'a> Difference<'a> {
         self.changes
     }
 
-    /// Whether it is over in a status that is no closed one. A resolution that stands keeps over what was over, unless
-    /// the ticket went to a status in which it `is_taken_up` again, however soon after its resolution.
+    /// Whether it is over although its status is not a closed one. A ticket that was over stays over while its
+    /// resolution stands, unless it went to a status in which it `is_taken_up` again, however soon after.
     fn is_over_still(&self, was_over: bool, is_taken_up: bool) -> bool {
         let status = self.changes.iter().find(|change| change.kind == ChangeKind::Status).map(|change| change.at);
         let is_resolved = is_resolved(self.new, status.or(self.before.status_since));
@@ -122,7 +122,7 @@ impl<'a> Difference<'a> {
         }
     }
 
-    /// Resolved or reopened: by its status, or by the time SuperOps gives.
+    /// Notes that it was resolved or reopened, by its status or by the time that SuperOps gives.
     fn ending(&mut self, was_over: bool, is_over: bool) {
         let (was, became) = (self.old.resolution.met_at, self.new.resolution.met_at);
         let cleared = was.is_some() && became.is_none();
@@ -139,7 +139,7 @@ impl<'a> Difference<'a> {
         }
     }
 
-    /// A person or client that was only renamed is still the same.
+    /// Compares by id: a person or client that was only renamed is still the same.
     fn named(&mut self, kind: ChangeKind, was: Option<&Named>, became: Option<&Named>) {
         if was.map(|named| &named.id) != became.map(|named| &named.id) {
             let name = |named: Option<&Named>| named.map(|named| named.name.clone());
@@ -161,8 +161,8 @@ impl<'a> Difference<'a> {
         between(self.before, self.read)
     }
 
-    /// A person's edit moves the time of update, so it was not made later than
-    /// that; it may have been earlier, if something else was edited since.
+    /// Returns the bounds of a person's edit. It sets the time of update, so it was not
+    /// made later than that; it may be earlier if something else was edited since.
     fn edited(&self) -> Bounds {
         let bounds = self.any_time();
         let updated = self.new.updated_at.filter(|at| bounds.earliest <= *at && *at <= bounds.latest);

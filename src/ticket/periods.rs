@@ -1,10 +1,10 @@
-//! Which status a ticket had when, told from the changes that watching it has shown, and when it was over.
+//! Works out from the changes seen which status a ticket had when, and when it was over.
 //!
-//! There is one reading for whatever makes no sense:
-//! - changes are read in the order of their later end, and one that comes twice counts once;
-//! - bounds that are turned round are turned back;
+//! Data that makes no sense is read in one fixed way:
+//! - changes are read in the order of their later bound, and one that comes twice counts once;
+//! - swapped bounds are swapped back;
 //! - nothing ends before it begins: such a stretch has no length;
-//! - where a change was missed, the ticket as last read has the last word.
+//! - if a change was missed, the ticket as last read decides.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -12,21 +12,21 @@ use super::StatusMeaning;
 use super::status_names::{is_at_work, looks_closed};
 use super::watch::{Bounds, Change, ChangeKind, Watched, ends};
 
-/// Moments are kept to this.
+/// The precision that moments are kept to.
 const TICK: TimeDelta = TimeDelta::milliseconds(1);
 
 /// A stretch of one status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusPeriod<S = String> {
-    /// None: blank, or from before the ticket was watched.
+    /// None if it was blank, or from before the ticket was watched.
     pub status: Option<S>,
     pub meaning: StatusMeaning,
     pub from: Bounds,
-    /// None: it lasts.
+    /// None while it lasts.
     pub to: Option<Bounds>,
 }
 
-/// The statuses of `watched`, one after the other.
+/// Returns the statuses of `watched`, one after the other.
 pub fn periods<'a>(
     watched: &'a Watched,
     meaning: &dyn Fn(Option<&str>) -> StatusMeaning,
@@ -35,10 +35,10 @@ pub fn periods<'a>(
     Teller::new(watched, &past, meaning).tell()
 }
 
-/// Whether a ticket that was over, and went through `periods`, is worked on again in `status`, which means `meaning`.
+/// Whether a ticket that was over after `periods` is worked on again in `status`, which means `meaning`.
 ///
-/// Only a status that is known to be one of work says so by itself: by the lists, by its name, or since work was done on
-/// this ticket in it before. Any other, while the time of the resolution stands, is one more name for being done.
+/// Only a status known to mean work proves that: known by the lists, by its name, or because the ticket was worked on
+/// in it before. While the time of resolution stands, any other status is just another name for done.
 pub fn is_taken_up(periods: &[StatusPeriod<&str>], status: Option<&str>, meaning: StatusMeaning) -> bool {
     let worked_in = |period: &StatusPeriod<&str>| period.meaning != StatusMeaning::Closed && period.status == status;
     match meaning {
@@ -50,19 +50,19 @@ pub fn is_taken_up(periods: &[StatusPeriod<&str>], status: Option<&str>, meaning
     }
 }
 
-/// A moment that is known.
+/// Returns the bounds of a moment that is known exactly.
 pub fn exactly(at: DateTime<Utc>) -> Bounds {
     Bounds { earliest: at, latest: at }
 }
 
-/// A change, with its bounds the right way round.
+/// A change, with its bounds in the right order.
 #[derive(Clone, Copy)]
 pub struct Seen<'a> {
     pub change: &'a Change,
     pub at: Bounds,
 }
 
-/// Each change once, by its later end, with its bounds the right way round.
+/// Returns each change once, sorted by its later bound, with its bounds in the right order.
 pub fn in_order(changes: &[Change]) -> Vec<Seen<'_>> {
     let turned = |change| {
         let Change { at, .. }: &Change = change;
@@ -80,35 +80,35 @@ pub fn in_order(changes: &[Change]) -> Vec<Seen<'_>> {
     once
 }
 
-/// When the ticket begins, for us; a creation that lies ahead cannot be right.
+/// Returns when the ticket begins for us; a creation after it was first seen cannot be right.
 pub fn beginning(watched: &Watched) -> DateTime<Utc> {
     let created = watched.ticket.created_at.filter(|created| *created <= watched.first_seen_at);
     created.unwrap_or(watched.first_seen_at)
 }
 
-/// The moment that a change tells.
+/// Parses the moment that a change records.
 pub fn time_of(text: &Option<String>) -> Option<DateTime<Utc>> {
     text.as_deref()?.parse().ok()
 }
 
-/// `at`, where nothing comes before `floor`.
+/// Returns `at`, moved up so that it does not come before `floor`.
 pub fn not_before(at: Bounds, floor: Bounds) -> Bounds {
     Bounds { earliest: at.earliest.max(floor.earliest), latest: at.latest.max(floor.latest) }
 }
 
-/// Whether it tells of a time of resolution that came, changed or went.
+/// Whether it records that a time of resolution came, changed or went.
 fn is_ending(seen: &Seen<'_>) -> bool {
     matches!(seen.change.kind, ChangeKind::Resolved | ChangeKind::Reopened)
 }
 
-/// Tells the periods one by one.
+/// Builds the periods one by one.
 struct Teller<'a, 'c> {
     watched: &'a Watched,
     changes: &'c [Seen<'a>],
     meaning: &'c dyn Fn(Option<&str>) -> StatusMeaning,
     /// Never empty.
     periods: Vec<StatusPeriod<&'a str>>,
-    /// Where the present cycle begins among them.
+    /// The index of the period in which the present cycle begins.
     cycle: usize,
     /// A change away from a status that the ticket did not have.
     early: Option<&'a Change>,
@@ -119,7 +119,7 @@ impl<'a, 'c> Teller<'a, 'c> {
         let moved = changes.iter().find(|seen| seen.change.kind == ChangeKind::Status);
         let first = match moved {
             Some(seen) => seen.change.from.as_deref(),
-            // It had another status, of which nothing is recorded.
+            // It had another status, which was not recorded.
             None if watched.status_since.is_some() => None,
             None => watched.ticket.status.as_deref(),
         };
@@ -133,7 +133,7 @@ impl<'a, 'c> Teller<'a, 'c> {
         }
         teller.periods[0].status = first;
         if let Some(at) = teller.resolved_before(0).filter(|at| moved.is_some() && *at <= watched.first_seen_at) {
-            // It was over when it was first seen, though in a status that nobody listed.
+            // It was over when it was first seen, though in a status that is not listed.
             teller.resolved(Some(at), exactly(at));
         }
         teller
@@ -152,7 +152,7 @@ impl<'a, 'c> Teller<'a, 'c> {
         self.periods
     }
 
-    /// A change away from a status that comes before the change to it leaves that status no time.
+    /// Reads a change of status. If the change away from a status comes before the one to it, that status gets no time.
     fn status(&mut self, seen: Seen<'a>, place: usize) {
         let early = self.early.take();
         let Seen { change, at } = seen;
@@ -170,14 +170,14 @@ impl<'a, 'c> Teller<'a, 'c> {
         }
     }
 
-    /// Whether the ticket is over as before in `to`, the status that it went to with the change at `place`.
+    /// Whether the ticket is still over in `to`, the status that it went to with the change at `place`.
     fn stays_over(&self, to: Option<&str>, place: usize) -> bool {
         self.last().meaning == StatusMeaning::Closed
             && !is_taken_up(&self.periods, to, (self.meaning)(to))
             && self.resolution_stands(place)
     }
 
-    /// Whether the time of resolution outlasts the change at `place`, or is given anew with it.
+    /// Whether the time of resolution survives the change at `place`, or is set again with it.
     fn resolution_stands(&self, place: usize) -> bool {
         let at = self.changes[place].at;
         let beside = self.changes[place..].iter().take_while(|seen| seen.at == at).position(|seen| is_ending(seen));
@@ -187,7 +187,8 @@ impl<'a, 'c> Teller<'a, 'c> {
         *kind == ChangeKind::Resolved || (was.is_some() && was == became)
     }
 
-    /// The time of resolution that SuperOps gave before the change at `place`, as the next end or reopening tells it.
+    /// Returns the time of resolution that SuperOps gave before the change at `place`, as the next resolution or
+    /// reopening records it.
     fn resolved_before(&self, place: usize) -> Option<DateTime<Utc>> {
         let next = self.changes[place..].iter().find(|seen| is_ending(seen));
         next.map_or(self.watched.ticket.resolution.met_at, |seen| time_of(&seen.change.from))
@@ -210,9 +211,9 @@ impl<'a, 'c> Teller<'a, 'c> {
         self.periods.push(StatusPeriod { status, meaning, from: at, to: None });
     }
 
-    /// A time of resolution that SuperOps gives is believed where it lies in the
-    /// present cycle; what followed it was no work, unless a status that is no
-    /// closed one came well after it: then the ticket was reopened meanwhile.
+    /// Reads a resolution. A time of resolution that SuperOps gives is believed if it
+    /// lies in the present cycle. What followed it was not work, unless a status that
+    /// is not closed came well after it: then the ticket was reopened meanwhile.
     fn resolved(&mut self, told: Option<DateTime<Utc>>, seen: Bounds) {
         let told = told.filter(|at| *at <= seen.latest && self.is_of_this_cycle(*at));
         let at = told.map_or(seen, exactly);
@@ -232,7 +233,7 @@ impl<'a, 'c> Teller<'a, 'c> {
         }
     }
 
-    /// What was taken for a reopening is none if that status is closed, as is known now, or the resolution stands in it.
+    /// Reads a reopening. It was none if its status is known by now to be closed, or if the resolution stands in it.
     fn reopened(&mut self, seen: Seen<'a>, place: usize) {
         let Seen { change, at } = seen;
         let to = change.to.as_deref();
@@ -250,7 +251,7 @@ impl<'a, 'c> Teller<'a, 'c> {
         }
     }
 
-    /// The ticket as last read is what holds, whatever the changes say.
+    /// Makes the ticket as last read hold, whatever the changes say.
     fn as_last_read(&mut self) {
         let ticket = &self.watched.ticket;
         let status = ticket.status.as_deref();
@@ -269,7 +270,7 @@ impl<'a, 'c> Teller<'a, 'c> {
         }
     }
 
-    /// SuperOps may keep the time of a resolution after the ticket was reopened.
+    /// Whether a resolution belongs to the present cycle. SuperOps may keep its time after the ticket was reopened.
     fn is_of_this_cycle(&self, at: DateTime<Utc>) -> bool {
         self.cycle == 0 || self.periods[self.cycle].from.earliest <= at
     }

@@ -1,23 +1,23 @@
-//! A ticket as it was: the changes that were seen are taken back, the last first.
+//! Restores a ticket as it was by undoing the changes seen, the last first.
 //!
-//! What nobody keeps a change of, such as the subject, is shown as it is now. SuperOps' own word that a target was missed
-//! is left out: of earlier moments it says nothing.
+//! Fields whose changes are not recorded, such as the subject, are shown as they are now. SuperOps' own flag that a
+//! target was missed is left out: it says nothing about earlier moments.
 
 use chrono::{DateTime, Utc};
 
 use super::watch::{Bounds, Change, ChangeKind, Watched, past};
 use super::{ClockKind, Directory, Named, RefId, Ticket};
 
-/// What a ticket was from one moment on.
+/// The state of a ticket from one moment on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Was {
     /// As SuperOps showed it.
     Shown(Box<Ticket>),
-    /// It was not shown any more.
+    /// SuperOps did not show it any more.
     Gone,
 }
 
-/// What `watched` was, moment by moment, the first first: it begins when it was first seen.
+/// Returns the states of `watched` in order, from when it was first seen.
 pub fn rewind(watched: &Watched, changes: &[Change], people: &Directory) -> Vec<(DateTime<Utc>, Was)> {
     let mut ticket = Ticket { flaws: Vec::new(), ..watched.ticket.clone() };
     (ticket.first_response.breached, ticket.resolution.breached) = (None, None);
@@ -33,7 +33,7 @@ pub fn rewind(watched: &Watched, changes: &[Change], people: &Directory) -> Vec<
     story
 }
 
-/// `watched` as it was known at `at`; none if it was not known yet, or not shown any more.
+/// Returns `watched` as it was known at `at`; none if it was not known yet, or not shown any more.
 pub fn as_of(watched: &Watched, changes: &[Change], people: &Directory, at: DateTime<Utc>) -> Option<Watched> {
     let (_, was) = rewind(watched, changes, people).into_iter().rfind(|(from, _)| *from <= at)?;
     let Was::Shown(ticket) = was else { return None };
@@ -87,7 +87,7 @@ fn pairs<'a>(named: impl Iterator<Item = &'a Named>) -> impl Iterator<Item = (&'
     named.map(|one| (&one.id, &one.name))
 }
 
-/// Changes keep names. Whoever is not known by one any more is known by nothing else.
+/// Finds the id for a name, since changes record names only. If the name is no longer known, it serves as the id.
 fn named<'a>(name: &str, mut known: impl Iterator<Item = (&'a RefId, &'a String)>) -> Option<Named> {
     let id = known.find(|(_, known)| *known == name).map(|(id, _)| id.clone());
     Some(Named { id: id.or_else(|| RefId::parse(name).ok())?, name: name.to_owned() })

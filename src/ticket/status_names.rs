@@ -1,8 +1,8 @@
-//! What the name of a status says by itself, where nobody listed it.
+//! What the name of an unlisted status suggests.
 
 use super::StatusMeaning;
 
-/// A name that holds one of these, in lower case, looks closed.
+/// A name that contains one of these, in lower case, looks closed.
 const LOOKS_CLOSED: [&str; 14] = [
     "abandon",
     "archive",
@@ -19,7 +19,7 @@ const LOOKS_CLOSED: [&str; 14] = [
     "resolve",
     "solved",
 ];
-/// A name that holds one of these looks paused.
+/// A name that contains one of these looks paused.
 const LOOKS_PAUSED: [&str; 11] = [
     "await",
     "blocked",
@@ -33,9 +33,9 @@ const LOOKS_PAUSED: [&str; 11] = [
     "snooze",
     "waiting",
 ];
-/// These are at work, whatever they hold.
+/// A name that contains one of these is at work, whatever else it contains.
 const AT_WORK: [&str; 4] = ["incomplete", "not ", "re-open", "unresolved"];
-/// A name that holds one of these is one of work.
+/// A name that contains one of these is at work.
 const NAMES_WORK: [&str; 15] = [
     "active",
     "assigned",
@@ -54,7 +54,7 @@ const NAMES_WORK: [&str; 15] = [
     "wip",
 ];
 
-/// Whether the name of a status says that its tickets are worked on, or wait.
+/// Whether the name of a status says that its tickets are being worked on, or wait.
 pub fn is_at_work(status: &str) -> bool {
     let name = status.trim().to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| name.contains(word));
@@ -65,12 +65,12 @@ pub fn is_at_work(status: &str) -> bool {
     }
 }
 
-/// Whether the name of a status looks as if its tickets were done.
+/// Whether the name of a status looks as if its tickets are done.
 pub fn looks_closed(status: &str) -> bool {
     looks_like(status) == Some(StatusMeaning::Closed)
 }
 
-/// Whether it looks closed or paused.
+/// Returns whether the name looks closed or paused; none if neither.
 pub fn looks_like(status: &str) -> Option<StatusMeaning> {
     let name = status.to_lowercase();
     let holds = |words: &[&str]| words.iter().any(|word| name.contains(word));

@@ -1,8 +1,8 @@
-//! A sample ticket for everybody's tests, and what status names mean.
+//! A sample ticket for all tests, and tests of what status names mean.
 
 use super::*;
 
-/// A ticket of which nothing is known but its id.
+/// Returns a ticket of which only the id is known.
 pub fn sample(id: &str) -> Ticket {
     Ticket {
         id: TicketId::parse(id).unwrap(),
@@ -26,7 +26,7 @@ pub fn sample(id: &str) -> Ticket {
     }
 }
 
-/// Something that is called what its id says.
+/// Returns something whose name is its id.
 pub fn named(name: &str) -> Named {
     Named { id: RefId::parse(name).unwrap(), name: name.to_owned() }
 }

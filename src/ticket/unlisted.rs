@@ -1,8 +1,8 @@
-//! Statuses that nobody listed and that look as if they stopped or paused the clocks, or do stop them.
+//! Finds unlisted statuses that look as if they should stop or pause the clocks, or that do stop them.
 //!
-//! A status that nobody listed is open: better a false alert than a silent
-//! breach. Only a ticket that was over stays so in one, as long as its time of
-//! resolution stands. Whoever invented such a name should hear of both.
+//! An unlisted status counts as open: better a false alert than a silent breach.
+//! Only a ticket that was over stays over in one, as long as its time of resolution
+//! stands. The people who made up such a name should hear of both.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use super::status_names::looks_like;
 use super::watch::Watched;
 use super::{StatusMeaning, StatusWords};
 
-/// A status that nobody listed.
+/// An unlisted status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unlisted {
     pub status: String,
     pub why: Suspect,
-    /// How many open tickets carry it, or count as over in it.
+    /// How many open tickets have it, or count as over in it.
     pub tickets: usize,
 }
 
@@ -30,7 +30,7 @@ pub enum Suspect {
 }
 
 impl Unlisted {
-    /// In one sentence, with what to do.
+    /// Returns a sentence that says what to do.
     pub fn words(&self) -> String {
         let status = self.status.escape_debug();
         let looks = match self.why {
@@ -58,7 +58,7 @@ impl Unlisted {
     }
 }
 
-/// Of the names that SuperOps has and those that the `open` tickets carry: which are listed nowhere and should be.
+/// Returns which of SuperOps' `names` and the statuses of `open` tickets are not listed but should be.
 pub fn unlisted<'a>(
     words: &StatusWords,
     names: impl IntoIterator<Item = &'a String>,
@@ -69,14 +69,14 @@ pub fn unlisted<'a>(
     carried.unlisted(words)
 }
 
-/// The statuses that tickets carry, and how many carry each.
+/// The statuses that tickets have, and how many tickets have each.
 #[derive(Clone, Debug, Default)]
 pub struct CarriedStatuses(BTreeMap<String, Carriers>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Carriers {
     tickets: usize,
-    /// Of them those that count as over in it.
+    /// How many of them count as over in it.
     over: usize,
 }
 
@@ -91,7 +91,7 @@ impl CarriedStatuses {
         }
     }
 
-    /// Takes back that a ticket, as it was then, was counted by the same `words`.
+    /// Undoes the counting of a ticket, given as it was then and with the same `words`.
     pub fn remove(&mut self, watched: &Watched, words: &StatusWords) {
         let Some(status) = watched.ticket.status.as_deref() else { return };
         let Some(carriers) = self.0.get_mut(status) else { return };
@@ -102,7 +102,7 @@ impl CarriedStatuses {
         }
     }
 
-    /// Those that are listed nowhere and should be.
+    /// Returns those that are not listed but should be.
     pub fn unlisted(&self, words: &StatusWords) -> Vec<Unlisted> {
         let suspect = |(status, carriers): (&String, &Carriers)| {
             let is_open = words.meaning(Some(status)) == StatusMeaning::Open;
@@ -118,9 +118,9 @@ impl CarriedStatuses {
     }
 }
 
-/// Whether the ticket was over, and counts so in a status that is no closed one.
+/// Whether the ticket counts as over by its resolution, whatever its status.
 fn is_over(watched: &Watched, words: &StatusWords) -> bool {
-    // Without a time of resolution none is, and most open tickets have none.
+    // Without a time of resolution it is not, and most open tickets have none.
     watched.ticket.resolution.met_at.is_some()
         && periods(watched, &|status| words.meaning(status))
             .last()
@@ -155,7 +155,7 @@ mod tests {
         );
     }
 
-    /// Resolved and then moved to `status`, while SuperOps goes on to give the time of its resolution.
+    /// Returns a ticket resolved and then moved to `status`, while SuperOps still gives the time of its resolution.
     fn moved_on_to(status: &str) -> Watched {
         let at = |minutes| DateTime::UNIX_EPOCH + chrono::TimeDelta::minutes(minutes);
         let read = |minutes| Bounds { earliest: at(minutes), latest: at(minutes) };

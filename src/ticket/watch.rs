@@ -1,7 +1,7 @@
-//! What we learned by watching a ticket: SuperOps keeps no history.
+//! What we learned by watching a ticket, since SuperOps keeps no history.
 //!
 //! A change seen between two reads happened at some moment between them; both
-//! ends are kept, so that a figure built on it can say how sure it is.
+//! bounds are kept, so that a figure built on it can say how sure it is.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,10 +10,10 @@ use super::conversation::ConversationSummary;
 use super::manual_override::{ManualOverride, OverrideAction};
 use super::{ClockKind, StatusMeaning, StatusWords, Ticket};
 
-/// A resolution that is noted this soon before a change of status belongs to it.
+/// The longest time before a change of status at which a resolution belongs to it.
 const SAME_MOMENT: TimeDelta = TimeDelta::minutes(1);
 
-/// So many changes of its status are kept with a ticket: nobody works on one that had more.
+/// The most changes of its status kept with a ticket: no ticket that is worked on has more.
 pub(super) const LONGEST_PAST: usize = 500;
 
 /// A moment known only to lie between two others.
@@ -23,32 +23,32 @@ pub struct Bounds {
     pub latest: DateTime<Utc>,
 }
 
-/// A ticket with what watching it has taught us.
+/// A ticket with what we learned by watching it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watched {
     pub ticket: Ticket,
     pub first_seen_at: DateTime<Utc>,
     /// When SuperOps was last asked about it.
     pub read_at: DateTime<Utc>,
-    /// Rises when the ticket is reopened; from 0.
+    /// How often the ticket was reopened.
     pub cycle: u32,
     /// When it entered its present status; none if it already had it when first seen.
     pub status_since: Option<Bounds>,
-    /// What became of its status since it was first seen, oldest first: all that its clocks need of its events.
+    /// The changes of its status since it was first seen, oldest first: all the events that its clocks need.
     pub past: Vec<Change>,
-    /// The first reply of a technician, from the conversations: looked for only
-    /// while SuperOps itself reports no first response.
+    /// The first reply of a technician, from the conversation; looked for only while
+    /// SuperOps itself reports no first response.
     pub replied_at: Option<DateTime<Utc>>,
-    /// When it was found to be gone (deleted, merged, or no longer ours to see).
+    /// When it was found to be gone: deleted, merged, or no longer visible to us.
     pub vanished_at: Option<DateTime<Utc>>,
-    /// What its conversations told, where they were read.
+    /// What its conversation showed, if it was read.
     pub conversation: ConversationSummary,
-    /// What people decided about its clocks, at most one of each.
+    /// The manual overrides of its clocks, at most one for each.
     pub overrides: Vec<ManualOverride>,
 }
 
 impl Watched {
-    /// A ticket that was never read before.
+    /// Creates the record of a ticket that is read for the first time.
     pub fn new(ticket: Ticket, read: Bounds) -> Self {
         Self {
             ticket,
@@ -64,7 +64,7 @@ impl Watched {
         }
     }
 
-    /// Whether nothing is known of it that `other` does not know: it may have been read at another time.
+    /// Whether the same is known as in `other`, apart from the time it was read.
     pub fn is_known_as(&self, other: &Self) -> bool {
         let Self {
             ticket,
@@ -89,7 +89,7 @@ impl Watched {
             && *overrides == other.overrides
     }
 
-    /// When `clock` began; none: not known, or nothing to answer.
+    /// Returns when `clock` began; none if that is not known or there is nothing to answer.
     pub fn start(&self, clock: ClockKind) -> Option<DateTime<Utc>> {
         match clock {
             ClockKind::FirstResponse | ClockKind::Resolution => self.ticket.created_at,
@@ -97,9 +97,9 @@ impl Watched {
         }
     }
 
-    /// What a person decided about `clock` as it runs now.
+    /// Returns what a person decided about `clock` as it runs now.
     ///
-    /// A decision about the answer to one message does not speak of the next one.
+    /// A decision about the answer to one message does not hold for the next one.
     pub fn decided(&self, clock: ClockKind) -> Option<&ManualOverride> {
         let of_this = |one: &&ManualOverride| one.clock == clock && one.cycle == self.cycle;
         let found = self.overrides.iter().find(of_this)?;
@@ -108,18 +108,18 @@ impl Watched {
         (!newer).then_some(found)
     }
 
-    /// What was ruled about `clock`.
+    /// Returns the action of the override of `clock`.
     pub fn overridden(&self, clock: ClockKind) -> Option<OverrideAction> {
         self.decided(clock).map(|decided| decided.action)
     }
 
-    /// Whether its clocks may still run: its status is not a closed one and it has not vanished.
+    /// Whether its clocks may still run: its status is not closed and it has not vanished.
     pub fn is_open(&self, words: &StatusWords) -> bool {
         self.vanished_at.is_none() && !is_closed(&self.ticket, words)
     }
 }
 
-/// What two snapshots of a ticket can differ in.
+/// A kind of change of a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ChangeKind {
     FirstSeen,
@@ -134,13 +134,13 @@ pub enum ChangeKind {
     Resolved,
     Reopened,
     Vanished,
-    /// It had vanished, and is back.
+    /// It had vanished and is back.
     Returned,
     /// Its clocks moved to another version of what was promised.
     PolicyVersion,
-    /// Another policy holds for it, or is a runner-up.
+    /// Another policy holds for it, or the runners-up changed.
     PolicyChoice,
-    /// A person decided about a clock, or took that back.
+    /// A person overrode a clock, or took that back.
     ByHand,
 }
 
@@ -166,7 +166,7 @@ impl ChangeKind {
         Self::ByHand,
     ];
 
-    /// The name used in the store and in the API.
+    /// Returns the name used in the store and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::FirstSeen => "first_seen",
@@ -190,13 +190,13 @@ impl ChangeKind {
         }
     }
 
-    /// The kind of that name.
+    /// Returns the kind with that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
-/// One thing that changed, and when at the earliest and the latest.
+/// One thing that changed, and between which moments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     pub kind: ChangeKind,
@@ -205,9 +205,9 @@ pub struct Change {
     pub at: Bounds,
 }
 
-/// What a ticket's clocks need of its `changes`: how its status went, and when it was resolved and reopened.
+/// Returns the `changes` that a ticket's clocks need: of its status, and when it was resolved and reopened.
 ///
-/// Of a ticket that changes without end the latest are kept.
+/// Of a ticket that changes endlessly the latest are kept.
 pub fn past<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Vec<Change> {
     let counts = |kind: ChangeKind| matches!(kind, ChangeKind::Status | ChangeKind::Resolved | ChangeKind::Reopened);
     let mut past: Vec<Change> = changes.into_iter().filter(|change| counts(change.kind)).cloned().collect();
@@ -220,8 +220,8 @@ pub fn is_closed(ticket: &Ticket, words: &StatusWords) -> bool {
     words.meaning(ticket.status.as_deref()) == StatusMeaning::Closed
 }
 
-/// Whether a resolution at `resolved` is the end of the status that came at `since`. SuperOps may keep its time after
-/// the ticket was reopened; then the status came later.
+/// Whether a resolution at `resolved` belongs to the status that came at `since`. SuperOps may keep its time after the
+/// ticket was reopened; then the status came later.
 pub fn ends(resolved: DateTime<Utc>, since: DateTime<Utc>) -> bool {
     since - resolved <= SAME_MOMENT
 }

@@ -1,10 +1,8 @@
-//! For how much of the time that counts a component was there.
+//! For how much of the time that counts a component was available.
 //!
-//! What counts is the period, as far as the component existed and within the
-//! hours of the promise, without maintenance that was announced in time, and
-//! without the time of which nobody knows anything unless the promise says
-//! otherwise. The answer is two whole numbers, the time lost and the time
-//! counted; they are divided last.
+//! The time that counts is the period, as far as the component existed and within the hours of the promise. Maintenance
+//! that was announced in time is left out, and so is unknown time unless the promise says otherwise. The answer is two
+//! whole numbers, the time lost and the time counted; they are divided last.
 
 #[cfg(test)]
 mod tests;
@@ -21,11 +19,11 @@ use super::{Condition, HOUR, Millis, Span, spans};
 use crate::sla::calendar::{Calendar, StretchKind};
 use crate::sla::zone::Tz;
 
-/// What time counts as of which nobody knows how it was.
+/// How unknown time counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UnknownTime {
-    /// As if it had not been.
+    /// It is left out.
     #[default]
     Exclude,
     Up,
@@ -38,23 +36,23 @@ pub struct Terms {
     /// In thousandths of a percent: 99 900 for 99.9 %.
     pub target: u32,
     pub period: Period,
-    /// Whose days and months these are.
+    /// The time zone of its days and months.
     pub zone: Tz,
-    /// None: round the clock.
+    /// None if it holds round the clock.
     pub hours: Option<Arc<Calendar>>,
     /// Maintenance is left out if it was announced this long before it began...
     pub notice: Millis,
-    /// ...and no more of it than this in one month. None: all of it counts like any other time.
+    /// ...and no more of it than this in one month. If none, all of it counts like any other time.
     pub maintenance: Option<Millis>,
     pub unknown: UnknownTime,
-    /// How much of a partial outage is lost, in thousandths.
+    /// How much of a partial outage counts as lost, in thousandths.
     pub partial: u32,
-    /// Only whole minutes of the clock are lost.
+    /// Whether only whole clock minutes count as lost.
     pub whole_minutes: bool,
 }
 
 impl Terms {
-    /// Round the clock by months of `zone`, with what is usual for the rest.
+    /// Returns terms round the clock, by months of `zone`, with the usual values for the rest.
     pub fn usual(target: u32, zone: Tz) -> Self {
         Self {
             target,
@@ -81,33 +79,33 @@ pub struct Window {
 /// What is known of one component.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
-    /// In order.
+    /// In order of time.
     pub spans: &'a [Span],
     pub windows: &'a [Window],
     /// When it began to be watched.
     pub since: Millis,
-    /// When that ended; none: it goes on.
+    /// When that ended; none while it goes on.
     pub ended: Option<Millis>,
 }
 
 /// How a period went, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figure {
-    /// What the promise is judged on.
+    /// The time that the promise is judged on.
     pub counted: Millis,
-    /// Of it, what was not there, a partial outage by its weight.
+    /// How much of that was lost; a partial outage counts by its weight.
     pub lost: Millis,
-    /// Within the hours and without maintenance, each as it was.
+    /// Time within the hours and without maintenance, by condition.
     pub down: Millis,
     pub degraded: Millis,
     pub unknown: Millis,
     /// What was left out as maintenance.
     pub maintenance: Millis,
-    /// The number of separate outages; one that goes on behind closed hours or maintenance counts once more.
+    /// The number of separate outages; one that continues after closed hours or maintenance counts again.
     pub outages: u32,
 }
 
-/// With less of the time measured than this, in thousandths of a percent, a figure proves nothing.
+/// The least share of measured time, in thousandths of a percent, for a figure to prove anything.
 const CONCLUSIVE: u32 = 95_000;
 
 impl Figure {
@@ -115,12 +113,12 @@ impl Figure {
         self.counted - self.lost
     }
 
-    /// In thousandths of a percent, cut off, so that 99.9999 never shows as 100. None: nothing was counted.
+    /// In thousandths of a percent, rounded down, so that 99.9999 never shows as 100. `None` if nothing was counted.
     pub fn availability(&self) -> Option<u32> {
         share(self.up(), self.counted)
     }
 
-    /// How much of the time in question was measured, in thousandths of a percent.
+    /// Returns how much of the time in question was measured, in thousandths of a percent.
     pub fn measured(&self, terms: &Terms) -> u32 {
         let all = match terms.unknown {
             UnknownTime::Exclude => self.counted + self.unknown,
@@ -129,12 +127,12 @@ impl Figure {
         share(all - self.unknown, all).unwrap_or(0)
     }
 
-    /// Whether enough was measured to owe anything on it.
+    /// Whether enough was measured for anything to be owed.
     pub fn is_conclusive(&self, terms: &Terms) -> bool {
         self.measured(terms) >= CONCLUSIVE
     }
 
-    /// Whether the promise was kept. None: nothing was counted.
+    /// Whether the promise was kept. `None` if nothing was counted.
     pub fn is_kept(&self, terms: &Terms) -> Option<bool> {
         (self.counted > 0).then(|| credit::reaches(self.up(), self.counted, terms.target))
     }
@@ -145,7 +143,7 @@ fn share(part: Millis, whole: Millis) -> Option<u32> {
     u32::try_from(share).ok()
 }
 
-/// `99.95` of 99 950: people read percents. Nothing is rounded.
+/// Formats thousandths of a percent for people: `99.95` for 99 950. Nothing is rounded.
 pub fn percent(thousandths: u32) -> String {
     let (whole, part) = (thousandths / 1000, thousandths % 1000);
     let digits = format!("{part:03}");
@@ -155,7 +153,7 @@ pub fn percent(thousandths: u32) -> String {
     }
 }
 
-/// The part of a period that is in question, and how the component stood in it.
+/// The part of a period that is in question, and the component's past in it.
 struct Asked<'a> {
     /// Within the hours, and without `maintenance`.
     times: Intervals,
@@ -177,12 +175,13 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// When the component was down in the part of `period` that had passed at `now`: what [`Figure::outages`] counts.
+/// Returns when the component was down in the part of `period` that had passed at `now`: what [`Figure::outages`]
+/// counts.
 pub fn outages(record: &Record<'_>, terms: &Terms, period: Interval, now: Millis) -> Intervals {
     Asked::of(record, terms, period, now).seen(Condition::Down)
 }
 
-/// How the part of `period` went that had passed at `now`.
+/// Computes the figure of the part of `period` that had passed at `now`.
 pub fn figure(record: &Record<'_>, terms: &Terms, period: Interval, now: Millis) -> Figure {
     let all = Asked::of(record, terms, period, now);
     let seen = |condition| all.seen(condition);
@@ -208,8 +207,8 @@ pub fn figure(record: &Record<'_>, terms: &Terms, period: Interval, now: Millis)
     }
 }
 
-/// What comes of `period` if nothing more is lost in it after `now`: the time that was up, and all that counts. `found` is its
-/// figure so far.
+/// Returns the time up and the time counted in `period` if nothing more is lost after `now`. `found` is its figure so
+/// far.
 pub fn outlook(record: &Record<'_>, terms: &Terms, period: Interval, found: &Figure, now: Millis) -> (Millis, Millis) {
     if period.1 <= now {
         return (found.up(), found.counted);
@@ -218,19 +217,19 @@ pub fn outlook(record: &Record<'_>, terms: &Terms, period: Interval, found: &Fig
     (whole - found.lost, whole)
 }
 
-/// The time that all of `period` would count if nothing were unknown: what a budget is made of.
+/// Returns the time that all of `period` would count if nothing were unknown: the base of a budget.
 pub fn whole_period(record: &Record<'_>, terms: &Terms, period: Interval) -> Millis {
     let life = (period.0.max(record.since), period.1.min(record.ended.unwrap_or(period.1)));
     within_hours(terms, life).minus(&maintenance(record.windows, terms, period)).total()
 }
 
-/// How much of `counted` may be lost.
+/// Returns how much of `counted` may be lost.
 pub fn allowed(terms: &Terms, counted: Millis) -> Millis {
     let spare = i128::from(WHOLE.saturating_sub(terms.target));
     i64::try_from(i128::from(counted) * spare / i128::from(WHOLE)).unwrap_or(i64::MAX)
 }
 
-/// A partial outage by its weight; what is left over counts against us.
+/// Returns a partial outage by its weight; fractions count against us.
 fn weighed(time: Millis, thousandths: u32) -> Millis {
     let weighed = i128::from(time) * i128::from(thousandths.min(1000));
     i64::try_from((weighed + 999) / 1000).unwrap_or(i64::MAX)
@@ -248,7 +247,7 @@ fn instant(at: Millis) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(at).unwrap_or_default()
 }
 
-/// What of `windows` is left out: announced in time, and no more in a month than was agreed.
+/// Returns the part of `windows` that is left out: announced in time, and no more in a month than was agreed.
 fn maintenance(windows: &[Window], terms: &Terms, period: Interval) -> Intervals {
     let Some(a_month) = terms.maintenance else { return Intervals::default() };
     let announced = windows.iter().filter(|window| window.announced_at <= window.from - terms.notice);

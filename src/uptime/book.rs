@@ -1,7 +1,7 @@
-//! All checks and components as they stand, with their pasts: what a result changes, and for whom.
+//! The current state of all checks and components, with their pasts: what a result changes, and for whom.
 //!
-//! A change is often known later than it happened. Then the past from there on
-//! is rewritten: of the check, of its component, and of every group above it.
+//! A change often becomes known later than it happened. Then the past is rewritten from there on: that of the check, of
+//! its component, and of every group above it.
 
 #[cfg(test)]
 mod tests;
@@ -16,48 +16,48 @@ use super::places::{self, View};
 use super::spans::Timeline;
 use super::{Condition, Millis, Outcome, Span};
 
-/// What is watched, as it was configured.
+/// A component, as configured.
 #[derive(Clone, Debug)]
 pub struct ComponentPlan {
     pub id: String,
     pub needs: Needs,
-    /// The components that it is made of, if it is a group.
+    /// The components in the group, if it is one.
     pub of: Vec<String>,
-    /// What it cannot work without.
+    /// The components that it cannot work without.
     pub depends_on: Vec<String>,
 }
 
-/// How a component is looked at, as it was configured.
+/// A check of a component, as configured.
 #[derive(Clone, Debug)]
 pub struct CheckPlan {
     /// `shop/https`
     pub id: String,
     pub component: String,
     pub rules: Rules,
-    /// None: it is looked at from here alone.
+    /// None if it is looked at only from here.
     pub view: Option<View>,
-    /// Whether it is we who look, whenever we like: nobody tells us of it.
+    /// Whether we look ourselves, whenever we like, instead of being told.
     pub is_asked: bool,
 }
 
 impl CheckPlan {
-    /// Whether we see it ourselves, and no outpost does.
+    /// Whether we see it ourselves, rather than an outpost.
     pub fn is_seen_from_here(&self) -> bool {
         self.view.as_ref().is_none_or(|view| view.place.is_none())
     }
 }
 
-/// One check as it stands.
+/// The state of one check.
 #[derive(Clone, Debug)]
 pub struct CheckEntry {
     pub plan: CheckPlan,
     pub state: CheckState,
     pub line: Arc<Timeline>,
-    /// Its component, by its place.
+    /// The index of its component.
     pub component: usize,
 }
 
-/// One component as it stands.
+/// The state of one component.
 #[derive(Clone, Debug)]
 pub struct ComponentEntry {
     pub plan: ComponentPlan,
@@ -68,28 +68,28 @@ pub struct ComponentEntry {
     members: Vec<usize>,
     parents: Vec<usize>,
     groups: Vec<usize>,
-    /// Until when what checks saw that are gone says how it was; none: others were looked at since.
+    /// Until when the results of checks that are gone say how it was; none if other checks were made since.
     held_until: Option<Millis>,
 }
 
 impl ComponentEntry {
-    /// How it stands.
+    /// Returns its current condition.
     pub fn condition(&self) -> Condition {
         self.line.last().map_or(Condition::Unknown, |span| span.condition)
     }
 
-    /// Since when.
+    /// Returns since when it has been in that condition.
     pub fn changed_at(&self) -> Millis {
         self.line.last().map_or(self.since, |span| span.from)
     }
 
-    /// Its checks, by their places.
+    /// Returns the indexes of its checks.
     pub fn checks(&self) -> &[usize] {
         &self.checks
     }
 }
 
-/// What was known when it was last written down.
+/// What was known when it was last stored.
 #[derive(Clone, Debug, Default)]
 pub struct Remembered {
     /// By check.
@@ -100,26 +100,26 @@ pub struct Remembered {
     pub since: BTreeMap<String, Millis>,
 }
 
-/// A part of the past as it has to stand from now on.
+/// A part of the past that is to be replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewrite {
-    /// A component, or a check.
+    /// The id of a component or a check.
     pub subject: String,
-    /// All that it had from the first of these on is replaced by these.
+    /// The new spans. They replace everything from the first of them on.
     pub spans: Vec<Span>,
 }
 
-/// A component stands otherwise than before.
+/// A change in the condition of a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// By its place.
+    /// The index of the component.
     pub component: usize,
     pub from: Millis,
     pub was: Condition,
     pub is: Condition,
 }
 
-/// What a result came to.
+/// The effect of a result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
     pub events: Vec<Event>,
@@ -127,20 +127,21 @@ pub struct Taken {
     pub changes: Vec<Change>,
 }
 
-/// All that is watched.
+/// Everything that is watched.
 #[derive(Clone, Debug, Default)]
 pub struct Book {
     pub checks: Vec<CheckEntry>,
     pub components: Vec<ComponentEntry>,
-    /// What was not looked at before may have failed unseen.
+    /// When the book was opened. What was not looked at before that may have failed unseen.
     opened_at: Millis,
 }
 
-/// A group of groups of groups is enough.
+/// How deep groups may be nested; groups of groups of groups are enough.
 const DEEPEST: usize = 16;
 
 impl Book {
-    /// What is planned, as it stood when it was `remembered`. Each check's component must be among the components.
+    /// Opens a book for these plans, in the state that was `remembered`. Each check's component must be among the
+    /// components.
     pub fn open(components: Vec<ComponentPlan>, checks: Vec<CheckPlan>, remembered: &Remembered, now: Millis) -> Self {
         let places: BTreeMap<String, usize> =
             components.iter().enumerate().map(|(place, plan)| (plan.id.clone(), place)).collect();
@@ -169,24 +170,24 @@ impl Book {
         Self { components: entries.collect(), checks, opened_at: now }
     }
 
-    /// The place of the check called `id`.
+    /// Returns the index of the check `id`.
     pub fn check(&self, id: &str) -> Option<usize> {
         self.checks.iter().position(|check| check.plan.id == id)
     }
 
-    /// The component called `id`.
+    /// Returns the component `id`.
     pub fn component(&self, id: &str) -> Option<&ComponentEntry> {
         self.components.iter().find(|component| component.plan.id == id)
     }
 
-    /// Takes in what was seen of the check at `place`.
+    /// Processes what was seen of the check at `place`.
     pub fn observe(&mut self, place: usize, outcome: &Outcome, connectivity: Connectivity) -> Taken {
         let entry = &mut self.checks[place];
         let events = entry.state.observe(outcome, connectivity, &entry.plan.rules);
         self.follow(place, events)
     }
 
-    /// Lets go what no result holds up any more.
+    /// Turns the checks whose last result no longer holds to unknown.
     pub fn expire(&mut self, now: Millis) -> Taken {
         let mut all = Taken::default();
         for place in 0..self.checks.len() {
@@ -200,27 +201,27 @@ impl Book {
         all
     }
 
-    /// Brings every component in line with what it is made of now, as after a change of the configuration.
+    /// Brings every component in line with its present parts, as after a change of the configuration.
     pub fn settle(&mut self, now: Millis) -> Taken {
         let mut taken = Taken::default();
         for place in 0..self.components.len() {
-            // What was seen by a check that has another name now holds no longer than any result.
+            // The results of a check that has been renamed hold no longer than any other result.
             let from = self.components[place].held_until.map_or(now, |until| until.min(now));
             self.recount(place, from, DEEPEST, &mut taken);
         }
         taken
     }
 
-    /// Whether the group at `place` seems up only since nobody knows yet how those of its members are that failed when they
-    /// were last seen. After a stop its members are seen again one by one.
+    /// Whether the group at `place` seems up only because it is not known yet how those members are that failed when
+    /// they were last seen. After a restart, members are seen again one by one.
     pub fn is_unproven(&self, place: usize, now: Millis) -> bool {
         self.components[place].condition() == Condition::Up
             && self.misses_a_failed_member(place, Millis::MAX, DEEPEST)
             && self.waits_for_a_look(place, now, DEEPEST)
     }
 
-    /// When the outage of the component at `place` began that goes on, or has just ended; none: there was none. A group
-    /// that seemed up while nobody knew how its failed members were has one outage before and after that.
+    /// Returns when the outage of the component at `place` began that goes on or has just ended. `None` if there is
+    /// none. If a group seemed up while nobody knew how its failed members were, that does not split its outage in two.
     pub fn outage_began(&self, place: usize) -> Option<Millis> {
         let entry = &self.components[place];
         if entry.members.is_empty() {
@@ -247,7 +248,8 @@ impl Book {
         })
     }
 
-    /// Whether a check below the component at `place` is looked into, or may yet be, as long as a result would hold.
+    /// Whether a check below the component at `place` is unknown, and either in doubt or unknown for less time than a
+    /// result would hold, so that a look may still come.
     fn waits_for_a_look(&self, place: usize, now: Millis, depth: usize) -> bool {
         let Some(depth) = depth.checked_sub(1) else { return false };
         let waits = |check: &usize| {
@@ -259,8 +261,8 @@ impl Book {
         entry.checks.iter().any(waits) || entry.members.iter().any(|one| self.waits_for_a_look(*one, now, depth))
     }
 
-    /// What keeps the component at `place` from working: a component that it depends on, and that fails itself. A group
-    /// is kept from working by what keeps all of its failing members from it.
+    /// Returns the cause of the failure at `place`: a component that it depends on, and that fails itself. For a group,
+    /// there is a cause if each of its failing members has one.
     pub fn failing_parent(&self, place: usize) -> Option<usize> {
         self.failing_parent_within(place, DEEPEST)
     }
@@ -276,8 +278,9 @@ impl Book {
         parents?.first().copied()
     }
 
-    /// Whether it is not certain yet that a component works on which the one at `place`, or a failing member of it,
-    /// depends: it is in doubt, or was not looked at since that one fails; or whether that one may be well again, as that is.
+    /// Whether it is not certain yet that what the component at `place`, or a failing member of it, depends on works:
+    /// it is in doubt, or was not looked at since the failure. Also whether the failing one may have recovered along
+    /// with what it depends on.
     pub fn has_parent_in_doubt(&self, place: usize) -> bool {
         let entry = &self.components[place];
         let members = entry.members.iter().map(|member| &self.components[*member]);
@@ -286,7 +289,8 @@ impl Book {
         failing.any(|failing| self.has_doubted_parent(failing) || self.may_be_back_with_its_parent(failing))
     }
 
-    /// Whether `failing` was not looked at since what it depends on is up again, or is better since but not yet surely so.
+    /// Whether `failing` was not looked at since what it depends on came back up, or looks better since then but not
+    /// yet for certain.
     fn may_be_back_with_its_parent(&self, failing: &ComponentEntry) -> bool {
         let parents = failing.parents.iter().map(|parent| &self.components[*parent]);
         let back = parents.filter(|parent| parent.condition() == Condition::Up).map(ComponentEntry::changed_at).max();
@@ -308,7 +312,8 @@ impl Book {
         })
     }
 
-    /// The checks of what the component of `check` depends on, as far as we can look at these and did not since `from`.
+    /// Returns the checks of what the component of `check` depends on, as far as we look at them ourselves and have not
+    /// since `from`.
     pub fn unseen_parents(&self, check: usize, from: Millis) -> Vec<usize> {
         let parents = &self.components[self.checks[check].component].parents;
         let checks = parents.iter().flat_map(|parent| self.components[*parent].checks.iter().copied());
@@ -316,7 +321,7 @@ impl Book {
         checks.filter(unseen).collect()
     }
 
-    /// Whether a check of another component was fine at `from` or later, as seen from here: then we can see.
+    /// Whether a check of another component was fine after `from`, as seen from here; if so, our own view works.
     pub fn saw_something_else(&self, place: usize, from: Millis) -> bool {
         let component = self.checks[place].component;
         let fine = |other: &CheckEntry| {
@@ -348,7 +353,7 @@ impl Book {
         Taken { events, ..taken }
     }
 
-    /// Has the component at `place` stand by its parts from `from` on, and all groups above it.
+    /// Recomputes the component at `place` from its parts, from `from` on, and then all groups above it.
     fn recount(&mut self, place: usize, from: Millis, depth: usize, taken: &mut Taken) {
         let component = &self.components[place];
         let from = (from - self.reach(component)).max(component.since);
@@ -375,14 +380,15 @@ impl Book {
         }
     }
 
-    /// How far back a result changes how `component` stood: places that look at the same agree later than the first of
-    /// them saw it.
+    /// Returns how far back a result may change the past of `component`: places that look at the same thing agree later
+    /// than the first of them saw it.
     fn reach(&self, component: &ComponentEntry) -> Millis {
         let plans = component.checks.iter().map(|check| &self.checks[*check].plan);
         plans.filter(|plan| plan.view.is_some()).map(|plan| plan.rules.interval).max().unwrap_or_default()
     }
 
-    /// How each check of `component` stood from `from` on. Places that look at the same have to agree first.
+    /// Returns how each check of `component` stood from `from` on. Places that look at the same thing have to agree
+    /// first.
     fn lines_of_checks(&self, component: &ComponentEntry, from: Millis) -> Vec<Arc<Timeline>> {
         let mut seen: Vec<Seen<'_>> = Vec::with_capacity(component.checks.len());
         for check in &component.checks {
@@ -412,8 +418,8 @@ impl Book {
     }
 }
 
-/// Until when the latest result held of those checks of a component that are not among `checks` any more; none: there are no
-/// such, or what is left was looked at since.
+/// Returns until when the latest result holds of those checks of a component that are no longer among `checks`. `None`
+/// if there are none, or if a remaining check was made since.
 fn held_by_the_gone(plan: &ComponentPlan, checks: &[CheckEntry], remembered: &Remembered) -> Option<Millis> {
     let own: Vec<_> = checks.iter().filter(|check| check.plan.component == plan.id).collect();
     let prefix = format!("{}/", plan.id);
@@ -425,13 +431,13 @@ fn held_by_the_gone(plan: &ComponentPlan, checks: &[CheckEntry], remembered: &Re
     is_last.then_some(gone + holds)
 }
 
-/// Whether it was well when we last looked, and we did not look since `from`.
+/// Whether it was up or degraded when we last looked, and we have not looked since `from`.
 fn is_unseen(plan: &CheckPlan, state: &CheckState, from: Millis) -> bool {
     let was_well = matches!(state.condition, Condition::Up | Condition::Degraded);
     plan.is_asked && was_well && state.last_at.is_some_and(|last| last < from)
 }
 
-/// The lines of a check from all places that look at it, and how many of these must agree.
+/// The lines of a check from all places that look at it, and how many of them must agree.
 struct Seen<'a> {
     of: &'a str,
     quorum: usize,
@@ -451,7 +457,7 @@ impl Seen<'_> {
     }
 }
 
-/// What of `line` is to be written down, if it was changed from `from` on.
+/// Returns the part of `line` to be stored, if it changed from `from` on.
 fn rewrite(subject: &str, line: &Timeline, from: Millis) -> Rewrite {
     let touched = line.spans().iter().filter(|span| span.until.is_none_or(|until| until >= from));
     Rewrite { subject: subject.to_owned(), spans: touched.copied().collect() }

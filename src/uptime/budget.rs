@@ -1,8 +1,7 @@
 //! How the time that a promise allows to be lost is being used up.
 //!
-//! A promise that is missed stays missed until its period is over. Before that,
-//! what is lost too fast, or mostly gone, or will not last, is worth a word
-//! while something can still be done.
+//! A promise that is missed stays missed until its period is over. Before that, time that is lost too fast, mostly used
+//! up, or not going to last is worth an alert while something can still be done.
 
 use super::availability::{Record, Terms, allowed, figure, whole_period};
 use super::burn::{PAIRS, Pair, burning};
@@ -12,41 +11,41 @@ use super::{MINUTE, Millis};
 use crate::alert::AlertKey;
 use crate::alert::component::{promise_cycle, promise_of};
 
-/// From this share on, in percent, what is left is little.
+/// From this share used up on, in percent, little is left.
 const MOSTLY: i64 = 75;
-/// What little was lost early in a period foretells nothing: so much must be gone, in percent.
+/// A little that was lost early in a period predicts nothing: at least this share must be gone, in percent.
 const TELLING: i64 = 25;
-/// And so much of the period must have been seen, in percent.
+/// And at least this share of the period must be over, in percent.
 const SEEN: i64 = 10;
-/// Nothing is said of less than this.
+/// The least lost time worth an alert.
 const LEAST: Millis = MINUTE;
 
 /// What is wrong with a budget, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spending {
-    /// More is lost than was allowed: the promise cannot be kept any more.
+    /// More was lost than allowed: the promise can no longer be kept.
     Missed,
-    /// It is being lost so many tenths of times faster than it may be.
+    /// It is being lost faster than allowed, by this factor in tenths.
     Fast { tenfold_rate: u32 },
-    /// So many percent of it are gone.
+    /// This share of it is gone, in percent.
     Mostly { percent: i64 },
-    /// At the rate of the period so far it will be gone before its end.
+    /// At the rate of the period so far it will be used up before the end.
     WillNotLast,
 }
 
-/// How a budget stands.
+/// The state of a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     pub lost: Millis,
     pub allowed: Millis,
-    /// None: nothing is wrong with it.
+    /// None if nothing is wrong with it.
     pub spending: Option<Spending>,
-    /// It was being lost too fast, and only just stopped: whether that is over is not said yet.
+    /// It was being lost too fast and has only just stopped; it is too early to call that over.
     pub is_cooling: bool,
 }
 
-/// How the budget of the period `span` stands at `now`. `interval` is how often it is looked at: one failed look is no
-/// proof, however much of a budget it makes.
+/// Returns the state of the budget of the period `span` at `now`. `interval` is how often the service is looked at: one
+/// failed look is no proof, however much of a budget it makes up.
 pub fn budget(record: &Record<'_>, terms: &Terms, span: Interval, interval: Millis, now: Millis) -> Budget {
     let found = figure(record, terms, span, now);
     let whole = whole_period(record, terms, span);
@@ -54,14 +53,14 @@ pub fn budget(record: &Record<'_>, terms: &Terms, span: Interval, interval: Mill
     let (lost, is_small) = (found.lost, found.lost < LEAST.min(2 * interval));
     let in_last = |window: Millis| {
         let figure = figure(record, terms, (now - window, now), now);
-        // What began to be watched within the window was not down before.
+        // A service first watched within the window counts as not down before.
         (figure.lost, figure.counted + (record.since - (now - window)).max(0))
     };
     let proven = |window: Millis| {
         let (lost, counted) = in_last(window);
         (if lost < (3 * interval).min(window) { 0 } else { lost }, counted)
     };
-    // One outage was told as one, and is over.
+    // A single outage was announced as such, and is over.
     let goes_on = |pair: &Pair| {
         let figure = figure(record, terms, (now - pair.long, now), now);
         figure.outages > 1 || figure.degraded > 0
@@ -85,22 +84,22 @@ pub fn budget(record: &Record<'_>, terms: &Terms, span: Interval, interval: Mill
     Budget { lost, allowed, spending, is_cooling }
 }
 
-/// The long window of the pair whose short one is `window`; a long one is its own.
+/// Returns the long window of the pair whose short one is `window`, or `window` itself if it is a long one.
 fn long_of(window: Millis) -> Millis {
     PAIRS.iter().find(|pair| pair.short == window).map_or(window, |pair| pair.long)
 }
 
-/// What the alerts on a promise by `period` are named after, in seconds, if the present one began at `began`.
+/// Returns the cycle, in seconds, that names the alerts on a promise by `period` whose present period began at `began`.
 pub fn named_after(began: u32, period: Period) -> u32 {
     promise_cycle(began, number_of(period))
 }
 
-/// Whether an alert called `key` is about a promise by `period`.
+/// Whether an alert with this `key` is about a promise by `period`.
 pub fn is_of_promise(key: &AlertKey, period: Period) -> bool {
     promise_of(key) == Some(number_of(period))
 }
 
-/// A component has one promise for each kind of period at most. The numbers stand in stored alerts.
+/// A component has at most one promise for each kind of period. Stored alerts contain these numbers.
 fn number_of(period: Period) -> u32 {
     match period {
         Period::Month => 0,
@@ -122,7 +121,8 @@ mod tests {
     const JUNE: Millis = 1_780_272_000_000;
     const SPAN: Interval = (JUNE, JUNE + 30 * DAY);
 
-    /// Down twice, for half of `down` each, a minute apart, until `ago` before the moment `at` in June.
+    /// Returns the budget at the moment `at` of June, after two outages of half of `down` each, a minute apart, that
+    /// ended `ago` earlier.
     fn after(at: Millis, ago: Millis, down: Millis) -> Budget {
         let end = JUNE + at - ago;
         let mut line = Timeline::default();

@@ -1,14 +1,14 @@
-//! Whether what may be lost in a period is being lost too fast.
+//! Whether the time that may be lost in a period is being lost too fast.
 //!
-//! The pairs of windows are those of Google's Site Reliability Workbook: the
-//! long one shows that it matters, the short one that it still goes on.
+//! The pairs of windows are those of Google's Site Reliability Workbook: the long one shows that it matters, the short
+//! one that it still goes on.
 
 use serde::Serialize;
 
 use super::credit::WHOLE;
 use super::{DAY, HOUR, MINUTE, Millis};
 
-/// A rate, in tenths of what the budget allows, over two windows.
+/// A burn rate, in tenths of what the budget allows, over two windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Pair {
     pub tenfold_rate: u32,
@@ -23,8 +23,9 @@ pub const PAIRS: [Pair; 3] = [
     Pair { tenfold_rate: 10, long: 3 * DAY, short: 6 * HOUR },
 ];
 
-/// Which pair shows that the budget of a `target` burns too fast, if any. `lost` says what was lost and counted in the
-/// last so many milliseconds; `counts`, whether a pair is to be asked at all.
+/// Returns the pair that shows that the budget of a `target` burns too fast, if any. `lost` returns the time lost and
+/// the time counted in a window of that many milliseconds before now; `counts` says whether a pair is considered at
+/// all.
 pub fn burning(target: u32, lost: impl Fn(Millis) -> (Millis, Millis), counts: impl Fn(&Pair) -> bool) -> Option<Pair> {
     let exceeds = |window: Millis, tenfold_rate: u32| {
         let (lost, counted) = lost(window);
@@ -40,7 +41,7 @@ mod tests {
     use super::*;
     use crate::uptime::SECOND;
 
-    /// Down for the last so many seconds.
+    /// Returns the rate found if it was down for the last `down` seconds.
     fn after(down: i64) -> Option<u32> {
         burning(99_900, |window| ((down * SECOND).min(window), window), |_| true).map(|pair| pair.tenfold_rate)
     }

@@ -1,21 +1,21 @@
-//! How a component stands by its checks, and a group by its members.
+//! The condition of a component, given its checks, and of a group, given its members.
 
 use std::collections::BTreeSet;
 
 use super::spans::Timeline;
 use super::{Condition, Millis, Span};
 
-/// What has to be there for the whole to be there.
+/// Which parts must work for the whole to work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// Each of them: the worst one shows.
+    /// All of them: the worst one shows.
     All,
-    /// So many of them. With enough, but not all, the whole is degraded.
+    /// At least this many. With enough but not all of them, the whole is degraded.
     AtLeast(usize),
 }
 
 impl Needs {
-    /// How the whole stands if its parts stand like `parts`.
+    /// Returns the condition of the whole, given those of its `parts`.
     pub fn judge(self, parts: &[Condition]) -> Condition {
         match self {
             Self::All => parts.iter().copied().max().unwrap_or(Condition::Unknown),
@@ -39,12 +39,12 @@ fn at_least(least: usize, parts: &[Condition]) -> Condition {
     }
 }
 
-/// How the whole stood from `from` on, by the pasts of its parts.
+/// Returns how the whole stood from `from` on, given the pasts of its parts.
 pub fn combine(needs: Needs, parts: &[&Timeline], from: Millis) -> Timeline {
     combine_by(|parts| needs.judge(parts), parts, from)
 }
 
-/// How a whole stood from `from` on, if `judge` says how it stands by its parts.
+/// Returns how the whole stood from `from` on, if `judge` gives its condition from those of its parts.
 pub fn combine_by(judge: impl Fn(&[Condition]) -> Condition, parts: &[&Timeline], from: Millis) -> Timeline {
     let begins = parts.iter().flat_map(|part| part.spans()).map(|span| span.from).filter(|begin| *begin > from);
     let moments: BTreeSet<Millis> = begins.chain([from]).collect();

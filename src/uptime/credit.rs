@@ -1,25 +1,25 @@
 //! What is owed to a client for a promise that was not kept.
 //!
-//! Tiers are floors, so that no availability falls between two of them, and
-//! whole numbers are compared before anything is rounded.
+//! Tiers are lower bounds, so that no availability falls between two of them, and whole numbers are compared before
+//! anything is rounded.
 
 use serde::{Deserialize, Serialize};
 
 use super::Millis;
 
-/// From this availability on, in thousandths of a percent, so much is owed.
+/// What is owed from a certain availability on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tier {
-    /// 99 900 for 99.9 %.
+    /// The lowest availability, in thousandths of a percent: 99 900 for 99.9 %.
     pub floor: u32,
-    /// Of the fee.
+    /// In percent of the fee.
     pub percent: u32,
 }
 
-/// A whole, in thousandths of a percent.
+/// 100 %, in thousandths of a percent.
 pub const WHOLE: u32 = 100_000;
 
-/// What is usual: 10 % under 99.9, 50 % under 99, all of it under 95.
+/// The usual tiers: 10 % below 99.9, 50 % below 99, all of it below 95.
 pub const USUAL: [Tier; 4] = [
     Tier { floor: 99_900, percent: 0 },
     Tier { floor: 99_000, percent: 10 },
@@ -27,23 +27,24 @@ pub const USUAL: [Tier; 4] = [
     Tier { floor: 0, percent: 100 },
 ];
 
-/// The first of `tiers`, which fall, that is reached by having been up for `up` of `counted`. None: nothing was counted.
+/// Returns the first of `tiers`, given in falling order, that `up` out of `counted` reaches. `None` if nothing was
+/// counted.
 pub fn tier(tiers: &[Tier], up: Millis, counted: Millis) -> Option<Tier> {
     (counted > 0).then(|| tiers.iter().copied().find(|tier| reaches(up, counted, tier.floor)))?
 }
 
-/// Whether `up` of `counted` is `floor` thousandths of a percent, or more.
+/// Whether `up` out of `counted` is at least `floor` thousandths of a percent.
 pub fn reaches(up: Millis, counted: Millis, floor: u32) -> bool {
     i128::from(up) * i128::from(WHOLE) >= i128::from(floor) * i128::from(counted)
 }
 
-/// `percent` of `fee`, in the minor unit of its currency; a half is rounded up.
+/// Returns `percent` of `fee`, in the minor unit of its currency; halves are rounded up.
 pub fn of_fee(fee: i64, percent: u32) -> i64 {
     let hundredfold = i128::from(fee) * i128::from(percent);
     i64::try_from((hundredfold + 50).div_euclid(100)).unwrap_or(i64::MAX)
 }
 
-/// An amount in the minor unit of its currency as people write it: `45.00 EUR`.
+/// Formats an amount in the minor unit of its currency: `45.00 EUR`.
 pub fn money(minor: i64, currency: &str) -> String {
     format!("{}.{:02} {currency}", minor / 100, minor % 100)
 }

@@ -10,7 +10,7 @@ use super::intervals::Interval;
 use crate::sla::calendar::resolve;
 use crate::sla::zone::Tz;
 
-/// Over what a promise is settled.
+/// The kind of period for which a promise is settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Period {
@@ -31,7 +31,7 @@ impl Period {
         }
     }
 
-    /// What [`Period::as_str`] gave.
+    /// Reads what [`Period::as_str`] gave.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.as_str() == text)
     }
@@ -44,19 +44,19 @@ impl Period {
         }
     }
 
-    /// The period that `at` lies in.
+    /// Returns the period that contains `at`.
     pub fn around(self, zone: Tz, at: Millis) -> Interval {
         let first = self.first_day(date_of(zone, at));
         (midnight(zone, first), midnight(zone, self.after(first)))
     }
 
-    /// The period before the one that `at` lies in.
+    /// Returns the period before the one that contains `at`.
     pub fn before(self, zone: Tz, at: Millis) -> Interval {
         let (from, _) = self.around(zone, at);
         self.around(zone, from - 1)
     }
 
-    /// What people call the period that begins at `from`: `2026-11`, `2026-Q4`, `2026`.
+    /// Returns the usual name of the period that begins at `from`: `2026-11`, `2026-Q4`, `2026`.
     pub fn name(self, zone: Tz, from: Millis) -> String {
         let date = date_of(zone, from);
         match self {
@@ -76,22 +76,22 @@ impl Period {
     }
 }
 
-/// The local date of `at`.
+/// Returns the local date of `at`.
 pub fn date_of(zone: Tz, at: Millis) -> NaiveDate {
     DateTime::from_timestamp_millis(at).unwrap_or_default().with_timezone(&zone).date_naive()
 }
 
-/// When the local day `date` begins.
+/// Returns when the local day `date` begins.
 pub fn midnight(zone: Tz, date: NaiveDate) -> Millis {
     resolve(zone, date, 0)
 }
 
-/// The local day `date`.
+/// Returns the local day `date`.
 pub fn day(zone: Tz, date: NaiveDate) -> Interval {
     (midnight(zone, date), midnight(zone, date.succ_opt().unwrap_or(date)))
 }
 
-/// The local days from `first` to `last`, both included.
+/// Returns the local days from `first` to `last`, both included.
 pub fn days(zone: Tz, first: NaiveDate, last: NaiveDate) -> impl Iterator<Item = (NaiveDate, Interval)> {
     first.iter_days().take_while(move |date| *date <= last).map(move |date| (date, day(zone, date)))
 }

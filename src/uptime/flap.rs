@@ -1,26 +1,26 @@
-//! Whether something changes so often that each change by itself is no news.
+//! Whether something changes so often that a single change is no longer news.
 
 use super::{HOUR, MINUTE, Millis};
 
-/// So many changes within [`HOUR`] are flapping.
+/// How many changes within [`HOUR`] count as flapping.
 const CHANGES: usize = 6;
-/// So long it must be quiet for the flapping to be over.
+/// How long it must be quiet for the flapping to be over.
 const QUIET: Millis = 15 * MINUTE;
 
 /// Whether something that changed at `changes`, in order, flaps at `now`.
 ///
-/// Once it does, it goes on until it was quiet for a quarter of an hour, however few changes are left of the last hour.
+/// Flapping ends only after a quarter of an hour without changes, however few changes are left of the last hour.
 pub fn is_flapping(changes: &[Millis], now: Millis) -> bool {
     let Some(last) = changes.iter().copied().filter(|at| *at <= now).max() else { return false };
     if now - last >= QUIET {
         return false;
     }
-    // Of what is not interrupted by quiet, some hour must hold enough.
+    // Among the changes without a quiet gap, some hour must hold enough.
     let run_begins = changes.windows(2).rposition(|two| two[1] - two[0] >= QUIET).map_or(0, |index| index + 1);
     changes[run_begins..].windows(CHANGES).any(|some| some[CHANGES - 1] - some[0] <= HOUR)
 }
 
-/// The changes that still matter at `now`.
+/// Drops the changes that no longer matter at `now`.
 pub fn recent(changes: &mut Vec<Millis>, now: Millis) {
     const KEPT: usize = 64;
     changes.retain(|at| *at > now - 2 * HOUR);

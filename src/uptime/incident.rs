@@ -1,13 +1,13 @@
-//! What happened to services, what people said of it, and the work that was announced.
+//! What happened to services, what people said about it, and the work that was announced.
 //!
-//! How long something was down is never taken from here, only from what was seen.
+//! Downtime is never computed from this, only from what was seen.
 
 use serde::{Deserialize, Serialize};
 
 use super::availability::Window;
 use super::{MINUTE, Millis};
 
-/// How bad it is for those who use it.
+/// How bad it is for the users.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Impact {
@@ -18,7 +18,7 @@ pub enum Impact {
     Critical,
 }
 
-/// How far those who mend it have come.
+/// How far the repair has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Progress {
@@ -39,7 +39,7 @@ macro_rules! words {
                 match self { $(Self::$name => $word),* }
             }
 
-            /// What `as_str` gave.
+            /// Reads what `as_str` gave.
             pub fn parse(text: &str) -> Option<Self> {
                 Self::ALL.into_iter().find(|one| one.as_str() == text)
             }
@@ -51,7 +51,7 @@ words!(Impact: None "none", Minor "minor", Major "major", Critical "critical");
 words!(Progress: Investigating "investigating", Identified "identified", Monitoring "monitoring", Resolved "resolved");
 
 impl Progress {
-    /// What is said in public of an incident that has come so far, unless people say more.
+    /// Returns what the public is told of an incident at this stage, unless people say more.
     fn usual_words(self) -> &'static str {
         match self {
             Self::Investigating => "We are looking into it again.",
@@ -62,7 +62,7 @@ impl Progress {
     }
 }
 
-/// Something that happened.
+/// Something that went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incident {
     pub id: String,
@@ -70,17 +70,17 @@ pub struct Incident {
     pub title: String,
     pub impact: Impact,
     pub progress: Progress,
-    /// The ids of what it touches.
+    /// The ids of the components affected.
     pub components: Vec<String>,
-    /// Whether the public page tells of it.
+    /// Whether the public page shows it.
     pub public: bool,
-    /// Nobody opened it: something was seen to be down.
+    /// Whether it was opened automatically, because something was seen to be down.
     pub automatic: bool,
-    /// Why it came to that, once it is known.
+    /// Why it happened, once that is known.
     pub cause: Option<String>,
     pub started_at: Millis,
     pub resolved_at: Option<Millis>,
-    /// The earliest first.
+    /// Oldest first.
     pub updates: Vec<Update>,
 }
 
@@ -90,14 +90,14 @@ pub struct Update {
     pub number: i64,
     pub at: Millis,
     pub progress: Progress,
-    /// For everybody; blank: nothing was said in public.
+    /// For everybody; blank if nothing was said in public.
     pub text: String,
     /// For those who may sign in.
     pub note: Option<String>,
     pub author: String,
 }
 
-/// What somebody says of an incident; what is none stays as it was.
+/// What somebody says of an incident; fields that are none stay as they were.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Saying {
     pub progress: Option<Progress>,
@@ -109,23 +109,23 @@ pub struct Saying {
     pub public: Option<bool>,
 }
 
-/// What the watch has seen of an outage, for the incident that it opens or ends by itself.
+/// What the watch has seen of an outage, for the incident that it opens or ends automatically.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outage {
-    /// Called `key`, it is told by `incident`, with `text` for everybody.
+    /// The outage `key` began; `incident` announces it, with `text` for everybody.
     Began { key: String, incident: Incident, text: String },
-    /// The component works again, or is no longer watched, as `text` says for everybody.
+    /// The component works again, or is no longer watched, as `text` tells everybody.
     Over { tenant: String, component: String, at: Millis, text: String },
 }
 
-/// A new outage of the same service so soon after the last joins its incident.
+/// How soon after the last outage a new one of the same service joins its incident.
 pub const JOINS: Millis = 30 * MINUTE;
 
 impl Incident {
-    /// Takes in what `author` says; else what is wrong with it. The number of the update is given when it is stored.
+    /// Applies what `author` says, or returns what is wrong with it. The update is numbered when it is stored.
     pub fn say(&mut self, saying: Saying, author: &str, now: Millis) -> Result<Update, String> {
         let progress = saying.progress.unwrap_or(self.progress);
-        // Those who were told how it stands are told when that changes, though nobody found words for it.
+        // People who were told the stage are told when it changes, even if nobody wrote a text for that.
         let usual = || if progress == self.progress { "" } else { progress.usual_words() }.to_owned();
         let (text, note) = (saying.text.unwrap_or_else(usual), saying.note);
         let impact = saying.impact.unwrap_or(self.impact);
@@ -159,18 +159,18 @@ pub struct Work {
     pub changed_at: Millis,
     /// How often it was changed.
     pub revision: u32,
-    /// It will not be, or was ended before its time.
+    /// It will not take place, or was ended early.
     pub cancelled: bool,
     pub author: String,
 }
 
 impl Work {
-    /// Whether it goes on at `now`.
+    /// Whether it is going on at `now`.
     pub fn is_on(&self, now: Millis) -> bool {
         !self.cancelled && self.from <= now && now < self.until
     }
 
-    /// Called off at `now`: what has begun was work until then.
+    /// Cancels the work at `now`. If it has begun, it counts as work until then.
     pub fn call_off(&mut self, now: Millis) {
         if self.from < now {
             self.until = self.until.min(now);
@@ -181,30 +181,30 @@ impl Work {
     }
 }
 
-/// All that is told of services beside how they stand.
+/// Everything that people are told of services besides their condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Announcements {
-    /// The latest first.
+    /// Latest first.
     pub incidents: Vec<Incident>,
-    /// In the order of their beginnings.
+    /// In order of their beginnings.
     pub works: Vec<Work>,
 }
 
 impl Announcements {
-    /// When `component` was worked on, or will be.
+    /// Returns when `component` was or will be worked on.
     pub fn windows_of(&self, component: &str) -> Vec<Window> {
         let meant =
             self.works.iter().filter(|work| !work.cancelled && work.components.iter().any(|one| one == component));
         meant.map(|work| Window { from: work.from, until: work.until, announced_at: work.announced_at }).collect()
     }
 
-    /// Whether an incident that opened by itself tells of `component`, and goes on.
+    /// Whether an incident that was opened automatically for `component` is still open.
     pub fn has_open(&self, component: &str) -> bool {
         let mut open = self.incidents.iter().filter(|one| one.automatic && one.resolved_at.is_none());
         open.any(|one| one.components.iter().any(|about| about == component))
     }
 
-    /// Until when `component` is worked on; none: it is not, at `now`.
+    /// Returns until when `component` is being worked on. `None` if it is not, at `now`.
     pub fn worked_on_until(&self, component: &str, now: Millis) -> Option<Millis> {
         let on = self.works.iter().filter(|work| work.is_on(now) && work.components.iter().any(|one| one == component));
         on.map(|work| work.until).max()

@@ -1,18 +1,18 @@
-//! Sets of time: sorted, merged, half-open intervals, and what can be done with them.
+//! Sets of time: sorted, merged, half-open intervals, and operations on them.
 //!
-//! Each operation is one sweep over both sets, so windows that overlap are never counted twice.
+//! Each operation is one sweep over both sets, so overlapping windows are never counted twice.
 
 use super::Millis;
 
 /// `[from, until)`, never empty.
 pub type Interval = (Millis, Millis);
 
-/// Intervals in order, none touching another.
+/// Intervals in order, none of them touching another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Intervals(Vec<Interval>);
 
 impl Intervals {
-    /// From any intervals, in any order; the empty and the backward ones are nothing.
+    /// Takes any intervals in any order; empty and backward ones are dropped.
     pub fn new(intervals: impl IntoIterator<Item = Interval>) -> Self {
         let mut all: Vec<Interval> = intervals.into_iter().filter(|(from, until)| from < until).collect();
         all.sort_unstable();
@@ -26,7 +26,7 @@ impl Intervals {
         Self(merged)
     }
 
-    /// One interval.
+    /// Takes one interval.
     pub fn one(from: Millis, until: Millis) -> Self {
         Self::new([(from, until)])
     }
@@ -40,17 +40,17 @@ impl Intervals {
         self.0.is_empty()
     }
 
-    /// The time in it.
+    /// Returns the total length.
     pub fn total(&self) -> Millis {
         self.iter().map(|(from, until)| until - from).sum()
     }
 
-    /// What is in either.
+    /// Returns what is in either.
     pub fn union(&self, other: &Self) -> Self {
         Self::new(self.iter().chain(other.iter()))
     }
 
-    /// What is in both.
+    /// Returns what is in both.
     pub fn intersect(&self, other: &Self) -> Self {
         let (mut mine, mut theirs) = (self.iter().peekable(), other.iter().peekable());
         let mut both = Vec::new();
@@ -68,7 +68,7 @@ impl Intervals {
         Self(both)
     }
 
-    /// What is in this one only.
+    /// Returns what is in this set but not in the other.
     pub fn minus(&self, other: &Self) -> Self {
         let mut left = Vec::new();
         let mut cuts = other.iter().peekable();
@@ -91,7 +91,7 @@ impl Intervals {
         Self(left)
     }
 
-    /// Each interval with nothing left of it but its whole clock minutes.
+    /// Cuts each interval down to its whole clock minutes.
     pub fn whole_minutes(&self) -> Self {
         let up = |at: Millis| at.div_euclid(super::MINUTE) * super::MINUTE;
         Self::new(self.iter().map(|(from, until)| (up(from + super::MINUTE - 1), up(until))))

@@ -1,8 +1,8 @@
-//! Objectives: how long a service may take to answer, or how often it may fail to, over the last minutes or hours.
+//! Objectives: how long a service may take to answer, or how often it may fail, over the last minutes or hours.
 //!
-//! A service can be up all the time and still be no joy to use. An objective
-//! names a figure of its looks and two limits of it. Few looks prove nothing,
-//! and a figure that lies just under its limit neither begins a trouble nor ends one.
+//! A service can be up all the time and still be painful to use. An objective names a figure computed from its looks,
+//! and two limits for it. Too few looks prove nothing, and a figure just under its limit neither raises an alert nor
+//! ends one.
 
 use super::Millis;
 use super::sketch::Sketch;
@@ -10,19 +10,19 @@ use super::sketch::Sketch;
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// What so many percent of the answers take at most, in milliseconds.
+    /// The time, in milliseconds, within which that many percent of the answers came.
     Latency(u64),
-    /// The share of looks that did not find it well, in thousandths of a percent.
+    /// The share of looks that did not find the service up, in thousandths of a percent.
     Errors,
 }
 
-/// With fewer looks in its window, no figure is given.
+/// The fewest looks in a window for which a figure is given.
 pub const LEAST_LOOKS: i64 = 10;
-/// From this share of a limit on, in percent, what was told of it is not over.
+/// From this share of a limit on, in percent, an alert does not end.
 const NEAR: i64 = 90;
 
 impl Measure {
-    /// All there are.
+    /// All measures.
     pub const ALL: [Self; 4] = [Self::Latency(50), Self::Latency(95), Self::Latency(99), Self::Errors];
 
     /// The word for it in the configuration and the API.
@@ -35,12 +35,12 @@ impl Measure {
         }
     }
 
-    /// The reading of [`Measure::as_str`].
+    /// Reads what [`Measure::as_str`] gave.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.as_str() == text)
     }
 
-    /// A figure of this measure, as people read it: `850 ms`, `2.4 s`, `1.5 %`.
+    /// Formats a figure of this measure for people: `850 ms`, `2.4 s`, `1.5 %`.
     pub fn show(self, value: i64) -> String {
         match (self, value) {
             (Self::Latency(_), ..1000) => format!("{value} ms"),
@@ -50,23 +50,23 @@ impl Measure {
     }
 }
 
-/// A figure and what it may come to.
+/// A figure and its limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Goal {
     pub measure: Measure,
-    /// The looks of so long a time.
+    /// How long a time the looks are taken from.
     pub window: Millis,
-    /// Over this it is time to look into it; none: there is no warning.
+    /// Above this somebody should look into it; none if there is no warning.
     pub warn: Option<i64>,
-    /// Over this the objective is missed.
+    /// Above this the objective is missed.
     pub breach: i64,
 }
 
-/// How a figure stands to its limits.
+/// Where a figure stands relative to its limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     Kept,
-    /// So little under the lowest limit that it may be over again at any moment.
+    /// So little below the lowest limit that it may exceed it again at any moment.
     Near,
     Warned,
     Missed,
@@ -89,7 +89,7 @@ impl Level {
 pub struct Looks {
     pub good: i64,
     pub bad: i64,
-    /// How long those took that got an answer.
+    /// How long the answered ones took.
     pub sketch: Sketch,
 }
 
@@ -103,7 +103,7 @@ impl Looks {
 }
 
 impl Goal {
-    /// The figure of these looks; none: there are too few of them.
+    /// Returns the figure of these looks. `None` if there are too few of them.
     pub fn figure(&self, looks: &Looks) -> Option<i64> {
         match self.measure {
             Measure::Errors => {
@@ -117,7 +117,7 @@ impl Goal {
         }
     }
 
-    /// How a figure stands to the limits.
+    /// Returns where a figure stands relative to the limits.
     pub fn level(&self, figure: i64) -> Level {
         let lowest = self.warn.unwrap_or(self.breach);
         match figure {

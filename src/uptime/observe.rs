@@ -1,10 +1,9 @@
-//! How one check stands, given what was seen.
+//! The state of one check, given what was seen.
 //!
-//! A single bad result proves little. It puts the check in doubt, and the next
-//! looks follow quickly; when enough of them agree, the change counts from the
-//! first of them. Until then nothing has changed, and if a look finds the
-//! service as it was before, there was a blip and no downtime. What nobody
-//! looked at for too long is unknown: never up, and never down.
+//! A single bad result proves little. It puts the check in doubt, and the next looks follow quickly; when enough of
+//! them agree, the change counts from the first of them. Until then nothing has changed, and if a look finds the
+//! service as it was before, there was a blip and no downtime. What was not looked at for too long is unknown: neither
+//! up nor down.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,38 +12,38 @@ use super::{Condition, MINUTE, Millis, Outcome, SECOND};
 /// How a check is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// The time between two looks while all is as it was.
+    /// The time between two looks as long as nothing changes.
     pub interval: Millis,
-    /// So many looks in a row must agree that it is worse.
+    /// How many looks in a row must agree that it is worse.
     pub failures: u32,
-    /// And so many that it is better.
+    /// How many looks in a row must agree that it is better.
     pub successes: u32,
-    /// So long a result says how things are.
+    /// How long a result holds.
     pub holds: Millis,
-    /// It tells us of itself, and is down if it does not.
+    /// Whether the service reports to us, and is down if it does not.
     pub silence_is_down: bool,
 }
 
-/// When a doubt is looked into: so long after the first bad look, then after the second, and all later ones.
+/// The waits while a check is in doubt: after the first bad look, and after each later one.
 const DOUBT: [Millis; 2] = [5 * SECOND, 15 * SECOND];
-/// Starts within so long of the first, or within the grace, are one absence: an upgrade, or a service that does not start
-/// at once.
+/// Starts this soon after the first, or within the grace, count as one absence: an upgrade, or a service that does not
+/// start at once.
 const ONE_ABSENCE: Millis = 15 * MINUTE;
-/// While something is not up it is looked at this often.
+/// How often something that is not up is looked at.
 const WHILE_DOWN: Millis = 15 * SECOND;
 
 impl Rules {
-    /// For what is looked at each `interval`, by looks that take `deadline` at the most.
+    /// Returns the rules for a check that is made every `interval`, by looks that take `deadline` at most.
     pub fn every(interval: Millis, deadline: Millis, failures: u32, successes: u32) -> Self {
         let holds = holds(interval, deadline, deadline);
         Self { interval, failures, successes, holds, silence_is_down: false }
     }
 }
 
-/// How long a result says how things are: until the next look but one is due and was given its `deadline`.
+/// Returns how long a result holds: until the next look but one is due and has had its `deadline`.
 ///
-/// A look counts from when it began, and nothing is known of it before it has ended. If those at one host may take
-/// longer than the interval, the next one begins only after such a `round`.
+/// A look counts from when it began, and nothing is known of it before it has ended. If a round of looks at one host
+/// may take longer than the interval, the next look begins only after such a `round`.
 pub fn holds(interval: Millis, round: Millis, deadline: Millis) -> Millis {
     interval + interval.max(round) + deadline
 }
@@ -52,7 +51,7 @@ pub fn holds(interval: Millis, round: Millis, deadline: Millis) -> Millis {
 /// A change that is not certain yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Doubt {
-    /// The first look that found it otherwise.
+    /// The first look that found it changed.
     pub from: Millis,
     pub looks: u32,
     /// What all of those looks agree on at least.
@@ -60,20 +59,21 @@ pub struct Doubt {
     pub detail: Option<String>,
 }
 
-/// How a check stands, as it is kept from one look to the next.
+/// The state of a check, kept from one look to the next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckState {
     pub condition: Condition,
-    /// Since when.
+    /// Since when it has been in that condition.
     pub since: Millis,
     /// The latest look, whatever it found.
     pub last_at: Option<Millis>,
     pub doubt: Option<Doubt>,
     /// What is wrong, while something is.
     pub detail: Option<String>,
-    /// Doubts that came to nothing.
+    /// How many doubts came to nothing.
     pub blips: u64,
-    /// What tells us of itself is missed then, and not sooner, since we were off ourselves; until it is heard of again.
+    /// We were off ourselves, so a service that reports to us counts as missing only from then on; reset when it
+    /// reports.
     #[serde(default)]
     pub forgiven_until: Option<Millis>,
     /// When that was first granted.
@@ -81,26 +81,26 @@ pub struct CheckState {
     pub forgiven_since: Option<Millis>,
 }
 
-/// What a result came to.
+/// The effect of a result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// From `from` on the check stands otherwise.
+    /// From `from` on the check has another condition.
     Changed { from: Millis, to: Condition, detail: Option<String> },
     /// A doubt came to nothing.
     Blip { from: Millis, until: Millis },
 }
 
-/// Whether we can see anything at all from where we stand.
+/// Whether we can see anything at all from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connectivity {
-    /// Something else that is always there answered, or nobody was asked.
+    /// Something else that is always there answered, or nothing was asked.
     Online,
-    /// Nothing answers: our own line is cut, and what is in doubt accuses nobody.
+    /// Nothing answers: our own line is cut, so a doubt accuses nobody.
     Offline,
 }
 
 impl CheckState {
-    /// Nothing was seen yet.
+    /// Creates the state of a check that was never looked at.
     pub fn new(now: Millis) -> Self {
         Self {
             condition: Condition::Unknown,
@@ -114,7 +114,7 @@ impl CheckState {
         }
     }
 
-    /// Whether one more result like `verdict` makes it down: then it is asked first whether we can see at all.
+    /// Whether one more result like `verdict` makes it worse; if so, find out first whether we can see at all.
     pub fn is_about_to_fall(&self, verdict: Condition, rules: &Rules) -> bool {
         if verdict <= Condition::Unknown || verdict <= self.condition && self.condition != Condition::Unknown {
             return false;
@@ -124,8 +124,8 @@ impl CheckState {
         looks + 1 >= rules.failures
     }
 
-    /// Takes in `outcome`. A look that began before the last one was taken in counts as if it had begun with it: a clock
-    /// that is set back makes no time pass twice.
+    /// Processes `outcome`. A look that began before the last one processed counts as if it had begun with it, so that
+    /// no time passes twice when a clock is set back.
     pub fn observe(&mut self, outcome: &Outcome, connectivity: Connectivity, rules: &Rules) -> Vec<Event> {
         let at = outcome.at.max(self.last_at.unwrap_or(self.since));
         let mut events = self.expire(at, rules);
@@ -135,10 +135,10 @@ impl CheckState {
             return events;
         }
         match outcome.verdict {
-            // Nobody could ask: that accuses nobody, and says nothing good either.
+            // The look could not be made: that accuses nobody, and says nothing good either.
             Condition::Unknown => events.extend(self.go_blind(at, outcome.detail.clone())),
             verdict if verdict == self.condition => events.extend(self.stay(at, outcome)),
-            // The first good look after not knowing is enough: there is nothing to recover from.
+            // The first good look is enough after unknown time: there is nothing to recover from.
             Condition::Up if self.condition == Condition::Unknown => {
                 self.doubt = None;
                 events.push(self.change(at, Condition::Up, None));
@@ -148,25 +148,26 @@ impl CheckState {
         events
     }
 
-    /// What nobody has looked at for too long is unknown from when the last result ceased to hold.
+    /// Turns a check that was not looked at for too long to unknown, from when its last result ceased to hold.
     pub fn expire(&mut self, now: Millis, rules: &Rules) -> Vec<Event> {
         let Some(held_until) = self.last_at.map(|last| last + rules.holds) else { return Vec::new() };
         if self.condition == Condition::Unknown || now <= held_until {
             return Vec::new();
         }
-        // Who was missed stays so until it is heard of.
+        // A service that was missed stays down until it reports.
         if rules.silence_is_down && self.condition == Condition::Down {
             return Vec::new();
         }
-        // A result that was in doubt held nothing.
+        // A result that was in doubt does not hold at all.
         let doubt = self.doubt.take().filter(|doubt| doubt.towards > self.condition);
         let from = doubt.map_or(held_until, |doubt| doubt.from);
         vec![self.change(from, Condition::Unknown, None)]
     }
 
-    /// What may have been told while we were off, until `now`, is told again within an interval: until then nobody is
-    /// missed. Another start soon after the first may have cost another call, so it counts anew; a later one does not: else
-    /// who is started anew each night would never miss what comes once a day.
+    /// Forgives a service that may have reported while we were off, until `now`: it will report again within an
+    /// interval, and is not missed before. A restart soon after the first one may have cost another report, so it
+    /// starts the wait again. A later restart does not; otherwise a watch that restarts each night would never miss a
+    /// daily report.
     pub fn forgive(&mut self, now: Millis, rules: &Rules, grace: Millis) {
         let since = *self.forgiven_since.get_or_insert(now);
         let until = match self.forgiven_until {
@@ -176,7 +177,7 @@ impl CheckState {
         self.forgiven_until = Some(until);
     }
 
-    /// When to look next, after the look at `at`.
+    /// Returns when to look next, after the look at `at`.
     pub fn next_look(&self, at: Millis, rules: &Rules) -> Millis {
         let soon = match &self.doubt {
             Some(doubt) => DOUBT[usize::try_from(doubt.looks).unwrap_or(1).clamp(1, 2) - 1],
@@ -195,13 +196,13 @@ impl CheckState {
         Some(Event::Blip { from: doubt.from, until: at })
     }
 
-    /// Adds a look to the doubt, or begins one, and ends it once enough agree.
+    /// Adds a look to the doubt, or begins one, and makes the change once enough looks agree.
     fn doubt(&mut self, at: Millis, verdict: Condition, outcome: &Outcome, rules: &Rules) -> Option<Event> {
         let worse = |condition: Condition| self.condition == Condition::Unknown || condition > self.condition;
         let doubt = match self.doubt.take() {
             Some(doubt) if worse(doubt.towards) == worse(verdict) => Doubt {
                 looks: doubt.looks + 1,
-                // Whichever is nearer to how it stands: on that all of them agree.
+                // Whichever is nearer to the present condition: all looks agree on at least that.
                 towards: if worse(verdict) { doubt.towards.min(verdict) } else { doubt.towards.max(verdict) },
                 detail: outcome.detail.clone().or(doubt.detail),
                 ..doubt
@@ -216,7 +217,7 @@ impl CheckState {
         Some(self.change(doubt.from, doubt.towards, doubt.detail))
     }
 
-    /// Nothing was seen, for the reason `why` if there is one beside that nothing answers us.
+    /// Makes the check unknown, for the reason `why` if there is one besides our own line being cut.
     fn go_blind(&mut self, at: Millis, why: Option<String>) -> Option<Event> {
         let from = self.doubt.take().map_or(at, |doubt| doubt.from);
         if self.condition == Condition::Unknown {
@@ -227,7 +228,7 @@ impl CheckState {
     }
 
     fn change(&mut self, from: Millis, to: Condition, detail: Option<String>) -> Event {
-        // What was unknown only because nobody had told of it yet is known once it is told, however late.
+        // Time that was unknown only because no report had arrived becomes known when it arrives, however late.
         let from = if self.condition == Condition::Unknown { from } else { from.max(self.since) };
         (self.condition, self.since) = (to, from);
         self.detail = detail.clone().filter(|_| to != Condition::Up);
@@ -258,7 +259,7 @@ mod tests {
         state
     }
 
-    /// What changed, as (from, to).
+    /// Returns what changed, as (from, to).
     fn changes(events: &[Event]) -> Vec<(Millis, Condition)> {
         let change = |event: &Event| match event {
             Event::Changed { from, to, .. } => Some((from / SECOND, *to)),
@@ -472,7 +473,7 @@ mod tests {
             let (mut now, mut found) = (0, Vec::new());
             for _ in 0..3 {
                 let began = now.max(state.next_look(state.last_at.unwrap(), &rules));
-                // It is noticed a moment after its deadline, and all the while it is asked what holds no longer.
+                // It is noticed a moment after its deadline, and expiry is asked for all the while.
                 now = began + deadline + 100;
                 found.extend(state.expire(now, &rules));
                 found.extend(state.observe(&Outcome::bad(began, Down, "late"), Connectivity::Online, &rules));

@@ -1,28 +1,29 @@
-//! How a check stands that is looked at from several places.
+//! The condition of a check that is looked at from several places.
 //!
-//! One place that finds it bad may have a bad line of its own: so many places as were agreed on have to find it so. A
-//! place of which nobody has heard knows nothing: it accuses nobody, and it covers up nothing either, since those that
-//! are heard are then enough.
+//! One place that finds it bad may have a bad line itself, so the agreed number of places has to find it bad. A place
+//! that was not heard from knows nothing: it accuses nobody, and it hides nothing either, because fewer places are then
+//! enough.
 //!
-//! Places look one after the other, so they agree later than the first of them saw it. What they agree on began with the
-//! first look of that run, as far back as each of them looks once: whoever found it bad before that was alone with it.
+//! Places look one after the other, so they agree later than the first of them saw it. What they agree on began with
+//! the first look of that run, at most one look of each place back: a place that found it bad before that was alone in
+//! doing so.
 
 use super::combine::combine_by;
 use super::spans::Timeline;
 use super::{Condition, Millis, Span};
 
-/// Where a check is looked at from, if not from here alone.
+/// Where a check is looked at from, if not only from here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
     /// The check that all of these places look at.
     pub of: String,
-    /// The outpost that looks; none: we do.
+    /// The outpost that looks; none if we do.
     pub place: Option<String>,
-    /// So many places must find it bad.
+    /// How many places must find it bad.
     pub quorum: usize,
 }
 
-/// How it stands, if places find it as in `found`.
+/// Returns the condition, if the places found those in `found`.
 pub fn agreed(quorum: usize, found: &[Condition]) -> Condition {
     let heard = found.iter().filter(|one| **one != Condition::Unknown).count();
     let needed = quorum.clamp(1, heard.max(1));
@@ -35,15 +36,15 @@ pub fn agreed(quorum: usize, found: &[Condition]) -> Condition {
     }
 }
 
-/// How it stood from `from` on, by how each place found it, which looks once each `interval`.
+/// Returns the condition from `from` on, given what each place found, looking once every `interval`.
 ///
-/// A result changes nothing before `interval` ahead of it.
+/// A result changes nothing more than one `interval` before it.
 pub fn over_time(quorum: usize, interval: Millis, places: &[&Timeline], from: Millis) -> Timeline {
-    // What was over an interval before `from` reaches no further.
+    // What ended an interval before `from` has no effect from there on.
     let found = combine_by(|found| agreed(quorum, found), places, from - interval);
     let mut whole = Timeline::default();
     let mut before: Option<Span> = None;
-    // Until when it was last so bad, for each of the two.
+    // When it was last as bad as each level of `BAD`.
     let mut bad_until = [Millis::MIN; 2];
     for span in found.spans() {
         let was = before.map_or(Condition::Down, |before| before.condition);
@@ -63,7 +64,7 @@ pub fn over_time(quorum: usize, interval: Millis, places: &[&Timeline], from: Mi
     cut(&whole, from)
 }
 
-/// `line` as it is from `from` on.
+/// Returns `line` from `from` on.
 fn cut(line: &Timeline, from: Millis) -> Timeline {
     let mut rest = Timeline::default();
     rest.set(from, line.at(from));
@@ -71,11 +72,11 @@ fn cut(line: &Timeline, from: Millis) -> Timeline {
     rest
 }
 
-/// What places have to agree on.
+/// The conditions that places have to agree on.
 const BAD: [Condition; 2] = [Condition::Degraded, Condition::Down];
 
-/// When those who find it as bad as `level` at `now` began to, without one of them finding it better since; not before
-/// `earliest`.
+/// Returns when the places that find it at least as bad as `level` at `now` began to do so, with none of them finding
+/// it better since; not before `earliest`.
 fn run_began(level: Condition, places: &[&Timeline], earliest: Millis, now: Millis) -> Millis {
     let agreeing: Vec<_> = places.iter().filter(|line| line.at(now) >= level).map(|line| known(line, now)).collect();
     let is_better = |span: &&Span| span.condition < level && span.condition != Condition::Unknown;
@@ -87,13 +88,13 @@ fn run_began(level: Condition, places: &[&Timeline], earliest: Millis, now: Mill
     began.filter(|began| *began >= earliest && better.is_none_or(|better| *began > better)).min().unwrap_or(now)
 }
 
-/// The spans that had begun by `now`.
+/// Returns the spans that had begun by `now`.
 fn known(line: &Timeline, now: Millis) -> &[Span] {
     let begun = line.spans().partition_point(|span| span.from <= now);
     &line.spans()[..begun]
 }
 
-/// So many of `places` make it certain, unless something else was agreed on: more than half.
+/// How many of `places` must agree unless configured otherwise: more than half.
 pub fn majority(places: usize) -> usize {
     places / 2 + 1
 }
@@ -135,7 +136,7 @@ mod tests {
         line
     }
 
-    /// How it stood from 0 on for two of `places` that look once in 60.
+    /// Returns how it stood from 0 on, with a quorum of two, for `places` that look once in 60.
     fn whole(places: &[&[(Millis, Condition)]]) -> Vec<(Millis, Condition)> {
         let lines: Vec<_> = places.iter().map(|spans| line(spans)).collect();
         let lines: Vec<_> = lines.iter().collect();

@@ -1,18 +1,17 @@
-//! Times it took, kept so that any percentile is known to 2 %, and sketches can be added up.
+//! Durations, stored so that any percentile is known to 2 % and sketches can be added up.
 //!
-//! Times fall into buckets that grow by 4 % each, from a tenth of a
-//! millisecond to two minutes. Only the buckets that hold something are
-//! stored, each as its distance from the one before and its count.
+//! Durations fall into buckets that grow by 4 % each, from a tenth of a millisecond to two minutes. Only the buckets
+//! that are not empty are stored, each as its distance from the previous one and its count.
 
 use super::Millis;
 
 const BUCKETS: u16 = 350;
-/// What a bucket may be wrong by, of the time.
+/// The largest relative error of a bucket.
 const ERROR: f64 = 0.02;
-/// The first bucket ends here, in microseconds.
+/// The end of the first bucket, in microseconds.
 const SHORTEST: f64 = 100.0;
 
-/// How often it took how long.
+/// A histogram of durations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sketch {
     /// Bucket and count, in order.
@@ -20,12 +19,12 @@ pub struct Sketch {
 }
 
 impl Sketch {
-    /// Adds a time in microseconds.
+    /// Adds a duration in microseconds.
     pub fn add(&mut self, micros: u64) {
         self.add_to(bucket(micros), 1);
     }
 
-    /// Adds all that `other` holds.
+    /// Adds everything in `other`.
     pub fn merge(&mut self, other: &Self) {
         for (bucket, count) in &other.counts {
             self.add_to(*bucket, *count);
@@ -36,7 +35,7 @@ impl Sketch {
         self.counts.iter().map(|(_, count)| count).sum()
     }
 
-    /// What `percent` of the times lie below, in milliseconds.
+    /// Returns the duration below which `percent` of them lie, in milliseconds.
     pub fn percentile(&self, percent: u64) -> Option<Millis> {
         let rank = (self.count() * percent).div_ceil(100).max(1);
         let mut seen = 0;
@@ -47,7 +46,7 @@ impl Sketch {
         bucket.map(|(bucket, _)| (micros(*bucket) / 1000.0).round() as Millis)
     }
 
-    /// As it is stored.
+    /// Encodes it for the store.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.counts.len() * 2);
         let mut before = 0;
@@ -59,7 +58,7 @@ impl Sketch {
         bytes
     }
 
-    /// What [`Sketch::encode`] gave; none if the bytes are no such thing.
+    /// Reads what [`Sketch::encode`] gave. `None` if the bytes are not valid.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (mut sketch, mut rest, mut bucket) = (Self::default(), bytes, 0);
         while !rest.is_empty() {
@@ -84,16 +83,16 @@ fn growth() -> f64 {
 
 fn bucket(micros: u64) -> u16 {
     let steps = (micros as f64 / SHORTEST).ln() / growth().ln();
-    // As a float, less than nothing becomes nothing, and far too much the most there is.
+    // The cast saturates: anything below zero becomes zero, anything too large the maximum.
     (steps.ceil() as u16).min(BUCKETS - 1)
 }
 
-/// The time of a bucket that no time in it is further from than [`ERROR`].
+/// Returns a bucket's duration, which differs from none in it by more than [`ERROR`].
 fn micros(bucket: u16) -> f64 {
     SHORTEST * growth().powi(i32::from(bucket)) * (1.0 - ERROR)
 }
 
-/// Seven bits at a time, the lowest first.
+/// Writes seven bits at a time, the lowest first.
 fn put(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push((number & 0x7f) as u8 | 0x80);

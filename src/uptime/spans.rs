@@ -1,14 +1,14 @@
-//! The past of one check or component as spans, each beginning where the one before it ends.
+//! The past of one check or component as spans, each beginning where the previous one ends.
 
 use super::intervals::{Interval, Intervals};
 use super::{Condition, Millis, Span};
 
-/// Spans in order, without gap or overlap; the last one still holds.
+/// Spans in order, without gaps or overlaps; the last one still holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timeline(Vec<Span>);
 
 impl Timeline {
-    /// From spans that are in order already, as the store gives them.
+    /// Takes spans that are already in order, as the store returns them.
     pub fn of(spans: Vec<Span>) -> Self {
         Self(spans)
     }
@@ -17,7 +17,7 @@ impl Timeline {
         &self.0
     }
 
-    /// From `from` on it is `to`, whatever was thought before.
+    /// Sets the condition from `from` on, whatever was recorded there before.
     pub fn set(&mut self, from: Millis, to: Condition) {
         while self.0.last().is_some_and(|last| last.from >= from) {
             self.0.pop();
@@ -32,13 +32,13 @@ impl Timeline {
         }
     }
 
-    /// How it stood at `at`; unknown before it was first seen.
+    /// Returns the condition at `at`; unknown before the first span.
     pub fn at(&self, at: Millis) -> Condition {
         let index = self.0.partition_point(|span| span.from <= at);
         index.checked_sub(1).map_or(Condition::Unknown, |index| self.0[index].condition)
     }
 
-    /// Whether it was degraded or down when it was last known, at `at` or before.
+    /// Whether the last known condition at `at` was degraded or down.
     pub fn had_failed(&self, at: Millis) -> bool {
         let begun = self.0.partition_point(|span| span.from <= at);
         let known = self.0[..begun].iter().rev().find(|span| span.condition != Condition::Unknown);
@@ -50,10 +50,10 @@ impl Timeline {
         self.0.last()
     }
 
-    /// When the outage began that goes on at the end of it, or has just ended; none: there was none.
+    /// Returns when the outage began that still goes on at the end, or has just ended. `None` if there is none.
     ///
-    /// It goes on from the first moment at which it was degraded or down until it is up again, whatever nobody knew in
-    /// between.
+    /// An outage lasts from the first moment that was degraded or down until the component is up again, including any
+    /// unknown time in between.
     pub fn outage_began(&self) -> Option<Millis> {
         let is_over = self.0.last().is_some_and(|span| span.condition == Condition::Up);
         let past = &self.0[..self.0.len() - usize::from(is_over)];
@@ -61,7 +61,7 @@ impl Timeline {
         run.filter(|span| span.condition >= Condition::Degraded).last().map(|span| span.from)
     }
 
-    /// When it changed between well and not well after `since`, in order; what nobody knew is no change.
+    /// Returns when it changed between up and not up after `since`, in order. Unknown time is no change.
     pub fn changes_since(&self, since: Millis) -> Vec<Millis> {
         let first = self.0.partition_point(|span| span.from <= since).saturating_sub(1);
         let known = self.0[first..].iter().filter(|span| span.condition != Condition::Unknown);
@@ -70,21 +70,21 @@ impl Timeline {
         turned.map(|two| two[1].0).filter(|at| *at > since).collect()
     }
 
-    /// Lets go what ended before `at`.
+    /// Drops the spans that ended before `at`.
     pub fn forget(&mut self, at: Millis) {
         let keep = self.0.partition_point(|span| span.until.is_some_and(|until| until <= at));
         self.0.drain(..keep);
     }
 }
 
-/// Those of `spans`, which are in order, that reach into a period.
+/// Returns those of `spans`, which are in order, that overlap a period.
 pub fn within(spans: &[Span], (from, until): Interval) -> &[Span] {
     let first = spans.partition_point(|span| span.until.is_some_and(|end| end <= from));
     let last = spans.partition_point(|span| span.from < until);
     spans.get(first..last).unwrap_or_default()
 }
 
-/// When `condition` held, as far as `spans` say, until `now`.
+/// Returns when `condition` held, according to `spans`, until `now`.
 pub fn times(spans: &[Span], condition: Condition, now: Millis) -> Intervals {
     let meant = spans.iter().filter(|span| span.condition == condition);
     Intervals::new(meant.map(|span| (span.from, span.end(now))))

@@ -1,6 +1,6 @@
-//! What came of a promise in one period: the figure, what it was made of, and what is owed.
+//! Statements: the outcome of a promise in one period, with the figure, what it is made of, and what is owed.
 //!
-//! A statement is made of spans, announced work and terms alone, so the same past gives the same statement. It is frozen
+//! A statement depends only on spans, announced work and terms, so the same past gives the same statement. It is frozen
 //! some days after its period; what is found out later stands beside it and does not change it.
 
 use chrono::NaiveDate;
@@ -13,9 +13,9 @@ use super::intervals::Interval;
 use super::{DAY, Millis};
 use crate::sla::zone::Tz;
 
-/// So long after its end a period is settled.
+/// How long after its end a period is settled.
 pub const SETTLES: Millis = 3 * DAY;
-/// No statement lists more outages than this; all of them are counted.
+/// The most outages that a statement lists; all of them are counted.
 const OUTAGES_MOST: usize = 200;
 
 /// Whose promise it is.
@@ -27,7 +27,7 @@ pub struct Whose {
     pub client: Option<String>,
 }
 
-/// What was agreed, as far as it is told.
+/// What was agreed, as far as the statement shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agreed {
     /// In thousandths of a percent.
@@ -37,9 +37,9 @@ pub struct Agreed {
     pub fee: Option<(i64, String)>,
     pub unknown: UnknownTime,
     pub notice: Millis,
-    /// So much maintenance a month is left out; none: none of it.
+    /// How much maintenance a month is left out; none if no maintenance is.
     pub maintenance: Option<Millis>,
-    /// How much of a partial outage is lost, in thousandths.
+    /// How much of a partial outage counts as lost, in thousandths.
     pub partial: u32,
     pub whole_minutes: bool,
     pub round_the_clock: bool,
@@ -48,7 +48,7 @@ pub struct Agreed {
 /// What is owed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owed {
-    /// Of the fee.
+    /// In percent of the fee.
     pub percent: u32,
     pub minor: Option<i64>,
     pub currency: Option<String>,
@@ -58,14 +58,14 @@ pub struct Owed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatedDay {
     pub date: NaiveDate,
-    /// In thousandths of a percent; none: nothing was counted.
+    /// In thousandths of a percent; none if nothing was counted.
     pub availability: Option<u32>,
     pub lost: Millis,
     pub unknown: Millis,
     pub maintenance: Millis,
 }
 
-/// What came of a promise in one period.
+/// The outcome of a promise in one period.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statement {
     pub whose: Whose,
@@ -76,23 +76,23 @@ pub struct Statement {
     pub zone: Tz,
     pub agreed: Agreed,
     pub figure: Figure,
-    /// How much might have been lost.
+    /// How much might have been lost without missing the promise.
     pub allowed: Millis,
-    /// In thousandths of a percent; none: nothing was counted.
+    /// In thousandths of a percent; none if nothing was counted.
     pub availability: Option<u32>,
     pub measured: u32,
-    /// Enough was measured to owe anything.
+    /// Whether enough was measured to owe anything.
     pub conclusive: bool,
     pub kept: Option<bool>,
-    /// None: nothing was counted, or not enough of it.
+    /// None if nothing was counted, or not enough of it.
     pub owed: Option<Owed>,
-    /// When it was down, of the time that counts; no more than 200, while the figure counts all.
+    /// When it was down, within the time that counts; no more than 200 entries, while the figure counts all.
     pub outages: Vec<Interval>,
     pub days: Vec<StatedDay>,
 }
 
 impl Statement {
-    /// What came of what was `agreed` by `terms` in the period `span`.
+    /// Makes the statement on what was `agreed` in the period `span`.
     pub fn make(
         whose: Whose,
         record: &Record<'_>,
@@ -123,12 +123,12 @@ impl Statement {
         }
     }
 
-    /// What it goes by: the same promise and period have the same name.
+    /// Returns its key: the same promise and period always have the same key.
     pub fn key(&self) -> String {
         key(&self.whose.tenant, &self.whose.component, &self.period)
     }
 
-    /// How many outages the figure counts and the list does not hold.
+    /// Returns how many outages the figure counts that are not listed.
     pub fn outages_left_out(&self) -> u64 {
         let counted = usize::try_from(self.figure.outages).unwrap_or(usize::MAX);
         let is_cut = self.outages.len() >= OUTAGES_MOST;
@@ -141,12 +141,12 @@ impl Statement {
     }
 }
 
-/// What the statement on a promise in a period goes by.
+/// Returns the key of the statement on a promise in a period.
 pub fn key(tenant: &str, component: &str, period: &str) -> String {
     format!("{tenant}:{component}:statement:{period}")
 }
 
-/// The periods of `kind` that began after `since` and are to be settled at `now`, the latest first.
+/// Returns the periods of `kind` that ended after `since` and have settled by `now`, the latest first.
 pub fn settled(kind: Period, zone: Tz, since: Millis, now: Millis) -> impl Iterator<Item = Interval> {
     const MOST: usize = 24;
     let first = kind.before(zone, now);

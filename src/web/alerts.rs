@@ -1,7 +1,6 @@
-//! Alerts over HTTP: seeing them, acting on them, and asking for quiet.
+//! Alerts over HTTP: reading them, acting on them, and asking for quiet.
 //!
-//! Each act answers with the alert as it then stands; a repeat changes nothing
-//! and answers the same.
+//! Each act answers with the alert as it then stands; a repeat changes nothing and gets the same answer.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The questions of the API: each route hands one to the service, within the caller's scope.
+//! The read routes of the API: each passes its question to the service, within the caller's scope.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::service::policies::TenantPolicies;
 use crate::service::today::Today;
 use crate::service::{Complaint, Differences, ForecastRecord, Reach, TicketLedger, TicketQuery, TicketSla};
 
-/// The most of anything in one answer.
+/// The most entries of any list in one answer.
 const LIMIT_MAX: usize = 500;
 const LIMIT_USUAL: usize = 100;
 
@@ -159,7 +159,7 @@ pub async fn messages(
     ))
 }
 
-/// Who within `scope` is sent no text messages, and why.
+/// Returns the people within `scope` who get no text messages, and why.
 pub(super) async fn not_texted(web: &Web, scope: &Reach) -> Result<Vec<NoMoreTexts>, Problem> {
     match &web.options.answers {
         Some(answers) => Ok(answers.no_more_texts(scope).await?),
@@ -217,7 +217,7 @@ fn limit(asked: Option<usize>) -> Result<usize, Problem> {
     }
 }
 
-/// A form sends what was left empty as an empty text.
+/// A form sends an empty text for a field left blank.
 fn without_blanks(mut query: TicketQuery) -> TicketQuery {
     let TicketQuery { tenant, risk, standing, technician, client, priority, text, sort, limit: _, cursor } = &mut query;
     for field in [tenant, risk, standing, technician, client, priority, text, sort, cursor] {

@@ -53,7 +53,7 @@ pub struct AuditParams {
 }
 
 impl AuditParams {
-    /// As the service is asked. A form sends what was left empty as an empty text.
+    /// Builds the query for the service. A form sends an empty text for a field left blank.
     pub fn query(&self, now: DateTime<Utc>) -> Result<AuditQuery, Problem> {
         let said = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
         if !matches!(self.format.as_deref().unwrap_or_default(), "" | "json" | "csv") {
@@ -82,7 +82,7 @@ impl AuditParams {
         self.sort.as_deref() == Some("at")
     }
 
-    /// The same question, from where `cursor` says, as a link has it.
+    /// Returns the same query as a link has it, continuing at `cursor`.
     pub fn again(&self, cursor: &str) -> String {
         let asked =
             [("who", &self.who), ("what", &self.what), ("ticket", &self.ticket), ("sort", &self.sort)].into_iter();
@@ -119,7 +119,7 @@ fn csv(changes: &[AuditEntry]) -> String {
     })
 }
 
-/// A spreadsheet takes what begins like a formula for one.
+/// Quotes a cell, and keeps a spreadsheet from reading it as a formula.
 fn quoted(cell: &str) -> String {
     let harmless = if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
     format!("\"{harmless}{}\"", cell.replace('"', "\"\""))

@@ -1,4 +1,4 @@
-//! Who is asking: a bearer token, or a browser's session.
+//! Finds out who is asking, by a bearer token or a browser's session.
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -19,28 +19,28 @@ use crate::store::tokens::{Author, Role, Token, TokenRecord};
 use crate::store::{Store, StoreError};
 use crate::ticket::TenantId;
 
-/// A longer name is no name.
+/// Longer names are cut.
 const LONGEST_NAME: usize = 60;
-/// More is a report; it belongs on the ticket.
+/// Longer notes are cut; a longer text is a report and belongs on the ticket.
 const LONGEST_NOTE: usize = 500;
 
-/// Who is asking, as the gate found out: every handler that shows or changes anything takes one.
+/// The caller as the gate identified them: every handler that shows or changes anything takes one.
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub role: Role,
-    /// What this request is about: no more than the caller may see, and than the query asks for.
+    /// What this request is about: no more than the caller may see, and no more than the query asks for.
     pub scope: Reach,
-    /// All that the caller may see, whatever this request is about: what a form lets them choose from.
+    /// All that the caller may see, whatever this request is about. Forms offer choices from it.
     pub sees: Reach,
-    /// Of a browser: the session by its id. Its cookie goes along by itself.
+    /// The id of a browser's session. Browsers send its cookie automatically.
     pub session: Option<String>,
-    /// The token, or the person who signed in by the identity provider, by their id; none: somebody without either.
+    /// The id of the token, or of the person who signed in through the identity provider; `None` without either.
     pub token: Option<String>,
-    /// What the token is for, or the person's name, and the id, for the audit log.
+    /// The purpose of the token or the name of the person, and the id, for the audit log.
     who: String,
-    /// By bearer token, or with a browser.
+    /// Whether by bearer token or with a browser.
     how: How,
-    /// The address that asks.
+    /// The address that the request comes from.
     origin: String,
 }
 
@@ -50,7 +50,7 @@ impl Caller {
         Self { role: token.role, sees: scope.clone(), scope, session, token: Some(token.id.clone()), who, how, origin }
     }
 
-    /// A person who signed in by the identity provider.
+    /// Creates the caller for a person who signed in through the identity provider.
     fn person(person: &Person, access: Access, session: String, origin: String) -> Self {
         let scope = access.tenant.map_or(Reach::All, Reach::One);
         let (token, who) = (Some(person.id()), person.who());
@@ -66,45 +66,45 @@ impl Caller {
         }
     }
 
-    /// Whoever holds `session`, if they may still do anything.
+    /// Returns the holder of `session` if they may still do anything.
     fn of_session(session: &Session, holder: Holder, web: &Web, origin: String) -> Option<Self> {
         match holder {
             Holder::Token(token) => Some(Self::holding(&token, How::Page, Some(session.id.clone()), origin)),
             Holder::Person(person) => {
-                // As the rules are now, not as they were when the session began.
+                // By the current rules, not those of when the session began.
                 let access = web.options.sign_in.as_ref()?.access(&person)?;
                 Some(Self::person(&person, access, session.id.clone(), origin))
             }
         }
     }
 
-    /// Somebody without a token, where that is allowed.
+    /// Creates the caller for somebody without a token, where that is allowed.
     fn nobody(role: Role, origin: String) -> Self {
         let who = "somebody without a token".to_owned();
         Self { role, scope: Reach::All, sees: Reach::All, session: None, token: None, who, how: How::Page, origin }
     }
 
-    /// Who asks with these `headers` now, about all that they may see.
+    /// Identifies the caller anew by these `headers`, with all that they may see now.
     pub async fn again(headers: &HeaderMap, web: &Web) -> Result<Self, Problem> {
         Self::identify(headers, None, web).await
     }
 
-    /// The one tenant that they may see; none: all of them.
+    /// Returns the one tenant that they may see; `None` means all tenants.
     pub fn tenant(&self) -> Option<&TenantId> {
         self.scope.tenant()
     }
 
-    /// Under what its requests are counted.
+    /// Returns the key under which their requests are counted.
     pub fn counted_as(&self) -> &str {
         self.token.as_deref().unwrap_or(&self.origin)
     }
 
-    /// The same, about no more than `scope`.
+    /// Returns the same caller, limited to `scope`.
     pub fn within(self, scope: Reach) -> Self {
         Self { scope, ..self }
     }
 
-    /// Refuses whoever may not do what a `role` may.
+    /// Refuses callers whose role allows less than `role`.
     pub fn needs(&self, role: Role) -> Result<(), Problem> {
         if self.role >= role {
             return Ok(());
@@ -113,7 +113,7 @@ impl Caller {
         Err(Problem::new(StatusCode::FORBIDDEN, format!("a {own} may not do this; use a token of the role `{needed}`")))
     }
 
-    /// Who acts on an alert: the person that is named, and always the token; and what that one says about it.
+    /// Returns the actor for an alert, with the note: the token or person always, preceded by the name given in `by`.
     pub fn actor(&self, by: Option<&str>, note: Option<&str>) -> Actor {
         let by = by.map(|name| name.trim().chars().take(LONGEST_NAME).collect::<String>());
         let name = by.filter(|name| !name.is_empty()).map(|name| format!("{name} ({})", self.who));
@@ -122,18 +122,18 @@ impl Caller {
         Actor { name, how: self.how, origin: self.origin.clone(), note }
     }
 
-    /// As whom they are known to the audit log.
+    /// Returns their name in the audit log.
     pub fn who(&self) -> &str {
         &self.who
     }
 
-    /// Who makes a change, for the audit log.
+    /// Returns the author of a change, for the audit log.
     pub fn author(&self) -> Author {
         Author { who: self.who.clone(), origin: self.origin.clone() }
     }
 
-    /// A wrong bearer token is always refused. A wrong cookie is as good as none:
-    /// it may be left over from another service on this host.
+    /// Identifies the caller. A wrong bearer token is always refused. A wrong cookie counts as none, because it may be
+    /// left over from another service on this host.
     pub async fn identify(headers: &HeaderMap, address: Option<IpAddr>, web: &Web) -> Result<Self, Problem> {
         let origin = words(address);
         let now = web.service.now();
@@ -155,12 +155,12 @@ impl Caller {
     }
 }
 
-/// The address that asks, for the audit log.
+/// Formats the caller's address for the audit log.
 pub fn words(address: Option<IpAddr>) -> String {
     address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string())
 }
 
-/// The token that somebody at `address` shows, if it is good. Who guesses has to wait, longer each time.
+/// Returns the token shown from `address` if it is valid. Guessers have to wait, longer each time.
 pub async fn known_token(
     web: &Web,
     shown: &str,
@@ -175,7 +175,7 @@ pub async fn known_token(
     Err(guessed(web, address, UNKNOWN))
 }
 
-/// The answer to somebody at `address` who showed what nobody knows: `detail`, or that it is time to wait.
+/// Returns the answer to an unknown token shown from `address`: `detail`, or that it must wait.
 pub fn guessed(web: &Web, address: Option<IpAddr>, detail: &str) -> Problem {
     let Some(address) = address else { return Problem::unauthorized(detail) };
     if let Some(wait) = web.limits.wait_of(address, Instant::now()) {
@@ -188,7 +188,7 @@ pub fn guessed(web: &Web, address: Option<IpAddr>, detail: &str) -> Problem {
 
 const UNKNOWN: &str = "this token is unknown, expired or revoked";
 
-/// Writes something down on the side: no answer waits for it, and none fails with it.
+/// Records something in the background: no answer waits for it or fails because of it.
 fn note<F, T>(web: &Web, write: impl FnOnce(Store) -> F)
 where
     F: Future<Output = Result<T, StoreError>> + Send + 'static,
@@ -205,23 +205,23 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        // Behind the gate there is one, on every route that needs a role.
+        // The gate has put one here on every route that needs a role.
         let caller = parts.extensions.get::<Self>().cloned();
         caller
             .ok_or_else(|| Problem::unauthorized("the service did not check who you are; this is a bug in the service"))
     }
 }
 
-/// Where whoever wanted a page signs in, and comes back from.
+/// Returns the address of the login page, from which people come back to the page they `wanted`.
 pub fn login_for(wanted: &Uri) -> String {
     match wanted.path() {
         "/" => "/login".to_owned(),
-        // These two may stand in a path, and mean something else in a query.
+        // These two are allowed in a path but mean something else in a query.
         path => format!("/login?next={}", path.replace('&', "%26").replace('+', "%2B")),
     }
 }
 
-/// The token in `Authorization: Bearer TOKEN`.
+/// Returns the token in `Authorization: Bearer TOKEN`.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())

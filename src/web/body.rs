@@ -1,4 +1,4 @@
-//! Bodies of requests, read as JSON. A complaint names the field that it is about.
+//! Reads the bodies of requests as JSON. A complaint names the field that is wrong.
 
 use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
@@ -6,14 +6,14 @@ use serde::de::DeserializeOwned;
 use super::Problem;
 use crate::service::Complaint;
 
-/// A body as JSON; an empty one says nothing.
+/// Reads a body as JSON; an empty one gives the default.
 pub fn optional<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, Problem> {
     if body.trim_ascii().is_empty() { Ok(T::default()) } else { required(body) }
 }
 
-/// A body as JSON.
+/// Reads a body as JSON.
 pub fn required<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    // An order is an object: serde would read a list of its fields, too.
+    // An order is an object; serde would accept a list of its fields as well.
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "send a JSON object"));
     }
@@ -31,7 +31,7 @@ pub fn required<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     Ok(read)
 }
 
-/// The key that `serde` says is missing or not known.
+/// Returns the key that `serde` reports as missing or unknown.
 pub(super) fn key(why: &str) -> Option<&str> {
     let rest = ["missing field `", "unknown field `"].iter().find_map(|start| why.strip_prefix(start))?;
     rest.split_once('`').map(|(key, _)| key)

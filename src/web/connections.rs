@@ -1,9 +1,9 @@
-//! Takes connections, and sees to it that no stranger can use up what the watch needs.
+//! Accepts connections, and keeps strangers from using up what the watch needs.
 //!
-//! There are so many places, and one address has only a part of them. Whoever comes when they are taken gets the place
-//! of the connection that has waited longest for its next request, as nginx does it: so connections that only stand
-//! there keep nobody out, and a proxy, behind which everybody has one address, loses nothing that it is asking for.
-//! Each connection has a time for what it does: to ask, to be answered, to take the answer, to stand idle.
+//! The number of places is limited, and one address may have only a share of them. When all are taken, a new connection
+//! gets the place of the one that has waited longest for its next request, as in nginx. So idle connections keep nobody
+//! out, and a proxy, behind which everybody shares one address, loses no request under way.
+//! Each phase of a connection has a time limit: asking, being answered, taking the answer, standing idle.
 
 mod phase;
 
@@ -37,30 +37,30 @@ use crate::telemetry::{ConnectionLabels, Telemetry};
 
 /// How long a stop waits for answers under way.
 const DRAIN: Duration = Duration::from_secs(5);
-/// How often it is looked who has taken too long.
+/// How often to look for connections that have taken too long.
 const LOOK: Duration = Duration::from_secs(1);
-/// A head of a request, and what is read ahead of a body, takes no more than this.
+/// The most bytes of a request's head, and of a body that is read ahead.
 const BUFFER: usize = 32 * 1024;
-/// One address has one in so many of all places.
+/// One address may have one in this many of all places.
 const SHARE: usize = 4;
-/// After the system gave no connection.
+/// How long to wait after the system failed to give a connection.
 const PAUSE: Duration = Duration::from_millis(100);
-/// That it gives none is said this often.
+/// The least time between two log messages about that.
 const SAID_EVERY: Duration = Duration::from_mins(1);
 
-/// How many may come, and where they are counted.
+/// Serves connections, with a limit on their number, and counts them.
 pub struct HttpServer {
     pub places: usize,
     pub telemetry: Arc<Telemetry>,
 }
 
 impl HttpServer {
-    /// With the share of this process's file descriptors that the page may have, beside loops that serve `tenants`.
+    /// Takes the page's share of this process's file descriptors, beside the loops that serve `tenants`.
     pub fn sized_beside(tenants: usize, telemetry: Arc<Telemetry>) -> Self {
         Self { places: descriptors::for_the_page(tenants), telemetry }
     }
 
-    /// Serves until `stop`, then finishes the answers under way, within reason.
+    /// Serves until `stop`, then finishes the answers under way for a short time.
     pub async fn serve(self, listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
         let mut connections = Connections {
             server: self,
@@ -91,7 +91,7 @@ impl HttpServer {
 
 /// One connection.
 struct OpenConnection {
-    /// Whom its place is counted for.
+    /// The address towards whose share it counts.
     party: IpAddr,
     progress: Arc<Progress>,
     task: AbortHandle,
@@ -103,12 +103,12 @@ struct Connections {
     tasks: JoinSet<()>,
     known: HashMap<Id, OpenConnection>,
     closing: watch::Sender<bool>,
-    /// When it was last said that no connection can be had.
+    /// When the failure to accept connections was last logged.
     complained: Option<Instant>,
 }
 
 impl Connections {
-    /// Gives the connection a place, if there is one.
+    /// Gives the connection a place if one can be had.
     fn accept(&mut self, stream: TcpStream, peer: SocketAddr) {
         while let Some(ended) = self.tasks.try_join_next_with_id() {
             self.forget(ended.map_or_else(|error| error.id(), |(id, ())| id));
@@ -124,7 +124,7 @@ impl Connections {
         self.show();
     }
 
-    /// False if all places that `party` may have are taken by connections that are being answered.
+    /// Makes a place free for `party`. False if all that it may have are taken by connections being answered.
     fn make_room(&mut self, party: IpAddr) -> bool {
         let own = self.known.values().filter(|connection| connection.party == party).count();
         let too_many = own >= (self.server.places / SHARE).max(1);
@@ -166,7 +166,7 @@ impl Connections {
         self.show();
     }
 
-    /// The system gave no connection.
+    /// Handles the system's failure to give a connection.
     async fn accept_failed(&mut self, error: &io::Error) {
         use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
         if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted) {
@@ -179,7 +179,7 @@ impl Connections {
         sleep(PAUSE).await;
     }
 
-    /// Lets the answers under way end, within reason.
+    /// Lets the answers under way end, for a short time.
     async fn drain(mut self) {
         self.closing.send_replace(true);
         for id in self.known.keys().copied().collect::<Vec<_>>() {
@@ -209,11 +209,11 @@ async fn attend(
     progress: Arc<Progress>,
     mut closing: watch::Receiver<bool>,
 ) {
-    // A page is one answer: waiting for more to send with it only delays it.
+    // A page is one answer: waiting for more to send with it would only delay it.
     let _ = stream.set_nodelay(true);
     let io = TokioIo::new(Tracked { stream, progress: progress.clone() });
     let service = service_fn(|request| answer(&router, &progress, peer, request));
-    // Its own time for a head would end idle connections as well.
+    // hyper's own limit for reading a head would also close idle connections.
     let mut connection =
         pin!(http1::Builder::new().header_read_timeout(None).max_buf_size(BUFFER).serve_connection(io, service));
     let served = tokio::select! {
@@ -237,7 +237,7 @@ async fn answer(
     if !progress.asked() {
         return Err(ConnectionClosing);
     }
-    // The audit log says from which address a change came.
+    // The audit log records the address that a change came from.
     request.extensions_mut().insert(ConnectInfo(peer));
     let answer = router.call(request).await.unwrap_or_else(|never: Infallible| match never {});
     let kind = answer.headers().get(CONTENT_TYPE);
@@ -254,7 +254,7 @@ async fn answer(
 #[error("the connection is being closed")]
 struct ConnectionClosing;
 
-/// One host's addresses count as one: with IPv6, a host has a whole /64.
+/// Counts the addresses of one host as one: with IPv6, a host has a whole /64.
 fn party(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

@@ -8,21 +8,21 @@ use super::Web;
 use crate::store::sessions::LONGEST;
 use crate::store::sign_ins::LASTS;
 
-/// The cookie that holds a session's secret. Browsers keep the one with the prefix to this host, whatever others set.
+/// The cookie that holds a session's secret. Browsers bind the prefix to this host, whatever other hosts set.
 pub const SECURE_NAME: &str = "__Host-sla_session";
-/// Where there is no TLS, the prefix is not allowed.
+/// Without TLS, the prefix is not allowed.
 const PLAIN_NAME: &str = "sla_session";
 
-/// The cookie that holds a sign-in that was begun at the identity provider.
+/// The cookie that holds a sign-in begun at the identity provider.
 const SECURE_ATTEMPT: &str = "__Host-sla_sign_in";
 const PLAIN_ATTEMPT: &str = "sla_sign_in";
 
-/// The secret in a browser's cookie.
+/// Returns the secret in a browser's cookie.
 pub fn read(headers: &HeaderMap) -> Option<&str> {
     find(headers, [SECURE_NAME, PLAIN_NAME])
 }
 
-/// The sign-in that a browser has begun.
+/// Returns the sign-in that a browser has begun.
 pub fn read_attempt(headers: &HeaderMap) -> Option<&str> {
     find(headers, [SECURE_ATTEMPT, PLAIN_ATTEMPT])
 }
@@ -33,12 +33,14 @@ fn find<'h>(headers: &'h HeaderMap, names: [&str; 2]) -> Option<&'h str> {
     pairs.find(|(name, _)| names.contains(name)).map(|(_, value)| value)
 }
 
-/// What has a browser keep `secret`, or drop what it keeps. Strict, so that no other site can make it act with it.
+/// Returns the header that makes a browser keep `secret`, or drop what it keeps. Strict, so that no other site can make
+/// the browser act with it.
 pub fn set(web: &Web, secret: Option<&str>) -> String {
     given(web, [SECURE_NAME, PLAIN_NAME], secret, LONGEST, "Strict")
 }
 
-/// The same of a sign-in at the identity provider. Lax: the browser comes back from another site, and must bring it.
+/// Does the same for a sign-in at the identity provider. Lax: the browser comes back from another site and must bring
+/// it.
 pub fn set_attempt(web: &Web, secret: Option<&str>) -> String {
     given(web, [SECURE_ATTEMPT, PLAIN_ATTEMPT], secret, LASTS, "Lax")
 }

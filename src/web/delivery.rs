@@ -1,5 +1,5 @@
-//! How every answer leaves: with an id by which it is found in the log, unsent if the asker has it already, packed, and
-//! readable by the scripts of other sites only where the configuration names them.
+//! How every answer is sent: with an id for finding it in the log, as 304 if the asker has it already, compressed, and
+//! readable by scripts of other sites only if the configuration names them.
 
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::Request;
@@ -19,14 +19,14 @@ use tracing::{Instrument, debug, info_span};
 
 use crate::keys::hex;
 
-/// By which an answer is found in the log.
+/// The header with the id by which an answer is found in the log.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// What time it is here, also in an answer that says no more than that nothing has changed: countdowns go on from it.
+/// The header with our time, sent even when nothing has changed: countdowns go by it.
 pub const NOW: HeaderName = HeaderName::from_static("x-now");
-/// Longer ones of others are not taken over.
+/// Longer ids from others are not used.
 const LONGEST_ID: usize = 64;
 
-/// Gives each request an id, or keeps the one that a proxy gave it; the log and the answer have it.
+/// Gives each request an id, or keeps the one that a proxy gave it, for the log and the answer.
 pub async fn name(mut request: Request, next: Next) -> Response {
     let id = given(request.headers()).unwrap_or_else(|| format!("{:016x}", fastrand::u64(..)));
     let Ok(value) = HeaderValue::from_str(&id) else { return next.run(request).await };
@@ -43,7 +43,7 @@ pub async fn name(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// The path as the log may have it: what follows in these is a secret.
+/// Returns the path for the log: what follows these prefixes is a secret.
 fn shown(path: &str) -> &str {
     let secret = ["/a/", "/hooks/heartbeat/", "/status/for/", "/status/updates/"]
         .into_iter()
@@ -57,7 +57,7 @@ fn given(headers: &HeaderMap) -> Option<String> {
     (!id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(is_plain)).then(|| id.to_owned())
 }
 
-/// What of a request its answer depends on, however it is made.
+/// The parts of a request that decide how its answer is sent, however it was made.
 pub struct Asked {
     is_read: bool,
     is_api: bool,
@@ -71,7 +71,7 @@ impl Asked {
         Self { is_read, is_api, known: request.headers().get(IF_NONE_MATCH).cloned() }
     }
 
-    /// What a read of the API answers with may be kept and asked again; whose it is depends on who asks.
+    /// Lets the asker keep an answer of the API and revalidate it; it varies with who asks.
     pub fn keep(&self, mut response: Response) -> Response {
         if self.is_api && response.status().is_success() {
             response.headers_mut().entry(CACHE_CONTROL).or_insert(REVALIDATED);
@@ -80,13 +80,13 @@ impl Asked {
         response
     }
 
-    /// An answer that was made whole is not sent again to somebody who has it: 304.
+    /// Answers with 304 if the asker already has this answer and it was made as a whole.
     pub async fn unless_known(&self, response: Response) -> Response {
         if !self.is_read || response.status() != StatusCode::OK || !is_kept(&response) {
             return response;
         }
         let (mut parts, body) = response.into_parts();
-        // It was made whole already, so this only takes it.
+        // The body is complete already, so this only takes it.
         let Ok(bytes) = to_bytes(body, usize::MAX).await else {
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         };
@@ -105,17 +105,17 @@ impl Asked {
     }
 }
 
-/// Whether a browser may keep it and ask again; what is never to be kept, or is kept by a rule of its own, says so.
+/// Whether a browser may keep it and revalidate. Answers that must not be kept, or have a rule of their own, say so.
 fn is_kept(response: &Response) -> bool {
     let headers = response.headers();
     let whole = response.body().size_hint().exact().is_some();
     whole && !headers.contains_key(ETAG) && headers.get(CACHE_CONTROL) == Some(&REVALIDATED)
 }
 
-/// Kept by the asker alone, who asks each time whether it still holds.
+/// Kept by the asker alone, who asks each time whether it is still valid.
 pub const REVALIDATED: HeaderValue = HeaderValue::from_static("private, no-cache");
 
-/// A weak validator: the same content, however it is packed.
+/// Returns a weak validator: the same content, whatever its compression.
 pub fn tag(digest: &[u8]) -> String {
     format!("W/\"{}\"", hex(&digest[..12]))
 }
@@ -126,36 +126,36 @@ pub fn has(known: &HeaderValue, etag: &str) -> bool {
     known.to_str().is_ok_and(|known| known.split(',').any(|one| one.trim() == "*" || bare(one) == bare(etag)))
 }
 
-/// Answers with `content`, which rests on `ground`; or that the asker has it already, if it rests on the same. Time passes
-/// all the same, and is told either way.
+/// Answers with `content`, which depends only on `ground`, or with 304 if the asker has an answer of the same ground.
+/// Either way it tells the time, which moves on regardless.
 pub fn resting_on<T: IntoResponse>(ground: &str, asked: &HeaderMap, now: DateTime<Utc>, content: T) -> Response {
     let head = Head::of(ground, now);
     if head.is_known(asked) { head.alone() } else { head.over(content) }
 }
 
-/// What stands over an answer that rests on something.
+/// The headers of an answer that depends only on its ground.
 pub struct Head {
     etag: String,
     now: DateTime<Utc>,
 }
 
 impl Head {
-    /// Of what rests on `ground`, at `now`.
+    /// Creates the headers for an answer that depends on `ground`, at `now`.
     pub fn of(ground: &str, now: DateTime<Utc>) -> Self {
         Self { etag: tag(&Sha256::digest(ground)), now }
     }
 
-    /// Whether whoever asks has what rests on the same.
+    /// Whether the asker has an answer of the same ground.
     pub fn is_known(&self, asked: &HeaderMap) -> bool {
         asked.get(IF_NONE_MATCH).is_some_and(|known| has(known, &self.etag))
     }
 
-    /// The answer to whoever has it.
+    /// Returns the answer for an asker who has it.
     pub fn alone(self) -> Response {
         (StatusCode::NOT_MODIFIED, self.fields()).into_response()
     }
 
-    /// The answer to everybody else.
+    /// Returns the answer for any other asker.
     pub fn over<T: IntoResponse>(self, content: T) -> Response {
         (self.fields(), content).into_response()
     }
@@ -166,18 +166,18 @@ impl Head {
     }
 }
 
-/// Packs what is worth it: neither streams nor what is packed already.
+/// Compresses what is worth it: neither streams nor formats that are compressed already.
 pub fn packed() -> CompressionLayer<impl Predicate> {
     let worth = SizeAbove::new(1024)
         .and(NotForContentType::SSE)
         .and(NotForContentType::const_new("application/pdf"))
         .and(NotForContentType::const_new("application/vnd.openxmlformats"))
         .and(NotForContentType::const_new("image/png"));
-    // Answers are made anew each time: what a stronger packing saves on the way, it takes before.
+    // Answers are made anew each time: stronger compression takes longer than the transfer it saves.
     CompressionLayer::new().gzip(true).quality(CompressionLevel::Fastest).compress_when(worth)
 }
 
-/// Scripts of these sites may ask, with a token: no cookie goes along.
+/// Lets scripts of these sites ask with a token; cookies are not sent.
 pub fn shared_with(origins: &[String]) -> CorsLayer {
     let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
     CorsLayer::new()

@@ -1,4 +1,4 @@
-//! The stream of changes: what has changed, as it changes, for as long as whoever listens may know.
+//! The stream of changes, sent as they happen, for as long as the listener may know of them.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use crate::service::Reach;
 use crate::service::live::{Listening, Numbered};
 use crate::store::audit::LastChange;
 
-/// As often it is said that nothing has changed: a page, and a proxy, knows by it that the stream lives. As often it is
-/// asked whether the listener may still know.
+/// How often the stream says that nothing has changed, so that a page or a proxy knows it is alive, and how often it
+/// checks whether the listener may still know.
 const BEAT: Duration = Duration::from_secs(5);
-/// More streams than this would keep others from the places that there are.
+/// The most streams at once. More would take the connections that others need.
 const MOST_STREAMS: usize = 1_000;
 
 /// GET /api/v1/events
@@ -36,7 +36,7 @@ pub async fn stream(State(web): State<Arc<Web>>, caller: Caller, headers: Header
     let listening = web.service.live().listen(&caller.scope, last);
     let listener = Listener::new(web, caller, headers, listening);
     let mut answer = Sse::new(told(listener)).into_response();
-    // nginx would keep the events back until it has a page full of them.
+    // nginx would otherwise hold the events back until it has a page full of them.
     answer.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
     Ok(answer)
 }
@@ -49,7 +49,7 @@ struct Listener {
     news: tokio::sync::broadcast::Receiver<Numbered>,
     closed: watch::Receiver<bool>,
     beat: Interval,
-    /// The last change by a person when it was found that the listener may know.
+    /// The last change by a person at the time of the latest check that the listener may know.
     proven: Option<Option<LastChange>>,
 }
 
@@ -70,8 +70,8 @@ impl Listener {
         Self { web, caller, headers, ready: first.into_iter(), news, closed, beat, proven: None }
     }
 
-    /// Whether the token or session that opened the stream is still good for as much. Nobody can have taken that away
-    /// while no person has changed anything, and its own time is looked at with each beat.
+    /// Whether the token or session that opened the stream still allows as much. Nobody can have revoked that while no
+    /// person has changed anything; its own expiry is checked with each beat.
     async fn may_listen(&mut self, is_beat: bool) -> bool {
         let last_change = self.web.store.last_change_noticed(self.web.service.now()).await.ok();
         if !is_beat && last_change.is_some() && last_change == self.proven {

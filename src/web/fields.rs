@@ -1,4 +1,4 @@
-//! What a form sends, where a name may come several times, or not at all.
+//! The fields that a form sends; a name may occur several times, or not at all.
 
 use axum::http::StatusCode;
 use url::form_urlencoded;
@@ -9,7 +9,8 @@ use super::Problem;
 pub struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    /// A form always sends something; and nothing at all would take a mark off what is public.
+    /// Reads the fields. Refuses an empty body: a form always sends something, and no fields at all would clear the
+    /// mark of what is public.
     pub fn of(body: &[u8]) -> Result<Self, Problem> {
         if body.trim_ascii().is_empty() {
             return Err(Problem::new(StatusCode::BAD_REQUEST, "send the fields of the form"));
@@ -17,12 +18,12 @@ impl Fields {
         Ok(Self(form_urlencoded::parse(body).into_owned().collect()))
     }
 
-    /// All of that name.
+    /// Returns all values of that name.
     pub fn all(&self, name: &str) -> Vec<String> {
         self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| value.clone()).collect()
     }
 
-    /// The first of that name; a blank one is none.
+    /// Returns the first value of that name; a blank one counts as none.
     pub fn text(&self, name: &str) -> Option<String> {
         self.all(name).into_iter().next().filter(|text| !text.trim().is_empty())
     }

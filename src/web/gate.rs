@@ -1,7 +1,7 @@
-//! The one gate before every route: who is asking, may they, is it theirs, and does it come from our own pages.
+//! The gate in front of every route: checks who asks, whether they may, whose data it is, and that it is our own page.
 //!
-//! A handler behind it finds the [`Caller`] with a scope no wider than the route and the query allow, and decides
-//! nothing of this by itself.
+//! A handler behind it gets a [`Caller`] with a scope no wider than the route and the query allow, and decides none of
+//! this itself.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -25,13 +25,13 @@ use crate::store::tokens::Role;
 use crate::telemetry::web::{AnswerLabels, RouteLabels};
 use crate::ticket::TenantId;
 
-/// Method and path of a route, as figures name it.
+/// The method and path of a route, as the metrics name it.
 pub type Name = (&'static str, &'static str);
 
-/// What the gate of one route knows.
+/// What the gate of one route needs to know.
 pub type Passage = (Arc<Web>, Rule, Name);
 
-/// Lets a request through to its handler, if it keeps to `rule`.
+/// Lets a request through to its handler if it satisfies `rule`.
 pub async fn pass(State((web, rule, name)): State<Passage>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let (mut parts, body) = request.into_parts();
@@ -66,7 +66,7 @@ async fn admit(web: &Arc<Web>, rule: Rule, parts: &mut Parts) -> Result<(), Prob
     of_the_right_kind(rule.takes, &parts.headers)
 }
 
-/// Who asks, if one of `role` may ask it, about what they may see of it.
+/// Returns the caller, limited to what they may see here, if their role allows at least `role`.
 async fn caller(web: &Arc<Web>, role: Role, tenants: Tenants, parts: &mut Parts) -> Result<Caller, Problem> {
     let caller = Caller::identify(&parts.headers, address(web, parts), web).await?;
     web.limits.take(caller.counted_as()).map_err(|wait| {
@@ -81,13 +81,13 @@ async fn caller(web: &Arc<Web>, role: Role, tenants: Tenants, parts: &mut Parts)
     Ok(caller.within(scope))
 }
 
-/// Whoever watches the service may show a token where none is needed, and is told more.
+/// Returns the caller on a route that needs no token: monitoring that sends one is told more.
 async fn known_caller(web: &Web, parts: &Parts) -> Option<Caller> {
     bearer(&parts.headers)?;
     Caller::identify(&parts.headers, address(web, parts), web).await.ok()
 }
 
-/// The address that asks, as a handler takes it.
+/// The caller's address, as an argument of a handler.
 pub struct Asked(pub Option<IpAddr>);
 
 impl FromRequestParts<Arc<Web>> for Asked {
@@ -98,13 +98,13 @@ impl FromRequestParts<Arc<Web>> for Asked {
     }
 }
 
-/// The address that asks: what a trusted proxy says, or else the one that connected.
+/// Returns the caller's address: the one that a trusted proxy names, or else the one that connected.
 fn address(web: &Web, parts: &Parts) -> Option<IpAddr> {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip())?;
     Some(behind(&web.options.trusted_proxies, peer, &parts.headers))
 }
 
-/// The last address of the chain that is no trusted proxy: what stands before it, anybody may have written.
+/// Returns the last address of the chain that is not a trusted proxy: anybody may have written those before it.
 fn behind(proxies: &[Network], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     let is_proxy = |address: IpAddr| proxies.iter().any(|network| network.contains(address));
     let chain = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
@@ -117,7 +117,7 @@ fn behind(proxies: &[Network], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     address
 }
 
-/// Where anybody may act without a token, a page of another site must not reach us under a name of its own.
+/// Where anybody may act without a token, a page of another site must not reach us under its own host name.
 fn called_by_a_good_name(web: &Web, headers: &HeaderMap) -> Result<(), Problem> {
     if web.options.anonymous.is_none() {
         return Ok(());
@@ -136,7 +136,7 @@ fn called_by_a_good_name(web: &Web, headers: &HeaderMap) -> Result<(), Problem> 
     if is_good { Ok(()) } else { Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail)) }
 }
 
-/// What of the caller's scope the request is about.
+/// Returns the part of the caller's scope that the request is about.
 async fn allowed(web: &Arc<Web>, tenants: Tenants, caller: &Caller, parts: &mut Parts) -> Result<Reach, Problem> {
     match tenants {
         Tenants::None => Ok(caller.scope.clone()),
@@ -152,7 +152,7 @@ async fn allowed(web: &Arc<Web>, tenants: Tenants, caller: &Caller, parts: &mut 
     }
 }
 
-/// The tenant that the path or the query names. A form sends what was left empty as an empty text.
+/// Returns the tenant that the path or the query names. A form sends an empty text for a field left blank.
 async fn wanted(web: &Arc<Web>, parts: &mut Parts) -> Option<String> {
     if let Ok(named) = RawPathParams::from_request_parts(parts, web).await
         && let Some((_, name)) = named.iter().find(|(key, _)| *key == "tenant")
@@ -165,7 +165,7 @@ async fn wanted(web: &Arc<Web>, parts: &mut Parts) -> Option<String> {
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
-/// The one tenant `name`, if it is there and `scope` reaches it.
+/// Returns the one tenant `name` if it exists and `scope` reaches it.
 fn narrowed(web: &Web, scope: &Reach, name: &str) -> Option<Reach> {
     let wanted = TenantId::parse(name).ok().filter(|tenant| web.service.knows(tenant))?;
     scope.includes(&wanted).then_some(Reach::One(wanted))
@@ -174,7 +174,7 @@ fn narrowed(web: &Web, scope: &Reach, name: &str) -> Option<Reach> {
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Refuses what a page of somebody else's made a browser send. Browsers say so, and no page can keep them from it.
+/// Refuses a request that another site's page made a browser send. Browsers say so, and no page can prevent that.
 fn not_from_elsewhere(web: &Web, headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let ours = match (text(ORIGIN), text(FETCH_SITE)) {
@@ -190,7 +190,7 @@ fn not_from_elsewhere(web: &Web, headers: &HeaderMap) -> Result<(), Problem> {
     if ours { Ok(()) } else { Err(Problem::new(StatusCode::FORBIDDEN, detail)) }
 }
 
-/// Whether `origin` is where our own pages come from: the address that was asked, or the one that people know.
+/// Whether `origin` belongs to our own pages: the address that was asked, or the public one.
 fn is_ours(web: &Web, origin: &str, host: &str) -> bool {
     let asked =
         origin.split_once("://").is_some_and(|(scheme, rest)| matches!(scheme, "http" | "https") && rest == host);
@@ -198,7 +198,7 @@ fn is_ours(web: &Web, origin: &str, host: &str) -> bool {
     asked || known.is_some_and(|known| known.origin().ascii_serialization() == origin)
 }
 
-/// A cookie goes along by itself. A browser that does not say where a request comes from is not believed with one.
+/// Cookies are sent automatically, so a cookie only counts if the browser says where the request comes from.
 fn from_our_own_page(headers: &HeaderMap) -> Result<(), Problem> {
     if headers.contains_key(ORIGIN) || headers.contains_key(FETCH_SITE) {
         return Ok(());
@@ -207,7 +207,7 @@ fn from_our_own_page(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::FORBIDDEN, detail))
 }
 
-/// A form of another site can send a body as plain text or as a form, but not as JSON.
+/// Another site's form can send a body as plain text or as a form, but not as JSON.
 fn of_the_right_kind(takes: Takes, headers: &HeaderMap) -> Result<(), Problem> {
     let wanted = match takes {
         Takes::Json => "application/json",
@@ -222,19 +222,19 @@ fn of_the_right_kind(takes: Takes, headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("send `Content-Type: {wanted}`")))
 }
 
-/// Whether a request comes without a body.
+/// Whether a request has no body.
 fn is_empty(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_LENGTH).is_none_or(|length| length == "0") && !headers.contains_key(TRANSFER_ENCODING)
 }
 
-/// A person who is not signed in is sent to the login page. A program with a wrong token is told so, and so is whoever sent
-/// a form: what stood in it is lost.
+/// Sends a person who is not signed in to the login page. A program with a wrong token is told so, and so is a person
+/// who sent a form, because its content is lost.
 fn refusal(audience: Audience, parts: &Parts, problem: Problem) -> Response {
     if audience != Audience::Page || !problem.is_unauthorized() || bearer(&parts.headers).is_some() {
         return problem.into_response();
     }
     if is_empty(&parts.headers) {
-        // What was pressed is not pressed again behind the sign-in: nobody can go back to it.
+        // A button press is not repeated after the sign-in: only pages can be gone back to.
         let back = if parts.method.is_safe() { login_for(&parts.uri) } else { "/login".to_owned() };
         return Redirect::to(&back).into_response();
     }

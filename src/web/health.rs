@@ -1,4 +1,4 @@
-//! What those who watch the watcher ask: does it live, can it do its work, what are its figures.
+//! Answers those who watch the watcher: is it alive, can it do its work, what are its metrics.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -46,13 +46,13 @@ pub struct ReadyView {
     role: Option<&'static str>,
 }
 
-/// So long an answer to `/readyz` holds: it writes to the disk, and anybody may ask.
+/// How long an answer to `/readyz` is reused: finding out writes to the disk, and anybody may ask.
 const HOLDS: Duration = Duration::from_secs(2);
 
-/// Ready, or why not.
+/// `Ok` if ready, or else the reasons why not.
 type Ready = Result<(), Vec<String>>;
 
-/// What was last found out about being ready, and when.
+/// The last known readiness, and since when.
 #[derive(Default)]
 pub struct Readiness(Mutex<Option<(Instant, Ready)>>);
 
@@ -66,8 +66,8 @@ impl Readiness {
     }
 }
 
-/// GET /readyz: whether alerts would go out now. Open to all, like `/healthz`: what asks may have no token. The reasons
-/// name tenants, and are for whoever may see all of them.
+/// GET /readyz: whether alerts would go out now. Open to all, like `/healthz`, as monitoring may have no token. The
+/// reasons name tenants, so only callers who may see all tenants get them.
 pub async fn ready(State(web): State<Arc<Web>>, caller: Option<Extension<Caller>>) -> Result<Json<ReadyView>, Problem> {
     let sees_all = web.options.anonymous.is_some() || caller.is_some_and(|caller| caller.scope == Reach::All);
     match web.readiness.of(&web.service).await {
@@ -84,7 +84,7 @@ pub async fn ready(State(web): State<Arc<Web>>, caller: Option<Extension<Caller>
     }
 }
 
-/// GET /metrics. The figures are of all tenants, so the table of routes asks for a token of all.
+/// GET /metrics. The metrics cover all tenants, so the table of routes asks for a token for all.
 pub async fn metrics(State(web): State<Arc<Web>>) -> Result<impl IntoResponse, Problem> {
     web.service.refresh_gauges();
     web.service.refresh_standings().await.map_err(ServiceError::from)?;

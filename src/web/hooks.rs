@@ -1,4 +1,4 @@
-//! Calls from SuperOps: a hint that something changed, and never more than a hint.
+//! Calls from SuperOps: only ever a hint that something changed.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use super::auth::bearer;
 use super::{Problem, Web};
 use crate::ticket::TenantId;
 
-/// Where SuperOps' webhook puts the shared secret, if it cannot send a bearer token.
+/// The header for the shared secret if SuperOps' webhook cannot send a bearer token.
 const SECRET_HEADER: &str = "X-Superops-Sla-Secret";
 
-/// The most of a body that is read, only to let the sender finish; nothing in it is believed.
+/// The most of a body that is read, only so that the sender can finish; its content is ignored.
 const BODY_MAX: usize = 64 * 1024;
 
 /// POST /hooks/superops/{tenant}
@@ -32,7 +32,7 @@ pub async fn superops(
             "send the tenant's `hook_secret` in `X-Superops-Sla-Secret` or as bearer token",
         ));
     }
-    // A body that is cut short or too large changes nothing: the hint has been given.
+    // A body that is cut short or too large does not matter: the hint has been given.
     let _ = to_bytes(body, BODY_MAX).await;
     web.service.hint(&tenant);
     Ok(StatusCode::ACCEPTED)

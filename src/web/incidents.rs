@@ -1,4 +1,4 @@
-//! Incidents and announced work over the API, and what the forms of their pages send.
+//! Incidents and announced maintenance over the API, and the forms of their pages.
 
 use std::sync::Arc;
 
@@ -165,12 +165,12 @@ async fn called_off(web: &Web, caller: &Caller, id: &str) -> Result<(), Problem>
     if done { Ok(()) } else { Err(Problem::not_found("maintenance")) }
 }
 
-/// What a form is told that asked for something impossible; anything else is no matter of the form.
+/// Returns the complaint to show in a form; other problems are no fault of the form and stay errors.
 fn complaint(problem: Problem) -> Result<String, Problem> {
     if problem.status() == StatusCode::BAD_REQUEST { Ok(as_the_form_says(problem.detail())) } else { Err(problem) }
 }
 
-/// The API calls the fields by their names; a person sees what stands beside them.
+/// Replaces the API's field names with the labels that a person sees.
 fn as_the_form_says(complaint: &str) -> String {
     let labels = [
         ("say what it touches: `components`", "tick what it touches: one service at least"),

@@ -1,4 +1,4 @@
-//! How much one caller may ask, and how often an address may guess.
+//! Limits how many requests one caller may make, and how often an address may guess a token.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,25 +13,25 @@ use tokio::time::Instant;
 
 type Keyed = RateLimiter<String, HashMapStateStore<String>, DefaultClock>;
 
-/// So often an hour somebody at one address may ask to be told of a status page, and all together.
+/// The most requests an hour to be told of a status page: from one address, and from all together.
 const SUBSCRIBE_AN_ADDRESS: NonZeroU32 = NonZeroU32::new(5).expect("not 0");
 const SUBSCRIBE_ALL: NonZeroU32 = NonZeroU32::new(60).expect("not 0");
-/// Wrong tokens that an address may send before it has to wait.
+/// The wrong tokens that an address may send before it has to wait.
 const FREE_GUESSES: u32 = 10;
-/// The wait doubles with each further one, up to this.
+/// The wait doubles with each further wrong token, up to this.
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
-/// After so long without a guess all is forgotten.
+/// How long without a guess until an address is forgiven.
 const FORGOTTEN: Duration = Duration::from_mins(15);
-/// More addresses than this are not kept apart: those that guessed longest ago are forgotten.
+/// The most addresses that are remembered; beyond that, the one that guessed longest ago is forgotten.
 const MOST_ADDRESSES: usize = 10_000;
-/// Callers of whom nothing need be remembered any more are looked for when there are this many.
+/// Callers that need not be remembered any more are removed once there are more than this.
 const MANY_CALLERS: usize = 1_000;
 
-/// What has been asked of late, and guessed.
+/// Recent requests and guesses.
 pub struct Limits {
     requests: Option<Keyed>,
     guesses: Mutex<HashMap<IpAddr, Guesses>>,
-    /// Who wants to be told of a status page: of each address, and of all.
+    /// Requests to be told of a status page: of each address, and below of all together.
     subscribers: Keyed,
     all_subscribers: DefaultDirectRateLimiter,
 }
@@ -43,7 +43,7 @@ struct Guesses {
 }
 
 impl Limits {
-    /// At most `per_second` requests of one caller; none: as many as they like.
+    /// Allows `per_second` requests for each caller; `None` means no limit.
     pub fn new(per_second: Option<NonZeroU32>) -> Self {
         let requests = per_second.map(|rate| RateLimiter::hashmap(Quota::per_second(rate)));
         let subscribers = RateLimiter::hashmap(Quota::per_hour(SUBSCRIBE_AN_ADDRESS));
@@ -51,7 +51,7 @@ impl Limits {
         Self { requests, guesses: Mutex::default(), subscribers, all_subscribers }
     }
 
-    /// Counts a request of `caller`; or says how long to wait before the next.
+    /// Counts a request of `caller`, or returns how long to wait before the next.
     pub fn take(&self, caller: &str) -> Result<(), Duration> {
         let Some(requests) = &self.requests else { return Ok(()) };
         if requests.len() > MANY_CALLERS {
@@ -61,7 +61,7 @@ impl Limits {
         taken.map_err(|refused| refused.wait_time_from(DefaultClock::default().now()))
     }
 
-    /// Counts that somebody at `address` wants to be told of a status page; or says how long to wait before the next.
+    /// Counts a request from `address` to be told of a status page, or returns how long to wait before the next.
     pub fn subscribes(&self, address: Option<IpAddr>) -> Result<(), Duration> {
         if self.subscribers.len() > MANY_CALLERS {
             self.subscribers.retain_recent();
@@ -72,7 +72,7 @@ impl Limits {
         self.all_subscribers.check().map_err(|refused| refused.wait_time_from(now))
     }
 
-    /// How long `address` has to wait before it may show a token that nobody knows.
+    /// Returns how long `address` has to wait before it may show another unknown token.
     pub fn wait_of(&self, address: IpAddr, now: Instant) -> Option<Duration> {
         let guesses = *self.guesses.lock().unwrap_or_else(PoisonError::into_inner).get(&address)?;
         let doubled = guesses.number.checked_sub(FREE_GUESSES)?;
@@ -80,7 +80,7 @@ impl Limits {
         (guesses.last + wait).checked_duration_since(now).filter(|left| !left.is_zero())
     }
 
-    /// Remembers that `address` showed a token that nobody knows.
+    /// Records that `address` showed an unknown token.
     pub fn guessed(&self, address: IpAddr, now: Instant) {
         let mut guesses = self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
         if guesses.len() >= MOST_ADDRESSES {
@@ -97,7 +97,8 @@ impl Limits {
     }
 }
 
-/// Whoever has one address of version 6 has as many as they like, of which the first half is the same.
+/// Returns the key of an address. Somebody with one IPv6 address has as many as they like, all with the same first
+/// half.
 fn household(address: Option<IpAddr>) -> String {
     match address {
         Some(IpAddr::V6(address)) => {

@@ -1,8 +1,7 @@
 //! The page behind the link in a message, and its button.
 //!
-//! It asks for no login: the link is the key. Opening it changes nothing, and
-//! the page presses no button by itself, since mail scanners open every link and
-//! run what scripts they find. One link may stand for several alerts.
+//! It asks for no login: the link is the key. Opening it changes nothing and the page never presses its own button,
+//! because mail scanners open every link and run the scripts they find. One link may stand for several alerts.
 
 use std::sync::Arc;
 
@@ -43,7 +42,7 @@ fn page(title: &str, body: Markup) -> Response {
     pages::layout(&format!("{title} · SLA watch"), "none", html! { main.alone { (body) } }).into_response()
 }
 
-/// How the alerts stand, and the button if there is something to acknowledge.
+/// Shows how the alerts stand, with the button if there is something to acknowledge.
 fn offer(linked: &Linked) -> Markup {
     let open = linked.alerts.iter().filter(|alert| alert.state() == Life::Open).count();
     if open == 0 {
@@ -67,7 +66,7 @@ fn as_before(linked: &Linked) -> Markup {
     html! { (facts(linked)) p role="status" { (standing(linked)) } }
 }
 
-/// How the alerts stand by what people did, in a sentence.
+/// Says in a sentence how the alerts stand because of what people did.
 fn standing(linked: &Linked) -> String {
     let time = |at| render::time(&linked.message, at, linked.now);
     let is_over = |alert: &&AlertRow| alert.state() == Life::Resolved;
@@ -84,7 +83,7 @@ fn standing(linked: &Linked) -> String {
     }
 }
 
-/// What the message was about; no more, since a link may be passed on.
+/// Shows what the message was about, and no more, since a link may be passed on.
 fn facts(linked: &Linked) -> Markup {
     match &linked.message.body {
         Body::Bundle(bundle) => html! {

@@ -1,4 +1,4 @@
-//! The browser's way in: a token is pasted once, and opens a session; or the identity provider is asked who it is
+//! Signing in with a browser: a token, pasted once, opens a session; or the identity provider says who it is
 //! ([`super::sign_in`]).
 
 use std::net::IpAddr;
@@ -37,7 +37,7 @@ pub struct Login {
 
 /// GET /login
 pub async fn show(State(web): State<Arc<Web>>, headers: HeaderMap, Query(arrival): Query<Arrival>) -> Response {
-    // A browser that another site leads to us keeps its cookie back. It sends it if our own page leads on.
+    // A browser that another site leads to us withholds its cookie, but sends it when our own page leads on.
     let kept_back = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
     pages::login(&web, local(arrival.next.as_deref()), None, kept_back).into_response()
 }
@@ -66,7 +66,7 @@ pub async fn enter(
     Ok(([(SET_COOKIE, cookie)], Redirect::to(&next)).into_response())
 }
 
-/// Opens a session; gives the cookie that is worth it.
+/// Opens a session and returns its cookie.
 pub async fn open(
     web: &Web,
     opener: Opener<'_>,
@@ -86,7 +86,7 @@ pub fn no_randomness() -> Problem {
     Problem::unavailable(vec!["there is no randomness".to_owned()])
 }
 
-/// Counts a sign-in, or one that failed.
+/// Counts a successful or failed sign-in.
 pub fn count(web: &Web, outcome: &'static str) {
     web.telemetry.web.sign_ins.get_or_create(&OutcomeLabels { outcome }).inc();
 }
@@ -94,7 +94,7 @@ pub fn count(web: &Web, outcome: &'static str) {
 const UNKNOWN: &str = "This token is unknown, expired or has been revoked.";
 const WAIT: &str = "Too many wrong tokens came from your address. Wait a while before the next.";
 
-/// `next` if it is a page of ours: a link must not lead through our login to a stranger's site.
+/// Returns `next` if it is one of our pages: no link may lead through our login to another site.
 pub fn local(next: Option<&str>) -> &str {
     let ours = |path: &&str| path.starts_with('/') && !path.starts_with("//") && path.bytes().all(is_plain);
     next.filter(ours).unwrap_or("/")

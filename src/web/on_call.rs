@@ -1,7 +1,7 @@
-//! On-call rotations over HTTP: who is on call, and standing in for each other.
+//! On-call rotations over HTTP: who is on call, and who stands in for whom.
 //!
-//! Responders may change overrides, not only admins: people who answer calls
-//! swap shifts among themselves every day, and each swap is in the audit log.
+//! Responders may change overrides, not only admins: people on call swap shifts among themselves every day, and each
+//! swap is in the audit log.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The description of the API, made from the table of routes and the types that they take and give; and a page on which
-//! people read it.
+//! The OpenAPI description, built from the table of routes and the types they take and return, and where programs read
+//! it.
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
@@ -15,7 +15,7 @@ pub async fn show() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], super::DESCRIPTION_TEXT.as_str())
 }
 
-/// The whole document, on these `routes`.
+/// Builds the whole document for `routes`.
 pub fn document(routes: &[Route]) -> Value {
     let (mut paths, mut schemas) = (Map::new(), Vec::new());
     for route in routes {
@@ -41,7 +41,7 @@ pub fn document(routes: &[Route]) -> Value {
 const ABOUT: &str = "The SLA watch beside SuperOps. Times are RFC 3339 in UTC, durations are seconds. Requests for \
                      another tenant's data answer 404.";
 
-/// What a caller can show.
+/// Returns the ways in which a caller can authenticate.
 fn proofs() -> Value {
     let header =
         |name: &str, what: &str| json!({ "type": "apiKey", "in": "header", "name": name, "description": what });

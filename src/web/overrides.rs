@@ -1,4 +1,4 @@
-//! Deciding about the clocks of a ticket by hand, over HTTP: for administrators.
+//! Manual overrides of a ticket's clocks over HTTP, for administrators.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The pages people see. They are frames: `app.js` fills them from the API, as text only.
+//! The pages for people. They are frames that `app.js` fills from the API, as text only.
 
 mod alerts;
 pub mod api;
@@ -72,9 +72,9 @@ pub async fn ticket(
     })
 }
 
-/// The login page, with what went wrong before.
+/// Renders the login page, with the complaint about an earlier try.
 pub fn login(web: &Web, next: &str, complaint: Option<&str>, leads_on: bool) -> Html<String> {
-    // With a cookie that the browser kept back, `app.js` goes to where it leads at once.
+    // If the browser withheld its cookie, `app.js` goes on to the wanted page at once.
     let kind = if leads_on { "login" } else { "none" };
     let provider = web.options.sign_in.as_ref().map(|sign_in| sign_in.name());
     layout("Log in · SLA watch", kind, login_frame(next, complaint, provider))
@@ -84,13 +84,13 @@ macro_rules! assets {
     ($($name:literal)*) => { &[$(($name, include_str!(concat!("assets/", $name)))),*] };
 }
 
-/// What the pages are made of, by name.
+/// The scripts, styles and images of the pages, by name.
 pub const ASSETS: &[(&str, &str)] = assets![
     "acts.js" "alerts.js" "app.css" "app.js" "clocks.js" "day.js" "dom.js" "freshness.js" "head.js" "holds.js" "icon.svg" "ledger.js" "live.js" "messages.js" "quiet.js" "refresh.js" "saved.js"
     "state.js" "table.js" "ticket.js" "time.js" "written.js"
 ];
 
-/// GET /assets/{name}. A browser asks again each time, so that a page never runs with an older version's script.
+/// GET /assets/{name}. A browser revalidates each time, so a page never runs with an older version's script.
 pub async fn asset(Path(name): Path<String>) -> Result<impl IntoResponse, Problem> {
     let (name, text) = ASSETS.iter().find(|(known, _)| *known == name).ok_or_else(|| Problem::not_found("asset"))?;
     let kind = match name.rsplit('.').next() {
@@ -147,7 +147,7 @@ fn filters() -> Markup {
     }
 }
 
-/// The column of the third clock is shown where a policy asks for it.
+/// The column of the third clock is hidden unless a policy asks for it.
 const COLUMNS: [(&str, &str); 6] = [
     ("what", "Ticket"),
     ("clock", "First response"),
@@ -184,7 +184,7 @@ fn ticket_content(ticket: &TicketSla, caller: &Caller) -> Markup {
     }
 }
 
-/// `unread`: so many tickets in the store cannot be read, and this may be one.
+/// `unread` is the number of tickets in the store that cannot be read; this may be one of them.
 fn missing(unread: Option<usize>) -> Markup {
     html! {
         main.alone {

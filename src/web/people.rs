@@ -1,6 +1,6 @@
-//! What single people have asked for, over the API and by the form of their page.
+//! Personal rules, over the API and by the form of their page.
 //!
-//! Responders may change it, not only admins: it is about how one hears of alerts, and never about whether an alert goes
+//! Responders may change them, not only admins: they decide how a person hears of alerts, never whether an alert goes
 //! on to the next step.
 
 use std::sync::Arc;
@@ -97,7 +97,7 @@ async fn changed(web: &Web, caller: &Caller, id: &str, ask: Option<&RawPersonalR
     }
 }
 
-/// What the form asks for: a rule stands in it as `rule0.tell`, `rule0.stages` and so on.
+/// Reads the rules in the form, whose fields are called `rule0.tell`, `rule0.stages` and so on.
 fn asked(fields: &Fields) -> RawPersonalRules {
     let rules = (0..MOST_RULES).filter_map(|number| {
         let field = |name: &str| format!("rule{number}.{name}");
@@ -118,7 +118,7 @@ fn asked(fields: &Fields) -> RawPersonalRules {
     }
 }
 
-/// A rule that is to tell by some channels, and names none: it would be read as one that tells nothing.
+/// Complains of a rule that should tell by channels but names none: it would be read as one that tells nothing.
 fn unclear(fields: &Fields) -> Option<String> {
     let names_none = |number: &usize| {
         let tells = fields.text(&format!("rule{number}.tell")).is_some_and(|tell| tell == "by");

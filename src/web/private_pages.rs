@@ -1,4 +1,4 @@
-//! Status pages for one client each, over HTTP: administrators make links to them, see and revoke these.
+//! Private status pages over HTTP: administrators create, list and revoke the links to them.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a client is told when it cannot have what it asked for: RFC 9457 problem details.
+//! The answer to a client that cannot have what it asked for: RFC 9457 problem details.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::store::StoreError;
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-/// The longest explanation that is taken over from the framework.
+/// The longest explanation that is taken over from the framework, in bytes.
 const LONGEST_DETAIL: usize = 4096;
 
 /// What a program reads of an error answer.
@@ -49,50 +49,50 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// `detail` tells the client what to do about it.
+    /// Creates a problem whose `detail` tells the client what to do about it.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into(), field: None, reasons: Vec::new(), header: None }
     }
 
-    /// The request makes no sense.
+    /// Answers that the request makes no sense.
     pub fn bad(complaint: &Complaint) -> Self {
         let field = complaint.field().map(str::to_owned);
         Self { field, ..Self::new(StatusCode::BAD_REQUEST, complaint.text()) }
     }
 
-    /// Nobody said who is asking, or it is not known here.
+    /// Answers that the caller did not authenticate, or is not known here.
     pub fn unauthorized(detail: &str) -> Self {
         let header = Some(Box::new((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))));
         Self { header, ..Self::new(StatusCode::UNAUTHORIZED, detail) }
     }
 
-    /// There is no such thing, or it is another tenant's: the answer is the same.
+    /// Answers that there is no such thing, also if it belongs to another tenant.
     pub fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("there is no such {what}"))
     }
 
-    /// Too much was asked; again after `wait`.
+    /// Answers that there were too many requests, to be tried again after `wait`.
     pub fn too_much(wait: Duration, detail: &str) -> Self {
         let header = Some(Box::new((RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)))));
         Self { header, ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }
 
-    /// Not now, for these `reasons`.
+    /// Answers that this cannot be done now, for these `reasons`.
     pub fn unavailable(reasons: Vec<String>) -> Self {
         Self { reasons: reasons.clone(), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, reasons.join("; ")) }
     }
 
-    /// The status that it is answered with.
+    /// Returns the status of the answer.
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The kind of trouble, in a word or two.
+    /// Returns the kind of problem, in a word or two.
     pub fn title(&self) -> &'static str {
         self.status.canonical_reason().unwrap_or("Error")
     }
 
-    /// What went wrong, for a person.
+    /// Returns what went wrong, for a person.
     pub fn detail(&self) -> &str {
         &self.detail
     }
@@ -149,14 +149,14 @@ impl From<StoreError> for Problem {
     }
 }
 
-/// Which part of a query or a form the framework could not read: it names it before what is wrong with it, or in
-/// backticks as the key that is missing or unknown.
+/// Returns which part of a query or a form the framework could not read. It names that part before what is wrong with
+/// it, or in backticks as the missing or unknown key.
 fn unread(detail: &str) -> Option<&str> {
     let (_, what) = detail.strip_prefix(NOT_READ)?.split_once(": ")?;
     what.split_once(": ").map(|(name, _)| name).filter(|name| is_name(name)).or_else(|| body::key(what))
 }
 
-/// How the framework's complaints of a query and of a form begin.
+/// The start of the framework's complaints about a query or a form.
 const NOT_READ: &str = "Failed to deserialize ";
 
 fn is_name(text: &str) -> bool {
@@ -164,7 +164,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Turns the framework's own plain refusals (a bad query, a wrong method, a body too large) into problem details,
-/// whatever route they come from; and words what a page refuses for people.
+/// whatever route they come from, and words a page's refusals for people.
 pub async fn explained(response: Response) -> Response {
     let refused = response.status().is_client_error() || response.status().is_server_error();
     let is_page = response.extensions().get::<Audience>() == Some(&Audience::Page);
@@ -188,17 +188,17 @@ pub async fn explained(response: Response) -> Response {
     Response::from_parts(own, body)
 }
 
-/// The framework tells a form that cannot be read from one that makes no sense; we do not.
+/// The framework distinguishes a form that cannot be read from one that makes no sense; we do not.
 fn as_we_say(status: StatusCode) -> StatusCode {
     if status == StatusCode::UNPROCESSABLE_ENTITY { StatusCode::BAD_REQUEST } else { status }
 }
 
-/// Whether it was worded for a program.
+/// Whether it is already worded for a program.
 fn is_problem(response: &Response) -> bool {
     response.headers().get(CONTENT_TYPE) == Some(&PROBLEM_JSON)
 }
 
-/// Whether it was worded for a person.
+/// Whether it is already worded for a person.
 fn is_html(response: &Response) -> bool {
     response.headers().get(CONTENT_TYPE) == Html(()).into_response().headers().get(CONTENT_TYPE)
 }

@@ -1,7 +1,7 @@
-//! One route: how it is asked, who may ask, whose data it shows, and what it takes and gives.
+//! One route: how it is called, who may call it, whose data it shows, and what it takes and returns.
 //!
-//! The router, the test of roles and the description of the API are all made from these, so that a route cannot be
-//! served without saying who may use it.
+//! The router, the test of roles and the description of the API are all built from these, so no route can be served
+//! without stating who may use it.
 
 mod description;
 
@@ -18,7 +18,7 @@ pub use super::rule::{Audience, Needs, Rule, Takes, Tenants};
 use super::{Web, gate};
 use crate::store::tokens::Role;
 
-/// The largest body that is read, unless a route says otherwise: a form, or a JSON object.
+/// The largest body, in bytes, that is read unless a route says otherwise: enough for a form or a JSON object.
 const BODY_MAX: usize = 16 * 1024;
 
 /// One row of the table of routes.
@@ -32,7 +32,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// A route with `rule`.
+    /// Creates a route with `rule`.
     pub fn new<H, T>(method: Method, path: &'static str, rule: Rule, handler: H) -> Self
     where
         H: Handler<T, Arc<Web>>,
@@ -43,44 +43,44 @@ impl Route {
         Self { method, path, rule, description: Description::default(), body_max: BODY_MAX, handler }
     }
 
-    /// Shows what is of all tenants at once, only to those who may see all.
+    /// Marks the route as showing data of all tenants at once, only to callers who may see all of them.
     pub fn of_all_tenants(mut self) -> Self {
         self.rule.tenants = Tenants::All;
         self
     }
 
-    /// Shows what belongs to no tenant.
+    /// Marks the route as showing nothing that belongs to a tenant.
     pub fn of_no_tenant(mut self) -> Self {
         self.rule.tenants = Tenants::None;
         self
     }
 
-    /// Takes bodies of at most so many bytes.
+    /// Takes bodies of at most `body_max` bytes.
     pub fn at_most(self, body_max: usize) -> Self {
         Self { body_max, ..self }
     }
 
-    /// What figures call it.
+    /// Returns the route's name in metrics.
     fn name(&self) -> gate::Name {
         let known = ["GET", "POST", "DELETE", "PUT"].into_iter().find(|name| self.method == *name);
         (known.unwrap_or("other"), self.path)
     }
 
-    /// Its handler behind the gate, ready for the router.
+    /// Puts the handler behind the gate, ready for the router.
     pub fn guarded(self, web: &Arc<Web>) -> (&'static str, MethodRouter<Arc<Web>>) {
         let gate = from_fn_with_state((web.clone(), self.rule, self.name()), gate::pass);
         (self.path, self.handler.route_layer((gate, DefaultBodyLimit::max(self.body_max))))
     }
 }
 
-/// A page of ours, for people.
+/// Creates a route for a page.
 pub fn page<H: Handler<T, Arc<Web>>, T: 'static>(path: &'static str, role: Role, handler: H) -> Route {
     let rule =
         Rule { audience: Audience::Page, needs: Needs::Role(role), tenants: Tenants::Own, takes: Takes::Nothing };
     Route::new(Method::GET, path, rule, handler)
 }
 
-/// What the forms and buttons of a page send.
+/// Creates a route for the forms and buttons of a page.
 pub fn form<H: Handler<T, Arc<Web>>, T: 'static>(path: &'static str, role: Role, handler: H) -> Route {
     let rule = Rule { audience: Audience::Page, needs: Needs::Role(role), tenants: Tenants::Own, takes: Takes::Form };
     Route::new(Method::POST, path, rule, handler)
@@ -101,22 +101,22 @@ fn api<H: Handler<T, Arc<Web>>, T: 'static>(
     )
 }
 
-/// A question of the API.
+/// Creates a route that reads over the API.
 pub fn get<H: Handler<T, Arc<Web>>, T: 'static>(path: &'static str, role: Role, handler: H) -> Route {
     api(Method::GET, path, role, Takes::Nothing, handler)
 }
 
-/// A change by the API, ordered in JSON.
+/// Creates a route that changes something over the API, with an order in JSON.
 pub fn post<H: Handler<T, Arc<Web>>, T: 'static>(path: &'static str, role: Role, handler: H) -> Route {
     api(Method::POST, path, role, Takes::Json, handler)
 }
 
-/// An end that the API puts to something.
+/// Creates a route that ends or removes something over the API.
 pub fn delete<H: Handler<T, Arc<Web>>, T: 'static>(path: &'static str, role: Role, handler: H) -> Route {
     api(Method::DELETE, path, role, Takes::Nothing, handler)
 }
 
-/// Open to everybody.
+/// Creates a route that is open to everybody.
 pub fn open<H: Handler<T, Arc<Web>>, T: 'static>(
     method: Method,
     path: &'static str,
@@ -127,7 +127,7 @@ pub fn open<H: Handler<T, Arc<Web>>, T: 'static>(
     Route::new(method, path, Rule { audience, needs: Needs::Nothing, tenants: Tenants::None, takes }, handler)
 }
 
-/// For whoever brings a proof of its own, which `handler` checks.
+/// Creates a route for callers with a proof of their own, which `handler` checks.
 pub fn proven<H: Handler<T, Arc<Web>>, T: 'static>(
     method: Method,
     path: &'static str,

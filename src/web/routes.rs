@@ -1,4 +1,4 @@
-//! The table of routes. The router, the test of roles and the description of the API are made from it.
+//! The table of routes, from which the router, the test of roles and the description of the API are built.
 
 use axum::http::Method;
 
@@ -54,13 +54,13 @@ use crate::service::weekly::{Weekly, WeeklyQuery};
 use crate::service::{Differences, ForecastRecord, Overview, TicketLedger, TicketPage, TicketQuery, TicketSla};
 use crate::store::tokens::Role::{Admin, Responder, Viewer};
 
-/// What comes from PagerDuty or Slack: an incident with all that is known of it, or a message with all its blocks.
+/// The largest body from PagerDuty or Slack: an incident with all its details, or a message with all its blocks.
 const SYSTEM_BODY_MAX: usize = 128 * 1024;
 
-/// A hundred results, each with all that may be said of it.
+/// The largest body from an outpost: a hundred results with all their details.
 const OUTPOST_BODY_MAX: usize = 256 * 1024;
 
-/// Every route that is served.
+/// Returns every route that is served.
 pub fn all() -> Vec<Route> {
     [people(), tickets(), figures(), services(), acting(), on_call_and_quiet(), calls(), machines(), public()]
         .into_iter()
@@ -68,7 +68,7 @@ pub fn all() -> Vec<Route> {
         .collect()
 }
 
-/// Pages, and what their forms send.
+/// Pages and their forms.
 fn people() -> Vec<Route> {
     vec![
         page("/", Viewer, pages::dashboard).about("The page of open tickets"),
@@ -176,7 +176,7 @@ fn people() -> Vec<Route> {
     ]
 }
 
-/// Tickets, and what is known of them.
+/// Tickets and what is known about them.
 fn tickets() -> Vec<Route> {
     vec![
         get("/api/v1/tickets", Viewer, api::tickets)
@@ -248,7 +248,7 @@ fn tickets() -> Vec<Route> {
     ]
 }
 
-/// What was kept of what was promised, and by whom.
+/// Figures: which promises were kept, and by whom.
 fn figures() -> Vec<Route> {
     vec![
         get("/api/v1/technicians", Viewer, reports::technicians)
@@ -305,7 +305,7 @@ fn figures() -> Vec<Route> {
     ]
 }
 
-/// Services, and what was promised of them.
+/// Services and their promises.
 fn services() -> Vec<Route> {
     vec![
         get("/api/v1/uptime", Viewer, uptime::overview)
@@ -370,7 +370,7 @@ fn services() -> Vec<Route> {
     ]
 }
 
-/// What anybody may read.
+/// The public routes.
 fn public() -> Vec<Route> {
     vec![
         open(Method::GET, "/status", Audience::Api, status::page)
@@ -465,8 +465,8 @@ fn acting() -> Vec<Route> {
     ]
 }
 
-/// Who is told, and when nobody is. Responders stand in for each other: people who answer calls swap shifts among
-/// themselves every day, and each swap is in the audit log.
+/// Who is told, and when nobody is. Responders stand in for each other: people on call swap shifts among themselves
+/// every day, and each swap is in the audit log.
 fn on_call_and_quiet() -> Vec<Route> {
     vec![
         get("/api/v1/silences", Viewer, alerts::silences)
@@ -527,7 +527,7 @@ fn on_call_and_quiet() -> Vec<Route> {
     ]
 }
 
-/// What other systems call.
+/// Routes that other systems call.
 fn calls() -> Vec<Route> {
     vec![
         proven(Method::POST, "/hooks/superops/{tenant}", Audience::Api, hooks::superops)
@@ -588,7 +588,7 @@ fn calls() -> Vec<Route> {
     ]
 }
 
-/// What those who watch the service ask, and what describes it.
+/// Routes for monitoring, and the description of the API.
 fn machines() -> Vec<Route> {
     vec![
         open(Method::GET, "/healthz", Audience::Api, health::alive)

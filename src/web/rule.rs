@@ -1,11 +1,11 @@
-//! What a route asks of whoever calls it: the gate goes by it, the table of routes says it of each.
+//! What a route demands of its callers: the gate enforces it, and the table of routes states it for each route.
 
 use crate::store::tokens::Role;
 
-/// What a caller must show before a route's handler is asked.
+/// What a caller must show before a route's handler runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// Nothing: health, the login page, what pages are made of.
+    /// Nothing: health checks, the login page, assets.
     Nothing,
     /// A signature or a secret of its own, which the handler checks: hooks, and links in messages.
     OwnProof,
@@ -16,18 +16,19 @@ pub enum Needs {
 /// Whose data a route shows or changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tenants {
-    /// What belongs to no tenant.
+    /// Data that belongs to no tenant.
     None,
-    /// The caller's. `tenant`, in the path or the query, asks for one of them; anybody else's does not exist.
+    /// The caller's tenants. `tenant`, in the path or the query, narrows it to one; other tenants do not exist for
+    /// them.
     Own,
-    /// All at once: a caller who is bound to one tenant is refused.
+    /// All tenants at once: a caller who is bound to one tenant is refused.
     All,
 }
 
-/// Whom a route is for: how a refusal is worded, and what it takes.
+/// Whom a route is for, which decides how refusals are worded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
-    /// People with a browser: whoever is not signed in is sent to the login page.
+    /// People with a browser: those not signed in are sent to the login page.
     Page,
     /// Programs, and the scripts of the pages.
     Api,
@@ -39,11 +40,11 @@ pub enum Takes {
     Nothing,
     Json,
     Form,
-    /// Whatever it is: it is believed for its signature, and checked by the handler.
+    /// Anything: the handler checks its signature or secret.
     Anything,
 }
 
-/// What the gate holds every request of a route to.
+/// What the gate checks every request of a route against.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     pub audience: Audience,

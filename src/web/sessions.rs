@@ -1,4 +1,4 @@
-//! Signing out with a browser, and who is signed in: the cookie of a session is one that no script can read.
+//! Signing out with a browser, and listing who is signed in. No script can read the cookie of a session.
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ pub async fn list(State(web): State<Arc<Web>>, caller: Caller) -> Result<Json<Se
     Ok(Json(Sessions { sessions: of(&web, &caller).await?, current: caller.session.clone() }))
 }
 
-/// The browsers that the caller may know of.
+/// Returns the sessions that the caller may see.
 pub async fn of(web: &Web, caller: &Caller) -> Result<Vec<Session>, Problem> {
     let now = web.service.now();
     Ok(match whose(caller) {
@@ -73,7 +73,7 @@ enum Whose<'c> {
     Nobodys,
 }
 
-/// Each sees the sessions of the own token, or of the own person; who administers all tenants, those of everybody.
+/// Callers see the sessions of their own token or person; administrators of all tenants see everybody's.
 fn whose(caller: &Caller) -> Whose<'_> {
     match &caller.token {
         _ if caller.role == Role::Admin && caller.scope == Reach::All => Whose::All,

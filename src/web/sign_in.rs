@@ -1,7 +1,7 @@
-//! The browser's way in by an identity provider: there, and back with a code.
+//! Signing in with a browser through the identity provider: to the provider, and back with a code.
 //!
-//! An own page answers what comes back, and leads on: a browser keeps the cookie of a session to itself as long as
-//! another site leads it.
+//! The answer to the way back is a page of ours that leads on, because a browser withholds the session cookie as long
+//! as another site is leading it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -82,7 +82,7 @@ pub async fn end(
     Ok((AppendHeaders([(SET_COOKIE, cookie::set_attempt(&web, None))]), answer).into_response())
 }
 
-/// Where whoever signs out here signs out of the identity provider as well; none: nothing of the kind.
+/// Returns the page that leads to signing out of the identity provider as well; `None` if there is no such place.
 pub async fn way_out(web: &Web) -> Option<Response> {
     let sign_in = web.options.sign_in.as_ref()?;
     let there = sign_in.way_out(web.service.now()).await?;
@@ -93,14 +93,14 @@ fn provider(web: &Web) -> Result<&SignIn, Problem> {
     web.options.sign_in.as_deref().ok_or_else(|| Problem::not_found("page"))
 }
 
-/// Whoever asks without a token is counted by their address.
+/// Limits callers without a token by their address.
 fn slowly(web: &Web, address: Option<IpAddr>) -> Result<(), Problem> {
     let waits = address.and_then(|address| web.limits.wait_of(address, Instant::now()));
     let taken = waits.map_or_else(|| web.limits.take(&words(address)), Err);
     taken.map_err(|wait| Problem::too_much(wait, "too many sign-ins from this address; wait before the next"))
 }
 
-/// The sign-in that this browser has begun and that comes back now, with the page that was wanted. It is over with this.
+/// Returns the sign-in that this browser began and that now comes back, with the page that was wanted, and ends it.
 async fn begun(
     web: &Web,
     headers: &HeaderMap,
@@ -117,7 +117,7 @@ async fn begun(
 const NOT_BEGUN: &str =
     "This sign-in was not begun in this browser, is over already, or took more than ten minutes. Begin again.";
 
-/// The login page, which says why the provider did not help. Tokens still do.
+/// Shows the login page with the reason why the provider did not help. Tokens still work.
 fn refused(web: &Web, sign_in: &SignIn, wanted: &str, error: &SignInError) -> Response {
     count(web, "refused");
     let name = sign_in.name();

@@ -1,4 +1,4 @@
-//! Statements on uptime promises and credits over the API, and what the buttons of their page send.
+//! Uptime statements and their credits over the API, and the buttons of their page.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The public page, and those of single clients, from the sets of documents that are kept ready: a request touches neither
-//! the store nor a lock.
+//! The public page and the private ones, from the documents that are kept ready: a request touches neither the store
+//! nor a lock.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::{Problem, Web};
 use crate::status_page::{Document, Documents, OWN_ADDRESS, PublishedPages};
 
-/// Caches may show it for a quarter of a minute, and for a day if we cannot be reached.
+/// Caches may serve it for 15 seconds, and for a day if we cannot be reached.
 const CACHING: HeaderValue =
     HeaderValue::from_static("public, max-age=15, stale-while-revalidate=60, stale-if-error=86400");
-/// Its style stands in the page; it needs nothing else, from nowhere.
+/// The style is inline; the page loads nothing else.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
@@ -57,7 +57,7 @@ pub async fn incidents(
     show(&web, &format!("api/v2/incidents/{name}"), &headers)
 }
 
-/// GET /status/for/{token}: addresses within the page are meant from within its folder.
+/// GET /status/for/{token}: redirects into the folder, because the page's links are relative to it.
 pub async fn to_private(State(web): State<Arc<Web>>, Path(token): Path<String>) -> Result<Redirect, Problem> {
     private(&web, &token).map(|_| Redirect::to(&format!("/status/for/{token}/")))
 }
@@ -88,7 +88,7 @@ fn private(web: &Web, token: &str) -> Result<Arc<Documents>, Problem> {
     published(web)?.private(token).ok_or_else(|| Problem::not_found("page"))
 }
 
-/// Kept by nobody on the way, found by no search, and its address told to no other site.
+/// Shows a private page: not cached on the way, not indexed by search engines, its address not passed to other sites.
 fn show_private(web: &Web, token: &str, path: &str, headers: &HeaderMap) -> Result<Response, Problem> {
     let documents = private(web, token)?;
     let document = documents.get(path).ok_or_else(|| Problem::not_found("page"))?;
@@ -103,7 +103,7 @@ fn show_private(web: &Web, token: &str, path: &str, headers: &HeaderMap) -> Resu
     Ok(response)
 }
 
-/// A feed has to name its own address, which only the one who asks knows.
+/// Fills in a feed's own address, which only the request shows.
 fn feed(web: &Web, token: &str, document: &Document) -> Response {
     let url = web.options.public_url.as_deref().unwrap_or_default();
     let text = String::from_utf8_lossy(&document.body);
@@ -125,7 +125,7 @@ fn show(web: &Web, path: &str, headers: &HeaderMap) -> Result<Response, Problem>
     own.insert(CACHE_CONTROL, CACHING);
     own.insert(CONTENT_SECURITY_POLICY, POLICY);
     own.insert(VARY, HeaderValue::from_static("accept-encoding"));
-    // Anybody may read it, so may any page's script.
+    // Anybody may read it, and so may the scripts of any page.
     own.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     if let Ok(etag) = HeaderValue::from_str(&document.etag) {
         own.insert(ETAG, etag);

@@ -1,7 +1,7 @@
 //! Subscribing to a status page by mail: the form of the page, the link that confirms it, and the way out.
 //!
-//! Opening a link changes nothing, since mail scanners open every link: it shows a button. Whether an address is
-//! subscribed is told to nobody: every answer to the form is the same.
+//! Opening a link changes nothing but shows a button, since mail scanners open every link. Nobody learns whether an
+//! address is subscribed: the form always gets the same answer.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::store::private_pages::page_of;
 use crate::store::subscribers::{Subscribed, Subscriber};
 use crate::subscriptions::Question;
 
-/// No address is longer (RFC 5321).
+/// The longest possible address (RFC 5321).
 const LONGEST_ADDRESS: usize = 254;
 
 /// What the form says.
@@ -65,7 +65,7 @@ fn on_public_page(web: &Web) -> Vec<&Component> {
     web.service.config().uptime.components.iter().filter(|one| one.public).collect()
 }
 
-/// What the page of a client shows that `token` leads to.
+/// Returns the components on the private page of `token`.
 async fn on_private_page<'a>(web: &'a Web, token: &str) -> Result<Vec<&'a Component>, Problem> {
     let published = web.options.pages.as_ref().ok_or_else(|| Problem::not_found("page"))?;
     published.private(token).ok_or_else(|| Problem::not_found("page"))?;
@@ -118,7 +118,7 @@ pub async fn subscribe_private(
     ask(&web, (page_of(&token), &shown), SubscribeForm::read(&form), address).await
 }
 
-/// Those that were chosen, in the order of the page; none if that is all of them.
+/// Returns the chosen components in the order of the page; empty if all are chosen.
 fn chosen(shown: &[&Component], form: &SubscribeForm) -> Result<Vec<String>, Problem> {
     if form.component.iter().any(|id| shown.iter().all(|one| one.id != *id)) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "this page shows no such service; go back and choose anew"));
@@ -166,7 +166,7 @@ async fn ask(
     Ok(page_of_its_own("Check your mail", body))
 }
 
-/// The page, if people can subscribe to it.
+/// Returns the status page if people can subscribe to it.
 fn open(web: &Web) -> Result<&StatusPage, Problem> {
     let page = web.service.config().uptime.status_page.as_ref();
     page.filter(|page| page.subscriptions).ok_or_else(|| Problem::not_found("page"))
@@ -196,8 +196,8 @@ pub async fn offer_stop(State(web): State<Arc<Web>>, Path(token): Path<String>) 
     Ok(offer(&web, "Do you want no more mails?", "No more mails"))
 }
 
-/// POST /status/updates/stop/{token}: by the button of the page, or by that of a mail program (RFC 8058). A second time
-/// ends as well as the first.
+/// POST /status/updates/stop/{token}: from the page's button, or from that of a mail program (RFC 8058). A repeat gets
+/// the same answer.
 pub async fn stop(State(web): State<Arc<Web>>, Path(token): Path<String>) -> Result<Response, Problem> {
     let id = whose(&web, SubscriberAction::Stop, &token)?;
     web.store.unsubscribe(&id).await?;

@@ -1,6 +1,6 @@
-//! What PagerDuty and Slack call: somebody acknowledged an alert there.
+//! The webhooks for PagerDuty and Slack: somebody acknowledged an alert there.
 //!
-//! As with Twilio, a call is believed for its signature alone, which is over the body as it came.
+//! As with Twilio, a call is trusted only for its signature, which covers the raw body.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// Slack takes an empty 200 for "understood".
+/// Slack understands an empty 200 as accepted.
 fn accepted(is_genuine: bool, sender: &str) -> Result<StatusCode, Problem> {
     if is_genuine {
         return Ok(StatusCode::OK);

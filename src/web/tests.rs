@@ -1,4 +1,4 @@
-//! The web's promises, kept over a real connection.
+//! Tests of the web's promises over a real connection.
 
 mod documented;
 mod roles;
@@ -25,7 +25,7 @@ use crate::ticket::tests::sample;
 use crate::ticket::watch::Bounds;
 use crate::ticket::{Reported, Ticket};
 
-/// A service on a port of its own.
+/// A running service on its own port.
 struct TestWeb {
     url: String,
     store: Store,
@@ -73,7 +73,7 @@ impl TestWeb {
         request.send().await.unwrap()
     }
 
-    /// Some ticket of `tenant`, as the API gives it to somebody who sees everything.
+    /// Returns some ticket of `tenant` as the API gives it to a caller who sees everything.
     async fn ticket_of(&self, tenant: &str) -> Value {
         let (token, _) = self.token(None).await;
         let page: Value =
@@ -82,7 +82,7 @@ impl TestWeb {
     }
 }
 
-/// Two tenants; acme promises, whatever the ticket, to answer within the hour and to resolve in two.
+/// Two tenants; acme promises for every ticket to respond within one hour and to resolve within two.
 const CONFIG: &str = "
 [tenants.acme]
 subdomain = 'acme'
@@ -106,7 +106,7 @@ resolution = '8h'
 clock = 'calendar'
 ";
 
-/// A service over `store`, with `tickets` open tickets for each of its two tenants.
+/// Builds a service over `store`, with `tickets` open tickets for each of its two tenants.
 async fn service(store: &Store, clock: &ManualClock, tickets: i64) -> Service {
     let environment = GivenEnvironment::default().with_var("TOKEN", "secret");
     let config = Arc::new(Config::parse("config.toml".as_ref(), CONFIG, &environment).unwrap());
@@ -560,7 +560,7 @@ async fn pages_of_a_list_in_any_order_hold_each_ticket_once_though_others_come_a
             seen.extend(page["tickets"].as_array().unwrap().iter().map(|one| one["display_id"].to_string()));
             let Some(next) = page["next_cursor"].as_str() else { break };
             cursor = next.to_owned();
-            // Another one comes meanwhile: it moves the rest, and repeats none.
+            // Meanwhile another ticket arrives: it shifts the others, but none is repeated.
             web.something_happens("acme", 100 + i64::try_from(seen.len()).unwrap()).await;
         }
         let mut once = seen.clone();
@@ -625,7 +625,7 @@ async fn pages_of_the_audit_log_hold_each_change_once_though_all_were_made_at_on
         seen.extend(page["changes"].as_array().unwrap().iter().map(|one| one["what"].to_string()));
         let Some(next) = page["next_cursor"].as_str() else { break };
         path = format!("/api/v1/audit?limit=2&cursor={next}");
-        // Another one comes meanwhile, and moves nothing.
+        // Meanwhile another token is added, which shifts nothing.
         web.token(None).await;
     }
     let mut once = seen.clone();
@@ -738,7 +738,7 @@ async fn scripts_of_other_sites_ask_with_a_token_where_they_are_named_and_nowher
     assert_eq!(elsewhere.status(), StatusCode::FORBIDDEN);
 }
 
-/// The next event of a stream: its name, its id and what it says.
+/// Returns the next event of a stream: its name, id and data.
 async fn next_event(stream: &mut Response) -> Option<(String, Option<String>, Value)> {
     let mut text = String::new();
     while !text.contains("\n\n") {
@@ -749,7 +749,7 @@ async fn next_event(stream: &mut Response) -> Option<(String, Option<String>, Va
 }
 
 impl TestWeb {
-    /// A new ticket of `tenant`, which is looked at.
+    /// Adds a new ticket of `tenant` and lets the service notice it.
     async fn something_happens(&self, tenant: &str, number: i64) {
         let (tenant, now) = (TenantId::parse(tenant).unwrap(), self.clock.now());
         let read = Bounds { earliest: now, latest: now };

@@ -1,4 +1,4 @@
-//! Tokens over HTTP: administrators make, see and revoke them.
+//! Tokens over HTTP: administrators create, list and revoke them.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub async fn add(
     Ok((StatusCode::CREATED, Json(make(&web, &caller, &body::required(&body)?).await?)))
 }
 
-/// POST /tokens: the form of the page. The text of the new token stands on the page that answers, and nowhere else.
+/// POST /tokens: the form of the page. Only the answering page ever shows the text of the new token.
 pub async fn submit(
     State(web): State<Arc<Web>>,
     caller: Caller,

@@ -1,7 +1,6 @@
-//! What Twilio calls: reports on messages and calls, replies, and keys that were pressed.
+//! The webhooks for Twilio: reports on messages and calls, replies, and keys that were pressed.
 //!
-//! A call is believed for its signature alone. One without it is refused before
-//! anything is read or written on its account.
+//! A call is trusted only for its signature. Without one it is refused before anything is read or written for it.
 
 use std::sync::Arc;
 
@@ -58,13 +57,13 @@ pub async fn key(
     Ok(([(CONTENT_TYPE, "text/xml; charset=utf-8")], twiml).into_response())
 }
 
-/// Which notification a call of a hook is about: we wrote it into the address that Twilio calls.
+/// Returns the notification that a hook call is about: we wrote it into the address that Twilio calls.
 fn notification(query: Option<&str>) -> Option<String> {
     let mut query = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     query.find(|(name, _)| name == "n").map(|(_, key)| key.into_owned())
 }
 
-/// The form, if Twilio signed it.
+/// Returns the form if Twilio signed it.
 fn genuine<'w>(
     web: &'w Web,
     hook: Hook,
@@ -81,14 +80,14 @@ fn genuine<'w>(
     let form: Form = form_urlencoded::parse(body).into_owned().collect();
     let signature = headers.get(HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !answers.is_genuine(hook, query, &form, signature) {
-        // Counted as forged; anybody can send these, so they get no line each.
+        // Counted as forged. Anybody can send these, so they are not logged one by one.
         tracing::debug!("a call of a Twilio hook does not fit `server.public_url` and the auth token");
         return Err(Problem::new(StatusCode::FORBIDDEN, "this request was not signed by Twilio"));
     }
     Ok((answers, form))
 }
 
-/// The answer as Twilio reads it: one message, or none.
+/// Renders the answer as TwiML: one message, or none.
 fn twiml(answer: Option<&str>) -> String {
     // maud escapes text, and writes both names as they are.
     let message = answer.map(|answer| html! { (answer) }.into_string());

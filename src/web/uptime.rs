@@ -1,4 +1,4 @@
-//! Services over the API: how they stand, their past, and what was promised; and what others tell of them.
+//! Services over the API: how they stand, their past and the promises; and the looks that others report.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ pub async fn daily(
     found.map(Json).ok_or_else(|| Problem::not_found("component"))
 }
 
-/// POST /api/v1/uptime/results: what somebody else has seen, with the token of the check.
+/// POST /api/v1/uptime/results: a look of somebody else, with the token of the check.
 pub async fn result(
     State(web): State<Arc<Web>>,
     Asked(address): Asked,
@@ -93,7 +93,7 @@ pub async fn result(
     kept(web.service.pushed(check, body::required(&body)?).await?)
 }
 
-/// GET /api/v1/uptime/outpost/checks: what an outpost is to look at.
+/// GET /api/v1/uptime/outpost/checks: the checks that an outpost must run.
 pub async fn outpost_checks(
     State(web): State<Arc<Web>>,
     Asked(address): Asked,
@@ -103,7 +103,7 @@ pub async fn outpost_checks(
     Ok(Json(web.service.outpost_orders(outpost)))
 }
 
-/// POST /api/v1/uptime/outpost/results: what an outpost has seen.
+/// POST /api/v1/uptime/outpost/results: the looks of an outpost.
 pub async fn outpost_results(
     State(web): State<Arc<Web>>,
     Asked(address): Asked,
@@ -125,7 +125,7 @@ fn known_outpost<'a>(web: &'a Web, address: Option<IpAddr>, headers: &HeaderMap)
     Ok(outpost)
 }
 
-/// Once it is written down, or else a reason to tell it again.
+/// Confirms a result once it is stored, or else asks for it again.
 fn kept(is_kept: bool) -> Result<StatusCode, Problem> {
     match is_kept {
         true => Ok(StatusCode::NO_CONTENT),
@@ -137,7 +137,7 @@ fn unkept() -> Problem {
     Problem::unavailable(vec!["it could not be written down now; call again".to_owned()])
 }
 
-/// What a heartbeat may end in.
+/// The kinds of heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum HeartbeatKind {
     Ok,
@@ -165,7 +165,7 @@ pub async fn beat_how(
 }
 
 async fn heard(web: &Web, token: &str, beat: HeartbeatKind) -> Result<StatusCode, Problem> {
-    // That something has begun says nothing yet of how it ends.
+    // A start does not say yet how it ends.
     let failed = match beat {
         HeartbeatKind::Start => return known(web, token).map(|_| StatusCode::NO_CONTENT),
         HeartbeatKind::Ok => false,

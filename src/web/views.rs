@@ -1,4 +1,4 @@
-//! Saved views of the list of tickets, over the API and for the script of the page.
+//! Saved views of the ticket list, over the API and for the page's script.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::service::views::{ViewOrder, ViewView};
 use crate::store::saved_views::Owner;
 use crate::store::tokens::Role;
 
-/// Whose views are those of somebody without a token, where that is allowed.
+/// The owner of views saved without a token, where that is allowed.
 const ANYBODY: &str = "anybody";
 
 /// Saved views.

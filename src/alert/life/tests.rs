@@ -1,4 +1,4 @@
-//! What acts do to an alert, and random histories against a model of a few lines.
+//! What acts do to an alert, and random histories checked against a small model.
 
 use proptest::prelude::*;
 
@@ -174,7 +174,7 @@ proptest! {
                 prop_assert_eq!(row.next_step_at, None);
                 prop_assert_eq!(row.wakes_at(), quiet_until);
             }
-            // A step that is due is run, as evaluate does it.
+            // A due step runs, as in `evaluate`.
             if row.next_step_at.is_some_and(|at| at <= now) {
                 row.step += 1;
                 row.life.again = false;

@@ -1,10 +1,10 @@
-//! Caps: how many messages one address, or one tenant, may get in a while.
+//! Caps: how many messages one address or one tenant may get within some time.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Heard, HeldBy};
 
-/// At most so many messages within any stretch of this length.
+/// A limit of `most` messages within any stretch of this length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cap {
     pub most: u32,
@@ -22,23 +22,23 @@ pub struct Budget {
 /// What was sent before, and what it leaves room for.
 #[derive(Clone, Copy, Debug)]
 pub struct Past<'a> {
-    /// When the address was last sent something, oldest first; at least as far back as the longest cap looks.
+    /// When messages were sent to the address, oldest first; at least as far back as the longest cap.
     pub sent: &'a [DateTime<Utc>],
     pub caps: &'a [Cap],
-    /// None: there is none.
+    /// None if there is no budget.
     pub budget: Option<Budget>,
-    /// What this person was sent of late.
+    /// What this person was sent lately.
     pub heard: Heard,
 }
 
 impl Past<'_> {
-    /// How many messages may go at `now`.
+    /// Returns how many messages may go at `now`.
     pub fn room(&self, now: DateTime<Utc>) -> usize {
         let caps = self.caps.iter().map(|cap| most(cap).saturating_sub(self.counted(cap, now)));
         caps.chain(self.budget.map(|budget| budget.left)).min().unwrap_or(usize::MAX)
     }
 
-    /// When the next message may go once `more` have gone at `now`, and what it waits for.
+    /// Returns when the next message may go once `more` have gone at `now`, and what it waits for.
     pub(super) fn opens_after(&self, more: usize, now: DateTime<Utc>) -> (DateTime<Utc>, HeldBy) {
         let caps = self.caps.iter().map(|cap| (self.cap_opens(cap, more, now), HeldBy::Cap));
         let spent = self.budget.filter(|budget| budget.left <= more);
@@ -49,12 +49,12 @@ impl Past<'_> {
     fn cap_opens(&self, cap: &Cap, more: usize, now: DateTime<Utc>) -> DateTime<Utc> {
         let past = self.sent.iter().copied().filter(|at| *at <= now);
         let all: Vec<_> = past.chain(std::iter::repeat_n(now, more)).collect();
-        // The one whose leaving the stretch makes room.
+        // The message that makes room when it leaves the stretch.
         let oldest = all.len().checked_sub(most(cap)).and_then(|index| all.get(index));
         oldest.map_or(now, |at| (*at + cap.within).max(now))
     }
 
-    /// A clock that was set back leaves sends in the future: they count for nothing.
+    /// Counts the messages within the cap. Those in the future do not count: the system clock was set back.
     fn counted(&self, cap: &Cap, now: DateTime<Utc>) -> usize {
         self.sent.iter().filter(|at| **at <= now && **at > now - cap.within).count()
     }

@@ -1,12 +1,12 @@
-//! Pace: how far apart the messages to one person lie.
+//! Pace: how far apart the messages to one person are.
 //!
-//! A breach is told at once. What is less pressing waits for company: warnings
-//! for a few minutes, what nobody took on for a quarter of an hour, good news
-//! for the next message. The more somebody got today, by whatever channel, the
-//! longer; but nobody is first warned of a danger after half of its time has
-//! passed, and a breach of which nobody knows waits for nothing. Once somebody
-//! got a few messages, what may yet turn out well and what a text message has
-//! told them already are worth none by themselves.
+//! A breach is told at once. Less pressing news waits to be sent with others:
+//! warnings for a few minutes, alerts that nobody took on for a quarter of an
+//! hour, good news for the next message. The more messages somebody got today, by
+//! any channel, the longer the wait. But nobody is first warned of a danger after
+//! half of its time has passed, and a breach that nobody knows of never waits.
+//! Once somebody got a few messages, predictions and what a text message has told
+//! them already are not worth a message of their own.
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Timelike, Utc};
 
@@ -15,21 +15,21 @@ use super::{Kind, Waiting};
 use crate::alert::Stage;
 use crate::sla::zone::Tz;
 
-/// A warning waits for company no longer than this part of the wall time that is left.
+/// A warning waits for others no longer than the wall time left divided by this.
 const PART_OF_WHAT_IS_LEFT: i32 = 20;
-/// Whoever was not told yet hears no later of what is urgent and nobody took on, however much was said today.
+/// The longest that somebody not yet told waits to hear of an urgent alert nobody took on, however much they got today.
 const LONGEST_FOR_WHAT_IS_URGENT: TimeDelta = TimeDelta::hours(1);
 
-/// How far apart messages to one person lie.
+/// How far apart messages to one person are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
-    /// Warnings that fall within this time are one message.
+    /// Warnings within this time are one message.
     pub gather: TimeDelta,
-    /// What nobody took on is told together, at most this often.
+    /// Alerts that nobody took on are told together, at most this often.
     pub escalations_every: TimeDelta,
-    /// What is worth no message by itself waits this long for one to go along with: good news above all.
+    /// How long news not worth a message of its own, above all good news, waits for a message to go with.
     pub recoveries_wait: TimeDelta,
-    /// As many messages as one person should get in 24 hours: the nearer, the further apart. 0: no matter.
+    /// How many messages one person should get in 24 hours: the closer to it, the further apart they are. 0: no limit.
     pub a_day: u32,
 }
 
@@ -44,19 +44,19 @@ impl Default for Pace {
     }
 }
 
-/// What a person was sent of late.
+/// What a person was sent lately.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Heard {
-    /// Messages in the last 24 hours, by whatever channel.
+    /// Messages in the last 24 hours, by any channel.
     pub today: u32,
-    /// The last, by whatever channel.
+    /// The last message, by any channel.
     pub last: Option<DateTime<Utc>>,
-    /// The last about something urgent.
+    /// The last message about something urgent.
     pub last_urgent: Option<DateTime<Utc>>,
 }
 
 impl Pace {
-    /// From when on `row` is worth a message; it goes along with any that leaves before.
+    /// Returns from when on `row` is worth a message; it goes along with any that is sent before.
     pub(super) fn from(&self, row: &Waiting<'_>, heard: Heard) -> DateTime<Utc> {
         let after = |last: Option<DateTime<Utc>>, least: TimeDelta| {
             last.map_or(row.since, |last| (last + least).max(row.since))
@@ -67,10 +67,10 @@ impl Pace {
             Kind::Recovery | Kind::Alert(_) if row.is_timely => row.since,
             Kind::Recovery => row.since + self.recoveries_wait,
             Kind::Alert(_) if self.is_worth_none(row, heard) => row.since + self.recoveries_wait,
-            // What several channels say is one message.
+            // The same news by several channels counts as one message.
             Kind::Alert(_) if row.is_begun => row.since,
             Kind::Alert(Stage::Breached) if !row.is_known => row.since,
-            // Nothing that could have waited puts off what is urgent.
+            // Less urgent messages do not delay an urgent one.
             Kind::Alert(_) if row.step > 0 && row.is_known && self.is_pressing(row, heard) => {
                 after(heard.last_urgent, self.untaken(row, heard))
             }
@@ -78,7 +78,7 @@ impl Pace {
             Kind::Alert(Stage::Breached) if row.is_urgent || self.heard_few(heard) => row.since,
             Kind::Alert(Stage::Breached) => apart(self.spacing(heard)),
             Kind::Alert(stage) => {
-                // What may yet turn out well can wait, however urgent it would be.
+                // A prediction can wait, however urgent it would be: it may yet turn out well.
                 let presses = row.is_urgent && stage != Stage::Predicted;
                 let few = presses || self.heard_few(heard);
                 let spacing = if few { TimeDelta::zero() } else { self.spacing(heard) };
@@ -89,8 +89,8 @@ impl Pace {
         }
     }
 
-    /// Whether it is worth no message by itself to somebody who got a few today: what may yet turn out well, and what a
-    /// text message tells them.
+    /// Whether it is not worth a message of its own to somebody who got a few today: a prediction, or what a text
+    /// message tells them.
     fn is_worth_none(&self, row: &Waiting<'_>, heard: Heard) -> bool {
         let is_told = row.is_texted && !row.is_urgent;
         (is_told || row.kind == Kind::Alert(Stage::Predicted)) && !self.heard_few(heard)
@@ -101,7 +101,7 @@ impl Pace {
         heard.today * 4 < self.a_day || self.a_day == 0
     }
 
-    /// How far apart the messages lie that say what nobody took on.
+    /// Returns how far apart messages about alerts that nobody took on are.
     fn untaken(&self, row: &Waiting<'_>, heard: Heard) -> TimeDelta {
         let spacing = match () {
             () if self.is_pressing(row, heard) => TimeDelta::zero(),
@@ -116,7 +116,7 @@ impl Pace {
         row.is_urgent && (heard.today * 2 < self.a_day || self.a_day == 0)
     }
 
-    /// How far apart messages lie after those of today.
+    /// Returns how far apart messages are after those of today.
     fn spacing(&self, heard: Heard) -> TimeDelta {
         let (today, a_day) = (heard.today, self.a_day);
         match () {
@@ -129,13 +129,13 @@ impl Pace {
     }
 }
 
-/// Who hears of a danger only when half of its time has passed has too little left.
+/// Returns the latest moment to tell of a danger: half of its time, since after that too little is left.
 fn latest(row: &Waiting<'_>) -> DateTime<Utc> {
     let half = row.due.map(|due| row.since + (due - row.since) / 2);
     half.map_or(DateTime::<Utc>::MAX_UTC, |half| half.max(row.since))
 }
 
-/// The hours in which a text message wakes people, wherever they are.
+/// The hours in which a text message wakes people, in their own time zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Night {
     pub from: NaiveTime,
@@ -150,7 +150,7 @@ impl Default for Night {
 }
 
 impl Night {
-    /// When the night that it is at `now` in `zone` ends; none by day.
+    /// Returns when the night ends, if it is night at `now` in `zone`; none by day.
     pub fn over_at(&self, zone: Tz, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let minutes = |time: NaiveTime| u16::try_from(time.num_seconds_from_midnight() / 60).unwrap_or_default();
         let hours = Hours { from: minutes(self.from), until: minutes(self.until), timezone: zone, days: [true; 7] };
@@ -158,7 +158,7 @@ impl Night {
     }
 }
 
-/// Names of priorities as they are common, the most urgent first.
+/// Common names of priorities, the most urgent first.
 const COMMON: [&str; 18] = [
     "emergency",
     "critical",
@@ -179,18 +179,18 @@ const COMMON: [&str; 18] = [
     "very low",
     "planning",
 ];
-/// Those before this place are urgent where nothing else is known.
+/// How many of the common names are urgent where nothing else is known.
 const URGENT_BEFORE: usize = 8;
-/// So many of a tenant's priorities are urgent.
+/// How many of a tenant's priorities are urgent.
 const URGENT: usize = 2;
 
-/// Where `priority` stands among the common names, the most urgent first; one that is not common stands last.
+/// Returns the place of `priority` among the common names, the most urgent first; one that is not common comes last.
 pub fn place(priority: Option<&str>) -> usize {
     let known = |name: &str| COMMON.iter().position(|common| common.eq_ignore_ascii_case(name.trim()));
     priority.and_then(known).unwrap_or(COMMON.len())
 }
 
-/// Which of a tenant's `priorities` are its two most urgent: by their names if these are common, else by their order.
+/// Returns a tenant's two most urgent `priorities`: by name if all names are common, else by their order.
 pub fn most_urgent(priorities: &[String]) -> Vec<&str> {
     let mut names: Vec<&str> = priorities.iter().map(String::as_str).collect();
     if names.iter().all(|name| place(Some(*name)) < COMMON.len()) {
@@ -200,7 +200,7 @@ pub fn most_urgent(priorities: &[String]) -> Vec<&str> {
     names
 }
 
-/// Whether `priority` is one of the `urgent` ones; where these are not known, whether its name says so.
+/// Whether `priority` is one of the `urgent` ones or, if these are not known, whether its name says so.
 pub fn is_urgent(priority: Option<&str>, urgent: &[&str]) -> bool {
     let Some(priority) = priority.map(str::trim) else { return false };
     if urgent.is_empty() {

@@ -1,7 +1,7 @@
 //! Personal rules: by which channels, at which hours and how often one person wants to be told.
 //!
-//! A wish delays what that person hears, never the escalation: where a breach
-//! has to wait for the end of somebody's hours, the next step runs at once.
+//! A rule delays what that person hears, never the escalation: if a breach has to
+//! wait for the end of somebody's hours, the next step runs at once.
 
 use std::sync::Arc;
 
@@ -14,53 +14,53 @@ use crate::alert::escalation::ChannelKind;
 use crate::sla::calendar::resolve;
 use crate::sla::zone::Tz;
 
-/// Hours recur every week: those that touch each other for longer than this never end.
+/// The longest that hours may join up: they recur every week, so any that join for longer never end.
 const LONGEST_RUN: TimeDelta = TimeDelta::days(9);
 
 /// What one person has asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Personal {
-    /// In whose time this person's messages are, and the hours below; none: in that of the ticket's calendar.
+    /// The time zone of this person's messages and of the hours below; none: that of the ticket's calendar.
     pub zone: Option<Tz>,
-    /// Instead of those that a step asks for; empty: as the step does.
+    /// The channels to use instead of those of a step; empty: those of the step.
     pub channels: Vec<ChannelKind>,
-    /// When warnings and predictions are told, once a day; none: each in its time.
+    /// When warnings and predictions are told, once a day; none: each as it comes.
     pub digest: Option<Daily>,
-    /// The first that matches holds; before `channels`.
+    /// The first that matches holds, and comes before `channels`.
     pub rules: Vec<Rule>,
 }
 
 /// A time of day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Daily {
-    /// Minutes after midnight, local.
+    /// Local time, in minutes after midnight.
     pub at: u16,
     pub timezone: Tz,
 }
 
-/// What holds for some stages, or at some hours.
+/// A rule for some stages or some hours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// Empty: all.
+    /// Empty for all.
     pub stages: Vec<Stage>,
-    /// None: at any.
+    /// None for any.
     pub hours: Option<Hours>,
-    /// Empty: nothing is told. What comes in these hours waits for their end.
+    /// Empty: nothing is told, and what comes in these hours waits for their end.
     pub channels: Vec<ChannelKind>,
 }
 
-/// How somebody is to be told of something now.
+/// How somebody wants to be told of something now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChannelChoice<'a> {
     /// As the step says.
     None,
     By(&'a [ChannelKind]),
-    /// Not at any hour.
+    /// At no hour.
     Never,
 }
 
 impl Personal {
-    /// How this person is to be told of `stage`; in hours in which nothing is told, as after them.
+    /// Returns how this person wants to be told of `stage`; in hours in which nothing is told, as after them.
     pub fn wish(&self, stage: Stage, now: DateTime<Utc>) -> ChannelChoice<'_> {
         let at = self.quiet_until(Some(stage), now).unwrap_or(now);
         match self.rule(Some(stage), at) {
@@ -71,7 +71,7 @@ impl Personal {
         }
     }
 
-    /// Until when what is of `kind`, and came to wait at `since`, has to wait for this person; none: it may go.
+    /// Returns until when a row of `kind` that waits since `since` has to wait for this person; none if it may go.
     pub(super) fn holds(&self, kind: Kind, since: DateTime<Utc>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let stage = match kind {
             Kind::Watch | Kind::Update => return None,
@@ -83,7 +83,7 @@ impl Personal {
         self.quiet_until(stage, free).or(gathered)
     }
 
-    /// When what is of `kind` is told in the digest of a day; none: in its time.
+    /// Returns the time of the daily digest that `kind` waits for; none if it waits for none.
     pub(super) fn gathers(&self, kind: Kind) -> Option<Daily> {
         self.digest.filter(|_| matches!(kind, Kind::Alert(Stage::Predicted | Stage::Warning)))
     }
@@ -95,7 +95,7 @@ impl Personal {
         moments.all(|at| self.rule(Some(stage), at).is_some_and(|rule| rule.channels.is_empty()))
     }
 
-    /// When the hours in which nothing of `stage` is told, and which hold at `now`, end.
+    /// Returns when the hours end that hold at `now` and in which nothing of `stage` is told.
     fn quiet_until(&self, stage: Option<Stage>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let end = |at: &DateTime<Utc>| {
             let rule = self.rule(stage, *at).filter(|rule| rule.channels.is_empty())?;
@@ -104,7 +104,7 @@ impl Personal {
         std::iter::successors(end(&now), end).take_while(|end| *end - now <= LONGEST_RUN).last()
     }
 
-    /// What is of no stage keeps the rules for all of them.
+    /// Returns the rule that holds at `at`. What has no stage follows only the rules for all stages.
     fn rule(&self, stage: Option<Stage>, at: DateTime<Utc>) -> Option<&Rule> {
         let concerns = |rule: &&Rule| match stage {
             _ if rule.stages.is_empty() => true,
@@ -117,7 +117,7 @@ impl Personal {
 }
 
 impl Daily {
-    /// The first of these times of day after `since`.
+    /// Returns the first of these times of day after `since`.
     fn next_after(&self, since: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let first = (since - TimeDelta::days(1)).with_timezone(&self.timezone).date_naive();
         let at = |days| {

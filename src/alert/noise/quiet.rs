@@ -10,20 +10,20 @@ use crate::alert::escalation::ChannelKind;
 use crate::sla::calendar::resolve;
 use crate::sla::zone::Tz;
 
-/// The most windows that can follow each other without a gap and still end: a week of them, and one to see it.
+/// The most windows that can follow each other without a gap and still end: a week of them, and one more to see it.
 const LONGEST_RUN: usize = 8;
 
-/// Hours of some days, by somebody's clock.
+/// Hours of some days, in one time zone.
 ///
-/// Local times go over a change of the clocks as working hours do: one that
+/// When the clocks change, local times follow the rules of working hours: one that
 /// does not exist moves forward, one that exists twice means the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hours {
-    /// Minutes after midnight, local. Where `until` is not after `from` it is on the next day.
+    /// Local minutes after midnight. If `until` is not after `from`, it is on the next day.
     pub from: u16,
     pub until: u16,
     pub timezone: Tz,
-    /// Whether they begin on that day, Monday first.
+    /// Whether they begin on each day, Monday first.
     pub days: [bool; 7],
 }
 
@@ -33,14 +33,14 @@ pub struct QuietHours {
     pub hours: Hours,
     /// The channels that are quiet.
     pub channels: BTreeSet<ChannelKind>,
-    /// Priorities that are told all the same, in lower case.
+    /// Priorities that are told anyway, in lower case.
     pub except: BTreeSet<String>,
-    /// Whether a breach is told all the same.
+    /// Whether a breach is told anyway.
     pub breaches: bool,
 }
 
 impl QuietHours {
-    /// Whether `row` has to keep these hours on `channel`.
+    /// Whether these hours apply to `row` on `channel`.
     pub(super) fn concerns(&self, channel: ChannelKind, row: &Waiting<'_>) -> bool {
         let excepted = row.priority.is_some_and(|name| self.except.contains(&name.trim().to_lowercase()));
         let breach = row.kind == Kind::Alert(Stage::Breached);
@@ -50,13 +50,13 @@ impl QuietHours {
 }
 
 impl Hours {
-    /// When the window that holds at `now` ends, those that touch taken as one; none if none holds.
+    /// Returns when the window that holds at `now` ends, with touching ones joined; none if none holds.
     pub fn over_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let ends = std::iter::successors(self.end_of_window(now), |end| self.end_of_window(*end));
         ends.take(LONGEST_RUN).last()
     }
 
-    /// When they begin and end in the course of a week: between two of these moments they hold throughout, or not at all.
+    /// Returns when they begin and end in a week: between two of these moments they hold throughout or not at all.
     pub(super) fn edges(&self) -> impl Iterator<Item = DateTime<Utc>> {
         let days = NaiveDate::default().iter_days().take(8);
         days.filter_map(move |day| self.window(day)).flat_map(|(start, end)| [start, end])

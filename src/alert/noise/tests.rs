@@ -1,4 +1,4 @@
-//! What goes out, what goes out together, and what waits for how long.
+//! What goes out alone, what goes out together, and what waits for how long.
 
 use proptest::prelude::*;
 
@@ -31,7 +31,7 @@ fn row(stage: Stage) -> Waiting<'static> {
 
 const WARNING: Stage = Stage::Warning;
 
-/// Each by itself and at once, but for storms.
+/// Returns rules by which each message goes by itself and at once, except in a storm.
 fn singly() -> Rules {
     Rules { pace: None, bundle_from: STORM_FROM, ..Rules::default() }
 }
@@ -40,7 +40,7 @@ fn past<'a>(sent: &'a [DateTime<Utc>], rules: &'a Rules) -> Past<'a> {
     Past { sent, caps: rules.caps_of(ChannelKind::Sms), budget: None, heard: Heard::default() }
 }
 
-/// What becomes of rows that wait by text message: a letter each.
+/// Returns a letter for what happens to each row that waits for a text message.
 fn told(rows: &[Waiting<'_>], past: &Past<'_>, rules: &Rules, now: DateTime<Utc>) -> String {
     let letter = |disposition| match disposition {
         Disposition::Alone => 'a',
@@ -165,7 +165,7 @@ fn the_first_word_about_a_client_goes_before_the_second_about_another() {
     assert!(rank(Kind::Alert(Stage::Predicted), true) < ranks[0]);
 }
 
-/// One that waits in the outbox of the property below.
+/// A row that waits in the outbox of the property below.
 #[derive(Clone, Debug)]
 struct Held {
     due: DateTime<Utc>,
@@ -174,7 +174,7 @@ struct Held {
     critical: bool,
 }
 
-/// Plays arrivals, given as minutes, to the end. Gives the moments at which messages left and how many rows they said.
+/// Plays arrivals, given in minutes, to the end. Returns when messages left and how many rows they carried.
 fn play(arrivals: &[(i64, bool, bool)], rules: &Rules) -> (Vec<DateTime<Utc>>, usize) {
     let mut rows: Vec<Held> = arrivals
         .iter()
@@ -244,17 +244,17 @@ proptest! {
     }
 }
 
-/// A warning of a ticket of no great priority that is due in four hours.
+/// Returns a warning about a ticket of low urgency that is due in four hours.
 fn calm() -> Waiting<'static> {
     Waiting { due: Some(at(240)), is_urgent: false, ..row(WARNING) }
 }
 
-/// Somebody who got so many messages today, the last of them a minute ago.
+/// Returns the past of somebody who got this many messages today, the last a minute ago.
 fn having_heard(today: u32) -> Past<'static> {
     Past { sent: &[], caps: &[], budget: None, heard: Heard { today, last: Some(at(-1)), last_urgent: Some(at(-1)) } }
 }
 
-/// When a row that is alone leaves, in minutes; none: at once.
+/// Returns when a row that is alone leaves, in minutes; none if at once.
 fn leaves(row: Waiting<'_>, today: u32) -> Option<i64> {
     match shape(&[row], ChannelKind::Email, &having_heard(today), &Rules::default(), at(0))[..] {
         [Disposition::Hold { until, by: HeldBy::Pace }] => Some((until - at(0)).num_minutes()),
@@ -394,7 +394,7 @@ fn evening(stages: &[Stage], channels: &[ChannelKind]) -> PersonalRule {
     PersonalRule { stages: stages.to_vec(), hours: Some(hours), channels: channels.to_vec() }
 }
 
-/// What becomes of a row for Ada, by email.
+/// Returns what happens to a row for Ada, by email.
 fn for_ada(row: Waiting<'_>, rules: &Rules, now: DateTime<Utc>) -> Disposition {
     let row = Waiting { person: Some("ada@example.com"), ..row };
     let past = Past { sent: &[], caps: &[], budget: None, heard: Heard::default() };

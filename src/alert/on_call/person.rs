@@ -1,4 +1,4 @@
-//! Somebody who can be on call: as a rotation names them, and as SuperOps knows them.
+//! A person who can be on call: as a rotation names them, and as SuperOps knows them.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub enum Person {
 }
 
 impl fmt::Debug for Person {
-    /// Without the name, address or number: people's own do not belong in logs.
+    /// Leaves out the name, address or number: personal data does not belong in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Named(_) => "Named(..)",
@@ -26,7 +26,7 @@ impl fmt::Debug for Person {
 }
 
 impl Person {
-    /// The reading of [`Person::text`]; whether an address is a good one is not looked at.
+    /// Parses [`Person::text`], without checking whether an address is valid.
     pub fn parse(text: &str) -> Self {
         match text.split_once(':') {
             Some(("email", address)) => Self::Email(address.trim().to_owned()),
@@ -35,7 +35,7 @@ impl Person {
         }
     }
 
-    /// As it is written in the configuration.
+    /// Returns the person as written in the configuration.
     pub fn text(&self) -> String {
         match self {
             Self::Named(name) => name.clone(),
@@ -44,7 +44,7 @@ impl Person {
         }
     }
 
-    /// Who this is at SuperOps: by id, or email address, or name.
+    /// Finds this person at SuperOps: by id, then email address, then name.
     pub fn technician<'a>(&self, people: &'a Directory) -> Option<&'a Technician> {
         let Self::Named(name) = self else { return None };
         let all = || people.technicians.values();
@@ -54,7 +54,7 @@ impl Person {
         by_id.or_else(by_email).or_else(|| all().find(|person| is_name(&person.name, name)))
     }
 
-    /// The technicians who might all be meant, since only a name says who it is, and several have it.
+    /// Returns all technicians who may be meant, if only a name identifies the person and several have it.
     pub fn namesakes<'a>(&self, people: &'a Directory) -> Vec<&'a Technician> {
         let Self::Named(name) = self else { return Vec::new() };
         let has_name = |person: &&Technician| is_name(&person.name, name);
@@ -63,7 +63,7 @@ impl Person {
         if by_name && same.len() > 1 { same } else { Vec::new() }
     }
 
-    /// Whether a message could reach this person by what is written alone, without SuperOps.
+    /// Whether the text alone is enough for a message to reach this person, without SuperOps.
     pub fn has_address(&self) -> bool {
         match self {
             Self::Named(name) => name.contains('@'),
@@ -71,7 +71,7 @@ impl Person {
         }
     }
 
-    /// The technician whose address or number this is, however it is written.
+    /// Returns the technician whose address or number this is, however it is written.
     pub fn owner<'a>(&self, people: &'a Directory) -> Option<&'a Technician> {
         let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
         let owns = |person: &&Technician| match self {
@@ -82,7 +82,7 @@ impl Person {
         self.technician(people).or_else(|| people.technicians.values().find(owns))
     }
 
-    /// How to reach them because they are on call in `rotation`; none if SuperOps does not know the name.
+    /// Returns how to reach them, since they are on call in `rotation`; none if SuperOps does not know the name.
     pub fn recipient(&self, rotation: &str, people: &Directory) -> Option<Recipient> {
         let because = format!("you are on call in {rotation}");
         if let Some(technician) = self.technician(people) {

@@ -35,7 +35,7 @@ fn stand_in(id: &str, person: &str, from: &str, until: &str) -> Override {
     Override { id: id.to_owned(), rotation, person: Person::parse(person), from: utc(from), until: utc(until) }
 }
 
-/// `person from until layer`, as one can read it.
+/// Returns a shift as `person from until layer`.
 fn words(shift: &Shift) -> String {
     let time = |at: DateTime<Utc>| at.format("%m-%d %H:%M").to_string();
     let by = match &shift.by {

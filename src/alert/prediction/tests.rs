@@ -66,7 +66,7 @@ fn what_was_told_is_taken_back_only_when_clearly_unlikely() {
     assert!(!Rule::Threshold(0.2).takes_back(0.11), "a low threshold keeps half of itself as slack");
 }
 
-/// A clock that is due at five.
+/// Returns a clock that is due at five.
 fn clock(standing: Standing) -> ClockState<'static> {
     ClockState {
         standing,

@@ -1,10 +1,10 @@
-//! What a configuration would have said in the last week: the stored history is played through it, by the same
-//! evaluation and dispatch as in the service, into a store of its own and to receivers that take everything.
+//! Finds what a configuration would have sent in the last week: the stored history is played through it by the same
+//! evaluation and dispatch as in the service, into a store of its own and to receivers that accept everything.
 //!
-//! It is played twice. Once as people answered: what they did to alerts is done again, and who replied to a ticket or took
-//! it over counts as having acknowledged its alerts. And once as if nobody had. Silences and maintenance windows lie over
-//! both as they stood. No forecast is made, so predictions are left out, and how many there can have been is said beside;
-//! what was decided by hand or told in conversations is not known.
+//! It is played twice. Once people answer as they did: what they did to alerts is done again, and replying to a ticket
+//! or taking it over counts as acknowledging its alerts. And once nobody answers. Silences and maintenance windows
+//! apply to both as they stood. No forecast is made, so predictions are left out, and the most there could have been is
+//! given separately; manual overrides, and what was said in conversations, are not known.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -36,19 +36,19 @@ use crate::ticket::rewind::{Was, as_of, rewind};
 use crate::ticket::watch::Bounds;
 use crate::ticket::{Reach, RefId, TenantId, Ticket, TicketId};
 
-/// What is counted, and a day before it: what was late already when the play begins is told on that day.
+/// How many days are counted, and the day before them: what is late already when the replay begins is told on that day.
 const COUNTED_DAYS: i64 = 7;
 const BEFORE: TimeDelta = TimeDelta::days(1);
-/// The loops are turned at least this often: while something is held, which falls due between, and while nothing is.
+/// How often the loops are turned at least: while messages are held, which fall due in between, and while none are.
 const HELD: TimeDelta = TimeDelta::minutes(1);
 const QUIET: TimeDelta = TimeDelta::hours(1);
-/// So often evaluation and dispatch take turns at one moment.
+/// The most rounds of evaluation and dispatch at one moment.
 const MOST_ROUNDS: usize = 20;
 
-/// So many rows of the audit log are read at a time.
+/// How many rows of the audit log are read at a time.
 const PAGE: u32 = 1_000;
 
-/// What happened to a ticket, when.
+/// What happened to which ticket, and when.
 type Story = Vec<(DateTime<Utc>, TenantId, TicketId, Event)>;
 
 enum Event {
@@ -68,16 +68,16 @@ enum Answers {
 /// What would have been sent in the last week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Week {
-    /// To people who answer as they did; none: nothing.
+    /// To people who answer as they did; none if nothing.
     pub as_answered: Option<Said>,
     /// To people who never answer.
     pub unanswered: Option<Said>,
-    /// So many alerts of breaches that are likely can have been raised for each tenant in a day, and are left out; none:
-    /// however many are likely enough.
+    /// The most predicted alerts a day for each tenant, which are left out of the counts; none if there is no limit but
+    /// a threshold.
     pub predictions_a_day: Option<usize>,
 }
 
-/// What would have been sent; none: there is no history to play, or nothing would have been.
+/// Returns what would have been sent; none if there is no history to play, or nothing would have been.
 pub async fn play(config: &Arc<Config>, now: DateTime<Utc>) -> anyhow::Result<Option<Week>> {
     if !Place::from(&config.store).is_there() {
         return Ok(None);
@@ -120,7 +120,7 @@ async fn play_once(config: &Arc<Config>, answers: Answers, now: DateTime<Utc>) -
     Ok(said?)
 }
 
-/// Puts on the stage what was known of `tenant` at `begin`. What happened to its tickets since.
+/// Puts into `stage` what was known of `tenant` at `begin`. Returns what has happened to its tickets since.
 async fn set_up(
     real: &Store,
     stage: &Store,
@@ -151,8 +151,8 @@ async fn set_up(
     Ok(story)
 }
 
-/// What people did to alerts between `begin` and `now`. A snooze counts as an acknowledgement: for how long it was, the log
-/// does not say.
+/// Returns what people did to alerts between `begin` and `now`. A snooze counts as an acknowledgement, since the log
+/// does not say how long it was.
 async fn acts(real: &Store, begin: DateTime<Utc>, now: DateTime<Utc>) -> Result<Story, StoreError> {
     let (mut story, mut after) = (Story::new(), None);
     loop {
@@ -167,7 +167,7 @@ async fn acts(real: &Store, begin: DateTime<Utc>, now: DateTime<Utc>) -> Result<
     }
 }
 
-/// What `row` of the audit log tells of an alert of a ticket.
+/// Reads from `row` of the audit log what was done to an alert of a ticket.
 fn act(row: &AuditRow) -> Option<(DateTime<Utc>, TenantId, TicketId, Event)> {
     let key = row.alert.as_deref()?;
     let (did, _) = row.what.split_once(" alert ")?;
@@ -181,7 +181,7 @@ fn act(row: &AuditRow) -> Option<(DateTime<Utc>, TenantId, TicketId, Event)> {
     Some((row.at, TenantId::parse(tenant).ok()?, TicketId::parse(ticket).ok()?, event))
 }
 
-/// What people have asked for, who stood in for whom, and what was silenced.
+/// Copies personal rules, stand-ins and suppressions into `stage`.
 async fn bring_along(real: &Store, stage: &Store, begin: DateTime<Utc>) -> Result<(), StoreError> {
     let author = Author { who: "check".to_owned(), origin: "command line".to_owned() };
     for row in real.personal_rules().await? {
@@ -207,7 +207,7 @@ async fn bring_along(real: &Store, stage: &Store, begin: DateTime<Utc>) -> Resul
     Ok(())
 }
 
-/// Plays `story`, from one moment to the other.
+/// Plays `story` from `begin` to `end`.
 async fn played(
     config: &Arc<Config>,
     stage: &Store,
@@ -259,12 +259,12 @@ async fn played(
     }
 }
 
-/// In whose hands tickets are, and whether they were answered, as far as the story has told.
+/// Who has each ticket, and whether it was answered, as far as the story has been played.
 #[derive(Default)]
 struct Hands(HashMap<(TenantId, TicketId), (Option<RefId>, bool)>);
 
 impl Hands {
-    /// Whether somebody takes the ticket on by `event`: replies, or gets it from whoever had it.
+    /// Whether `event` means that somebody takes the ticket on: by a reply, or by becoming its technician.
     fn take_on(&mut self, tenant: &TenantId, event: &Event) -> bool {
         match event {
             Event::Was(Was::Shown(ticket)) => self.note(tenant, ticket),
@@ -273,7 +273,7 @@ impl Hands {
         }
     }
 
-    /// Notes how `ticket` is now. Whether it was answered, or came into other hands, since it was last noted.
+    /// Notes how `ticket` is now. Returns whether it was answered or changed hands since it was last noted.
     fn note(&mut self, tenant: &TenantId, ticket: &Ticket) -> bool {
         let owner = ticket.technician.as_ref().map(|owner| owner.id.clone());
         let now = (owner, ticket.first_response.met_at.is_some());
@@ -282,7 +282,7 @@ impl Hands {
     }
 }
 
-/// Acknowledges the open alerts of these tickets that nobody holds. True if there was one.
+/// Acknowledges the open alerts of these tickets that nobody holds. Returns true if there were any.
 async fn acknowledge(
     stage: &Store,
     tickets: Vec<(TenantId, TicketId)>,
@@ -304,7 +304,7 @@ fn whoever() -> Actor {
     Actor { name: "somebody".to_owned(), how: How::Page, origin: "check".to_owned(), note: None }
 }
 
-/// Notes what SuperOps showed, and does what is not shown by a list.
+/// Adds what SuperOps showed to `batches`, and does at once what its lists do not show.
 async fn happen(
     config: &Config,
     stage: &Store,
@@ -343,7 +343,7 @@ async fn save(config: &Config, stage: &Store, batches: BTreeMap<TenantId, Vec<Ba
     Ok(())
 }
 
-/// What both loops do at one moment. When a standing changes next.
+/// Turns both loops at one moment. Returns when a standing changes next.
 async fn turn(
     evaluate: &mut Evaluate,
     dispatch: &mut Dispatch,
@@ -361,7 +361,7 @@ async fn turn(
     Ok(next)
 }
 
-/// A channel that takes whatever is sent.
+/// A channel that accepts whatever is sent.
 struct Takes(ChannelKind);
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! Trying what a configuration names on this machine, and its account for text messages.
+//! Tries out what a configuration names on this machine, and its account for text messages.
 
 use std::io;
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::store::{At, Place, Store, StoreError};
 const SID_LENGTH: usize = 34;
 const TWILIO: &str = "https://api.twilio.com";
 
-/// What would keep the service from working, a sentence each.
+/// Lists what would keep the service from working, a sentence each.
 pub async fn faults(config: &Config) -> Vec<String> {
     let place = Place::from(&config.store);
     let is_ours = place.is_there() && matches!(Store::claim(place.clone()), Err(StoreError::InUse(_)));
@@ -28,7 +28,7 @@ pub async fn faults(config: &Config) -> Vec<String> {
     store.into_iter().chain(port).chain(account_sid(config)).chain(pings(config, may_ping())).collect()
 }
 
-/// Hosts that would be asked for an echo where that is not allowed: they would never be known.
+/// Names the checks by ping if this machine may not send pings: their result would never be known.
 fn pings(config: &Config, may_ping: bool) -> Option<String> {
     let is_ping = |check: &&Check| check.is_ours() && matches!(check.probe.ask, Ask::Icmp(_));
     let pings: Vec<_> = config.uptime.checks.iter().filter(is_ping).map(|check| check.id.as_str()).collect();
@@ -60,7 +60,7 @@ async fn store(place: Place, keys: &Arc<KeyRing>) -> Result<(), String> {
     tried.map(drop).map_err(|error| format!("the store {shown} cannot be made: {}", why(&error)))
 }
 
-/// Nobody else may listen where we are to.
+/// Checks that no other program listens on our address.
 async fn port(config: &Config) -> Result<(), String> {
     let listen = config.server.listen;
     let tried = TcpListener::bind(listen).await;
@@ -93,7 +93,7 @@ fn why(error: &io::Error) -> String {
     }
 }
 
-/// Whether the provider knows the account; none where no text messages are set up.
+/// Whether the provider knows the account; none if no text messages are set up.
 pub async fn sms_account(config: &Config) -> Option<Result<String, String>> {
     let sms = config.notify.sms.as_ref()?;
     eprintln!("asking the SMS provider about the account …");

@@ -1,4 +1,4 @@
-//! Asking SuperOps as a tenant: what it lets us do, and the names that the account knows.
+//! Asks SuperOps, as a tenant, what it lets us do and which names the account has.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use crate::superops::{SuperOps, Urgency, all_pages};
 use crate::telemetry::Telemetry;
 use crate::ticket::Directory;
 
-/// The share ends after this long, whatever becomes of us.
+/// How long the budget share lasts at most, in case we never give it back.
 const SHARE_LASTS: TimeDelta = TimeDelta::minutes(10);
-/// Beyond two polls: a minute may have to pass.
+/// How long to wait for a share, beyond two polls: a minute may have to pass.
 const PATIENCE: TimeDelta = TimeDelta::seconds(70);
 const LOOK_AGAIN: TimeDelta = TimeDelta::milliseconds(300);
 
-/// What asking brought.
+/// What SuperOps answered.
 pub struct Tried {
     /// Whether the service could work with it.
     pub sound: bool,
@@ -67,11 +67,11 @@ async fn try_provider(oidc: Oidc, public_url: &str) -> Result<String, ProviderEr
     ))
 }
 
-/// The service that runs on the same store: it and we share what a minute allows.
+/// The service that runs on the same store: we share the requests of a minute with it.
 struct Service(Store);
 
 impl Service {
-    /// None if the store is in nobody's use, or cannot be opened: then there is nobody to share with.
+    /// Finds the service; none if nobody uses the store or it cannot be opened, and there is nobody to share with.
     async fn running(store: &config::Store) -> Option<Self> {
         if !Place::from(store).is_there() || !matches!(Store::claim(store), Err(StoreError::InUse(_))) {
             return None;
@@ -88,7 +88,7 @@ impl Service {
         if self.0.request_budget_share(&tenant.id, began + SHARE_LASTS).await.is_err() {
             return;
         }
-        // A service that does not answer by then makes no calls either: SuperOps does not answer it.
+        // A service that has not answered by then makes no calls either, because SuperOps is not answering it.
         while clock.now() < patience {
             let from = self.0.budget_share_from(&tenant.id).await.ok().flatten();
             if from.is_some_and(|from| from <= clock.now()) {
@@ -99,7 +99,7 @@ impl Service {
     }
 
     async fn give_back(self, tenant: &Tenant) {
-        // What is not given back ends by itself.
+        // A share that is not given back ends by itself.
         let _ = self.0.end_budget_share(&tenant.id).await;
         self.0.close().await;
     }
@@ -116,7 +116,7 @@ async fn try_with(client: &SuperOps, tenant: &Tenant) -> Tried {
     Tried { sound, text, directory }
 }
 
-/// What may be told to anybody: no name, no text, no size but its order of magnitude.
+/// Returns a report that may be shown to anybody: no names, no texts, and of sizes only the order of magnitude.
 fn report(tenant: &Tenant, findings: &[Finding]) -> String {
     let official = ["https://api.superops.ai/msp", "https://euapi.superops.ai/msp"];
     let endpoint = official.into_iter().find(|known| *known == tenant.endpoint).unwrap_or("another endpoint");
@@ -141,7 +141,7 @@ fn in_words(finding: &Finding) -> String {
     format!("  {mark}  {}\n{consequence}", finding.what)
 }
 
-/// The lists that a configuration may name something of.
+/// Reads the lists whose entries a configuration may name.
 async fn names(client: &SuperOps) -> Directory {
     let slas = client.slas(Urgency::Routine).await.unwrap_or_default();
     let (clients, _) = all_pages(|page| client.clients(page, Urgency::Routine)).await.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Looking once at each service that is configured: what could not be reached, and why.
+//! Looks once at each configured service, and says what could not be reached and why.
 
 use futures_util::stream::{self, StreamExt};
 
@@ -10,10 +10,10 @@ use crate::probe::Prober;
 use crate::store::millis;
 use crate::uptime::Condition;
 
-/// Looks under way at once.
+/// The most looks under way at once.
 const AT_ONCE: usize = 16;
 
-/// A line for each service that is looked at; false if one could not be reached.
+/// Returns a line for each service that we look at, and false if one could not be reached.
 pub async fn try_services(config: &Config) -> Result<(bool, String), CliError> {
     let looked_at: Vec<&Check> = config.uptime.checks.iter().filter(|check| check.is_ours()).collect();
     if looked_at.is_empty() {

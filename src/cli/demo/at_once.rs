@@ -1,7 +1,7 @@
-//! The demo's desk, or a history, as quickly as the machine can: the loops are turned by hand and the clock is moved.
+//! Runs the demo's desk, or a history, as fast as the machine can: the loops are turned by hand and the clock is moved.
 //!
 //! The product, SuperOps' look-alike and the receivers are those of the demo, so what is counted went through the real
-//! sending code. Nobody waits for the wall's clock: a day takes a minute or two, and is the same each time.
+//! sending code. Nothing waits for the wall clock: a day takes a minute or two, and is the same each time.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,18 +22,18 @@ use crate::simulator::{Replay, SimOptions, Simulator, lively_end};
 use crate::store::tokens::Role;
 use crate::web::{self, HttpServer};
 
-/// The loops are turned at least this often. SuperOps is asked as often.
+/// How often the loops are turned at least. SuperOps is asked as often.
 const EVERY: TimeDelta = TimeDelta::minutes(1);
-/// The forecast is renewed, and people look at their phones, each so many turns.
+/// After how many turns the forecast is renewed, and people look at their phones.
 const NOW_AND_THEN: u32 = 5;
-/// So often evaluation and dispatch take turns at one moment.
+/// The most rounds of evaluation and dispatch at one moment.
 const MOST_ROUNDS: usize = 20;
-/// More calls a minute than are ever made: it is the wall's minutes that are counted.
+/// More calls a minute than are ever made, since minutes are counted by the wall clock.
 const NO_BUDGET: u32 = 10_000_000;
-/// Room for all that is said.
+/// The most caught messages: room for all that are sent.
 const ROOM: usize = 50 * CAUGHT_ROOM;
 
-/// Whose desk it is, and how it wants to be told.
+/// Which desk is played, and with which alerts.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Desk {
     /// The made-up desk, with the alerts that the demo has.
@@ -44,7 +44,7 @@ pub enum Desk {
     Replay(PathBuf),
 }
 
-/// What is to be played.
+/// What to play.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DemoRun {
     pub desk: Desk,
@@ -64,14 +64,14 @@ impl DemoRun {
     }
 }
 
-/// Plays it, and says what happened.
+/// Plays the desk, and returns what happened.
 pub async fn play(play: &DemoRun) -> anyhow::Result<Figures> {
     let (figures, parts, _world) = played(play, |_| ()).await?;
     parts.store.close().await;
     Ok(figures)
 }
 
-/// The same, with the configuration as `adapt` leaves it. The store is still open, in the world's folder.
+/// Does the same, with the configuration changed by `adapt`. Leaves the store open, in the world's folder.
 async fn played(play: &DemoRun, adapt: impl FnOnce(&mut Config)) -> anyhow::Result<(Figures, Parts, World)> {
     let options = SimOptions { tickets: play.tickets, seed: play.seed, ..desk_options() };
     let (clock, look_alike) = open(play, &options)?;
@@ -106,7 +106,7 @@ async fn played(play: &DemoRun, adapt: impl FnOnce(&mut Config)) -> anyhow::Resu
     Ok((figures?, parts, world))
 }
 
-/// What all loops do at one moment. When to turn them next.
+/// Turns all loops at one moment. Returns when to turn them next.
 async fn turn(parts: &mut Parts, clock: &ManualClock, foresee: bool) -> anyhow::Result<DateTime<Utc>> {
     let now = clock.now();
     for sync in &mut parts.syncs {
@@ -131,7 +131,7 @@ async fn turn(parts: &mut Parts, clock: &ManualClock, foresee: bool) -> anyhow::
         write_back.turn().await?;
     }
     parts.self_monitoring.turn(now).await?;
-    // Text messages have a pace: those that may go before the next turn go then.
+    // Text messages are paced: those that may go before the next turn are sent at their time.
     let (mut at, mut free) = (now, parts.dispatch.turn(now).await?);
     while free > at && free < next {
         at = free;
@@ -141,7 +141,7 @@ async fn turn(parts: &mut Parts, clock: &ManualClock, foresee: bool) -> anyhow::
     Ok(next)
 }
 
-/// The desk, and a clock that stands at its beginning.
+/// Opens the desk, with a clock that stands at its beginning.
 fn open(play: &DemoRun, options: &SimOptions) -> anyhow::Result<(ManualClock, Arc<Simulator>)> {
     let Desk::Replay(path) = &play.desk else {
         let clock = ManualClock::at(super::working_morning(SystemClock.now()));
@@ -149,7 +149,7 @@ fn open(play: &DemoRun, options: &SimOptions) -> anyhow::Result<(ManualClock, Ar
     };
     let records = history::read(path).collect::<Result<Vec<_>, _>>()?;
     let end = records.iter().map(|record| record.opened_at).max().context("the history is empty")?;
-    // At its own time, so that its days of the week are those of the calendar.
+    // A history keeps its own dates, so that its weekdays match the calendar.
     let lively = end - (lively_end(&records, end) - end);
     let seven = NaiveTime::from_hms_opt(7, 0, 0).unwrap_or_default();
     let morning = lively.date_naive().and_time(seven).and_utc();
@@ -166,7 +166,7 @@ fn settings(desk: &Desk) -> String {
     }
 }
 
-/// What was promised in the histories, and the hours in which it counts.
+/// The promises for histories, and the hours in which they count.
 const OFFICE: &str = r#"
 [calendars.office]
 timezone = "UTC"
@@ -200,7 +200,7 @@ mod tests {
     use crate::store::sealed::TABLES;
     use crate::ticket::Directory;
 
-    /// Where in the encrypted columns, or anywhere in the bytes of the files, any of `words` is to be seen.
+    /// Returns where any of `words` can be seen in the encrypted columns, or anywhere in the bytes of the files.
     async fn shown(folder: &Path, words: &[String], addresses: &[String]) -> Vec<String> {
         let mut found = Vec::new();
         let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", folder.join("demo.db").display())).await.unwrap();

@@ -4,15 +4,15 @@ use chrono::{DateTime, Datelike, NaiveTime, TimeDelta, Utc};
 
 use crate::simulator::{SimOptions, targets};
 
-/// Enough done tickets for the forecast to have learned the desk's ways by the time the page is opened.
+/// How many done tickets: enough for the forecast to have learned the desk's ways by the time the page is opened.
 const PAST: usize = 1_500;
 
-/// What kind of account the made-up desk is.
+/// Returns what kind of account the made-up desk is.
 pub(super) fn desk_options() -> SimOptions {
     SimOptions { requests_per_minute: 0, past: PAST, hostile: false, pressing: true, ..SimOptions::default() }
 }
 
-/// A history has its own words for its states; the made-up desk's are guessed.
+/// The settings for a history, which has status names of its own; the made-up desk's are guessed.
 pub(super) const REPLAY: &str = r#"
 hours = "site"
 [tenants.demo.statuses]
@@ -45,8 +45,8 @@ starts = "2026-01-05T08:00"
 every = "1d"
 "#;
 
-/// How the made-up desk wants to be told: whom a breach reaches that nobody takes on. What may still turn out well is the
-/// technician's own affair.
+/// The made-up desk's alerts: who hears of a breach that nobody takes on. What may still turn out well concerns the
+/// technician alone.
 pub(super) const DESK_ALERTS: &str = r#"
 [notify.voice]
 from = "+15005550006"
@@ -95,7 +95,7 @@ channels = ["email"]
 except = ["Critical", "High"]
 "#;
 
-/// The latest Tuesday at ten: whoever looks at the demo, on whatever day, sees a desk at work.
+/// Returns the latest Tuesday at ten, so that the demo shows a desk at work on any day.
 pub(super) fn working_morning(now: DateTime<Utc>) -> DateTime<Utc> {
     let since_tuesday = (now.weekday().num_days_from_monday() + 6) % 7;
     let morning = now.date_naive().and_time(NaiveTime::from_hms_opt(10, 0, 0).unwrap_or_default()).and_utc();
@@ -103,8 +103,8 @@ pub(super) fn working_morning(now: DateTime<Utc>) -> DateTime<Utc> {
     if morning > now { morning - TimeDelta::days(7) } else { morning }
 }
 
-/// What the MSP has promised, as it would write it down. With one client it has
-/// agreed on less time than SuperOps was told: the page shows that it differs.
+/// Returns what the MSP has promised, as it would write it down. It has promised one client less time than SuperOps
+/// knows of, so that the page shows the difference.
 pub(super) fn policies() -> String {
     let mut text = policy(Some("Globex Corporation"), targets::SILVER, "Medium", 12 * 60);
     for sla in [targets::GOLD, targets::SILVER, targets::DEFAULT] {

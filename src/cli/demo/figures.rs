@@ -16,7 +16,7 @@ use crate::ticket::TenantId;
 /// What happened, in numbers.
 #[derive(Serialize)]
 pub struct Figures {
-    /// Whom what was said reached, and whether in time.
+    /// Whom the messages reached, and whether in time.
     pub said: Said,
     open: usize,
     breached: usize,
@@ -24,7 +24,7 @@ pub struct Figures {
     on_track: usize,
     paused: usize,
     alerts: Vec<AlertCount>,
-    /// Of the clocks that were decided meanwhile.
+    /// Of the clocks that were decided during the demo.
     pub clocks_met: usize,
     pub clocks_decided: usize,
     predictions: usize,

@@ -1,6 +1,6 @@
-//! What the desk lived through before the demo began, as if the service had watched it: so that reports are full at first sight.
+//! The desk's past before the demo began, as if the service had watched it, so that reports are full from the start.
 //!
-//! Only tickets that are done are taken: of the open ones the service learns by itself, as it does everywhere.
+//! Only tickets that are done are included: the service reads the open ones by itself, as it does everywhere.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::ticket::observe::observe;
 use crate::ticket::watch::Bounds;
 use crate::ticket::{Named, RefId, Reported, StatusWords, TenantId, Ticket, TicketId};
 
-/// Remembers the lives of the tickets that are done.
+/// Stores the lives of the tickets that are done.
 pub async fn remember(
     store: &Store,
     look_alike: &Simulator,
@@ -35,7 +35,7 @@ pub async fn remember(
     Ok(count)
 }
 
-/// The life of one ticket, seen moment by moment.
+/// Returns the life of one ticket, seen moment by moment.
 fn lived(life: &[(DateTime<Utc>, SimTicket)], words: &StatusWords) -> Option<Lived> {
     let mut all: Option<Lived> = None;
     for (at, seen) in life {
@@ -71,12 +71,12 @@ fn said(entry: &crate::simulator::ticket::ConversationEntry) -> Option<Said> {
     Some(Said { at: told(entry.at), voice, by: entry.by.as_ref().and_then(|by| RefId::parse(&by.id.to_string()).ok()) })
 }
 
-/// A moment as SuperOps tells it, in whole milliseconds.
+/// Cuts a moment to whole milliseconds, as SuperOps gives it.
 fn told(at: DateTime<Utc>) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(at.timestamp_millis()).unwrap_or(at)
 }
 
-/// The ticket as SuperOps would have told it at `at`.
+/// Returns the ticket as SuperOps would have shown it at `at`.
 fn ticket(seen: &SimTicket, at: DateTime<Utc>) -> Option<Ticket> {
     let named = |of: &Option<Ref>| {
         let of = of.as_ref()?;
@@ -127,7 +127,7 @@ mod tests {
     use crate::simulator::SimOptions;
     use crate::ticket::Reach;
 
-    /// The demo's month, booked as the service books it and then made anew: each decision comes out as it was.
+    /// Books the demo's month as the service does and then rebuilds it: each decision comes out the same.
     #[tokio::test]
     async fn the_demos_past_month_is_the_same_when_it_is_made_anew() {
         let now = "2026-11-20T08:00:00Z".parse().unwrap();

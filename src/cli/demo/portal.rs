@@ -1,4 +1,4 @@
-//! The certificate that the demo's customer portal shows: it ends in nine days, as happens where nobody watches it.
+//! The certificate of the demo's customer portal: it expires in nine days, as happens where nobody watches it.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
 
-/// So long it is still good.
+/// How long it is still valid.
 const LEFT: TimeDelta = TimeDelta::days(9);
 
-/// Who shows it, and the authority that made it, in PEM.
+/// Returns an acceptor that presents the certificate, and the authority that signed it, in PEM.
 pub(super) fn certificate(now: DateTime<Utc>) -> anyhow::Result<(TlsAcceptor, String)> {
     let mut params = CertificateParams::new(Vec::new())?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -1,4 +1,4 @@
-//! What was said to whom, counted by person and day: of too many messages none is read.
+//! Counts the messages to each person and day: if there are too many, none is read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,23 +11,23 @@ use crate::simulator::receivers::{Caught, CaughtKind};
 use crate::sla::zone::Tz;
 use crate::store::{Store, StoreError};
 
-/// A breach must be told by then.
+/// How soon a breach must be told.
 const IN_TIME: TimeDelta = TimeDelta::minutes(1);
-/// The local hours that are night: from the first on, and before the second.
+/// The local hours of the night: from the first on, or before the second.
 const NIGHT: (u32, u32) = (22, 7);
 
-/// What was said to people, by email and text message.
+/// What people were sent, by email and text message.
 #[derive(Debug, Serialize)]
 pub struct Said {
-    /// The most that one person got on one day, and the middle over all persons and days on which anybody got anything.
+    /// The most that one person got on one day, and the median over everybody's days on which they got anything.
     pub most_in_a_day: usize,
     pub median_a_day: usize,
     pub texts_at_night: usize,
-    /// Alerts that rose to a breach under watch.
+    /// Alerts that rose to a breach while watched.
     pub breaches: usize,
-    /// Of those, how many somebody was told of before or within a minute.
+    /// How many of those somebody was told of beforehand or within a minute.
     pub breaches_told_in_time: usize,
-    /// Who got most first.
+    /// Those who got most come first.
     pub people: Vec<Person>,
 }
 
@@ -38,7 +38,7 @@ pub struct Person {
     pub emails: usize,
     pub texts: usize,
     pub texts_at_night: usize,
-    /// On how many days anything.
+    /// On how many days this person got anything.
     pub days: usize,
     pub most_in_a_day: usize,
 }

@@ -34,22 +34,22 @@ use crate::uptime::{Condition, DAY, HOUR, MINUTE, Millis};
 
 /// The sites behind the VPN.
 const SITES: [&str; 5] = ["leeds", "york", "hull", "derby", "bath"];
-/// So long they have been watched.
+/// How long they have been watched.
 const PAST: Millis = 90 * DAY;
-/// What others show who tell of services: the backup, which calls once an hour; the payment provider's own monitor; and
-/// the outpost.
+/// The tokens of others who report on services: the backup, which calls once an hour; the payment provider's own
+/// monitor; and the outpost.
 pub(super) const TOKENS: [(&str, &str); 3] =
     [("DEMO_HEARTBEAT", "demo-backup"), ("DEMO_PAYMENTS", "demo-payments"), ("DEMO_OUTPOST", "demo-outpost")];
-/// The client that has a page of its own, and who of it is told by mail.
+/// The client that has a page of its own, and the page's subscriber.
 const CLIENT: &str = "Globex Corporation";
 const SUBSCRIBER: &str = "it@globex.example";
-/// The payment provider's monitor tells how it is this often, in the demo's time.
+/// How often the payment provider's monitor reports, in the demo's time.
 const TOLD_EVERY: TimeDelta = TimeDelta::minutes(3);
 
-/// The file with the authority that made the portal's certificate.
+/// The file with the authority that signed the portal's certificate.
 pub(super) const AUTHORITY: &str = "portal.pem";
 
-/// Starts the services; gives what is to stand in the configuration about them, and what stands in [`AUTHORITY`].
+/// Starts the services; returns their part of the configuration, and the content of [`AUTHORITY`].
 pub(super) async fn start_all(clock: &SharedClock) -> anyhow::Result<(String, String)> {
     let one = async |kind| start(kind, Arc::clone(clock)).await;
     let mut text = component("shop", "Web shop", "url = \"http://", one(Kind::Shop).await?, FROM_TWO, CLIENT_OF_SHOP);
@@ -95,7 +95,7 @@ pub(super) async fn start_all(clock: &SharedClock) -> anyhow::Result<(String, St
     Ok((text, authority))
 }
 
-/// The demo's minutes pass in a second: on a busy machine a look a second would often be late.
+/// A minute of the demo passes in a second: on a busy machine, one look a second would often be late.
 const CALM: &str = "interval = \"2m\"\n";
 /// The outpost looks as well; either of the two may have a bad line.
 const FROM_TWO: &str = "interval = \"2m\"\nplaces = [\"here\", \"frankfurt\"]\n";
@@ -108,7 +108,7 @@ fn component(id: &str, name: &str, scheme: &str, address: SocketAddr, check: &st
     )
 }
 
-/// Gives a client a page of its own, of which somebody is told by mail; gives what its link ends in.
+/// Gives a client a page of its own with one subscriber; returns the secret that its link ends in.
 pub(super) async fn give_page(config: &Config, store: &Store, now: DateTime<Utc>) -> anyhow::Result<Option<String>> {
     let (Some(page), Some(shop)) = (&config.uptime.status_page, config.uptime.component("shop")) else {
         return Ok(None);
@@ -127,7 +127,7 @@ pub(super) async fn give_page(config: &Config, store: &Store, now: DateTime<Utc>
     Ok(Some(secret.expose().to_owned()))
 }
 
-/// The outpost, which looks until `stop` is gone.
+/// Starts the outpost, which looks until told to `stop`.
 pub(super) fn start_outpost(watch: String, clock: SharedClock, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
     let [.., (_, token)] = TOKENS;
     let addresses = AddressRules { allowed: Network::parse("127.0.0.1").into_iter().collect(), own_port: None };
@@ -143,7 +143,7 @@ pub(super) fn start_outpost(watch: String, clock: SharedClock, stop: watch::Rece
     Ok(())
 }
 
-/// The payment provider's own monitor: it tells how payments are, for ever. Now and then they are slow.
+/// Acts as the payment provider's own monitor: reports on payments, for ever. Now and then they are slow.
 pub(super) async fn tell_of_payments(watch: String, clock: SharedClock) {
     let [_, (_, token), _] = TOKENS;
     let client = reqwest::Client::new();
@@ -152,13 +152,13 @@ pub(super) async fn tell_of_payments(watch: String, clock: SharedClock) {
         let (status, latency) = if (30..36).contains(&now.minute()) { ("degraded", 4_200) } else { ("up", 180) };
         let latency = latency + i64::from(number("payments", now.timestamp() / 60) % 40);
         let told = json!({ "status": status, "latency_ms": latency, "text": "payments wait for the bank" });
-        // Whoever is not heard tells again soon.
+        // A report that is lost is soon followed by another.
         let _ = client.post(format!("{watch}/api/v1/uptime/results")).bearer_auth(token).json(&told).send().await;
         clock.sleep_until(now + TOLD_EVERY).await;
     }
 }
 
-/// Writes down how they stood until `now`, what was said of it, and what work is announced.
+/// Stores how the services stood until `now`, the incidents, and the announced work.
 pub(super) async fn remember(config: &Config, store: &Store, now: DateTime<Utc>) -> anyhow::Result<()> {
     let (now, since) = (millis(now), millis(now) - PAST);
     let uptime = &config.uptime;
@@ -181,7 +181,7 @@ pub(super) async fn remember(config: &Config, store: &Store, now: DateTime<Utc>)
     };
     rewrites.extend(Book::open(components, checks, &remembered, now).settle(since).rewrites);
     store.uptime_write(UptimeChange { rewrites, ..UptimeChange::default() }).await?;
-    // A heartbeat takes no time.
+    // A heartbeat has no latency.
     for (id, line) in lines.iter().filter(|(id, _)| !id.starts_with("backup/")) {
         let rollups = rollups(id, line, now);
         store.uptime_roll_up(numbers.get(id).copied().unwrap_or_default(), rollups, now).await?;
@@ -189,9 +189,9 @@ pub(super) async fn remember(config: &Config, store: &Store, now: DateTime<Utc>)
     say(config, store, now).await
 }
 
-/// The past of one check: short outages now and then, one of the shop that costs a credit, and one night of ours.
+/// Makes up the past of one check: short outages now and then, a costly one of the shop, and a night without a watch.
 fn line(check: &str, since: Millis, now: Millis) -> Timeline {
-    // What was wrong was wrong from wherever it was looked at.
+    // An outage is the same from every place that looks.
     let check = check.split('@').next().unwrap_or_default();
     let mut line = Timeline::default();
     line.set(since, Condition::Up);
@@ -224,19 +224,19 @@ fn line(check: &str, since: Millis, now: Millis) -> Timeline {
     line
 }
 
-/// When the shop was down for so long last month that its client is owed something.
+/// Returns when, and for how long, the shop was down last month, long enough for its client to be owed a credit.
 fn costly(now: Millis) -> (Millis, Millis) {
     let (from, _) = Period::Month.before(Tz::UTC, now);
     (from + 11 * DAY + 10 * HOUR + 4 * MINUTE, 71 * MINUTE)
 }
 
-/// The same each time for the same check and day.
+/// Returns an arbitrary number, the same each time for the same check and day.
 fn number(check: &str, day: i64) -> u32 {
     let name = id_of(&format!("{check}:{day}"));
     u32::from_str_radix(name.get(..8).unwrap_or_default(), 16).unwrap_or_default()
 }
 
-/// How long answers took: by days for all of it, by hours for a month, and by five minutes for a day.
+/// Returns how long answers took: by day for all of the past, by hour for a month, and by five minutes for a day.
 fn rollups(check: &str, line: &Timeline, now: Millis) -> Vec<(Millis, Rollup)> {
     let mut all = Vec::new();
     for ((width, _), reach) in WIDTHS.into_iter().zip([DAY, 30 * DAY, PAST]) {
@@ -264,7 +264,7 @@ fn rollup(check: &str, line: &Timeline, at: Millis, width: Millis) -> Rollup {
     Rollup { at, good: looks - bad, bad, sketch }
 }
 
-/// An incident that was worked through, and work on the database that was announced in time.
+/// Stores an incident that was worked through, and work on the database that was announced in time.
 async fn say(config: &Config, store: &Store, now: Millis) -> anyhow::Result<()> {
     let Some(shop) = config.uptime.component("shop") else { return Ok(()) };
     let author = |who: &str| Author { who: who.to_owned(), origin: "demo".to_owned() };
@@ -312,7 +312,7 @@ async fn say(config: &Config, store: &Store, now: Millis) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// What was said of the costly outage: after so many minutes, by whom, and in the end why.
+/// The updates on the costly outage: after how many minutes, by whom, and at the end its cause.
 const STORY: [(i64, Progress, &str, &str, &str); 4] = [
     (6, Progress::Investigating, "Amara Okafor", "The shop does not answer. We are looking into it.", ""),
     (24, Progress::Identified, "Amara Okafor", "The disk of its database is full. We are making room.", ""),

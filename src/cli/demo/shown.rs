@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use crate::simulator::receivers::{Caught, CaughtKind, CaughtList};
 use crate::web;
 
-/// New messages are shown on the terminal this often.
+/// How often new messages are shown on the terminal.
 const SHOW_EVERY: Duration = Duration::from_millis(500);
-/// At most so many at a time; the page has them all.
+/// The most messages shown at a time; the page has them all.
 const SHOWN_AT_ONCE: usize = 6;
 
 /// Shows what is caught on the terminal, one line each, for ever.
@@ -22,7 +22,7 @@ pub(super) async fn show(caught: &CaughtList) {
         let new = caught.total() - seen;
         seen += new;
         let mut new = caught.newest_first(usize::try_from(new).unwrap_or(usize::MAX));
-        // A webhook says to machines what the other lines say to people.
+        // A webhook tells machines what the other lines tell people.
         new.retain(|message| message.kind != CaughtKind::Webhook);
         for message in new.iter().take(SHOWN_AT_ONCE).rev() {
             eprintln!("{}", line(message, std::io::stderr().is_terminal()));

@@ -1,4 +1,4 @@
-//! What stands round the service in the demo: SuperOps, the mail server, the SMS gateway, the other channels and a folder.
+//! What surrounds the service in the demo: SuperOps, the mail server, the SMS gateway, the other channels and a folder.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::simulator::receivers::{
 };
 use crate::simulator::{Served, SimOptions, Simulator};
 
-/// What stands round the service: SuperOps, the mail server, the SMS gateway and a folder.
+/// What surrounds the service: SuperOps, the mail server, the SMS gateway and a folder.
 pub(super) struct World {
     pub(super) look_alike: Arc<Simulator>,
     superops: Served,
@@ -28,14 +28,14 @@ pub(super) struct World {
     pub(super) caught: Arc<CaughtList>,
     pub(super) folder: TempDir,
     options: SimOptions,
-    /// The PostgreSQL database that holds the store; none: a file in `folder` does.
+    /// The PostgreSQL database that holds the store; without one, a file in `folder` does.
     server: Option<String>,
-    /// Who made the certificates of services, in PEM.
+    /// The authority that signs the services' certificates, in PEM.
     authority: String,
 }
 
 impl World {
-    /// The receivers round `look_alike`, which keep the last `room` messages.
+    /// Starts the receivers around `look_alike`, which keep the last `room` messages.
     pub(super) async fn round(
         look_alike: Arc<Simulator>,
         options: SimOptions,
@@ -61,17 +61,17 @@ impl World {
         })
     }
 
-    /// With the store in a PostgreSQL database.
+    /// Keeps the store in a PostgreSQL database, if one is given.
     pub(super) fn on_server(self, server: Option<String>) -> Self {
         Self { server, ..self }
     }
 
-    /// With services whose certificates are made by `authority`, in PEM.
+    /// Trusts services whose certificates are signed by `authority`, in PEM.
     pub(super) fn trusting(self, authority: String) -> Self {
         Self { authority, ..self }
     }
 
-    /// Where the store is, as the configuration says it.
+    /// Returns where the store is, as settings for the configuration.
     fn store(&self) -> String {
         match &self.server {
             Some(url) => format!("url = {url:?}\nschema = \"superops_sla_demo_{:08x}\"\n", fastrand::u32(..)),
@@ -79,7 +79,7 @@ impl World {
         }
     }
 
-    /// A configuration as a user would write it, pointing at this world, with `settings` in it.
+    /// Returns a configuration as a user would write it, pointing at this world, with `settings` in it.
     pub(super) fn config(&self, listen: SocketAddr, settings: &str) -> anyhow::Result<Config> {
         // A file, since it is read again whenever the client needs it.
         let token = self.folder.path().join("token");

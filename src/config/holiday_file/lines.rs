@@ -1,13 +1,13 @@
-//! What the parser passes over in silence: parts that never end, and recurrence
-//! rules of which it would keep only what it understands.
+//! Refuses what the parser would skip in silence: parts that never end, and recurrence rules of which it would keep
+//! only what it understands.
 
 use chrono::NaiveDate;
 
 const WEEKDAYS: [&str; 7] = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"];
 
-/// Refuses a file that is cut short, and rules that would be read otherwise than they were meant.
+/// Refuses a file that is cut short, and rules that would be misread.
 pub fn check(text: &str) -> Result<(), String> {
-    // A long line goes on after a line end and a blank (RFC 5545, 3.1).
+    // A long line continues after a line end and a blank (RFC 5545, 3.1).
     let unfolded = text.replace("\r\n", "\n").replace("\n ", "").replace("\n\t", "").to_uppercase();
     let mut open = Vec::new();
     for line in unfolded.lines().map(str::trim_end) {
@@ -55,7 +55,7 @@ fn is_sound(key: &str, value: &str) -> bool {
         "BYYEARDAY" | "BYSETPOS" => numbers(366),
         "BYDAY" => value.split(',').all(is_weekday),
         "WKST" => WEEKDAYS.contains(&value),
-        // Refused with a reason of their own, where the event is known.
+        // Refused later with reasons of their own, when the event is known.
         "RSCALE" | "SKIP" => true,
         _ => false,
     }

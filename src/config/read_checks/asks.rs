@@ -1,4 +1,4 @@
-//! What a check asks: of an address, by the scheme of its `url`, or of nobody, where the service tells us itself.
+//! What a check asks: an address, by the scheme of its `url`; or nobody, if the service reports to us.
 
 use std::ops::RangeInclusive;
 
@@ -21,7 +21,7 @@ const REDIRECTS_MOST: i64 = 20;
 
 const PASSWORD: SecretKeys = SecretKeys { plain: "password", env: "password_env", file: "password_file" };
 
-/// What is asked: of an address, or of nobody.
+/// Reads what is asked: an address, or nobody.
 pub(super) fn ask(section: &Section<'_>, interval: TimeDelta) -> Option<Ask> {
     let is_set = |key| section.flag(key).is_some_and(|found| found.value);
     let (heartbeat, pushed) = (is_set("heartbeat"), is_set("pushed"));
@@ -64,7 +64,7 @@ fn pushed_ask(section: &Section<'_>, interval: TimeDelta) -> Option<Ask> {
     Some(Ask::Pushed(PushedAsk { token, grace, silent_is_down }))
 }
 
-/// Whether it is down if nothing is heard.
+/// Whether the service counts as down if nothing is heard.
 fn silence(text: &str) -> Result<bool, String> {
     match text {
         "unknown" => Ok(false),

@@ -29,7 +29,7 @@ pub(super) fn ntfy(section: Section<'_>) -> Option<Ntfy> {
     is_there.then_some(Ntfy { base_url, token, topics })
 }
 
-/// By which SuperOps knows the person, in lower case.
+/// Reads the address by which SuperOps knows the person, in lower case.
 fn email(person: &Found<'_, &str>) -> Option<String> {
     let rule = |_| "must be the email address of a technician at SuperOps, in quotes".to_owned();
     person.clone().read(|text| checks::email_address(text).map(|email| email.to_lowercase()).map_err(rule))

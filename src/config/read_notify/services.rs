@@ -1,4 +1,4 @@
-//! `[notify.slack]`, `[notify.teams]`, `[notify.pagerduty]` and `[notify.webhook]`: the channels at whose end a system listens.
+//! `[notify.slack]`, `[notify.teams]`, `[notify.pagerduty]` and `[notify.webhook]`: the channels that lead to a system.
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -100,12 +100,12 @@ pub(super) fn webhook(section: Section<'_>) -> Option<Webhook> {
     Some(Webhook { url: url?, secret: secret? })
 }
 
-/// Reads the secret of a table that is there.
+/// Reads a secret that is needed if the table is there.
 fn needed(keys: &SecretKeys, section: &Section<'_>, why: &str) -> Option<Named> {
     if section.is_there() { keys.needed(section, why) } else { keys.read(section) }
 }
 
-/// Whether a secret is missed: not by a command that talks to nobody, and one that stands in the file has its own
+/// Whether a secret is missing. A command that talks to nobody needs none, and one written into the file has its own
 /// complaint.
 fn needs_secret(section: &Section<'_>) -> bool {
     let plain = section.has(BOT_TOKEN.plain) || section.has(WEBHOOK_URL.plain);

@@ -7,7 +7,7 @@ use crate::config::secret::{Named, SecretKeys};
 use crate::config::{Sms, SmsSender, Twilio, Voice, checks};
 
 pub(in crate::config) const DEFAULT_TWILIO: &str = "https://api.twilio.com";
-/// What calls are spoken in: the accents of English that Twilio has, the usual first.
+/// The languages of calls: the accents of English that Twilio has, the default first.
 pub(in crate::config) const LANGUAGES: [&str; 6] = ["en-US", "en-GB", "en-AU", "en-CA", "en-IN", "en-IE"];
 
 const AUTH_TOKEN: SecretKeys = SecretKeys { plain: "auth_token", env: "auth_token_env", file: "auth_token_file" };
@@ -33,7 +33,8 @@ pub(super) fn sms(section: Section<'_>) -> Option<Sms> {
     Some(Sms { account: account?, sender: sender?, replies })
 }
 
-/// Calls go by the account that sends text messages, unless another is named. `texts`: there is a table for those.
+/// Reads the table of calls. They use the account that sends text messages, unless another is named. `texts` says
+/// whether there is a table for those.
 pub(super) fn voice(section: Section<'_>, texts: bool, sms: Option<&Sms>) -> Option<Voice> {
     let is_there = section.is_there();
     let why = ": a number of your account that may make calls";
@@ -54,7 +55,7 @@ pub(super) fn voice(section: Section<'_>, texts: bool, sms: Option<&Sms>) -> Opt
     Some(Voice { account: account?, from: from?, language }).filter(|_| is_there)
 }
 
-/// The words that are said are English.
+/// Reads the language of calls, which is a kind of English, like the words that are said.
 fn language(text: &str) -> Result<String, String> {
     let known = LANGUAGES.into_iter().find(|known| known.eq_ignore_ascii_case(text.trim()));
     known.map(str::to_owned).ok_or_else(|| {
@@ -63,7 +64,7 @@ fn language(text: &str) -> Result<String, String> {
     })
 }
 
-/// The account that a table names; `needed`: it must name one.
+/// Reads the account that a table names; `needed`: it must name one.
 fn account(section: &Section<'_>, needed: bool) -> Option<Twilio> {
     let why = ": it names your account at Twilio";
     let sid = if needed { section.needed_text("account_sid", why) } else { section.text("account_sid") };
@@ -81,7 +82,7 @@ fn account(section: &Section<'_>, needed: bool) -> Option<Twilio> {
     })
 }
 
-/// The tokens that Twilio's requests to us may be signed with. It signs with the account's own, whatever we send with.
+/// Reads the tokens that Twilio may sign its requests to us with. It uses the account's own, whatever we send with.
 fn hook_tokens(section: &Section<'_>, sending: Option<&Named>) -> Vec<SecretString> {
     let (own, previous) = (HOOK_TOKEN.read(section), PREVIOUS_TOKEN.read(section));
     let with_key = section.has("api_key_sid");
@@ -94,7 +95,7 @@ fn hook_tokens(section: &Section<'_>, sending: Option<&Named>) -> Vec<SecretStri
     sending.into_iter().chain(named).collect()
 }
 
-/// The auth token of the account, or the secret of an API key.
+/// Reads the auth token of the account, or the secret of an API key.
 fn secret(section: &Section<'_>, needed: bool) -> Option<Named> {
     let (auth, key) = (AUTH_TOKEN.read(section), API_KEY_SECRET.read(section));
     let (auth_used, key_used) = (AUTH_TOKEN.used(section), API_KEY_SECRET.used(section));

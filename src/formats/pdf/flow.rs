@@ -1,4 +1,4 @@
-//! Blocks that flow down pages: what is drawn where, and what it is for a reader that cannot see.
+//! Blocks that flow down pages: what is drawn where, and what it is to a screen reader.
 
 use std::num::NonZeroU16;
 
@@ -10,9 +10,9 @@ use super::words::{Line, Style, Words};
 
 /// A4, in points.
 pub const PAPER: (f32, f32) = (595.28, 841.89);
-/// Left, right, top.
+/// The left, right and top margin.
 pub const MARGIN: f32 = 42.0;
-/// How wide the text is.
+/// The width of the text.
 pub const WIDTH: f32 = PAPER.0 - 2.0 * MARGIN;
 /// Where the text ends and the foot of the page begins.
 const BOTTOM: f32 = PAPER.1 - 50.0;
@@ -25,7 +25,7 @@ pub enum Shape {
     Picture { image: Image, at: (f32, f32), size: (f32, f32) },
 }
 
-/// A shape, and the leaf of the structure that it belongs to; none: it only adorns.
+/// A shape, and the leaf of the structure it belongs to; none: it is only decoration.
 pub struct Drawn {
     pub leaf: Option<usize>,
     pub shape: Shape,
@@ -55,7 +55,7 @@ pub struct Layout {
 pub struct Flow<'a> {
     words: &'a mut Words,
     layout: Layout,
-    /// The children of the groups that are open, the innermost last.
+    /// The children of the open groups, innermost last.
     open: Vec<Vec<TagNode>>,
     leaf: Option<usize>,
     leaves: usize,
@@ -64,13 +64,13 @@ pub struct Flow<'a> {
 }
 
 impl<'a> Flow<'a> {
-    /// An empty first page.
+    /// Begins with an empty first page.
     pub fn new(words: &'a mut Words) -> Self {
         let layout = Layout { pages: vec![Vec::new()], tree: Vec::new(), headings: Vec::new() };
         Self { words, layout, open: vec![Vec::new()], leaf: None, leaves: 0, left: MARGIN, y: MARGIN }
     }
 
-    /// All that was laid out.
+    /// Returns all that was laid out.
     pub fn finish(mut self) -> Layout {
         self.layout.tree = self.open.pop().unwrap_or_default();
         self.layout
@@ -81,17 +81,17 @@ impl<'a> Flow<'a> {
         self.words.lacking()
     }
 
-    /// How far down the page it is.
+    /// How far down the page the next block begins.
     pub fn y(&self) -> f32 {
         self.y
     }
 
-    /// Goes to a place further up or down.
+    /// Moves up or down to `y`.
     pub fn move_to(&mut self, y: f32) {
         self.y = y;
     }
 
-    /// Goes to `y` unless it is further down already.
+    /// Moves down to `y`, unless it is further down already.
     pub fn below(&mut self, y: f32) {
         self.y = self.y.max(y);
     }
@@ -101,7 +101,7 @@ impl<'a> Flow<'a> {
         self.y += height;
     }
 
-    /// Begins a page if less than `height` is left of this one; says whether it did.
+    /// Begins a page if less than `height` is left on this one; returns whether it did.
     pub fn keep(&mut self, height: f32) -> bool {
         let full = self.y + height > BOTTOM && self.y > MARGIN;
         if full {
@@ -111,7 +111,7 @@ impl<'a> Flow<'a> {
         full
     }
 
-    /// What `body` lays out stands under `tag`.
+    /// Puts what `body` lays out under `tag`.
     pub fn group<T>(&mut self, tag: impl Into<TagKind>, body: impl FnOnce(&mut Self) -> T) -> T {
         self.open.push(Vec::new());
         let result = body(self);
@@ -120,7 +120,7 @@ impl<'a> Flow<'a> {
         result
     }
 
-    /// What `body` draws is one thing, a `tag`.
+    /// Makes what `body` draws one thing, a `tag`.
     pub fn leaf(&mut self, tag: impl Into<TagKind>, body: impl FnOnce(&mut Self)) {
         self.group(tag, |flow| {
             flow.add(TagNode::Leaf(flow.leaves));
@@ -137,14 +137,14 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// What `body` lays out begins `x` to the right.
+    /// Lays `body` out `x` further to the right.
     pub fn column(&mut self, x: f32, body: impl FnOnce(&mut Self)) {
         let left = std::mem::replace(&mut self.left, MARGIN + x);
         body(self);
         self.left = left;
     }
 
-    /// A heading, which a reader can go to.
+    /// Adds a heading that a reader can jump to.
     pub fn heading(&mut self, level: u16, title: &str, width: f32) {
         let style = if level == 1 { Style::TITLE } else { Style::SECTION };
         let mark = Mark { title: title.to_owned(), page: self.layout.pages.len() - 1, y: self.y };
@@ -154,7 +154,7 @@ impl<'a> Flow<'a> {
         self.space(2.0);
     }
 
-    /// A paragraph.
+    /// Adds a paragraph.
     pub fn text(&mut self, tag: impl Into<TagKind>, text: &str, style: Style, width: f32) {
         let lines = self.words.wrap(text, style, width);
         self.leaf(tag, |flow| {
@@ -167,46 +167,46 @@ impl<'a> Flow<'a> {
         self.space(style.size * 0.25);
     }
 
-    /// `text` in lines, for who places them alone.
+    /// Breaks `text` into lines, for a caller that places them itself.
     pub fn wrap(&mut self, text: &str, style: Style, width: f32) -> Vec<Line> {
         self.words.wrap(text, style, width)
     }
 
-    /// How wide the longest part of `text` is that no line end may part.
+    /// The width of the longest part of `text` that cannot be broken.
     pub fn longest(&mut self, text: &str, style: Style) -> f32 {
         self.words.longest(text, style)
     }
 
-    /// How wide `text` is in one line.
+    /// The width of `text` on one line.
     pub fn width(&mut self, text: &str, style: Style) -> f32 {
         self.words.line(text, style).width
     }
 
-    /// A line of words, `x` to the right, its top here.
+    /// Puts a line of words `x` to the right, with its top here.
     pub fn put(&mut self, line: Line, x: f32, style: Style) {
         let at = (self.left + x, self.y + style.size * 1.05);
         self.draw(Shape::Words { line, at, size: style.size, ink: style.ink });
     }
 
-    /// A word on a chart: `share` of it stands before the place.
+    /// Puts a word on a chart, with `share` of it before the place.
     pub fn word(&mut self, (x, y): (f32, f32), share: f32, text: &str, size: f32) {
         let line = self.words.line(text, Style { size, bold: false, ink: Ink::Muted });
         let at = (self.left + x - line.width * share, y);
         self.draw(Shape::Words { line, at, size, ink: Ink::Muted });
     }
 
-    /// A line through `points`.
+    /// Draws a line through `points`.
     pub fn line(&mut self, points: Vec<(f32, f32)>, ink: Ink) {
         let points = points.into_iter().map(|(x, y)| (self.left + x, y)).collect();
         self.draw(Shape::Stroke { points, ink });
     }
 
-    /// A filled rectangle.
+    /// Draws a filled rectangle.
     pub fn fill(&mut self, (x, y): (f32, f32), size: (f32, f32), ink: Ink) {
         self.draw(Shape::Fill { at: (self.left + x, y), size, ink });
     }
 
-    /// A rule before each of `count` columns.
+    /// Draws a rule between each two of `count` columns.
     pub fn rules(&mut self, top: f32, bottom: f32, count: usize, each: f32) {
         for number in 1..count {
             let x = number as f32 * each - 10.0;
@@ -214,7 +214,7 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// A picture at the right, no larger than `most`; gives its lower end.
+    /// Puts a picture at the right, no larger than `most`; returns its lower end.
     pub fn picture(&mut self, image: Image, most: (f32, f32)) -> f32 {
         let (width, height) = image.size();
         let scale = (most.0 / width.max(1) as f32).min(most.1 / height.max(1) as f32).min(1.0);

@@ -1,4 +1,4 @@
-//! Tables: columns as wide as they need, a head on each page, rows that no page end parts.
+//! Tables: columns as wide as they need, a head on each page, and rows that no page break splits.
 
 use std::collections::BTreeSet;
 
@@ -11,21 +11,21 @@ use crate::formats::html::{missing, side};
 use crate::formats::text::{LONGEST, bounded, shown};
 use crate::report::{ColumnKind, Report, Table};
 
-/// More rows than these are for a spreadsheet.
+/// The most rows of a table; more are for a spreadsheet.
 const MOST_ROWS: usize = 400;
 const GAP: f32 = 14.0;
-/// The gap in a table that has hardly room.
+/// The gap in a table with little room.
 const LEAST_GAP: f32 = 5.0;
-/// A longer word is parted.
+/// A wider word is split.
 const LONGEST_WORD: f32 = 120.0;
 const HEAD: Style = Style { size: 7.5, bold: false, ink: Ink::Muted };
 /// Above and below the words of a row.
 const PADDING: f32 = 1.1;
 
 struct Column {
-    /// What is written is no wider.
+    /// The room for words.
     words: f32,
-    /// With the gap behind it.
+    /// The same with the gap after it.
     width: f32,
     right: bool,
 }
@@ -52,8 +52,8 @@ pub fn write(flow: &mut Flow, report: &Report, table: &Table) {
     flow.space(8.0);
 }
 
-/// Each column is as wide as it wants, if there is room for all. If not, none is narrower than its longest word or figure
-/// as long as that can be, and what is left over is shared by what each wants beyond that.
+/// Gives each column the width it wants, if all fit. If not, none is narrower than its longest word or figure as far as
+/// possible, and what is left is shared by what each wants beyond that.
 fn columns(flow: &mut Flow, report: &Report, table: &Table) -> Vec<Column> {
     let wishes: Vec<_> = (0..table.columns.len()).map(|at| wish(flow, report, table, at)).collect();
     let sum = |of: fn(&Wish) -> f32| wishes.iter().map(of).sum::<f32>();
@@ -66,7 +66,7 @@ fn columns(flow: &mut Flow, report: &Report, table: &Table) -> Vec<Column> {
         room => wish.least + (wish.most - wish.least) * (room - least) / (most - least),
     };
     let column = |(wish, column): (&Wish, &crate::report::Column)| Column {
-        // Not too narrow for the word that it was made for by a rounding.
+        // Rounding must not make it too narrow for the word it was made for.
         words: width(wish) + 0.1,
         width: width(wish) + gap,
         right: side(column.kind).is_some(),
@@ -74,7 +74,7 @@ fn columns(flow: &mut Flow, report: &Report, table: &Table) -> Vec<Column> {
     wishes.iter().zip(&table.columns).map(column).collect()
 }
 
-/// How wide a column is to be, without the gap behind it.
+/// How wide a column should be, without the gap after it.
 struct Wish {
     least: f32,
     most: f32,
@@ -86,7 +86,7 @@ fn wish(flow: &mut Flow, report: &Report, table: &Table, at: usize) -> Wish {
     let texts: BTreeSet<String> = cells.map(|cell| shown(cell, report.zone)).collect();
     let title = bounded(&column.title, LONGEST);
     let widest = texts.iter().map(|text| flow.width(text, Style::CELL)).fold(0.0, f32::max);
-    // Only words are parted; no figure is, nor a date.
+    // Only words are split, never figures or dates.
     let least = match column.kind {
         ColumnKind::Text => texts.iter().map(|text| flow.longest(text, Style::CELL)).fold(0.0, f32::max),
         _ => widest,
@@ -125,7 +125,7 @@ fn height(cells: &[Vec<Line>], style: Style) -> f32 {
     lines as f32 * style.leading() + 2.0 * PADDING
 }
 
-/// One row with a line below; each cell is a `tag`, or all of it only adorns.
+/// Draws one row with a line below; each cell is a `tag`, or the whole row is decoration.
 fn row(flow: &mut Flow, columns: &[Column], cells: Vec<Vec<Line>>, style: Style, tag: Option<&dyn Fn() -> TagKind>) {
     let (top, height) = (flow.y(), height(&cells, style));
     let mut x = 0.0;

@@ -16,10 +16,10 @@ const REGULAR: &[u8] = include_bytes!("../../../fonts/NotoSans-Regular.ttf");
 const BOLD: &[u8] = include_bytes!("../../../fonts/NotoSans-Bold.ttf");
 /// Where the faces from outside begin; the bold one comes second.
 const OUTSIDE: usize = 2;
-/// Stands for what no face has.
+/// Stands for a character that no face has.
 const UNKNOWN: char = '?';
 
-/// A font file from outside, and which of its faces.
+/// A font file from outside, and the index of the face in it.
 #[derive(Clone)]
 pub struct Face {
     pub bytes: Arc<Vec<u8>>,
@@ -33,7 +33,7 @@ impl std::fmt::Debug for Face {
 }
 
 impl Face {
-    /// Which of `wanted` it has glyphs for.
+    /// Returns those of `wanted` that it has glyphs for.
     pub fn covers(&self, wanted: &BTreeSet<char>) -> BTreeSet<char> {
         FontRef::from_index(&self.bytes, self.index).map_or_else(|_| BTreeSet::new(), |font| covered(&font, wanted))
     }
@@ -44,7 +44,7 @@ fn covered(font: &FontRef, wanted: &BTreeSet<char>) -> BTreeSet<char> {
     wanted.iter().copied().filter(|c| map.map(*c).is_some_and(|glyph| glyph.to_u32() > 0)).collect()
 }
 
-/// What of `text` the embedded face cannot show.
+/// Returns the characters of `text` that the embedded face cannot show.
 pub fn lacking(text: &str) -> BTreeSet<char> {
     let seen: BTreeSet<char> = text.chars().collect();
     let ours = FontRef::new(REGULAR).map_or_else(|_| BTreeSet::new(), |font| covered(&font, &seen));
@@ -76,7 +76,7 @@ impl Style {
     }
 }
 
-/// Glyphs of one face that read one way.
+/// Glyphs of one face in one direction.
 pub struct Run {
     pub font: Font,
     pub text: String,
@@ -84,14 +84,14 @@ pub struct Run {
     pub x: f32,
 }
 
-/// Runs beside each other.
+/// Runs side by side.
 #[derive(Default)]
 pub struct Line {
     pub runs: Vec<Run>,
     pub width: f32,
 }
 
-/// The bytes of a font file, which are shared and never copied.
+/// The bytes of a font file, shared and never copied.
 type Shared = Arc<dyn AsRef<[u8]> + Send + Sync>;
 
 struct Loaded {
@@ -113,14 +113,14 @@ impl Loaded {
     }
 }
 
-/// The faces, and what was asked of them.
+/// The faces, and which of them has each character seen so far.
 pub struct Words {
     faces: Vec<Loaded>,
     of: HashMap<char, Option<usize>>,
 }
 
 impl Words {
-    /// With the embedded face and those of `outside`, which are asked in order.
+    /// Loads the embedded face and those of `outside`, which are tried in order.
     pub fn new(outside: &[Face]) -> Result<Self, FormatError> {
         let ours = [REGULAR, BOLD].map(|bytes| (Arc::new(bytes) as Shared, 0));
         let outside = outside.iter().map(|face| (face.bytes.clone() as Shared, face.index));
@@ -130,12 +130,12 @@ impl Words {
         Ok(Self { faces, of: HashMap::new() })
     }
 
-    /// How many characters there were that no face has.
+    /// How many of the characters seen so far no face has.
     pub fn lacking(&self) -> usize {
         self.of.values().filter(|face| face.is_none()).count()
     }
 
-    /// `text` in lines no wider than `width`.
+    /// Breaks `text` into lines no wider than `width`.
     pub fn wrap(&mut self, text: &str, style: Style, width: f32) -> Vec<Line> {
         let mut lines = Vec::new();
         let mut line = String::new();
@@ -152,7 +152,7 @@ impl Words {
         lines.iter().map(|line| self.line(line.trim_end(), style)).collect()
     }
 
-    /// The width of the longest part of `text` that a line end may not part.
+    /// The width of the longest part of `text` that cannot be broken.
     pub fn longest(&mut self, text: &str, style: Style) -> f32 {
         pieces(text).map(|piece| self.width(piece, style)).fold(0.0, f32::max)
     }
@@ -161,7 +161,7 @@ impl Words {
         self.line(text.trim_end(), style).width
     }
 
-    /// A piece, cut up if it is too wide for a line of its own.
+    /// Splits a piece that is too wide for a line of its own.
     fn fitting(&mut self, piece: &str, style: Style, width: f32) -> Vec<String> {
         if piece.chars().count() < 2 || self.width(piece, style) <= width {
             return vec![piece.to_owned()];
@@ -199,7 +199,7 @@ impl Words {
         *self.of.entry(c).or_insert_with(|| faces.iter().position(|face| has(face, c)))
     }
 
-    /// Stretches of a run that one face has, in the order of the text. Marks stay with what they stand on.
+    /// Splits a run into stretches of one face, in the order of the text. Marks stay with the character they stand on.
     fn by_face(&mut self, text: &str, run: Range<usize>, bold: bool) -> Vec<(usize, Range<usize>)> {
         let mut parts: Vec<(usize, Range<usize>)> = Vec::new();
         for (at, c) in text[run.clone()].char_indices() {
@@ -251,7 +251,7 @@ fn joins(face: &Loaded, number: usize, c: char) -> bool {
     number >= OUTSIDE && (is_mark || c == ' ') && has(face, c)
 }
 
-/// Where the cluster that begins at a place ends.
+/// Maps the start of each cluster to its end.
 fn cluster_ends(starts: impl Iterator<Item = usize>, end: usize) -> HashMap<usize, usize> {
     let starts: BTreeSet<usize> = starts.collect();
     let next = starts.iter().skip(1).copied().chain([end]);

@@ -1,4 +1,4 @@
-//! Laid-out pages as the bytes of a PDF, with their structure, as PDF/A-2a and PDF/UA-1.
+//! Writes laid-out pages as the bytes of a PDF, with their structure, as PDF/A-2a and PDF/UA-1.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ use crate::report::Report;
 /// The places of a leaf on the pages, by its number.
 type Places = BTreeMap<usize, Vec<Identifier>>;
 
-/// The file.
+/// Writes the file.
 pub fn write(report: &Report, layout: Layout) -> Result<Vec<u8>, FormatError> {
     let mut document = Document::new_with(settings()?);
     document.set_metadata(metadata(report));
@@ -50,7 +50,7 @@ fn settings() -> Result<SerializeSettings, FormatError> {
     Ok(SerializeSettings { configuration, enable_tagging: true, ..SerializeSettings::default() })
 }
 
-/// The day on which the period ends stands for the day of making.
+/// Uses the last day of the period as the creation date.
 fn metadata(report: &Report) -> Metadata {
     let day = report.period.to;
     let part = |number: u32| u8::try_from(number).unwrap_or(1);
@@ -70,7 +70,7 @@ fn outline(headings: &[Mark]) -> Outline {
     outline
 }
 
-/// What stands at the foot of each page: what it is, and which page of how many.
+/// The foot of each page: the period, and which page of how many.
 fn feet(report: &Report, pages: usize) -> Result<Vec<[Line; 2]>, FormatError> {
     let mut words = Words::new(&[])?;
     let period = format!("{} to {}", report.period.from, report.period.to);

@@ -1,8 +1,7 @@
 //! Connections to the mail server, kept open between mails.
 //!
-//! lettre's own pool takes back a connection whose mail was given up half way,
-//! and the next mail would read the answers to that one. Here a connection
-//! returns only after a mail was taken; in every other case it is dropped.
+//! lettre's own pool takes back a connection whose mail was abandoned half way, and the next mail would read the
+//! answers to that one. Here a connection returns only after a mail was taken; otherwise it is dropped.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -23,16 +22,16 @@ use crate::notify::settings::{self, SmtpTls};
 
 /// How long one address of the server may take to accept a connection; a host may have several.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(4);
-/// Servers hang up on an idle connection after one to five minutes.
+/// How long a connection may be idle: servers hang up after one to five minutes.
 const LONGEST_IDLE: Duration = Duration::from_secs(50);
-/// Whether an idle connection still answers is known within this time, or not worth knowing.
+/// How long to wait for an idle connection to answer before it is given up.
 const ALIVE_DEADLINE: Duration = Duration::from_secs(2);
-/// Servers limit how many mails one connection may bring, often to 100.
+/// The most mails on one connection: servers limit them, often to 100.
 const MOST_MAILS: u32 = 50;
-/// As many as mails go out at the same time.
+/// The most idle connections: as many as mails go out at the same time.
 const MOST_IDLE: usize = 16;
 
-/// One mail server, and the connections to it that are free.
+/// One mail server, and the free connections to it.
 pub(super) struct Server {
     host: String,
     port: u16,
@@ -49,7 +48,7 @@ enum Security {
 
 struct Connection {
     smtp: AsyncSmtpConnection,
-    /// The server takes commands before it has answered those before them (RFC 2920).
+    /// Whether the server takes commands before it has answered the previous ones (RFC 2920).
     pipelines: bool,
     mails: u32,
     used: Instant,
@@ -57,7 +56,7 @@ struct Connection {
 
 impl Server {
     pub fn new(email: &settings::Email) -> Result<Self, Error> {
-        // An error means that one was installed before, which serves as well.
+        // An error means that one is already installed, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let tls = || TlsParameters::new(email.host.clone());
         let security = match email.tls {
@@ -72,7 +71,7 @@ impl Server {
         Ok(Self { host: email.host.clone(), port: email.port, security, credentials, idle: Mutex::default() })
     }
 
-    /// Hands `mail` to the server; gives the name under which the server has queued it, if it says so.
+    /// Hands `mail` to the server; returns the id under which the server has queued it, if it says so.
     pub async fn hand_over(&self, mail: &Mail) -> Result<Option<String>, SendError> {
         let mut connection = self.announced(mail.envelope()).await?;
         let answer = connection.hand_over(&mail.formatted()).await?;
@@ -80,9 +79,9 @@ impl Server {
         Ok(answer)
     }
 
-    /// A connection on which the server waits for the content of a mail in `envelope`.
+    /// Returns a connection on which the server waits for the content of a mail in `envelope`.
     ///
-    /// One that lay idle may be dead. That shows now, when nothing has been handed over yet.
+    /// An idle one may be dead. That shows now, before anything has been handed over.
     async fn announced(&self, envelope: &Envelope) -> Result<Connection, SendError> {
         while let Some(mut connection) = self.take_idle() {
             match timeout(ALIVE_DEADLINE, connection.announce(envelope)).await {
@@ -150,13 +149,13 @@ async fn sign_in(smtp: &mut AsyncSmtpConnection, credentials: &Credentials) -> R
 
 impl Connection {
     async fn new(mut smtp: AsyncSmtpConnection) -> Result<Self, SendError> {
-        // lettre keeps of the server's first answer only what it makes use of itself.
+        // lettre keeps only the part of the server's first answer that it uses itself.
         let offers = smtp.command(Ehlo::new(ClientId::default())).await.map_err(|error| reply::sort(&error))?;
         let pipelines = offers.message().any(|line| line.trim().eq_ignore_ascii_case("PIPELINING"));
         Ok(Self { smtp, pipelines, mails: 0, used: Instant::now() })
     }
 
-    /// Says from whom the next mail is and to whom, in one breath where the server allows it.
+    /// Announces the sender and the recipients of the next mail, in one batch where the server allows it.
     async fn announce(&mut self, envelope: &Envelope) -> Result<(), SendError> {
         let mail_from = MailFrom::new(envelope.from().cloned(), self.parameters(envelope)?);
         let to = envelope.to().iter().map(|to| Rcpt::new(to.clone(), Vec::new()).to_string());
@@ -205,12 +204,12 @@ impl Connection {
     }
 }
 
-/// `mail` as it goes over the wire, its end included.
+/// Returns `mail` as it goes over the wire, including its end.
 ///
-/// lettre would write the end by itself. TCP holds so small a packet back until the one before it is acknowledged, and
-/// that takes the other side 40 ms.
+/// lettre would write the end separately. TCP holds back such a small packet until the previous one is acknowledged,
+/// which takes the other side 40 ms.
 pub(super) fn in_one_piece(mail: &[u8]) -> String {
-    // A mail that we have put together is encoded: what comes out of it is text.
+    // A mail that we have built is encoded, so it is text.
     let mut content = String::from_utf8_lossy(mail).replace("\r\n.", "\r\n..");
     if content.starts_with('.') {
         content.insert(0, '.');

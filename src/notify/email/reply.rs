@@ -1,7 +1,6 @@
-//! What a mail server's answer means for what to do next.
+//! What to do next, given a mail server's answer.
 //!
-//! Only its two codes are read and passed on. The words beside them repeat the
-//! recipient's address, so they end here.
+//! Only its two codes are read and passed on. The words beside them repeat the recipient's address, so they stay here.
 
 use std::error::Error as _;
 use std::fmt;
@@ -11,7 +10,7 @@ use lettre::transport::smtp::Error;
 
 use crate::notify::{SendError, is_bad_certificate};
 
-/// A server that is busy, or that turns first attempts away to see who comes back, wants to be left alone for a while.
+/// How long to leave alone a server that is busy, or that turns first attempts away to see who comes back.
 const BUSY: Duration = Duration::from_secs(60);
 
 /// `550 5.7.1`: the reply code of SMTP and the enhanced status code of RFC 3463.
@@ -31,7 +30,7 @@ impl fmt::Display for Reply {
     }
 }
 
-/// What to do next after `error`.
+/// Sorts `error` by what to do next.
 pub(super) fn sort(error: &Error) -> SendError {
     if is_bad_certificate(error) {
         return SendError::misconfigured("the mail server's certificate is not trusted");
@@ -42,7 +41,7 @@ pub(super) fn sort(error: &Error) -> SendError {
     }
 }
 
-/// What the system says of the connection names neither the server nor anybody's address.
+/// Words a failed connection by the system's error, which names neither the server nor anybody's address.
 fn unreached(error: &Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     match causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>()).last() {
@@ -51,7 +50,7 @@ fn unreached(error: &Error) -> String {
     }
 }
 
-/// Any lasting refusal of our user and password.
+/// Sorts a lasting refusal of our user and password.
 pub(super) fn sign_in_refused(error: &Error) -> SendError {
     match reply(error) {
         Some(reply) => SendError::misconfigured(format!("{reply} to user and password")),
@@ -62,7 +61,7 @@ pub(super) fn sign_in_refused(error: &Error) -> SendError {
 fn sort_reply(reply: Reply) -> SendError {
     match (reply.code, reply.enhanced) {
         (421 | 450 | 451 | 452, _) => {
-            // Only the first of them speaks of the server; the others may be about one mailbox.
+            // Only the first is about the server; the others may be about one mailbox.
             let outage = reply.code == 421;
             SendError::Unavailable { reason: reply.to_string(), retry_after: Some(BUSY), maybe_taken: false, outage }
         }
@@ -79,14 +78,14 @@ fn reply(error: &Error) -> Option<Reply> {
     Some(Reply { code, enhanced: enhanced(&words) })
 }
 
-/// The enhanced status code at the start of a reply's words.
+/// Returns the enhanced status code at the start of a reply's words.
 fn enhanced(words: &str) -> Option<(u8, u16, u16)> {
     let mut parts = words.split_whitespace().next()?.split('.');
     let status = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     parts.next().is_none().then_some(status)
 }
 
-/// The queue's name for a mail, as most servers give it: `2.0.0 Ok: queued as 4F2A1`.
+/// Returns the queue's id for a mail, as most servers give it: `2.0.0 Ok: queued as 4F2A1`.
 pub(super) fn queue_id(line: &str) -> Option<String> {
     let (_, after) = line.split_once("queued as ")?;
     let id: String = after.chars().take_while(char::is_ascii_alphanumeric).take(40).collect();

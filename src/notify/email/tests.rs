@@ -21,7 +21,7 @@ const LAST_WORD: &str = "the last word";
 const SAY_NOTHING: &str = "say nothing";
 const SAY_NOTHING_AT_FIRST: &str = "say nothing on the first connection";
 
-/// A mail server on loopback that answers as it is told, and keeps what it was sent.
+/// A mail server on loopback that answers as told, and keeps what it received.
 #[derive(Clone, Default)]
 struct Peer {
     /// Verb -> answer, instead of the usual one.
@@ -49,7 +49,7 @@ impl Peer {
         port
     }
 
-    /// `None` when the connection has ended.
+    /// Returns `None` when the connection has ended.
     async fn serve(&self, stream: TcpStream) -> Option<()> {
         let mut stream = BufReader::new(stream);
         self.answer(&mut stream, "GREETING").await?;

@@ -31,7 +31,7 @@ impl Desk {
         PagerDutyNotifier::new(&pagerduty, self.clock.clone()).unwrap().send(&message(body)).await
     }
 
-    /// What came in, oldest first: action and incident.
+    /// Returns what came in, oldest first: action and incident.
     fn events(&self) -> Vec<String> {
         let mut events = self.caught.newest_first(9);
         events.reverse();

@@ -7,7 +7,7 @@ use super::{Told, Urgency, local, sane, shown};
 use crate::notify::{BundleFacts, BundleRow, Message, TicketFacts, counted};
 use crate::sla::zone::Tz;
 
-/// The mail that lists them.
+/// Composes the mail that lists them.
 pub(super) fn letter(facts: &BundleFacts, message: &Message, now: DateTime<Utc>) -> Letter {
     let sum = sum(facts, now, message.timezone);
     let headline = match one_client(facts) {
@@ -31,7 +31,7 @@ pub(super) fn letter(facts: &BundleFacts, message: &Message, now: DateTime<Utc>)
     letter
 }
 
-/// `12 breached, 2 at risk, first due 17:00 London`.
+/// Sums them up: `12 breached, 2 at risk, first due 17:00 London`.
 pub(super) fn sum(facts: &BundleFacts, now: DateTime<Utc>, zone: Tz) -> String {
     let number = u32::try_from(facts.rows.len()).unwrap_or(u32::MAX).saturating_add(facts.more);
     let ahead = number.saturating_sub(facts.breached).saturating_sub(facts.recovered);
@@ -45,7 +45,7 @@ pub(super) fn sum(facts: &BundleFacts, now: DateTime<Utc>, zone: Tz) -> String {
     let first = first.as_deref().unwrap_or_default();
     let likely = facts.likely.min(ahead);
     let said = match is_past(facts, now) {
-        // What waited in a queue until its time had run out says so.
+        // Alerts that came due while they waited in a queue say so.
         true => counts(&[(facts.breached, "breached", first), (ahead, "past due", ""), (facts.recovered, "done", "")]),
         false => counts(&[
             (facts.breached, "breached", ""),
@@ -61,8 +61,8 @@ pub(super) fn sum(facts: &BundleFacts, now: DateTime<Utc>, zone: Tz) -> String {
     format!("{said} ({})", counted(facts.tickets as usize, "ticket"))
 }
 
-/// The time that the headline names: when the first is due of what is still ahead, or else the first was of what has
-/// breached. No component is due.
+/// Returns the time that the headline names: when the first of those still ahead is due, or else when the first of
+/// those that breached was due. A component has no due time.
 pub(super) fn first_due(facts: &BundleFacts, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     match is_past(facts, now) {
         true => facts.breached_due.filter(|_| !has_services(facts)),
@@ -70,7 +70,7 @@ pub(super) fn first_due(facts: &BundleFacts, now: DateTime<Utc>) -> Option<DateT
     }
 }
 
-/// Whether nothing of it is still ahead.
+/// Whether none of it is still ahead.
 fn is_past(facts: &BundleFacts, now: DateTime<Utc>) -> bool {
     facts.last_due.is_none_or(|due| sane(due) <= sane(now))
 }
@@ -79,23 +79,23 @@ fn has_services(facts: &BundleFacts) -> bool {
     facts.rows.iter().any(|row| ticket(row).service.is_some())
 }
 
-/// The tenant that all of it is about, where there are several and it is one.
+/// Returns the tenant that all of it is about, if there are several tenants but it is about one.
 pub(super) fn one_tenant(facts: &BundleFacts) -> Option<&str> {
     same(facts.rows.iter().map(|row| ticket(row).tenant.as_deref()))
 }
 
-/// Those of which there are any.
+/// Lists the counts that are not zero.
 fn counts(parts: &[(u32, &str, &str)]) -> String {
     let said = parts.iter().filter(|(count, ..)| *count > 0);
     said.map(|(count, what, when)| format!("{count} {what}{when}")).collect::<Vec<_>>().join(", ")
 }
 
-/// The client that all of it is about, if it is one.
+/// Returns the client that all of it is about, if it is one.
 fn one_client(facts: &BundleFacts) -> Option<String> {
     shown(facts.client.as_deref(), 80).filter(|_| facts.clients == 1)
 }
 
-/// `resolution was due 14:30 London`, or `resolution` where the `headline` names that time.
+/// Words a row as `resolution was due 14:30 London`, or `resolution` if the `headline` names that time.
 pub(super) fn brief(row: &BundleRow, headline: Option<DateTime<Utc>>, now: DateTime<Utc>, zone: Tz) -> String {
     match row {
         BundleRow::Alert { ticket, clock, due, .. }
@@ -112,7 +112,7 @@ pub(super) fn brief(row: &BundleRow, headline: Option<DateTime<Utc>>, now: DateT
     }
 }
 
-/// When it was due, if it was told so.
+/// Returns when it was due, if it is an alert.
 pub(super) fn due(row: &BundleRow) -> Option<DateTime<Utc>> {
     match row {
         BundleRow::Alert { due, .. } => Some(*due),
@@ -120,7 +120,7 @@ pub(super) fn due(row: &BundleRow) -> Option<DateTime<Utc>> {
     }
 }
 
-/// The id that people know the ticket by.
+/// Returns the id by which people know the ticket.
 pub(super) fn id(row: &BundleRow) -> String {
     ticket(row).shown_id()
 }
@@ -149,7 +149,7 @@ fn told(row: &BundleRow, now: DateTime<Utc>) -> Option<Told<'_>> {
     }
 }
 
-/// `resolution due 14:30 London`, `outage since 14:05 London`.
+/// Words how a row stands: `resolution due 14:30 London`, `outage since 14:05 London`.
 pub(super) fn standing(row: &BundleRow, now: DateTime<Utc>, zone: Tz) -> Option<String> {
     let told = told(row, now)?;
     match &ticket(row).service {

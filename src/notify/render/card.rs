@@ -1,8 +1,7 @@
 //! A message as an Adaptive Card for Microsoft Teams.
 //!
-//! All text stands in text runs, which know no Markdown: a subject can hide no
-//! link and raise no voice. Nobody is mentioned, since a mention needs an entry
-//! of its own beside the text, and there is none.
+//! All text is in text runs, which do not interpret Markdown: a subject cannot hide a link or add emphasis. Nobody is
+//! mentioned, since a mention needs its own entry beside the text, and there is none.
 //!
 //! <https://adaptivecards.io/explorer/RichTextBlock.html>,
 //! <https://learn.microsoft.com/microsoftteams/platform/task-modules-and-cards/cards/cards-format>
@@ -15,15 +14,15 @@ use super::{Urgency, line, reference};
 use crate::keys::notification_key;
 use crate::notify::{Body, Message};
 
-/// Teams takes 28 kB of a workflow, and has been seen to count UTF-16:
+/// The largest card, in bytes. Teams takes 28 kB from a workflow, and has been seen to count UTF-16:
 /// <https://learn.microsoft.com/connectors/teams/#known-issues-and-limitations-with-actions>.
 const MOST_BYTES: usize = 27_000;
-/// What wraps the card, and what says that something was left out.
+/// The bytes for what wraps the card, and for the note that something was left out.
 const WRAPPING: usize = 600;
-/// A card shows six; the rest are hidden behind three dots.
+/// The most buttons on a card: Teams shows six and hides the rest behind three dots.
 const MOST_ACTIONS: usize = 6;
 
-/// Words `message` as what a workflow posts, with the `link` to the page where its alert is acknowledged.
+/// Words `message` as the body that a workflow posts, with the `link` to the page where its alert is acknowledged.
 pub fn card(message: &Message, link: Option<&str>, now: DateTime<Utc>) -> Value {
     if matches!(message.body, Body::Test) {
         let head = block(vec![run("Cards from the SLA watch reach this place.", "Bolder")], "Default");
@@ -64,7 +63,7 @@ fn posted(summary: &str, body: Vec<Value>, actions: Vec<Value>) -> Value {
     })
 }
 
-/// What may be left out where there is no room.
+/// Returns the parts that may be left out if there is no room.
 fn details(letter: &Letter) -> Vec<Value> {
     let rows = letter.rows.iter().flat_map(row);
     let facts = letter
@@ -83,7 +82,7 @@ fn row(row: &Row) -> [Value; 2] {
     [block(vec![run(&format!("{}. ", row.over), "Bolder"), title], "Small"), block(vec![subtle(&row.details)], "None")]
 }
 
-/// What all cards of one alert have in common, since they cannot hang in one thread.
+/// Returns what all cards of one alert have in common, since they cannot form a thread.
 fn mark(message: &Message) -> String {
     let thread = notification_key(&[&message.thread]);
     let mark = reference(&thread);
@@ -120,12 +119,12 @@ fn action(link: &Link) -> Value {
     json!({ "type": "Action.OpenUrl", "title": link.label, "url": link.url })
 }
 
-/// `text` in which nothing is filled in: `{{DATE(…)}}` would be, even here.
+/// Breaks up templates in `text`: `{{DATE(…)}}` would be expanded, even here.
 fn inert(text: &str) -> String {
     text.replace("{{", "{ {")
 }
 
-/// As many of `blocks` as there is room for, and a word if any were left out.
+/// Keeps as many of `blocks` as there is room for, and adds a note if any were left out.
 fn fit(blocks: Vec<Value>, mut room: usize) -> Vec<Value> {
     let all = blocks.len();
     let fits = |block: &Value| {
@@ -140,7 +139,7 @@ fn fit(blocks: Vec<Value>, mut room: usize) -> Vec<Value> {
     kept
 }
 
-/// What `part` of a card counts for, however it is counted.
+/// Returns the size of `part` of a card, whichever way it is counted.
 fn weight(part: &Value) -> usize {
     let text = part.to_string();
     text.len().max(2 * text.encode_utf16().count()) + 1

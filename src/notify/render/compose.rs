@@ -7,7 +7,7 @@ use super::{bundle, update};
 use crate::notify::{Body, Message};
 
 impl Letter {
-    /// What `message` says at `now`.
+    /// Composes what `message` says at `now`.
     pub fn of(message: &Message, now: DateTime<Utc>) -> Self {
         match &message.body {
             Body::Alert(facts) => letter::alert(facts, message, now),

@@ -1,21 +1,20 @@
 //! The alphabet of a plain text message, GSM 03.38.
 //!
-//! A text in it holds 160 characters; one character from outside turns the
-//! whole message into UCS-2, which holds 70. So what can be written with it is:
-//! accents that it lacks are dropped, typographic marks become plain ones, and
-//! emoji go. A letter of another script cannot be written, and that is said.
+//! A text in it holds 160 characters; one character outside it turns the whole message into UCS-2, which holds 70. So
+//! text is written in it where possible: accents that it lacks are dropped, typographic marks become plain ones, and
+//! emoji go. Letters of other scripts cannot be written, and the caller is told.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// What takes one septet. The line ends belong to it too, but a message is one line.
+/// The characters that take one septet. The line ends belong to it too, but a message is one line.
 const BASIC: &str = "@£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡\
                      ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
 
-/// What takes two: an escape and the character.
+/// The characters that take two septets: an escape and the character.
 const EXTENDED: &str = "^{}\\[~]|€";
 
-/// How many septets `c` takes; `None` if it is not in the alphabet.
+/// Returns how many septets `c` takes; `None` if it is not in the alphabet.
 fn width(c: char) -> Option<usize> {
     if BASIC.contains(c) {
         Some(1)
@@ -26,12 +25,12 @@ fn width(c: char) -> Option<usize> {
     }
 }
 
-/// How many septets `text` takes; `None` if it needs UCS-2.
+/// Returns how many septets `text` takes; `None` if it needs UCS-2.
 pub(super) fn septets(text: &str) -> Option<usize> {
     text.chars().map(width).sum()
 }
 
-/// `text` written in the alphabet, or `None` if it would lose a letter, or everything.
+/// Writes `text` in the alphabet; `None` if it would lose a letter, or everything.
 pub(super) fn fold(text: &str) -> Option<String> {
     let mut folded = String::with_capacity(text.len());
     for c in text.nfc() {
@@ -57,7 +56,7 @@ fn fold_char(c: char, folded: &mut String) -> Option<()> {
     Some(())
 }
 
-/// Characters that Unicode does not take apart, but people do.
+/// Replaces characters that Unicode does not decompose, but people do.
 fn plain(c: char) -> Option<&'static str> {
     Some(match c {
         '‘' | '’' | '‚' | '‛' | '′' | '`' | '´' => "'",

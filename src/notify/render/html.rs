@@ -1,8 +1,7 @@
 //! A letter as HTML: one column, inline styles, no images.
 //!
-//! Text and background keep the reader's own colours, so a dark screen stays
-//! dark; only the bar beside the headline and the buttons bring their own, and
-//! those read well on black and on white.
+//! Text and background keep the reader's own colours, so a dark screen stays dark; only the bar beside the headline and
+//! the buttons have fixed colours, which read well on black and on white.
 
 use maud::{DOCTYPE, Markup, html};
 
@@ -15,16 +14,16 @@ const PREHEADER: &str = "display:none;max-height:0;max-width:0;overflow:hidden;o
 const TABLE: &str = "border-collapse:collapse;margin:0 0 16px";
 const LABEL: &str = "padding:2px 16px 2px 0;text-align:left;vertical-align:top;font-weight:normal;opacity:.7";
 const CELL: &str = "padding:2px 0;vertical-align:top";
-/// One above the other: two columns leave a phone no room for the subject.
+/// Rows are stacked: two columns would leave a phone no room for the subject.
 const ROW: &str = "padding:0 0 0 10px;margin:0 0 14px";
 const BUTTON: &str = "display:block;margin:0 0 8px;padding:12px 16px;border-radius:6px;background:#1d4ed8;color:#ffffff;\
                       text-align:center;text-decoration:none;font-weight:bold";
 const SMALL: &str = "margin:16px 0 0;font-size:14px;opacity:.8";
 
-/// Nobody should have to scroll past more rows than this to what there is to do.
+/// With more rows than this, the buttons also come before them, so that nobody has to scroll to find what to do.
 const MANY: usize = 4;
 
-/// The HTML part of a mail. maud escapes every value.
+/// Renders the HTML part of a mail. maud escapes every value.
 pub(super) fn html(letter: &Letter) -> String {
     html! {
         (DOCTYPE)

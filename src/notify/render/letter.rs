@@ -1,8 +1,7 @@
-//! What an email says, before it is put into text or HTML.
+//! What an email says, before it is rendered as text or HTML.
 //!
-//! Both parts of a mail are made from one letter, so they cannot disagree.
-//! The subject names the ticket and the clock and nothing that changes: the
-//! state stands in the first line, which a phone shows beside the subject.
+//! Both parts of a mail are made from one letter, so they cannot disagree. The subject names the ticket and the clock,
+//! nothing that changes: the state is in the first line, which a phone shows beside the subject.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +19,7 @@ use crate::ticket::ClockKind;
 /// One email, as clean lines.
 pub(super) struct Letter {
     pub subject: String,
-    /// The first line: short, and enough by itself.
+    /// The first line: short, and sufficient by itself.
     pub headline: String,
     /// What a phone shows beside the subject before the mail is opened.
     pub preheader: String,
@@ -51,13 +50,13 @@ pub(super) struct Link {
     pub url: String,
 }
 
-/// The fact beside which the wall clock's time stands.
+/// The label of the fact that also shows the wall-clock time left.
 const DUE: &str = "Due";
 
-/// What is said of an alert that came to rest without an answer.
+/// How an alert that came to rest without an answer is described.
 pub(super) const ENDED: &str = "Alert ended";
 
-/// A message with more reasons than this has been tampered with.
+/// The most reasons shown: a message with more has been tampered with.
 const MOST_REASONS: usize = 8;
 
 impl Letter {
@@ -77,8 +76,8 @@ impl Letter {
         }
     }
 
-    /// With `link` as the first thing to do about it: it needs a click there, since mail scanners follow links too. What
-    /// goes to a subscriber of a status page has the way out as its last.
+    /// Adds `link` as the first action. The page behind it asks for a click, since mail scanners follow links too. A
+    /// subscriber's unsubscribe link comes last.
     pub fn answered_by(mut self, link: Option<&str>, body: &Body) -> Self {
         let (label, is_first) = match body {
             Body::Update(facts) if facts.news == News::Confirm => ("Confirm the subscription", true),
@@ -104,7 +103,7 @@ impl Letter {
         self
     }
 
-    /// The headline names it already.
+    /// The headline already names the component.
     fn about_service(mut self, ticket: &TicketFacts) -> Self {
         self.whose = Some(ticket.whose()).filter(|whose| !whose.is_empty());
         self.preheader =
@@ -155,7 +154,7 @@ fn service_alert(facts: &AlertFacts, service: &ServiceFacts, message: &Message, 
     letter
 }
 
-/// `Web shop is down since 14:05 UTC`.
+/// Words the state of a component: `Web shop is down since 14:05 UTC`.
 pub(super) fn service_state(
     ticket: &TicketFacts,
     service: &ServiceFacts,
@@ -170,14 +169,14 @@ pub(super) fn service_state(
     }
 }
 
-/// `Web shop is up again since 14:10 UTC, after 5 min`.
+/// Words the end of a problem: `Web shop is up again since 14:10 UTC, after 5 min`.
 pub(super) fn service_over(facts: &RecoveryFacts, now: DateTime<Utc>, zone: Tz) -> String {
     let name = facts.ticket.shown_id();
     let at = local(facts.met_at, now, zone);
     let length = words((sane(facts.met_at) - sane(facts.due)).max(TimeDelta::zero()));
     match (facts.closing, facts.clock) {
         (Closing::Met, AlertKind::Outage | AlertKind::Heartbeat) => {
-            // One alert, and an outage that began later: it was up in between.
+            // One alert, but the outage began later: the service was up in between.
             let several = facts.ticket.service.as_ref().is_some_and(|service| service.since > facts.due);
             let what = if several { " of going up and down" } else { "" };
             format!("{name} is {} since {at}, after {length}{what}", service_done(facts.clock))
@@ -197,7 +196,7 @@ fn service_done(kind: AlertKind) -> &'static str {
     }
 }
 
-/// Who could take it on, and what is ahead of it; none if there is nothing to be said of either.
+/// Words who could take it on and what is ahead of it; none if there is nothing to say about either.
 fn advice(advice: &Advice) -> Option<String> {
     let room = advice.room.as_ref().and_then(|room| {
         let who = shown(Some(&room.name), 80)?;
@@ -251,14 +250,15 @@ pub(super) fn acknowledged(facts: &AcknowledgedFacts, message: &Message, now: Da
     letter
 }
 
-/// `resolution, by Mia at 14:05 BST`; of a component its name as well, which nothing else says.
+/// Words an acknowledgement: `resolution, by Mia at 14:05 BST`; with the name of a component, which nothing else
+/// mentions.
 pub(super) fn acknowledgement(facts: &AcknowledgedFacts, now: DateTime<Utc>, zone: Tz) -> String {
     let by = shown(Some(&facts.by), 40).unwrap_or_else(|| "somebody".to_owned());
     let service = facts.ticket.service.as_ref().map(|_| facts.ticket.shown_id() + " ").unwrap_or_default();
     format!("{service}{}, by {by} at {}", facts.clock.words(), local(facts.at, now, zone))
 }
 
-/// `OK` and `first response given 12 min before it was due`; `Alert ended` and `clock paused`.
+/// Words an outcome: `OK` and `first response given 12 min before it was due`; `Alert ended` and `clock paused`.
 pub(super) fn outcome(facts: &RecoveryFacts) -> (&'static str, String) {
     if !matches!(facts.closing, Closing::Met | Closing::ClosedLate) {
         return (ENDED, facts.closing.words().to_owned());
@@ -293,10 +293,10 @@ pub(super) fn digest(facts: &DigestFacts, message: &Message, now: DateTime<Utc>)
     letter
 }
 
-/// `14 tickets were overdue when monitoring began`.
+/// Words the headline of a digest: `14 tickets were overdue when monitoring began`.
 pub(super) fn overdue(facts: &DigestFacts) -> String {
     let tickets: BTreeSet<_> = facts.rows.iter().map(|row| (&row.ticket.tenant, &row.ticket.id)).collect();
-    // Of those that are not listed only their number is known, and a ticket has more than one clock.
+    // Only the number of unlisted rows is known, and a ticket has more than one clock.
     match (tickets.len(), facts.more as usize) {
         (1, 0) => "1 ticket was overdue when monitoring began".to_owned(),
         (tickets, 0) => format!("{tickets} tickets were overdue when monitoring began"),
@@ -305,7 +305,7 @@ pub(super) fn overdue(facts: &DigestFacts) -> String {
 }
 
 impl DigestFacts {
-    /// The tenant that all of it is about, where there are several and it is one.
+    /// Returns the tenant that all of it is about, if there are several tenants but it is about one.
     pub(super) fn tenant(&self) -> Option<&str> {
         same(self.rows.iter().map(|row| row.ticket.tenant.as_deref()))
     }
@@ -318,7 +318,7 @@ fn digest_row(row: &DigestRow, message: &Message, now: DateTime<Utc>) -> Row {
 }
 
 impl Row {
-    /// What stands `over` the ticket, and `what` is said of its clock.
+    /// Creates a row with `over` above the ticket, and `what` about its clock.
     pub(super) fn of(ticket: &TicketFacts, urgency: Urgency, over: String, what: &str) -> Self {
         Self {
             urgency,
@@ -360,7 +360,8 @@ pub(super) fn stale(facts: &StaleFacts, message: &Message, now: DateTime<Utc>) -
     letter
 }
 
-/// `SLA data of acme is stale since 14:05 UTC`, or how long it was; likewise of an outpost.
+/// Words how stale data stands: `SLA data of acme is stale since 14:05 UTC`, or how long it was; likewise for an
+/// outpost.
 pub(super) fn stale_state(facts: &StaleFacts, now: DateTime<Utc>, zone: Tz) -> String {
     let (whose, stale, fresh) = match &facts.outpost {
         Some(outpost) => (format!("Outpost {}", line(outpost, 40)), "silent", "heard"),
@@ -375,7 +376,7 @@ pub(super) fn stale_state(facts: &StaleFacts, now: DateTime<Utc>, zone: Tz) -> S
     }
 }
 
-/// Figures that stand in the mail itself, by their keys.
+/// Figures that the mail itself shows, by their keys.
 const IN_SHORT: [(&str, &str); 4] = [
     ("compliance", "Compliance"),
     ("breaches", "Breaches"),
@@ -411,7 +412,7 @@ pub(super) fn report(facts: &ReportFacts, message: &Message) -> Letter {
     letter
 }
 
-/// ` on Globex, 1 October to 31 October 2026`.
+/// Words what a report covers: ` on Globex, 1 October to 31 October 2026`.
 pub(super) fn report_words(facts: &ReportFacts) -> String {
     let of = shown(facts.client.as_deref(), 80).map(|client| format!(" on {client}")).unwrap_or_default();
     format!("{of}, {} to {}", facts.from.format("%-d %B"), facts.to.format("%-d %B %Y"))
@@ -424,18 +425,18 @@ pub(super) fn test() -> Letter {
     letter
 }
 
-/// `[SLA]`, or `[SLA acme]` where there are several tenants.
+/// Returns `[SLA]`, or `[SLA acme]` if there are several tenants.
 pub(super) fn mark(tenant: Option<&str>) -> String {
     shown(tenant, 40).map_or("[SLA]".to_owned(), |tenant| format!("[SLA {tenant}]"))
 }
 
-/// What all of these are, if they are one and the same.
+/// Returns what all of these are, if they are the same.
 pub(super) fn same<'a>(mut all: impl Iterator<Item = Option<&'a str>>) -> Option<&'a str> {
     let first = all.next().flatten()?;
     all.all(|one| one == Some(first)).then_some(first)
 }
 
-/// `[SLA] 062822-0005 first response: Mail server down (Harbour Dental)`.
+/// Words the subject: `[SLA] 062822-0005 first response: Mail server down (Harbour Dental)`.
 ///
 /// The id and the clock come first: a phone shows some thirty characters.
 fn subject(ticket: &TicketFacts, clock: AlertKind) -> String {
@@ -450,7 +451,7 @@ fn subject(ticket: &TicketFacts, clock: AlertKind) -> String {
     }
 }
 
-/// What does not stand in the head of the letter.
+/// Returns the facts that are not in the head of the letter.
 fn ticket_facts(ticket: &TicketFacts, due: DateTime<Utc>, message: &Message) -> Vec<(&'static str, String)> {
     let optional = [("Status", &ticket.status), ("SLA", &ticket.sla)];
     let mut facts = vec![(DUE, local_in_full(due, message.timezone)), ("Technician", technician(ticket))];
@@ -458,7 +459,7 @@ fn ticket_facts(ticket: &TicketFacts, due: DateTime<Utc>, message: &Message) -> 
     facts
 }
 
-/// Who has the ticket; while nobody has, the group in whose queue it lies.
+/// Words who has the ticket, or which group's queue it is in while nobody has it.
 fn technician(ticket: &TicketFacts) -> String {
     match (&ticket.technician, shown(ticket.group.as_deref(), 80)) {
         (None, Some(group)) => format!("unassigned, in group {group}"),
@@ -472,7 +473,7 @@ pub(super) fn links(ticket: &TicketFacts) -> Vec<Link> {
     known.into_iter().filter_map(|(label, url)| Some(Link { label, url: web_address(url.as_deref()?)? })).collect()
 }
 
-/// `url` if it is one that a mail program may open; a ticket's id is part of it and comes from outside.
+/// Returns `url` if a mail program may open it; a ticket's id is part of it and comes from outside.
 pub fn web_address(url: &str) -> Option<String> {
     let web = url.starts_with("https://") || url.starts_with("http://");
     let clean =

@@ -1,4 +1,4 @@
-//! A message as a push: a title, some lines, and how loudly the phone says it.
+//! A message as a push: a title, a few lines, and how loud the phone is.
 
 use chrono::{DateTime, Utc};
 
@@ -6,9 +6,9 @@ use super::letter::Letter;
 use super::{Urgency, line};
 use crate::notify::{Body, Message};
 
-/// More than this a lock screen does not show of a title.
+/// The most characters of a title; a lock screen shows no more.
 const LONGEST_TITLE: usize = 150;
-/// What ntfy takes as text; anything longer becomes a file: <https://docs.ntfy.sh/publish/#limitations>.
+/// The longest text in bytes that ntfy takes; a longer one becomes a file: <https://docs.ntfy.sh/publish/#limitations>.
 const MOST_BYTES: usize = 4_096;
 
 /// A push, in plain text.
@@ -17,11 +17,11 @@ pub struct Push {
     pub title: String,
     /// At most 4,096 bytes.
     pub text: String,
-    /// From 1, which nobody hears, to 5, which rings on.
+    /// From 1, which is silent, to 5, which keeps ringing.
     pub priority: u8,
     /// Names of emoji.
     pub tags: &'static [&'static str],
-    /// What opens the ticket, each with what it is called: the first is the best.
+    /// Links that open the ticket, each with its label, the best first.
     pub links: Vec<(&'static str, String)>,
 }
 
@@ -45,7 +45,7 @@ pub fn push(message: &Message, now: DateTime<Utc>) -> Push {
 
 fn loudness(body: &Body, urgency: Urgency) -> (u8, &'static [&'static str]) {
     match (body, urgency) {
-        // What is past already is told once, and wakes nobody.
+        // What is already past is told once, and does not wake anybody.
         (Body::Digest(_), _) => (3, &["scroll"]),
         (_, Urgency::Breached) => (5, &["rotating_light"]),
         (_, Urgency::PastDue | Urgency::AtRisk) => (4, &["warning"]),
@@ -55,7 +55,7 @@ fn loudness(body: &Body, urgency: Urgency) -> (u8, &'static [&'static str]) {
     }
 }
 
-/// What it is about, then whatever a phone has room for.
+/// Returns what it is about, then everything else a phone may have room for.
 fn lines(letter: &Letter) -> Vec<String> {
     let facts = letter.facts.iter().map(|(label, fact)| format!("{label}: {fact}"));
     let rows = letter.rows.iter().map(|row| format!("{}\n{}\n{}", row.over, row.title, row.details));
@@ -70,7 +70,7 @@ fn lines(letter: &Letter) -> Vec<String> {
         .collect()
 }
 
-/// As many whole lines as there is room for, and at least a mark: ntfy says "triggered" where there is no text.
+/// Keeps as many whole lines as there is room for, and at least a mark: ntfy says "triggered" if there is no text.
 fn fit(lines: Vec<String>) -> String {
     let mut text = String::new();
     for line in lines {

@@ -1,14 +1,13 @@
 //! A message in Slack's markup.
 //!
-//! Every word that comes from outside is escaped: a subject cannot call
-//! everybody to the channel or hide a link behind another name.
+//! All text from outside is escaped: a subject cannot call everybody to the channel or hide a link behind another name.
 
 use chrono::{DateTime, Utc};
 
 use super::letter::{Letter, Row};
 use crate::notify::{Body, Message};
 
-/// Slack advises to stay under 4,000 characters.
+/// The longest message, in characters; Slack advises staying under 4,000.
 const MOST: usize = 3_800;
 
 /// Words `message` for a Slack channel.
@@ -38,12 +37,12 @@ fn row(row: &Row) -> [String; 2] {
     [format!("• {}. {title}", escape(&row.over)), format!("   {}", escape(&row.details))]
 }
 
-/// The three characters that Slack's markup is made of. A `|` would end a link's address.
+/// Escapes the three characters of Slack's markup, and `|`, which would end a link's address.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('|', "¦")
 }
 
-/// Whole lines as far as there is room: a cut through one could open what it should close.
+/// Keeps as many whole lines as there is room for: a cut inside a line could leave markup open.
 fn fit(lines: Vec<String>) -> String {
     let mut room = MOST;
     let kept = lines.iter().take_while(|line| {

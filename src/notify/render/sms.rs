@@ -1,11 +1,9 @@
 //! A message as one text message.
 //!
-//! It should fit one segment, which is what it costs: 160 septets. The state,
-//! the priority, the client, what is due when and the ticket's id always stay;
-//! then the subject comes as far as there is room, and after it the time left
-//! and the technician. What the plain alphabet cannot write is left out. Only an
-//! id or a client's name in another script turns the whole into UCS-2, and then
-//! it may take two segments.
+//! It should fit one segment of 160 septets, since each segment costs. The state, the priority, the client, what is due
+//! when and the ticket's id always stay; then comes as much of the subject as there is room for, and after it the time
+//! left and the technician. What the plain alphabet cannot write is left out. Only an id or a client's name in another
+//! script turns the whole text into UCS-2, and then it may take two segments.
 
 use chrono::{DateTime, Utc};
 
@@ -13,14 +11,14 @@ use super::{Told, Urgency, bundle, gsm7, letter, line, shown};
 use crate::notify::{AlertFacts, Body, BundleFacts, BundleRow, JUST, Message, TicketFacts};
 use crate::sla::zone::Tz;
 
-/// What one segment holds.
+/// The septets in one segment.
 const SEGMENT: usize = 160;
-/// What one segment holds in UCS-2, and what two hold together: a joined one gives up three units for its number.
+/// The units of UCS-2 in one segment, and in two together: a joined segment gives up three units for its number.
 const WIDE_SEGMENT: usize = 70;
 const TWO_WIDE_SEGMENTS: usize = 134;
-/// An id in SuperOps' own format has 11 characters; the format is the tenant's.
+/// The longest id. One in SuperOps' own format has 11 characters, but the tenant chooses the format.
 const LONGEST_ID: usize = 16;
-/// Fewer characters of a subject than this say nothing.
+/// The fewest characters of a subject worth showing.
 const SHORTEST: usize = 8;
 
 /// Words `message` as a text message: GSM-7 in one segment, or UCS-2 in at most two.
@@ -33,7 +31,7 @@ pub fn sms_with(message: &Message, code: Option<u8>, now: DateTime<Utc>) -> Stri
     let draft = draft(message, now);
     let tail = tail(reference(&message.key), code, matches!(message.body, Body::Bundle(_)));
     let text = draft.within(&tail);
-    // An id of strange characters may leave no room: what has happened goes before how to answer.
+    // An id of unusual characters may leave no room: what happened matters more than how to answer.
     if code.is_some() && is_too_long(&text) { sms_with(message, None, now) } else { text }
 }
 
@@ -44,14 +42,14 @@ fn is_too_long(text: &str) -> bool {
     }
 }
 
-/// `text` of ours as it goes into a text message: the plain alphabet, one segment.
+/// Converts our own `text` for a text message: the plain alphabet, one segment.
 pub fn plain(text: &str) -> String {
     let known = |c: &char| gsm7::septets(c.encode_utf8(&mut [0; 4])).is_some();
     let folded = gsm7::fold(text).unwrap_or_else(|| text.chars().filter(known).collect());
     cut(&folded, SEGMENT, |text| gsm7::septets(text).unwrap_or(SEGMENT))
 }
 
-/// How to answer, and the mark by which the message is found again, which comes last.
+/// Returns how to answer and, last, the mark by which the message can be found again.
 fn tail(reference: &str, code: Option<u8>, bundled: bool) -> String {
     match code {
         Some(code) if bundled => format!(". Reply {code}a to ack all #{reference}"),
@@ -60,7 +58,7 @@ fn tail(reference: &str, code: Option<u8>, bundled: bool) -> String {
     }
 }
 
-/// The mark by which a text message is found again at the provider: the last word of its text.
+/// Returns the mark by which a text message can be found at the provider: the last word of its text.
 pub fn reference(key: &str) -> &str {
     key.get(..6).unwrap_or(key)
 }
@@ -69,7 +67,7 @@ fn units(text: &str) -> usize {
     text.encode_utf16().count()
 }
 
-/// A text message in parts, in the order in which they are read, the most wanted first.
+/// The parts of a text message in reading order, the most important first.
 #[derive(Clone, Default)]
 struct Draft {
     /// The state; short, and never cut.
@@ -80,9 +78,9 @@ struct Draft {
     client: Option<(&'static str, String)>,
     /// What is due when, and the id; short, and never cut.
     what: String,
-    /// Come in while there is room, each with what joins it to the one before.
+    /// Added while there is room, each with what joins it to the one before.
     extras: Vec<(&'static str, String)>,
-    /// Come in after those, each whole or not at all.
+    /// Added after those, each whole or not at all.
     whole: Vec<(&'static str, String)>,
 }
 
@@ -119,14 +117,14 @@ fn draft(message: &Message, now: DateTime<Utc>) -> Draft {
             Draft { head, extras: reason.into_iter().collect(), ..Draft::default() }
         }
         Body::Report(facts) => Draft::bare(format!("SLA report{}", letter::report_words(facts))),
-        // They go out by mail alone.
+        // Updates go out by mail only.
         Body::Update(facts) => Draft::bare(line(&facts.page, 80)),
         Body::Test => Draft::bare("Test: text messages from the SLA watch reach you".to_owned()),
     }
 }
 
-/// `SLA (north): 2 breached, first was due 14:30 London. Worst: High, Harbour Dental: resolution. 062822-0005 Mail server
-/// down. Also 062822-0006`.
+/// Words a bundle: `SLA (north): 2 breached, first was due 14:30 London. Worst: High, Harbour Dental: resolution.
+/// 062822-0005 Mail server down. Also 062822-0006`.
 fn several(facts: &BundleFacts, now: DateTime<Utc>, zone: Tz) -> Draft {
     let one_tenant = bundle::one_tenant(facts);
     let head = format!("SLA{}: {}", tenant_mark(one_tenant), bundle::sum(facts, now, zone));
@@ -148,13 +146,13 @@ fn several(facts: &BundleFacts, now: DateTime<Utc>, zone: Tz) -> Draft {
     drafts.find(Draft::has_room).unwrap_or(ids_alone)
 }
 
-/// ` (north)`, if the plain alphabet can write it.
+/// Returns ` (north)`, if the plain alphabet can write it.
 fn tenant_mark(tenant: Option<&str>) -> String {
     let mark = shown(tenant, 12).map(|tenant| format!(" ({tenant})"));
     mark.filter(|mark| gsm7::fold(mark).is_some()).unwrap_or_default()
 }
 
-/// `SLA: Web shop is down since 14:05 UTC`.
+/// Words an alert about a component: `SLA: Web shop is down since 14:05 UTC`.
 fn service(ticket: &TicketFacts, state: String, detail: Option<&str>) -> Draft {
     let client = ticket.client.as_deref().map(|client| (" (", format!("{})", line(client, 30))));
     let detail = detail.map(|detail| (": ", line(detail, 100)));
@@ -162,7 +160,7 @@ fn service(ticket: &TicketFacts, state: String, detail: Option<&str>) -> Draft {
     Draft { head, extras: client.into_iter().chain(detail).collect(), ..Draft::default() }
 }
 
-/// Of a breach that is only predicted, what to do is said right after the subject.
+/// Words an alert. For a breach that is only predicted, what to do comes right after the subject.
 fn alert(facts: &AlertFacts, now: DateTime<Utc>, zone: Tz) -> Draft {
     if let Some(facts_of) = &facts.ticket.service {
         let state = letter::service_state(&facts.ticket, facts_of, facts.clock, now, zone);
@@ -180,7 +178,7 @@ fn alert(facts: &AlertFacts, now: DateTime<Utc>, zone: Tz) -> Draft {
     draft
 }
 
-/// `BREACHED`: capitals, since a text message has no other way to raise its voice.
+/// Words the state: `BREACHED` in capitals, since a text message has no other way to raise its voice.
 fn state(urgency: Urgency) -> String {
     match urgency {
         Urgency::Breached => "BREACHED".to_owned(),
@@ -193,7 +191,8 @@ impl Draft {
         Self { head, ..Self::default() }
     }
 
-    /// `SLA at risk: High, Harbour Dental: first response due 14:30 London. 062822-0005 Mail server down`.
+    /// Words one ticket: `SLA at risk: High, Harbour Dental: first response due 14:30 London. 062822-0005 Mail server
+    /// down`.
     fn about(ticket: &TicketFacts, state: &str, what: &str) -> Self {
         let tenant = tenant_mark(ticket.tenant.as_deref());
         // In units, not characters: an emoji counts twice.
@@ -208,7 +207,7 @@ impl Draft {
         }
     }
 
-    /// After `head`, `what` is said of `row`, the worst of several; its tenant is named unless it is that `of_all`.
+    /// Says `what` about `row`, the worst of several, after `head`; names its tenant unless it is that `of_all`.
     fn worst(row: &BundleRow, head: &str, what: &str, of_all: bool) -> Self {
         let ticket = bundle::ticket(row);
         let lead = if matches!(row, BundleRow::Alert { .. }) { "Worst: " } else { "" };
@@ -233,7 +232,7 @@ impl Draft {
         }
     }
 
-    /// Whether all that must be said fits, if only with a part of the client.
+    /// Whether everything essential fits, if only with a part of the client.
     fn has_room(&self) -> bool {
         const LONGEST_TAIL: &str = ". Reply 255a to ack all #a1b2c3";
         let least = |draft: &Self| Self { client: None, ..draft.clone() }.essence(LONGEST_TAIL);
@@ -243,7 +242,8 @@ impl Draft {
         }
     }
 
-    /// The same in the plain alphabet, without the extras that it cannot write; `None` if it cannot write the rest.
+    /// Converts it to the plain alphabet, without the extras that cannot be written in it; `None` if the rest cannot
+    /// be.
     fn folded(&self) -> Option<Self> {
         let fold = |(glue, part): &(&'static str, String)| Some((*glue, gsm7::fold(part)?));
         Some(Self {
@@ -259,13 +259,13 @@ impl Draft {
         })
     }
 
-    /// What must be said.
+    /// Returns the essential text.
     fn essence(&self, tail: &str) -> String {
         let client = self.client.iter().flat_map(|(glue, client)| [*glue, client]).collect::<String>();
         format!("{}{}{client}{}{tail}", self.head, self.priority.as_deref().unwrap_or_default(), self.what)
     }
 
-    /// In the plain alphabet if it can be, else in two segments at most.
+    /// Writes it in the plain alphabet if possible, otherwise in at most two segments.
     fn within(&self, tail: &str) -> String {
         match self.folded() {
             Some(folded) => folded.fit(tail, SEGMENT, |text| gsm7::septets(text).unwrap_or(SEGMENT)),
@@ -276,7 +276,7 @@ impl Draft {
         }
     }
 
-    /// As much as fits `room`, the tail last.
+    /// Returns as much as fits `room`, ending with the tail.
     fn fit(&self, tail: &str, room: usize, measure: impl Fn(&str) -> usize) -> String {
         let mut text = format!("{}{}", self.head, self.priority.as_deref().unwrap_or_default());
         for (part, glue, shortest, after) in self.parts() {
@@ -291,8 +291,8 @@ impl Draft {
         text + tail
     }
 
-    /// Each part with what joins it to the one before, the least that is worth showing of it, and what follows it
-    /// whatever becomes of it.
+    /// Returns each part with what joins it to the one before, the fewest characters worth showing of it, and what
+    /// follows in any case.
     fn parts(&self) -> impl Iterator<Item = (&str, &'static str, usize, &str)> {
         let (glue, client) = self.client.as_ref().map_or(("", ""), |(glue, client)| (*glue, client.as_str()));
         let extras = self.extras.iter();
@@ -302,13 +302,13 @@ impl Draft {
     }
 }
 
-/// `part` in the plain alphabet, with the space that joins it to the next.
+/// Converts `part` to the plain alphabet, keeping the space that joins it to the next.
 fn fold_joined(part: &str) -> Option<String> {
     let joint = if part.ends_with(' ') { " " } else { "" };
     Some(gsm7::fold(part)? + joint)
 }
 
-/// As many whole characters of `text` as fit `room`, with a mark if any were cut.
+/// Keeps as many whole characters of `text` as fit `room`, with a mark if any were cut.
 fn cut(text: &str, room: usize, measure: impl Fn(&str) -> usize) -> String {
     const MARK: &str = "..";
     if measure(text) <= room {

@@ -1,7 +1,7 @@
-//! A message as a sentence that a voice says.
+//! A message as a sentence that a voice speaks.
 //!
-//! What a screen abbreviates is said in full, and what cannot be said is left
-//! out: so nothing of a hostile subject reaches the voice but its words.
+//! What a screen abbreviates is spoken in full, and what cannot be spoken is left out, so only the words of a hostile
+//! subject reach the voice.
 
 use chrono::{DateTime, Utc};
 
@@ -9,9 +9,9 @@ use super::letter::Letter;
 use super::{bundle, line};
 use crate::notify::{Body, Message, TicketFacts};
 
-/// Some twenty seconds. A listener remembers no more.
+/// The longest text, in characters: some twenty seconds. A listener remembers no more.
 const LONGEST: usize = 300;
-/// A subject is known by its first words.
+/// The most characters of a subject: it is recognised by its first words.
 const LONGEST_SUBJECT: usize = 100;
 
 /// Words `message` as one sentence, of at most 320 characters.
@@ -21,7 +21,7 @@ pub fn spoken(message: &Message, now: DateTime<Utc>) -> String {
     }
     let letter = Letter::of(message, now);
     let (whose, about) = match &message.body {
-        // Of several only the worst can be said.
+        // Of several alerts, only the worst can be spoken.
         Body::Bundle(facts) => facts.rows.first().map(bundle::ticket).map(worst).unwrap_or_default(),
         _ => (letter.whose, letter.about),
     };
@@ -31,7 +31,7 @@ pub fn spoken(message: &Message, now: DateTime<Utc>) -> String {
     format!("S L A alert: {}.", line(&parts.join(", "), LONGEST))
 }
 
-/// Whose `ticket` is and what it is about, as the worst of several.
+/// Returns whose `ticket` is and what it is about, marked as the worst of several.
 fn worst(ticket: &TicketFacts) -> (Option<String>, Option<String>) {
     match ticket.whose() {
         whose if whose.is_empty() => (None, Some(format!("worst: {}", ticket.about()))),
@@ -39,7 +39,7 @@ fn worst(ticket: &TicketFacts) -> (Option<String>, Option<String>) {
     }
 }
 
-/// `12 min over (due 14:30 BST)` as `12 minutes over, due 14:30 BST`.
+/// Words `12 min over (due 14:30 BST)` as `12 minutes over, due 14:30 BST`.
 fn said(text: &str) -> String {
     let text = text.replace(" (", ", ").replace(['(', ')'], " ");
     let clean = text.chars().map(|c| if is_said(c) { c } else { ' ' }).collect::<String>();
@@ -57,7 +57,7 @@ fn is_said(c: char) -> bool {
     c.is_alphanumeric() || c.is_whitespace() || ".,:;'%/-".contains(c)
 }
 
-/// A unit in full after its number, and an id digit by digit: nobody says thirty thousand for 030626.
+/// Spells out a unit after its number, and an id digit by digit: nobody says thirty thousand for 030626.
 fn in_full(before: &str, word: &str) -> String {
     let (bare, end) = word.split_at(word.trim_end_matches([',', ':', ';', '.']).len());
     let unit = match bare {

@@ -119,7 +119,7 @@ fn an_unassigned_ticket_names_its_group() {
     assert_snapshot!(sms(&message, now()), @"SLA likely to breach: High, Harbour Dental: resolution due Thu 09:30 London. 030626-0005 Mail server down. 19 h 42 min left. Unassigned #a1b2c3");
 }
 
-/// Thursday's first half hour of work is left, and the message leaves on Wednesday evening.
+/// A message that leaves on Wednesday evening, with Thursday's first half hour of working time left.
 fn over_night() -> Message {
     let mut facts = alert(Stage::Warning, "2026-06-04T08:30:00Z");
     let open = vec![

@@ -2,7 +2,7 @@
 
 use super::letter::{Letter, Row};
 
-/// The text part of a mail: short lines, nothing that needs a wide screen.
+/// Renders the text part of a mail: short lines, nothing that needs a wide screen.
 pub(super) fn text(letter: &Letter) -> String {
     let head = [Some(letter.headline.clone()), letter.about.clone(), letter.whose.clone()]
         .into_iter()

@@ -1,4 +1,4 @@
-//! What somebody who has subscribed to a status page reads: that of the page, and nothing that it would not show.
+//! What a subscriber of a status page reads: what the page shows, and nothing else.
 
 use chrono::{DateTime, Utc};
 

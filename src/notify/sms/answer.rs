@@ -1,7 +1,7 @@
-//! What Twilio's answer means for what to do next.
+//! What to do next, given Twilio's answer.
 //!
-//! Nearly every field of an answer may be missing, null or of another type, and
-//! statuses come that no list knows. Only what is understood counts.
+//! Nearly every field of an answer may be missing, null or of another type, and undocumented statuses occur. Only what
+//! is understood counts.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use serde_json::Value;
 use super::{OPTED_OUT, fault_of_number};
 use crate::notify::{Delivery, Receipt, SendError};
 
-/// Waiting longer than this helps nobody: the alert would be stale.
+/// The longest wait: after more than this the alert would be stale.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-/// Sorts a message that Twilio has in its books: it counts as sent, unless it says that it has failed.
+/// Sorts a message that Twilio has accepted: it counts as sent, unless it says that it has failed.
 pub(super) fn taken(message: &Value) -> Result<Receipt, SendError> {
     if let Some(delivery) = delivery(message)
         && let Some(failure) = failure(&delivery.status, delivery.code)
@@ -26,19 +26,19 @@ pub(super) fn taken(message: &Value) -> Result<Receipt, SendError> {
     Ok(receipt(message))
 }
 
-/// What Twilio calls a message, if it says so.
+/// Returns Twilio's id for a message, if it gives one.
 pub(super) fn receipt(message: &Value) -> Receipt {
     let sid = message.get("sid").and_then(Value::as_str).filter(|sid| is_sid(sid));
     Receipt { id: sid.map(str::to_owned) }
 }
 
-/// What a message says of its own fate; none if it says nothing.
+/// Returns what a message says of its own fate; none if it says nothing.
 pub(super) fn delivery(message: &Value) -> Option<Delivery> {
     let status = message.get("status")?.as_str()?.to_owned();
     Some(Delivery { status, code: code(message.get("error_code")) })
 }
 
-/// Why a message of this status will not arrive; none while it may.
+/// Returns why a message of this status will not arrive; none while it may.
 pub(super) fn failure(status: &str, code: Option<u32>) -> Option<SendError> {
     let failed = matches!(status, "failed" | "undelivered" | "canceled");
     failed.then(|| match code {
@@ -47,7 +47,7 @@ pub(super) fn failure(status: &str, code: Option<u32>) -> Option<SendError> {
     })
 }
 
-/// The error in an answer that is not a success, if it names one.
+/// Returns the error in an answer that is not a success, if it names one.
 pub(in crate::notify) fn error_code(body: Option<&Value>) -> Option<u32> {
     code(body?.get("code"))
 }
@@ -65,12 +65,12 @@ pub(in crate::notify) fn is_sid(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Sorts an answer that is not a success, by Twilio's code if there is one and by HTTP's if not.
+/// Sorts an answer that is not a success, by Twilio's code if there is one, otherwise by HTTP's.
 pub(super) fn refusal(status: StatusCode, retry_after: Option<Duration>, body: Option<&Value>) -> SendError {
     let known = error_code(body);
     match status.as_u16() {
         429 => SendError::Unavailable { reason: said(status, known), retry_after, maybe_taken: false, outage: false },
-        // Whoever answered, it may not have been who took the message.
+        // The message may have been taken: a proxy in between may have answered.
         500..=599 | 408 => {
             SendError::Unavailable { reason: said(status, known), retry_after, maybe_taken: true, outage: true }
         }
@@ -108,7 +108,7 @@ fn said(status: StatusCode, code: Option<u32>) -> String {
     }
 }
 
-/// A number, or a number in quotes: both have been seen.
+/// Reads a number, or a number in quotes: both have been seen.
 fn code(value: Option<&Value>) -> Option<u32> {
     match value? {
         Value::Number(number) => number.as_u64()?.try_into().ok(),
@@ -117,7 +117,7 @@ fn code(value: Option<&Value>) -> Option<u32> {
     }
 }
 
-/// How long the answer asks us to wait: in seconds, or until a date.
+/// Returns how long the answer asks us to wait: given in seconds, or as a date.
 pub(in crate::notify) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse() {

@@ -1,9 +1,8 @@
 //! Twilio's signature on the requests it makes to us.
 //!
-//! It is an HMAC-SHA1 over the address that Twilio was given and the form's
-//! fields in order, under the account's auth token, also where messages are sent
-//! with an API key. The address is the configured one, never what the request
-//! claims: whoever forges a request chooses its `Host`.
+//! It is an HMAC-SHA1 over the address that Twilio was given and the form's fields in order, under the account's auth
+//! token, even where messages are sent with an API key. The address is the configured one, never the one in the
+//! request: whoever forges a request chooses its `Host`.
 //!
 //! <https://www.twilio.com/docs/usage/security#validating-requests>
 
@@ -14,10 +13,10 @@ use secrecy::{ExposeSecret, SecretString};
 use sha1::Sha1;
 use url::Url;
 
-/// The header that carries it.
+/// The header that carries the signature.
 pub const HEADER: &str = "X-Twilio-Signature";
 
-/// Whether `given` is the signature of `form` sent to `url`, under any of `tokens`. Takes the same time whatever differs.
+/// Whether `given` is the signature of `form` sent to `url`, under any of `tokens`. Compares in constant time.
 pub fn is_genuine<'t>(
     tokens: impl IntoIterator<Item = &'t SecretString>,
     url: &str,
@@ -30,7 +29,7 @@ pub fn is_genuine<'t>(
     tokens.into_iter().any(|token| spellings.iter().any(|url| mac(token, url, &fields).verify_slice(&given).is_ok()))
 }
 
-/// The signature of `form` sent to `url`, as Twilio makes it.
+/// Returns the signature of `form` sent to `url`, as Twilio makes it.
 pub fn sign(token: &SecretString, url: &str, form: &[(String, String)]) -> String {
     STANDARD.encode(mac(token, url, &in_order(form)).finalize().into_bytes())
 }
@@ -42,7 +41,7 @@ fn mac(token: &SecretString, url: &str, fields: &[(&str, &str)]) -> Hmac<Sha1> {
     fields.iter().fold(mac, |mac, (name, value)| mac.chain_update(name).chain_update(value))
 }
 
-/// By name, then by value; a field that came twice with the same value counts once.
+/// Orders fields by name, then by value; a field that came twice with the same value counts once.
 fn in_order(form: &[(String, String)]) -> Vec<(&str, &str)> {
     let mut fields: Vec<_> = form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     fields.sort_unstable();
@@ -50,7 +49,8 @@ fn in_order(form: &[(String, String)]) -> Vec<(&str, &str)> {
     fields
 }
 
-/// Twilio is known to sign an address with its port and without it, whichever it was given.
+/// Returns the ways to spell `url`: Twilio is known to sign an address with its port and without it, whichever it was
+/// given.
 fn spellings(url: &str) -> Vec<String> {
     let mut spellings = vec![url.to_owned()];
     if let Ok(parsed) = Url::parse(url)

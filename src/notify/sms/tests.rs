@@ -14,7 +14,7 @@ use crate::clock::ManualClock;
 use crate::notify::Body;
 use crate::sla::zone::Tz;
 
-/// What the stand-in for Twilio was asked.
+/// A request that the stand-in for Twilio received.
 #[derive(Clone, Debug)]
 struct Asked {
     method: String,
@@ -29,7 +29,7 @@ impl Asked {
     }
 }
 
-/// Twilio on loopback: gives one answer to everything, and keeps what it was asked.
+/// A stand-in for Twilio on loopback: gives the same answer to everything, and records its requests.
 #[derive(Clone)]
 struct Peer {
     status: u16,

@@ -4,12 +4,13 @@
 
 use maud::{Markup, PreEscaped, html};
 
-/// So long it waits for a key after it has spoken.
+/// How long the call waits for a key after it has spoken.
 const WAITS_SECONDS: u32 = 8;
-/// The keys, as they are said.
+/// The keys, as they are spoken.
 const KEYS: &str = "Press 1 to acknowledge, or 2 to escalate.";
 
-/// Says `what`, waits for a key and says it once more. Keys are reported to `keys`; without that address none is asked for.
+/// Says `what`, waits for a key and says it once more. Keys are reported to `keys`; without that address, no key is
+/// asked for.
 pub fn call(what: &str, keys: Option<&str>, language: &str) -> String {
     let Some(keys) = keys else {
         return document(&[say(what, language), say(what, language)]);
@@ -29,7 +30,7 @@ pub fn again(keys: &str, language: &str) -> String {
 }
 
 fn document(verbs: &[Markup]) -> String {
-    // The call ends where the verbs do. maud escapes text and attributes; the names are written as Twilio has them.
+    // The call ends with the last verb. maud escapes text and attributes; the tags are spelled as Twilio has them.
     let verbs: String = verbs.iter().map(|verb| verb.0.as_str()).collect();
     format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response>{verbs}</Response>")
 }

@@ -1,4 +1,4 @@
-//! The JSON that a webhook gets: versioned, documented, and under 20 kB.
+//! The JSON that a webhook receives: versioned, documented, and under 20 kB.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -10,22 +10,22 @@ use crate::notify::{
     WorkingTime, render,
 };
 
-/// Rises when a field changes its meaning or goes; a new field alone does not raise it.
+/// The version of the format. It rises when a field changes its meaning or is removed, not when one is added.
 const VERSION: u32 = 1;
-/// Room for the rows of a digest, so that the whole stays under 20 kB.
+/// The room for the rows of a digest, so that the whole stays under 20 kB.
 const ROWS_BYTES: usize = 18_000;
 
-/// `message` as it goes over the wire.
+/// Returns `message` as it goes over the wire.
 pub(super) fn body(message: &Message, now: DateTime<Utc>) -> Vec<u8> {
     let (kind, data) = match &message.body {
         Body::Alert(facts) => (alert_type(facts.stage), alert(facts, message, now)),
         Body::Recovery(facts) => ("sla.alert.resolved", recovery(facts, message)),
         Body::Acknowledged(facts) => ("sla.alert.acknowledged", acknowledged(facts, message)),
         Body::Digest(facts) => ("sla.digest", digest(facts, message, now)),
-        // Only people have their messages bundled; a row of an older version may still be one.
+        // Only people get bundles, but a row written by an older version may still be one.
         Body::Bundle(_) => ("sla.digest", json!({ "text": render::brief(message, now) })),
         Body::Stale(facts) => (stale_type(facts), stale(facts)),
-        // Reports go out by mail alone, and so does what subscribers are told.
+        // Reports and updates to subscribers go out by mail only.
         Body::Report(_) | Body::Update(_) => ("sla.report", json!({ "text": render::brief(message, now) })),
         Body::Test => ("sla.test", json!({ "text": "Somebody ran `superops-sla check --send-test webhook`." })),
     };
@@ -34,7 +34,7 @@ pub(super) fn body(message: &Message, now: DateTime<Utc>) -> Vec<u8> {
     event.to_string().into_bytes()
 }
 
-/// `data`, with the component in place of a ticket if it is about one: a component is due at no time.
+/// Returns `data` with the component in place of a ticket if it is about one; a component has no due time.
 fn about_service(mut data: Value, body: &Body) -> Value {
     let ticket = match body {
         Body::Alert(facts) => &facts.ticket,
@@ -139,7 +139,7 @@ fn digest(facts: &DigestFacts, message: &Message, now: DateTime<Utc>) -> Value {
     json!({ "tenant": tenant(message), "rows": rows, "more": more })
 }
 
-/// As pages and API count it; negative once over.
+/// Returns the seconds of working time left, counted as on the pages and in the API; negative once overdue.
 fn working_left(working: Option<&WorkingTime>, due: DateTime<Utc>, now: DateTime<Utc>) -> i64 {
     working.map_or(due - now, |working| working.left(now)).num_seconds()
 }
@@ -165,12 +165,12 @@ fn ticket(ticket: &TicketFacts) -> Value {
     shown
 }
 
-/// The id that the API knows the alert under.
+/// Returns the id by which the API knows the alert.
 fn alert_id(message: &Message) -> Option<String> {
     message.alert_key().map(id_of)
 }
 
-/// Every thread begins with the tenant's name.
+/// Returns the tenant, whose name begins every thread's.
 fn tenant(message: &Message) -> &str {
     message.thread.split(':').next().unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! What forecasters are told: a ticket made at minute 0, due after an hour, round the clock.
+//! What forecasters are told: a ticket created at minute 0, due after an hour, round the clock.
 
 use super::*;
 use crate::sla::forecast::Forecaster;
@@ -48,7 +48,7 @@ fn taken_back(action: OverrideAction, minutes: i64) -> Change {
     change(ChangeKind::ByHand, Some(decided(action, 0).words()), None, minutes)
 }
 
-/// A forecaster that heard of a ticket with `changes`, due after an hour, by `minute`.
+/// Returns a forecaster that was told, by `minute`, of a ticket with `changes` that is due after an hour.
 fn heard(changes: &[Change], minute: i64) -> Forecaster {
     let ticket = Ticket {
         status: Some("Open".into()),
@@ -78,7 +78,7 @@ fn heard(changes: &[Change], minute: i64) -> Forecaster {
     forecaster
 }
 
-/// How much of the clock has run, as the forecast's first reason says; none if nothing is forecast.
+/// Returns how much of the clock has run, as the forecast's first reason says. `None` if there is no forecast.
 fn share(changes: &[Change], minute: i64) -> Option<String> {
     let said = heard(changes, minute).forecast("7", at(minute))?;
     let words = said.reasons.first().unwrap().clone();

@@ -1,8 +1,7 @@
-//! The entries of one ticket, from what is known of it: a pure function, so that a rebuild gives the same.
+//! Computes the entries of one ticket from what is known of it: a pure function, so that a rebuild gives the same.
 //!
-//! Each round is judged as the ticket stood at its end, by the clock that pages show and alerts go
-//! by. Of several versions of the terms the one holds that was in force when the clock was decided:
-//! a newer policy judges nothing again.
+//! Each round is judged as the ticket stood at its end, by the clock that pages show and alerts use. Of several
+//! versions of the terms, the one in force when the clock was decided holds: a newer policy judges nothing again.
 
 mod page;
 mod shares;
@@ -20,7 +19,7 @@ use crate::ticket::manual_override::ManualOverride;
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, RefId, Reported};
 
-/// A clock is over from a moment after its target on.
+/// A clock is over this long after its target.
 const TICK: TimeDelta = TimeDelta::milliseconds(1);
 
 /// A message of the client after the first response, and the answer to it.
@@ -32,7 +31,7 @@ pub struct Exchange {
     pub by: Option<RefId>,
 }
 
-/// The rules of a tenant, and from when on they hold.
+/// The rules of a tenant, and from when they hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Era<'a> {
     pub rules: &'a TenantRules,
@@ -53,13 +52,13 @@ pub struct Facts<'a> {
     pub first_answer_by: Option<&'a RefId>,
     /// Oldest first, at least one; the first holds for everything before it as well.
     pub eras: &'a [Era<'a>],
-    /// The maintenance windows that speak of this ticket.
+    /// The maintenance windows that match this ticket.
     pub maintenance: &'a [(DateTime<Utc>, DateTime<Utc>)],
     /// The zone whose days are meant.
     pub zone: Tz,
 }
 
-/// The entries of the ticket that are decided by `now`: round by round, at most one of each clock.
+/// Returns the entries of the ticket decided by `now`: round by round, at most one of each clock.
 pub fn book(facts: &Facts<'_>, now: DateTime<Utc>) -> Vec<Entry> {
     let rounds = rounds(&facts.history.periods, SETTLE);
     let mut entries = Vec::new();
@@ -97,13 +96,13 @@ pub fn book(facts: &Facts<'_>, now: DateTime<Utc>) -> Vec<Entry> {
     entries
 }
 
-/// The ticket as it stood at the end of round `index`; in the last round as it is.
+/// Returns the ticket as it stood at the end of round `index`; in the last round, as it is.
 fn as_of(facts: &Facts<'_>, rounds: &[Round], index: usize) -> Watched {
     let mut watched = facts.watched.clone();
     let last = rounds.len() - 1;
     let (own, cycle) = (cycles_of(facts.history, rounds, index), watched.cycle);
     let count = u32::try_from(facts.history.cycles().len()).unwrap_or(u32::MAX);
-    // The present cycle is the last that the history tells of.
+    // The present cycle is the last one in the history.
     let number = |decided: &ManualOverride| (count + decided.cycle).checked_sub(cycle + 1);
     watched.overrides.retain(|decided| number(decided).map_or(index == 0, |number| own.contains(&number)));
     watched.overrides.iter_mut().for_each(|decided| decided.cycle = cycle);
@@ -118,7 +117,7 @@ fn as_of(facts: &Facts<'_>, rounds: &[Round], index: usize) -> Watched {
     watched
 }
 
-/// The numbers, from 0, of the cycles of round `index`: a short closing parts two of one round.
+/// Returns the numbers, from 0, of the cycles of round `index`: a short closing separates two cycles of one round.
 fn cycles_of(history: &History, rounds: &[Round], index: usize) -> std::ops::Range<u32> {
     let cycles = history.cycles();
     let from = |round: &Round| cycles.iter().filter(|cycle| cycle.from.latest < round.from).count();
@@ -128,7 +127,7 @@ fn cycles_of(history: &History, rounds: &[Round], index: usize) -> std::ops::Ran
     number(first)..number(next)
 }
 
-/// When SuperOps said at `end` that the resolution was due.
+/// Returns when, according to SuperOps at `end`, the resolution was due.
 fn due_at(facts: &Facts<'_>, end: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let mut moves = facts.history.due_moves.iter().filter(|moved| moved.clock == ClockKind::Resolution);
     match moves.find(|moved| moved.at.latest > end) {
@@ -148,8 +147,8 @@ struct Page<'f, 'a> {
     by: Option<&'f RefId>,
 }
 
-/// When something is to be decided though nothing changes, after `now`: the first clock that goes on running is over.
-/// `entries` are those that are decided.
+/// Returns the next moment after `now` at which something is decided though nothing changes: when the first running
+/// clock is over. `entries` are those already decided.
 pub fn next_decision(facts: &Facts<'_>, entries: &[Entry], now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let era = facts.eras.last()?;
     let rounds = rounds(&facts.history.periods, SETTLE);
@@ -169,7 +168,7 @@ pub fn next_decision(facts: &Facts<'_>, entries: &[Entry], now: DateTime<Utc>) -
     ClockKind::ALL.into_iter().filter(is_open).filter_map(over).chain(verdicts).filter(|at| *at > now).min()
 }
 
-/// When SuperOps and the policy, each by itself, call a decided clock that goes on running late.
+/// When SuperOps and the policy, each on its own, find that a decided clock that still runs is late.
 fn later_verdicts(facts: &Facts<'_>, entry: &Entry) -> impl Iterator<Item = DateTime<Utc>> {
     let history = facts.history;
     let statuses = StatusHistory { periods: &history.periods[..], gone: history.gone, unseen: history.unseen };

@@ -1,10 +1,10 @@
-//! Who had a ticket when.
+//! Who had a ticket, and when.
 
 use chrono::{DateTime, Utc};
 
 use super::Holder;
 
-/// A stretch in somebody's hands. They follow each other from the ticket's beginning on without a gap.
+/// A stretch with one holder. They follow each other without a gap from the ticket's beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
     pub holder: Holder,
@@ -13,7 +13,7 @@ pub struct Held {
     pub to: Option<DateTime<Utc>>,
 }
 
-/// A ticket went from one to another.
+/// A ticket passed from one holder to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handover {
     pub from: Holder,
@@ -21,8 +21,8 @@ pub struct Handover {
     pub at: DateTime<Utc>,
 }
 
-/// Who had a ticket that begins at `beginning` and was not watched before `unseen_until`. Whoever has it at present has
-/// had it since the last of `handovers`, which are in order.
+/// Returns who had a ticket that begins at `beginning` and was not watched before `unseen_until`. `present` has had it
+/// since the last of `handovers`, which are in order.
 pub fn held(
     beginning: DateTime<Utc>,
     unseen_until: Option<DateTime<Utc>>,
@@ -52,7 +52,7 @@ pub fn held(
     for one in handovers {
         enter(one.to.clone(), one.at);
     }
-    // Where a handover was missed, the ticket as last read has the last word.
+    // Where a handover was missed, the ticket as last read decides.
     let last = handovers.last().map_or(beginning, |last| last.at);
     enter(present, last);
     all

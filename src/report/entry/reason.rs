@@ -14,15 +14,15 @@ pub enum Reason {
     Retargeted,
     /// It broke while nobody of the MSP was at work.
     OutOfHours,
-    /// For half of its time it was assigned to nobody.
+    /// It was unassigned for half of its time.
     Unassigned,
     /// It came back from a pause with under a quarter of its time left.
     PausedLate,
-    /// Whoever had it could not do all that was due when it broke: only a person says so.
+    /// Its holder could not do all that was due when it broke: only a person says so.
     Understaffed,
     /// It was not watched from its beginning, so what was done on it is not known.
     Unwatched,
-    /// For half of its time nobody touched it.
+    /// Nobody touched it for half of its time.
     Waiting,
     WorkedOn,
 }
@@ -73,7 +73,7 @@ impl Reason {
     }
 }
 
-/// What is known of a missed clock beside its course.
+/// What is known of a missed clock besides its course.
 pub(super) struct Miss<'a> {
     pub clock: &'a Reckoning<'a>,
     pub target: TimeDelta,
@@ -90,7 +90,7 @@ pub(super) struct Miss<'a> {
 }
 
 impl Miss<'_> {
-    /// The first reason that fits. That more was due than could be done is for people to say: no history tells it.
+    /// Returns the first reason that fits. No history tells that more was due than could be done: people say that.
     pub fn reason(&self) -> Reason {
         if self.retargeted {
             Reason::Retargeted
@@ -118,7 +118,7 @@ impl Miss<'_> {
         nobodys.map(length).sum()
     }
 
-    /// The most that was counted between one touch and the next, or until it broke.
+    /// The longest time counted between two touches, or until it broke.
     fn longest_wait(&self) -> TimeDelta {
         let mut moments: Vec<_> =
             self.touched.iter().copied().filter(|at| self.clock.start < *at && *at < self.over_from).collect();

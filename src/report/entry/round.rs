@@ -1,14 +1,14 @@
-//! Rounds: work from the creation of a ticket, or its reopening, to its resolution.
+//! Rounds: the work from a ticket's creation or reopening to its resolution.
 //!
-//! A closing that lasts less than a day ends no round: somebody closed too early, or pressed the wrong button. The clock
-//! stood still meanwhile, as on the ticket's page, and goes on with what was left.
+//! A closing shorter than a day ends no round: somebody closed too early, or pressed the wrong button. The clock stood
+//! still meanwhile, as on the ticket's page, and goes on with what was left.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::sla::history::StatusPeriod;
 use crate::ticket::StatusMeaning;
 
-/// A closing ends a round if it lasts so long.
+/// How long a closing must last to end a round.
 pub const SETTLE: TimeDelta = TimeDelta::hours(24);
 
 /// One round of a ticket.
@@ -17,13 +17,13 @@ pub struct Round {
     pub from: DateTime<Utc>,
     /// When it was resolved; none: work goes on.
     pub end: Option<DateTime<Utc>>,
-    /// So many of the ticket's stretches of one status tell of it and of those before it, the closing one included.
+    /// How many of the ticket's status periods belong to it and the rounds before it, the closing one included.
     pub periods: usize,
     /// When the ticket came back.
     pub reopened_at: Option<DateTime<Utc>>,
 }
 
-/// The rounds that `periods` tell of. There is always one.
+/// Returns the rounds in `periods`; there is always one.
 pub fn rounds<S>(periods: &[StatusPeriod<S>], settle: TimeDelta) -> Vec<Round> {
     let mut rounds: Vec<Round> = Vec::new();
     let mut from = periods.first().map_or(DateTime::<Utc>::MIN_UTC, |first| first.from.latest);

@@ -12,7 +12,7 @@ pub fn by_day(stretch: (DateTime<Utc>, DateTime<Utc>), zone: Tz) -> Vec<(NaiveDa
     while from < to {
         let day = from.with_timezone(&zone).date_naive();
         let next = day.checked_add_days(Days::new(1)).and_then(|next| midnight(zone, next));
-        // Where the clocks change at midnight a date may begin before the last piece ended.
+        // Where the clocks change at midnight, a date may begin before the last piece ended.
         let end = next.filter(|next| from < *next).map_or(to, |next| next.min(to));
         pieces.push((day, from, end));
         from = end;

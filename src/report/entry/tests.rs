@@ -418,7 +418,7 @@ fn breaches_have_the_first_reason_that_fits() {
     };
     let busy = touched(Life::new("1", "N", "Thu 09:00", "Ada"), &["Thu 09:30", "Thu 10:00", "Thu 10:30", "Thu 11:00"]);
     assert_eq!(of(busy.clone()), Reason::WorkedOn);
-    // First seen when it was late already: nobody knows whether somebody was at work on it.
+    // First seen when already late: nobody knows whether somebody was working on it.
     let late = |mut life: Life| {
         life.watched.first_seen_at = at("Thu 12:00");
         life

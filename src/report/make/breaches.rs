@@ -6,7 +6,7 @@ use super::super::{Cell, Column, ColumnKind, Opens, People, Row, Section, Table}
 use super::groups::reason_table;
 use super::{By, Material};
 
-/// Breaches that are listed one by one, and as many of them as a reader is shown.
+/// The most breaches listed one by one, and how many of them a reader is shown.
 const MOST_BREACHES: usize = 20_000;
 const BREACHES_SHOWN: usize = 100;
 

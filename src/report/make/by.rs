@@ -1,8 +1,8 @@
-//! What the figures of a report are told apart by.
+//! What a report groups its figures by.
 
 use serde::{Deserialize, Serialize};
 
-/// What the figures are told apart by.
+/// What the figures are grouped by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum By {

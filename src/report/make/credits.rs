@@ -1,16 +1,16 @@
-//! The part of a report that says what is owed to whom.
+//! The part of a report that says which service credits are owed to whom.
 
 use super::super::credit::{Credit, PolicyTerms, credits};
 use super::super::{Cell, Column, ColumnKind, Opens, Row, Section, Table};
 use super::{Entry, GROUPS_SHOWN, MOST_GROUPS, Material};
 
-/// None: no policy of the tenant gave anything back in the period.
+/// Makes the section; none if no policy of the tenant gave any credit in the period.
 pub(super) fn section(material: &Material<'_>, all: &[&Entry]) -> Option<Section> {
     if material.policy_credits.values().all(PolicyTerms::is_empty) {
         return None;
     }
     let mut found = credits(all.iter().copied(), &material.question, &material.months, material.policy_credits);
-    // By the names that are shown: the order of SuperOps' ids would tell whose a pseudonym is.
+    // Sorted by the names shown: the order of SuperOps' ids would tell whom a pseudonym stands for.
     let shown = |one: &Credit| {
         let client = one.client.as_deref().map(|id| material.names.client(id));
         (one.month.clone(), client, material.names.policy(&one.policy))

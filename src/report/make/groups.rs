@@ -1,4 +1,4 @@
-//! The part of a report that tells its figures apart: a line for each client, technician, week or whatever was asked for.
+//! The part of a report that groups its figures: a line for each client, technician, week or whatever was asked for.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,7 +12,7 @@ use super::super::technician::{Technician, technicians};
 use super::super::{Cell, Column, ColumnKind, Opens, People, Row, Section, Table};
 use super::{By, GROUPS_SHOWN, MOST_GROUPS, Material};
 
-/// A line of the table by groups: its order, what it is called, and what opens it, where its entries can be asked for.
+/// A line of the table by groups: its sort key, its name, and what opens it, if its entries can be asked for.
 type Group = (String, Cell, Option<Opens>);
 
 fn group(material: &Material<'_>, entry: &Entry) -> Group {
@@ -21,7 +21,7 @@ fn group(material: &Material<'_>, entry: &Entry) -> Group {
     let local = entry.decided_at.with_timezone(&material.zone);
     let period = material.question.period;
     let date = |first: NaiveDate, last: NaiveDate| {
-        // A week or month that the period has only a part of is told and opened as far as it counts.
+        // A week or month that is only partly in the period is named and opened only as far as it counts.
         let (from, to) = (first.max(period.from), last.min(period.to));
         (first.to_string(), Cell::Date(from), Some(Opens { from: Some(from), to: Some(to), ..opens.clone() }))
     };
@@ -79,7 +79,7 @@ fn group(material: &Material<'_>, entry: &Entry) -> Group {
     }
 }
 
-/// What entries of one line have in common, before anything is named.
+/// What the entries of one line have in common, before names are looked up.
 type Alike<'a> = (Option<&'a str>, i64);
 
 fn alike<'a>(material: &Material<'_>, entry: &'a Entry) -> Alike<'a> {
@@ -112,7 +112,7 @@ fn group_table(material: &Material<'_>, all: &[&Entry]) -> Table {
     for entry in all {
         alike.entry(self::alike(material, entry)).or_default().push(entry);
     }
-    // Clients of one name are one line; of whom it tells are those of the first ticket.
+    // Clients with the same name share a line, which opens the client of the first ticket.
     let mut named: Vec<Vec<&Entry>> = alike.into_values().collect();
     named.sort_by_key(|entries| entries.first().copied().map(|entry| (&entry.ticket, entry.clock, entry.round)));
     let mut groups: BTreeMap<String, (Cell, Option<Opens>, Vec<&Entry>)> = BTreeMap::new();
@@ -180,7 +180,7 @@ fn group_cells(name: &Cell, sum: &Summary) -> Vec<Cell> {
     ]
 }
 
-/// A goal, and whether it is reached; nothing is said where nothing was decided.
+/// A goal, and whether it is reached; blank where nothing was decided.
 fn goal_cells(rate: Rate, goal: Goal) -> [Cell; 2] {
     let reached = match rate.of {
         0 => Cell::Blank,

@@ -1,4 +1,4 @@
-//! The parts of a report that everybody reads: the figures in short, and how they went day by day.
+//! The parts of a report that everybody reads: the figures in short, and day by day.
 
 use super::super::day::Day;
 use super::super::figures::Summary;

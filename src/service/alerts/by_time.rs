@@ -1,4 +1,4 @@
-//! Alerts by one of their times, in either direction, whether they are resolved or not.
+//! Alerts sorted by one of their times, in either direction, resolved or not.
 
 use chrono::{DateTime, Utc};
 
@@ -11,7 +11,7 @@ use crate::store::StoreError;
 use crate::store::latest::{LastShown, Way};
 use crate::store::record::{AlertTime, OpenAlert};
 
-/// By which time, and which first.
+/// Which time to sort by, and in which direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ByTime {
     time: AlertTime,
@@ -19,7 +19,7 @@ pub(super) struct ByTime {
 }
 
 impl ByTime {
-    /// The order that `text` names; none: the worst first.
+    /// Reads the order that `text` names; none: the worst first.
     pub fn parse(text: Option<&str>) -> Result<Option<Self>, ServiceError> {
         let text = text.map(str::trim).unwrap_or_default();
         let order = |time, way| Ok(Some(Self { time, way }));
@@ -39,7 +39,7 @@ impl ByTime {
         }
     }
 
-    /// Whose cursors are not those of another order.
+    /// The name of this list in its cursors, which fit no other order.
     fn list(self) -> &'static str {
         match (self.time, self.way) {
             (AlertTime::Due, Way::EarliestFirst) => "alerts by due",
@@ -51,7 +51,7 @@ impl ByTime {
 }
 
 impl Service {
-    /// The page of alerts that `query` asks for, in this `order`.
+    /// Returns the page of alerts that `query` asks for, in this `order`.
     pub(super) async fn alerts_by_time(
         &self,
         scope: &Reach,
@@ -86,7 +86,7 @@ impl Service {
         Ok((rows.iter().map(place).collect(), rows.len()))
     }
 
-    /// All that are not resolved, which are few enough to be sorted, and as many of the others as are wanted.
+    /// Returns all unresolved alerts, which are few enough to sort, and as many resolved ones as are wanted.
     async fn places(
         &self,
         scope: &Reach,

@@ -17,20 +17,20 @@ use crate::store::StoreError;
 use crate::store::latest::LastShown;
 use crate::store::record::OpenAlert;
 
-/// Whose cursors are not those of other lists.
+/// The name of this list in its cursors, which fit no other list.
 const LIST: &str = "alerts";
 
-/// An alert and where it stands.
+/// An alert and its place.
 type Placed = (Place, AlertRow);
 
-/// Where an alert stands in the list: those that are not resolved come first, then the others, the latest changed first.
+/// The place of an alert in the list: unresolved ones come first, then resolved ones, the latest changed first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum Place {
     Open(OpenPlace),
     Resolved(Reverse<LastShown>),
 }
 
-/// Those that nobody holds come first; among them the worst, then those with the least time left.
+/// Alerts that nobody holds come first; among them the worst, then those with the least time left.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct OpenPlace {
     held: bool,
@@ -96,8 +96,8 @@ impl Service {
         Ok((placed, total))
     }
 
-    /// Those that are not resolved, which are few enough to be sorted, as they stood at `as_of`, and after them as many of
-    /// the others as are wanted.
+    /// Returns the unresolved alerts, which are few enough to sort, as they stood at `as_of`, and after them as many
+    /// resolved ones as are wanted.
     async fn alerts_in(
         &self,
         scope: &Reach,
@@ -134,7 +134,7 @@ impl Service {
         Ok((page, number + self.resolved_total(scope, now).await?))
     }
 
-    /// The alerts of these keys, each where it was found to stand, as far as there still are such alerts.
+    /// Returns the alerts of these keys with their places, leaving out those that no longer exist.
     async fn placed(&self, places: Vec<(Place, String)>) -> Result<Vec<Placed>, StoreError> {
         let keys: Vec<_> = places.iter().map(|(_, key)| key.clone()).collect();
         let mut places: HashMap<_, _> = places.into_iter().map(|(place, key)| (key, place)).collect();

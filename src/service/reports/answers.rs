@@ -1,4 +1,4 @@
-//! Answers that cost something, kept for a while, and how that has done.
+//! Keeps answers that are costly to compute, and counts how often that helps.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,14 +14,14 @@ use super::{ComplianceDay, TechnicianView};
 use crate::report::Report;
 use crate::ticket::TenantId;
 
-/// So long an answer is kept that changes with time alone: on a day that is not over.
+/// How long to keep an answer that changes with time alone: one about a day that is not over.
 const OPEN: Duration = Duration::from_secs(5 * 60);
-/// And one about closed months.
+/// How long to keep an answer about closed months.
 const CLOSED: Duration = Duration::from_secs(24 * 3600);
 const MOST: u64 = 200;
-/// A report with more rows than these is not kept.
+/// A report with more rows than this is not kept.
 const LARGE: usize = 2_000;
-/// The latest computations whose length is remembered.
+/// How many of the latest computations are remembered with their duration.
 const LATENCIES: usize = 512;
 
 /// What was computed. Cheap to clone.
@@ -33,7 +33,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// Whether it is computed again rather than kept: two hundred of its kind would fill the memory.
+    /// Whether it is computed again rather than kept: two hundred like it would fill the memory.
     fn is_large(&self) -> bool {
         let Self::Report(report) = self else { return false };
         let tables = report.sections.iter().flat_map(|section| &section.tables);
@@ -41,7 +41,7 @@ impl Answer {
     }
 }
 
-/// What was asked, of whom, and how often the books had changed in what it is about.
+/// What was asked, of whom, and how often the books had changed in the range it is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     tenant: TenantId,
@@ -89,7 +89,7 @@ impl Default for Answers {
 }
 
 impl Answers {
-    /// The answer to `key`, or what `compute` finds, which is then kept.
+    /// Returns the answer to `key`, or what `compute` finds, which is then kept.
     pub async fn get(
         &self,
         key: Key,
@@ -116,7 +116,7 @@ impl Answers {
         Ok(answer)
     }
 
-    /// How it has done.
+    /// The figures of this cache.
     pub fn figures(&self) -> CacheFigures {
         let mut latencies = self.latencies.lock().unwrap_or_else(PoisonError::into_inner).clone();
         latencies.sort_unstable();

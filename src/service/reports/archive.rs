@@ -1,4 +1,4 @@
-//! Reports as they went out: kept, listed, and handed over again to the byte.
+//! Reports as they went out: kept, listed, and handed over again byte for byte.
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -19,7 +19,7 @@ use crate::store::reports::{MOST_LISTED, ReportFile, file_id};
 use crate::ticket::TenantId;
 
 const USUAL: u32 = 100;
-/// A larger file is handed over and not kept.
+/// The largest file that is kept; a larger one is only handed over.
 const MOST_BYTES: usize = 32 << 20;
 
 /// Which files are asked for.
@@ -27,7 +27,7 @@ const MOST_BYTES: usize = 32 << 20;
 #[serde(default, deny_unknown_fields)]
 pub struct ArchiveQuery {
     pub tenant: Option<String>,
-    /// 1 to 500 of each tenant, 100 unless told.
+    /// 1 to 500 of each tenant, 100 by default.
     pub limit: Option<u32>,
 }
 
@@ -60,16 +60,16 @@ pub struct ArchivePage {
     pub reports: Vec<ArchivedReport>,
 }
 
-/// A report that goes out by itself.
+/// A scheduled report.
 #[derive(Clone, Debug)]
 pub struct ScheduleView {
     pub name: String,
-    /// When, in which form and to how many.
+    /// When, in which format and to how many.
     pub words: String,
 }
 
 impl Service {
-    /// The reports that went out. What tells more of persons than may be told now is not shown.
+    /// The reports that went out, without those that tell more about people than may be told now.
     pub async fn archive(&self, reach: &Reach, query: &ArchiveQuery) -> Result<ArchivePage, ServiceError> {
         let limit = query.limit.unwrap_or(USUAL);
         if !(1..=MOST_LISTED).contains(&limit) {
@@ -88,7 +88,7 @@ impl Service {
         Ok(ArchivePage { reports: found.into_iter().map(view).collect() })
     }
 
-    /// What goes out by itself.
+    /// The scheduled reports.
     pub fn report_schedules(&self, reach: &Reach) -> Vec<ScheduleView> {
         let seen = |one: &&ReportSchedule| reach.tenant().is_none_or(|tenant| *tenant == one.tenant);
         let view = |one: &ReportSchedule| ScheduleView { name: one.name.clone(), words: explain::schedule(one) };
@@ -114,7 +114,7 @@ impl Service {
         file.people >= self.config.reports.people
     }
 
-    /// Keeps a report that is handed over, if its figures are final. That it cannot be kept is no reason not to hand it over.
+    /// Keeps a report that is handed over, if its figures are final. A failure to keep it does not hold it back.
     pub(super) async fn keep(&self, report: &Report, format: Format, bytes: &[u8], made_for: &str) {
         if report.provisional_until.is_some() || bytes.len() > MOST_BYTES {
             return;
@@ -183,7 +183,7 @@ fn question(schedule: &ReportSchedule, period: Period) -> ReportQuery {
     }
 }
 
-/// What the mail says, but for its files.
+/// What the mail says, apart from its files.
 fn facts(report: &Report, schedule: &ReportSchedule, tenant: Option<String>) -> ReportFacts {
     let words = |figure: &Figure| {
         let note = figure.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What was kept of what was promised to each client.
+//! How well the promises to each client were kept.
 
 use std::collections::BTreeMap;
 
@@ -23,9 +23,9 @@ pub struct ClientView {
     /// Headline clocks that were decided and count.
     pub clocks: u64,
     pub breaches: u64,
-    /// Percent, as are those that follow; null of none.
+    /// Percent, like the next two; null if there are none.
     pub compliance_rate: Option<f64>,
-    /// Where it lies with 95 % certainty.
+    /// Its 95 % confidence interval.
     pub at_least: Option<f64>,
     pub at_most: Option<f64>,
     /// Points more or less than in as many days before; null where there is too little to compare.
@@ -49,7 +49,7 @@ pub struct ClientPage {
 }
 
 impl Service {
-    /// What was kept of what was promised to each client in a period; each tenant's clients apart.
+    /// How well the promises to each client were kept in a period, tenant by tenant.
     pub async fn clients(&self, reach: &Reach, query: &TechnicianQuery) -> Result<ClientPage, ServiceError> {
         let wanted = query.wanted()?;
         let (mut all, mut period) = (Vec::new(), None);

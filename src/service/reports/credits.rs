@@ -33,7 +33,7 @@ pub struct CreditView {
 }
 
 impl Service {
-    /// What is owed by the policies that give something back, month by month, client by client.
+    /// What is owed under the policies with credit terms, by month and client.
     pub async fn policy_credits(
         &self,
         reach: &Reach,
@@ -64,15 +64,15 @@ impl Service {
             };
             let mut told: Vec<_> =
                 credits(entries.iter(), &question, &found.months, &terms).into_iter().map(view).collect();
-            // By the names that are shown: the order of SuperOps' ids would tell whose a pseudonym is.
+            // Sorted by the names shown: the order of SuperOps' ids would tell whom a pseudonym stands for.
             told.sort_by_cached_key(|one| (one.month.clone(), one.client.clone(), one.policy.clone()));
             all.extend(told);
         }
         Ok(all)
     }
 
-    /// What the policies of `tenant` give back for each month of the period. What is configured after a month was closed
-    /// moves nothing of it.
+    /// The credit terms of `tenant` for each month of the period. What is configured after a month was closed changes
+    /// nothing about it.
     pub(super) async fn credit_terms(&self, tenant: &Tenant, found: &Found) -> Result<MonthlyTerms, ServiceError> {
         let mut versions = self.store.credit_versions(&tenant.id).await?;
         if versions.is_empty() {

@@ -44,11 +44,11 @@ pub struct EntryView {
     /// What the history tells, where a person says something else.
     pub reason_from_history: Option<&'static str>,
     pub reason_said_by: Option<String>,
-    /// What each holder had of it, in percent.
+    /// Each holder's share of it, in percent.
     pub shares: Vec<ShareView>,
 }
 
-/// What one holder had of a clock.
+/// One holder's share of a clock.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ShareView {
     pub technician: String,
@@ -63,10 +63,10 @@ pub struct EntryPage {
     pub next_cursor: Option<String>,
 }
 
-/// Whose cursors are not those of other lists.
+/// The name of this list in its cursors, which fit no other list.
 const ENTRIES: &str = "entries";
 
-/// What was decided at one moment stands by ticket, clock and round.
+/// Entries decided at the same moment are sorted by ticket, clock and round.
 fn place(entry: &Entry) -> LastShown {
     let key = format!("{} {} {:06}", entry.ticket, entry.clock.as_str(), entry.round);
     LastShown { at: entry.decided_at.timestamp_millis(), key }
@@ -77,7 +77,7 @@ fn stands_after(last: &LastShown, place: &LastShown) -> bool {
 }
 
 impl Service {
-    /// The entries behind a figure: those that it counts, or those left out.
+    /// Returns the entries that a figure counts, or those it leaves out.
     pub async fn figure_entries(&self, reach: &Reach, query: &EntryQuery) -> Result<EntryPage, ServiceError> {
         let wanted = query.wanted()?;
         if query.person.as_deref().is_some_and(|person| !person.is_empty() && !person.starts_with('@')) {

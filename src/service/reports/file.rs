@@ -1,4 +1,4 @@
-//! A report as a file, in the form that is asked for.
+//! A report as a file in the format that is asked for.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub struct ReportFile {
 }
 
 impl Service {
-    /// The report on `query`, as a file of `format`, for whoever is named. One whose figures are final is kept.
+    /// Writes the report on `query` as a file of `format`, for `made_for`. One whose figures are final is kept.
     pub async fn report_file(
         &self,
         reach: &Reach,
@@ -34,7 +34,7 @@ impl Service {
         Ok(ReportFile { content_type: format.content_type(), disposition, bytes })
     }
 
-    /// `report` as the bytes of a file; of a CSV, the table that is meant.
+    /// Writes `report` as the bytes of a file; for a CSV, the table that is meant.
     pub(in crate::service) async fn written(
         &self,
         report: Arc<Report>,

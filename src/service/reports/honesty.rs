@@ -1,4 +1,4 @@
-//! What the figures of a period rest on: what is counted, what is left out and why, whose word it is, what is not known.
+//! What the figures of a period rest on: what is counted, what is left out and why, who says so, what is not known.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
@@ -12,20 +12,20 @@ use crate::report::figures::summary;
 use crate::report::honesty::honesty;
 use crate::report::rate::Rate;
 
-/// No more than so many that wait are counted.
+/// The most waiting tickets that are counted.
 const MOST_WAITING: u32 = 100_000;
 
 /// What was left out for one reason.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct LeftOutView {
-    /// As entries are asked for by it.
+    /// The `reason` by which these entries can be asked for.
     pub reason: &'static str,
     pub words: &'static str,
     pub clocks: u64,
     pub tickets: u64,
 }
 
-/// So many of so many.
+/// A count out of a total.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ShareOf {
     pub count: u64,
@@ -33,7 +33,7 @@ pub struct ShareOf {
     pub percent: Option<f64>,
 }
 
-/// Something that may be a way of pleasing the figures, or may be nothing.
+/// Something that may be an attempt to improve the figures, or may be nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct QuestionView {
     pub what: &'static str,
@@ -41,7 +41,7 @@ pub struct QuestionView {
     pub seen: ShareOf,
 }
 
-/// A month whose figures do not move any more.
+/// A month whose figures no longer change.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ClosedMonthView {
     pub month: String,
@@ -59,20 +59,20 @@ pub struct HonestyView {
     /// Headline clocks that are counted.
     pub clocks: u64,
     pub left_out: Vec<LeftOutView>,
-    /// Of the clocks that are counted: verdicts that a person decided, that SuperOps reports, that follow from the policy.
+    /// Counted clocks by their verdict: decided by a person, reported by SuperOps, or following from the policy.
     pub by_hand: u64,
     pub by_superops: u64,
     pub by_policy: u64,
-    /// Clocks of which SuperOps and the policy say different things.
+    /// Clocks on which SuperOps and the policy disagree.
     pub differing: u64,
     /// Clocks that were not watched from their beginning.
     pub unobserved: ShareOf,
-    /// Of the weight of all clocks, in millionths of a clock: who had the ticket is not known; nobody had it.
+    /// Out of the weight of all clocks, in millionths of a clock: with an unknown holder, and with none.
     pub unknown: ShareOf,
     pub nobody: ShareOf,
     /// First responses by automation, of those whose author is known.
     pub automation: ShareOf,
-    /// Breaches whose reason is a person's word.
+    /// Breaches whose reason a person gave.
     pub said_reasons: ShareOf,
     /// Clients with too little decided to compare them with the period before.
     pub small_clients: ShareOf,
@@ -81,7 +81,7 @@ pub struct HonestyView {
     /// Tickets that wait to be booked now: the figures know nothing of what happened to them last.
     pub waiting: u64,
     pub months: Vec<ClosedMonthView>,
-    /// Some of the figures may still move until then.
+    /// Until when some of the figures may still change.
     pub provisional_until: Option<DateTime<Utc>>,
     pub questions: Vec<QuestionView>,
 }

@@ -1,5 +1,5 @@
-//! Technicians and clients in the order that is asked for, whole or page by page. The next page begins after the last one
-//! that was shown, wherever that stands by then, so that what is decided meanwhile repeats none and skips none.
+//! Technicians and clients in the order that is asked for, whole or page by page. The next page begins after the last
+//! item shown, wherever that stands by then, so that what is decided meanwhile repeats none and skips none.
 
 use std::cmp::Ordering;
 
@@ -20,43 +20,43 @@ const USUAL: usize = 500;
 #[serde(default, deny_unknown_fields)]
 pub struct FigureListQuery {
     pub tenant: Option<String>,
-    /// The first local day; a month ago unless told.
+    /// The first local day; a month ago by default.
     #[param(pattern = r"^(\d{4}-\d{2}-\d{2})?$")]
     pub from: Option<String>,
-    /// The last local day; today unless told.
+    /// The last local day; today by default.
     #[param(pattern = r"^(\d{4}-\d{2}-\d{2})?$")]
     pub to: Option<String>,
     #[param(inline, value_type = Option<AsOfWord>)]
     pub as_of: Option<String>,
     pub anonymize: Option<bool>,
     pub exclude_maintenance: Option<bool>,
-    /// Tenant by tenant, each by name, unless told. `total` is the tickets of a technician, the clocks of a client.
+    /// Tenant by tenant, each by name, by default. `total` is the tickets of a technician, the clocks of a client.
     #[param(inline, value_type = Option<FigureOrderWord>)]
     pub sort: Option<String>,
-    /// 1 to 1000, 500 unless told.
+    /// 1 to 1000, 500 by default.
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<usize>,
     /// `next_cursor` of the page before.
     pub cursor: Option<String>,
 }
 
-/// What a list of figures is sorted by; `-` before its name turns it round.
+/// The order of a list of figures; `-` before its name reverses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FigureOrder {
     word: &'static str,
 }
 
-/// What stands in a list of figures.
+/// An item of a list of figures.
 trait Listed {
     fn tenant(&self) -> &str;
     fn id(&self) -> Option<&str>;
-    /// None of those that are nobody: they stand after all others.
+    /// None for those that are nobody: they come after all others.
     fn name(&self) -> Option<&str>;
     /// The figure of that name, in thousandths.
     fn figure(&self, name: &str) -> Option<i64>;
 }
 
-/// Where one stands in an order. What has no such figure stands after what has one, whichever way the order goes.
+/// The place of an item in an order. Items without the figure come last, in either direction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Place {
     none: bool,
@@ -66,7 +66,7 @@ struct Place {
 }
 
 impl FigureListQuery {
-    /// The question about the figures, whatever their order.
+    /// The question about the figures, without their order.
     pub fn figures(&self) -> TechnicianQuery {
         TechnicianQuery {
             tenant: self.tenant.clone(),
@@ -87,7 +87,7 @@ impl FigureListQuery {
         }
     }
 
-    /// Sorts `rows` and cuts out the page of `list` that is asked for; with where the next one begins.
+    /// Sorts `rows` and cuts out the page of `list` that is asked for; returns where the next one begins.
     fn page<T: Listed>(&self, list: &str, rows: &mut Vec<T>) -> Result<Option<String>, ServiceError> {
         let (order, limit) = (FigureOrder::parse(self.sort.as_deref())?, self.limit()?);
         let list = format!("{list} by {}", order.word);
@@ -103,7 +103,7 @@ impl FigureListQuery {
 }
 
 impl FigureOrder {
-    /// The order that `text` names; blank: tenant by tenant.
+    /// Reads the order that `text` names; blank: tenant by tenant.
     pub fn parse(text: Option<&str>) -> Result<Self, ServiceError> {
         let text = text.map(str::trim).filter(|text| !text.is_empty()).unwrap_or("tenant");
         let word = FIGURE_ORDERS.into_iter().find(|word| *word == text).ok_or_else(|| {
@@ -117,12 +117,12 @@ impl FigureOrder {
         self.word.starts_with('-')
     }
 
-    /// What it sorts by, whichever way.
+    /// What it sorts by, in either direction.
     pub fn by(self) -> &'static str {
         self.word.trim_start_matches('-')
     }
 
-    /// As `sort` says it.
+    /// The word for it in `sort`.
     pub fn as_str(self) -> &'static str {
         self.word
     }
@@ -148,7 +148,7 @@ impl FigureOrder {
     }
 }
 
-/// Percent are told to a tenth: a thousandth keeps them apart.
+/// Percentages are given to a tenth: thousandths keep them apart.
 fn thousandths(percent: Option<f64>) -> Option<i64> {
     percent.map(|percent| (percent * 1000.0).round() as i64)
 }
@@ -219,7 +219,7 @@ impl Service {
         Ok(page)
     }
 
-    /// What was kept of what was promised to each client in a period, in the order that is asked for.
+    /// How well the promises to each client were kept in a period, in the order that is asked for.
     pub async fn client_list(&self, reach: &Reach, query: &FigureListQuery) -> Result<ClientPage, ServiceError> {
         let mut page = self.clients(reach, &query.figures()).await?;
         page.next_cursor = query.page("clients", &mut page.clients)?;
@@ -261,7 +261,7 @@ mod tests {
         ]
     }
 
-    /// Page by page, as many as `limit` on each.
+    /// Reads page by page, `limit` on each.
     fn listed(sort: &str, limit: usize) -> String {
         let (mut names, mut cursor) = (Vec::new(), None);
         loop {

@@ -13,7 +13,7 @@ use crate::report::make::Names;
 use crate::store::Store;
 use crate::ticket::{TenantId, TicketId};
 
-/// A technician who is not to be told from others.
+/// Stands for a technician who must not be told from others.
 pub const SOMEBODY: &str = "a technician";
 
 /// The names of one tenant.
@@ -23,7 +23,7 @@ pub struct Called {
     names: BTreeMap<(String, String), String>,
     /// What people call tickets, and what they are about.
     tickets: HashMap<String, (String, String)>,
-    /// The key of the pseudonyms; none: there are none.
+    /// The key of the pseudonyms; none if there are none.
     key: Option<[u8; 32]>,
     anonymous: bool,
     people: People,
@@ -37,7 +37,7 @@ pub async fn pseudonym_key(store: &Store, now: DateTime<Utc>) -> Result<[u8; 32]
 }
 
 impl Called {
-    /// Those that were ever seen of `tenant`.
+    /// Reads all names ever seen of `tenant`.
     pub async fn of(
         store: &Store,
         tenant: &TenantId,
@@ -74,7 +74,7 @@ impl Called {
         })
     }
 
-    /// What a person's figures are found by.
+    /// The id under which a person's figures are found.
     pub fn person_id(&self, holder: &Holder) -> String {
         match (holder.person(), self.key) {
             (Some(_), _) if self.people == People::Off => "@technician".to_owned(),
@@ -83,7 +83,7 @@ impl Called {
         }
     }
 
-    /// What a person is called beside a ticket that is named: its page says who had it, so no pseudonym stands there.
+    /// What a person is called beside a named ticket: its page says who had it, so no pseudonym may stand there.
     pub fn holder(&self, holder: &Holder) -> String {
         match holder.person() {
             Some(_) if self.people != People::Named => SOMEBODY.to_owned(),
@@ -91,7 +91,7 @@ impl Called {
         }
     }
 
-    /// Who said something, as far as that may be told.
+    /// Who said something, if that may be told.
     pub fn author(&self, by: &str) -> String {
         let hidden = self.anonymous || self.people != People::Named;
         if hidden { SOMEBODY.to_owned() } else { by.to_owned() }
@@ -102,12 +102,12 @@ impl Called {
         if self.anonymous { self.pseudonym("ticket", id) } else { id.to_owned() }
     }
 
-    /// What the ticket is about; nothing where nobody is to be known by it.
+    /// What the ticket is about; none where nobody may be recognized by it.
     pub fn subject(&self, id: &str) -> Option<String> {
         self.tickets.get(id).map(|(_, subject)| subject.clone()).filter(|_| !self.anonymous)
     }
 
-    /// What stands for `id`, the same each time.
+    /// The pseudonym of `id`, the same each time.
     fn pseudonym(&self, kind: &str, id: &str) -> String {
         keys::pseudonym(&self.key.unwrap_or_default(), self.tenant.as_str(), kind, id)
     }

@@ -1,4 +1,4 @@
-//! What is asked for, as text, and as it is relied on. A complaint says which part makes no sense.
+//! Questions about reports, as text and once checked. A complaint says which part makes no sense.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use crate::report::{ClosedMonth, Opens, Period};
 use crate::sla::zone::Tz;
 use crate::ticket::{ClockKind, TenantId};
 
-/// Days that are reported on unless told, today the last of them.
+/// How many days are reported on unless told otherwise, today the last of them.
 const USUAL_DAYS: i64 = 30;
 const USUAL_ENTRIES: usize = 100;
 const MOST_ENTRIES: usize = 1000;
@@ -24,10 +24,10 @@ const MOST_ENTRIES: usize = 1000;
 #[serde(default, deny_unknown_fields)]
 pub struct ReportQuery {
     pub tenant: Option<String>,
-    /// The first local day, like 2026-01-31; a month ago unless told.
+    /// The first local day, like 2026-01-31; a month ago by default.
     #[param(pattern = r"^(\d{4}-\d{2}-\d{2})?$")]
     pub from: Option<String>,
-    /// The last local day; today unless told. At most 366 days.
+    /// The last local day; today by default. At most 366 days.
     #[param(pattern = r"^(\d{4}-\d{2}-\d{2})?$")]
     pub to: Option<String>,
     /// day | week | month | weekday | hour | client | technician | priority | policy | category | reason
@@ -35,20 +35,20 @@ pub struct ReportQuery {
     pub by: Option<String>,
     /// Only this client's tickets, by name or id.
     pub client: Option<String>,
-    /// `latest`: closed months as is known now.
+    /// `latest`: closed months as known now.
     #[param(inline, value_type = Option<AsOfWord>)]
     pub as_of: Option<String>,
     /// Pseudonyms instead of names.
     pub anonymize: Option<bool>,
-    /// Leave out what met a maintenance window, as is done unless told.
+    /// Leave out what met a maintenance window; yes by default.
     pub exclude_maintenance: Option<bool>,
-    /// What is to be reached, in percent; as configured unless told, else 95.
+    /// The goal, in percent; as configured by default, else 95.
     #[param(exclusive_minimum = 0, maximum = 100)]
     pub target_percentage: Option<f64>,
-    /// json | csv | html | xlsx | pdf; json unless told.
+    /// json | csv | html | xlsx | pdf; json by default.
     #[param(inline, value_type = Option<FormatWord>)]
     pub format: Option<String>,
-    /// Which table a CSV holds, by its key; the first unless told.
+    /// Which table a CSV holds, by its key; the first by default.
     pub table: Option<String>,
 }
 
@@ -57,10 +57,10 @@ pub struct ReportQuery {
 #[serde(default, deny_unknown_fields)]
 pub struct TechnicianQuery {
     pub tenant: Option<String>,
-    /// The first local day; a month ago unless told.
+    /// The first local day; a month ago by default.
     #[param(pattern = r"^(\d{4}-\d{2}-\d{2})?$")]
     pub from: Option<String>,
-    /// The last local day; today unless told.
+    /// The last local day; today by default.
     #[param(pattern = r"^(\d{4}-\d{2}-\d{2})?$")]
     pub to: Option<String>,
     #[param(inline, value_type = Option<AsOfWord>)]
@@ -74,21 +74,21 @@ pub struct TechnicianQuery {
 #[serde(default, deny_unknown_fields)]
 pub struct ComplianceQuery {
     pub tenant: Option<String>,
-    /// The first local day; a month ago unless told.
+    /// The first local day; a month ago by default.
     #[param(pattern = r"^(\d{4}-\d{2}-\d{2})?$")]
     pub from_date: Option<String>,
-    /// The last local day; today unless told.
+    /// The last local day; today by default.
     #[param(pattern = r"^(\d{4}-\d{2}-\d{2})?$")]
     pub to_date: Option<String>,
-    /// What is to be reached; as configured unless told, else 95.
+    /// The goal, in percent; as configured by default, else 95.
     #[param(exclusive_minimum = 0, maximum = 100)]
     pub target_percentage: Option<f64>,
-    /// Leave out what met a maintenance window, as is done unless told.
+    /// Leave out what met a maintenance window; yes by default.
     pub exclude_maintenance: Option<bool>,
-    /// first_response | resolution | next_response; all unless told.
+    /// first_response | resolution | next_response; all by default.
     #[param(inline, value_type = Option<ClockKind>)]
     pub clock: Option<String>,
-    /// `latest`: closed months as is known now.
+    /// `latest`: closed months as known now.
     #[param(inline, value_type = Option<AsOfWord>)]
     pub as_of: Option<String>,
 }
@@ -114,19 +114,19 @@ pub struct EntryQuery {
     pub priority: Option<String>,
     pub policy: Option<String>,
     pub category: Option<String>,
-    /// Of a breach, or of what was left out.
+    /// Of a breach or an exclusion.
     pub reason: Option<String>,
     #[param(inline, value_type = Option<AsOfWord>)]
     pub as_of: Option<String>,
     pub exclude_maintenance: Option<bool>,
-    /// 1 to 1000, 100 unless told.
+    /// 1 to 1000, 100 by default.
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<usize>,
     /// `next_cursor` of the page before.
     pub cursor: Option<String>,
 }
 
-/// What is wanted, once it makes sense.
+/// A question that has been checked.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     pub tenant: Option<String>,
@@ -147,7 +147,7 @@ pub struct Wanted {
 pub struct Found {
     pub period: Period,
     pub zone: Tz,
-    /// How often the books had changed in what is asked about.
+    /// How often the books had changed in the range asked about.
     pub changes: i64,
     pub months: Vec<ClosedMonth>,
     /// Whether all of its months are closed.
@@ -183,12 +183,12 @@ impl Wanted {
         })
     }
 
-    /// Whether it speaks of `tenant`.
+    /// Whether it is about `tenant`.
     pub fn means(&self, tenant: &TenantId) -> bool {
         self.tenant.as_deref().is_none_or(|name| tenant.as_str() == name)
     }
 
-    /// The days that are meant, where today is `today`.
+    /// The days that are meant, if today is `today`.
     pub fn period(&self, today: NaiveDate) -> Result<Period, ServiceError> {
         let to = self.to.unwrap_or_else(|| self.from.map_or(today, |from| from.max(today)));
         let from = self.from.unwrap_or_else(|| to - TimeDelta::days(USUAL_DAYS - 1));
@@ -199,7 +199,7 @@ impl Wanted {
 }
 
 impl ReportQuery {
-    /// The form that was asked for.
+    /// The format that was asked for.
     pub fn form(&self) -> Result<Format, ServiceError> {
         let form = self.format.as_deref().unwrap_or(Format::Json.name()).parse::<Format>();
         form.map_err(|unknown| bad(Complaint::about("format", unknown.to_string())))
@@ -261,7 +261,7 @@ impl EntryQuery {
         })
     }
 
-    /// How many are to be shown.
+    /// How many to show.
     pub fn limit(&self) -> Result<usize, ServiceError> {
         match self.limit.unwrap_or(USUAL_ENTRIES) {
             limit @ 1..=MOST_ENTRIES => Ok(limit),
@@ -273,7 +273,7 @@ impl EntryQuery {
     pub fn opens(&self) -> Opens {
         let text = |text: &Option<String>| filled(text).map(str::to_owned);
         Opens {
-            // Of when is asked apart.
+            // The period is asked for separately.
             from: None,
             to: None,
             outcome: text(&self.outcome),

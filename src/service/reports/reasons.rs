@@ -1,4 +1,4 @@
-//! Why clocks were missed: what the history of a ticket tells, and a person's word, which comes before it.
+//! Why clocks were missed: what the history of a ticket tells, and a person's word, which goes before it.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ use crate::ticket::{ClockKind, TenantId, TicketId};
 #[serde(deny_unknown_fields)]
 pub struct ReasonOrder {
     pub clock: ClockKind,
-    /// Which round of it; the last that was missed unless told.
+    /// Which round of it; the last that was missed by default.
     pub round: Option<u32>,
     /// Null takes a word back.
     #[schema(value_type = Option<ReasonWord>)]
@@ -72,8 +72,8 @@ impl ReasonOrder {
 }
 
 impl Service {
-    /// Takes a person's word on why a clock of a ticket was missed, or takes it back; none if there is no such ticket within
-    /// `scope`, or no such breach in the books.
+    /// Records a person's word on why a clock of a ticket was missed, or takes it back; none if there is no such ticket
+    /// within `scope`, or no such breach in the books.
     pub async fn say_reason(
         &self,
         scope: &Reach,
@@ -125,7 +125,7 @@ pub struct Reasons {
 }
 
 impl Reasons {
-    /// Of the breaches of that clock the one that was decided nearest to `due`.
+    /// The breach of that clock that was decided nearest to `due`.
     pub fn nearest(&self, of: (&str, &str), clock: ClockKind, due: DateTime<Utc>) -> Option<ReasonView> {
         let entries = self.breaches.get(&(of.0.to_owned(), of.1.to_owned()))?;
         let of_clock = entries.iter().filter(|entry| entry.clock == clock);

@@ -1,4 +1,4 @@
-//! The figures of technicians and of days, as they are told to programs.
+//! The figures of technicians and of days, as programs get them.
 
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use crate::report::technician::Technician;
 use crate::report::trend::Trend;
 use crate::ticket::TenantId;
 
-/// The figures of one technician, or of nobody, unknown and automation, so that sums are those of all.
+/// The figures of one technician, or of nobody, unknown or automation, so that the sums are those of all.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TechnicianView {
     pub tenant: String,
@@ -23,7 +23,7 @@ pub struct TechnicianView {
     pub total_tickets: u64,
     /// Those of them with no such clock breached.
     pub sla_compliant_tickets: u64,
-    /// Percent; null of none.
+    /// Percent; null if there are none.
     pub compliance_rate: Option<f64>,
     /// Percent, by the time that each held the tickets: the fairer figure.
     pub weighted_compliance_rate: Option<f64>,
@@ -31,7 +31,7 @@ pub struct TechnicianView {
     pub breach_share: Option<f64>,
     /// Percent of all time past targets.
     pub lateness_share: Option<f64>,
-    /// Working time, in seconds; null of none.
+    /// Working time, in seconds; null if there are none.
     pub average_response_time: Option<i64>,
     pub median_response_time: Option<i64>,
     pub average_resolution_time: Option<i64>,
@@ -40,7 +40,7 @@ pub struct TechnicianView {
     pub breach_count: u64,
     /// Percent of resolutions that came back within a week.
     pub reopen_rate: Option<f64>,
-    /// Percent of the time while these hands held it in which it was paused.
+    /// Percent of the time in these hands in which it was paused.
     pub pause_share: Option<f64>,
     /// IMPROVING | DECLINING | STABLE | TOO_FEW
     pub performance_trend: &'static str,
@@ -80,7 +80,7 @@ pub struct ComplianceDay {
 }
 
 impl TechnicianView {
-    /// What is told of `one`.
+    /// Shows `one`.
     pub(super) fn of(tenant: &TenantId, one: &Technician, names: &Called, period: Period) -> Self {
         let seconds = |length: Option<i64>| length.map(|length| length / 1000);
         Self {
@@ -112,14 +112,14 @@ impl TechnicianView {
 }
 
 impl ComplianceDay {
-    /// What is told of `day`, on which `goal` percent are to be reached.
+    /// Shows `day`, on which `goal` percent are to be reached.
     pub(super) fn of(day: &Day, goal: f64) -> Self {
         Self {
             date: day.date,
             compliance_percentage: day.rate.percent(),
             target_percentage: goal,
             seven_day_percentage: day.week.percent(),
-            // So that both are all of the day.
+            // So that the two add up to the whole day.
             uptime_minutes: (day.uptime + day.downtime).num_minutes() - day.downtime.num_minutes(),
             downtime_minutes: day.downtime.num_minutes(),
             sla_breaches: day.breaches(),

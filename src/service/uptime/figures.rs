@@ -1,4 +1,4 @@
-//! What is made of a component's past: shares, promises, days.
+//! The figures of a component's past: shares, promises, days.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -15,10 +15,10 @@ use crate::uptime::intervals::Interval;
 use crate::uptime::objective::Measure;
 use crate::uptime::{Condition, DAY, MINUTE, Millis};
 
-/// What a figure is measured on where nothing was promised.
+/// The target of a figure where nothing was promised.
 const UNPROMISED: u32 = 99_900;
 
-/// The worst of what is no part of something else.
+/// The worst condition of the components that are not part of another.
 pub fn overall(components: &[ComponentView]) -> Condition {
     let is_member = |one: &ComponentView| components.iter().any(|other| other.members.contains(&one.id));
     let top = components.iter().filter(|one| !is_member(one));
@@ -30,7 +30,7 @@ pub(crate) fn record<'a>(entry: &'a ComponentEntry, windows: &'a [Window]) -> Re
     Record { spans: entry.line.spans(), windows, since: entry.since, ended: None }
 }
 
-/// What a figure is measured by.
+/// The terms of a figure.
 pub(crate) fn terms(promise: Option<&Promise>) -> Terms {
     promise.map_or_else(|| Terms::usual(UNPROMISED, Tz::UTC), |promise| promise.terms.clone())
 }
@@ -180,7 +180,7 @@ pub(super) fn day_view(date: NaiveDate, found: Figure, terms: &Terms) -> DayView
     }
 }
 
-/// Thousandths of a percent as percent, exactly as far as they go.
+/// Converts thousandths of a percent to percent, exactly.
 pub(crate) fn percent(thousandths: u32) -> f64 {
     f64::from(thousandths) / 1000.0
 }

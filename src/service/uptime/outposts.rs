@@ -1,4 +1,4 @@
-//! Places that look for us: what they are told to look at, and what they have seen.
+//! Outposts, which look at services for us: what they are told to look at, and what they have seen.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
@@ -18,27 +18,27 @@ use crate::store::millis;
 use crate::store::pushed::Pushed;
 use crate::uptime::{Condition, Outcome};
 
-/// What was seen longer ago is not taken any more.
+/// How old a result may be and still be taken.
 const LATEST: TimeDelta = TimeDelta::hours(24);
-/// No look takes longer, in microseconds.
+/// The longest look, in microseconds.
 const LONGEST_LOOK: i64 = 3_600_000_000;
 
-/// A place that looks for us.
+/// An outpost that looks at services for us.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct OutpostView {
     pub id: String,
     pub name: String,
-    /// heard | blind | silent | never: whether it has told anything of late that still holds; blind: it has told that it sees
-    /// nothing, so its own line is cut.
+    /// heard | blind | silent | never: whether it has lately reported anything that still holds; blind: it has reported
+    /// that it sees nothing, so its own line is cut.
     pub status: &'static str,
-    /// The latest look that it has told of.
+    /// The latest look that it has reported.
     pub last_look: Option<DateTime<Utc>>,
     /// How many checks it looks at.
     pub checks: usize,
 }
 
 impl Service {
-    /// The outpost that shows `token`.
+    /// The outpost with this `token`.
     pub fn outpost_of(&self, token: &str) -> Option<&Outpost> {
         let is_it = |one: &&Outpost| {
             let expected = one.token.expose_secret().as_bytes();
@@ -70,8 +70,8 @@ impl Service {
         id_of(&all.join("\0"))
     }
 
-    /// Takes in what `outpost` has seen; none: it could not be kept, and is to be sent again. What is known already, what
-    /// is too old and what nobody asks for any more changes nothing.
+    /// Takes in what `outpost` has seen; none: it could not be kept, and must be sent again. Results that are known
+    /// already, too old or no longer asked for change nothing.
     pub async fn outpost_results(
         &self,
         outpost: &Outpost,
@@ -97,7 +97,7 @@ impl Service {
         Ok(Some(OutpostReceipt { now: self.clock.now(), version: self.outpost_version(outpost), taken }))
     }
 
-    /// How the outposts do that look at what may be seen.
+    /// The state of the outposts that look at something within `scope`.
     pub fn outposts(&self, scope: &Reach) -> Vec<OutpostView> {
         let board = self.board();
         let may_see = |check: &&Check| {
@@ -134,7 +134,7 @@ fn outpost_view(outpost: &Outpost, checks: &[&Check], board: &StatusBoard) -> Ou
     }
 }
 
-/// What was seen, as the loop takes it; none: it is too old, or lies ahead.
+/// What was seen, as the loop takes it; none if it is too old or lies in the future.
 fn told(result: SeenThere, now: DateTime<Utc>) -> Result<Option<Told>, ServiceError> {
     let SeenThere { check, at, status, micros, text, certificate } = result;
     let verdict = Condition::parse(&status).ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! What services tell of themselves, and what others have seen of them.
+//! What services report about themselves, and what others have seen of them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
@@ -14,13 +14,13 @@ use crate::store::millis;
 use crate::store::pushed::Pushed;
 use crate::uptime::{Condition, Millis, Outcome};
 
-/// What is told later than this says nothing of now any more.
+/// How old a result may be: an older one says nothing about now.
 const LATEST: TimeDelta = TimeDelta::minutes(10);
-/// So far another clock may be ahead of ours.
+/// How far another clock may be ahead of ours.
 pub(super) const AHEAD: TimeDelta = TimeDelta::milliseconds(TOLD_AHEAD);
-/// Nothing takes longer to answer, in milliseconds.
+/// The longest time to an answer, in milliseconds.
 const LONGEST_ANSWER: f64 = 3_600_000.0;
-/// No more of a text is kept.
+/// The most characters of a text that are kept.
 const LONGEST_TEXT: usize = 300;
 
 /// What somebody else has seen of a service.
@@ -33,7 +33,7 @@ pub struct PushedResult {
     pub latency_ms: Option<f64>,
     /// What was wrong, for those who mend it. Never shown in public.
     pub text: Option<String>,
-    /// When the look began: up to ten minutes ago; now unless told.
+    /// When the look began: up to ten minutes ago; now by default.
     pub at: Option<DateTime<Utc>>,
 }
 
@@ -57,7 +57,7 @@ impl Service {
         self.config.uptime.checks.iter().find(is_it)
     }
 
-    /// Takes in that `check` has called, and how; false: it could not be kept either.
+    /// Records that `check` has called, and how; false if not even the store took it.
     pub async fn heartbeat(&self, check: String, failed: bool) -> bool {
         let now = millis(self.clock.now());
         let outcome =
@@ -65,7 +65,7 @@ impl Service {
         self.take_told(vec![(Pushed { check, outcome, micros: 0 }, None)]).await
     }
 
-    /// Takes in what somebody else has seen of `check`; false: it could not be kept either.
+    /// Records what somebody else has seen of `check`; false if not even the store took it.
     pub async fn pushed(&self, check: String, result: PushedResult) -> Result<bool, ServiceError> {
         let now = self.clock.now();
         let at = result.at.unwrap_or(now);
@@ -90,7 +90,7 @@ impl Service {
         Ok(self.take_told(vec![(told, None)]).await)
     }
 
-    /// As whoever sends it judged it, unless it took longer than it may.
+    /// The sender's verdict, unless the answer took longer than it may.
     fn outcome(&self, check: &str, told: Condition, latency: f64, text: Option<&str>, at: Millis) -> Outcome {
         let text = text.map(one_line).filter(|text| !text.is_empty() && told != Condition::Up);
         let slow = self.config.uptime.check(check).and_then(|check| check.probe.slow);
@@ -104,7 +104,7 @@ impl Service {
         }
     }
 
-    /// Where the loop that looks does not run, as on a replica that follows, it is stored for the one that leads.
+    /// Hands `told` to the loop that looks. Where it does not run, as on a follower, it is stored for the leader.
     pub(super) async fn take_told(&self, told: Vec<Told>) -> bool {
         if let Some(monitor_state) = &self.monitor_state
             && monitor_state.report(told.clone()).await
@@ -121,7 +121,7 @@ impl Service {
     }
 }
 
-/// Text from outside, made fit to be shown: one line, and not too much of it.
+/// Makes text from outside fit to be shown: one line, and not too long.
 pub(super) fn one_line(text: &str) -> String {
     let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     plain.take(LONGEST_TEXT).collect::<String>().trim().to_owned()

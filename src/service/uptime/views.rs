@@ -1,4 +1,4 @@
-//! How services and promises look to whoever asks about them.
+//! How services and promises are shown.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -14,10 +14,10 @@ use super::outposts::OutpostView;
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct UptimeOverview {
     pub now: DateTime<Utc>,
-    /// The worst of what is no part of something else: up | unknown | degraded | down
+    /// The worst status of the components that are not part of another: up | unknown | degraded | down
     pub overall_status: &'static str,
     pub components: Vec<ComponentView>,
-    /// Places that look for us, beside this one.
+    /// Outposts that look at services for us, besides this place.
     pub outposts: Vec<OutpostView>,
 }
 
@@ -34,10 +34,10 @@ pub struct ComponentView {
     pub status_since: DateTime<Utc>,
     /// What it is made of, if it is a group.
     pub members: Vec<String>,
-    /// What it depends on and what is down itself.
+    /// What it depends on that is down itself.
     pub behind: Option<String>,
     pub public: bool,
-    /// Until when it is worked on, as was announced; none: it is not.
+    /// The end of the announced maintenance; none: there is none.
     pub maintenance_until: Option<DateTime<Utc>>,
     pub uptime: UptimeShares,
     pub checks: Vec<CheckView>,
@@ -67,7 +67,7 @@ pub struct CheckView {
     pub kind: &'static str,
     /// The outpost that looks; none: we do.
     pub place: Option<String>,
-    /// So many of the places that look at it must find it bad; none: there is but one.
+    /// How many of the places that look at it must find it bad; none: there is only one.
     pub quorum: Option<usize>,
     pub status: &'static str,
     /// Something was seen that is to be confirmed first.
@@ -203,7 +203,7 @@ pub struct LatencyPoint {
 #[serde(deny_unknown_fields)]
 pub struct LooksQuery {
     pub tenant: Option<String>,
-    /// 60 unless told, 1000 at most.
+    /// 60 by default, 1000 at most.
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
 }
@@ -225,7 +225,7 @@ pub struct LookView {
 #[serde(deny_unknown_fields)]
 pub struct SlaQuery {
     pub tenant: Option<String>,
-    /// What was agreed, unless told.
+    /// As agreed, by default.
     #[param(inline, value_type = Option<PeriodWord>)]
     pub period: Option<String>,
     /// A day of the period, like 2026-11-30; else today.

@@ -8,22 +8,22 @@ use crate::simulator::targets::PRIORITIES;
 use crate::simulator::ticket::SimTicket;
 use crate::simulator::world::{World, blank_ticket};
 
-/// Tickets that are done may be as old as this.
+/// The greatest age of resolved tickets.
 const PAST: TimeDelta = TimeDelta::days(30);
-/// Hardly any ticket stays open for longer.
+/// The greatest age of open tickets: hardly any stays open for longer.
 const OPEN: TimeDelta = TimeDelta::days(9);
-/// So many lives are tried for each ticket that is wanted, at the most.
+/// The most lives tried for each ticket that is wanted.
 const LIVES: usize = 400;
-/// The minutes that are left to the most pressing tickets, and how many lives are tried for each.
+/// The minutes left to the most pressing tickets, and how many lives are tried for each.
 const PRESSING: [i64; 3] = [20, 66, 84];
 const PRESSING_LIVES: usize = 20_000;
 
 impl Desk {
-    /// Fills an empty world with open tickets, done ones and some from an older system.
+    /// Fills an empty world with open tickets, resolved ones and some from an older system.
     ///
-    /// Nobody gives a ticket the age or the trouble that it has: it is born at a likely hour and lives up to now, and
-    /// it stays if it is still open then, or done, as wanted. So what is open, what is done and what comes are alike,
-    /// and who learns from the past has learned for today.
+    /// No ticket is given its age or its trouble: it is born at a likely hour and lives up to now, and stays if it is
+    /// then open or resolved, as wanted. So open, resolved and arriving tickets are alike, and whoever learns from the
+    /// past has learned for today.
     pub(super) fn fill(&mut self, world: &mut World, options: &SimOptions, now: DateTime<Utc>) {
         for nth in 0..3 {
             world.keep(imported(nth, now));
@@ -37,7 +37,7 @@ impl Desk {
         }
     }
 
-    /// Adds an open ticket that went astray and has `left` to be solved in, if one is found that lives so long.
+    /// Adds an open ticket in the wrong group that is due after `left`, if a life is found that leads to one.
     fn press(&mut self, world: &mut World, left: TimeDelta, now: DateTime<Utc>) {
         for _ in 0..PRESSING_LIVES {
             let draft = self.draft(world, now);
@@ -46,7 +46,7 @@ impl Desk {
                 continue;
             };
             let born = hours.before(due, promised.resolution);
-            // Neither the night nor another day: what is pressing came this morning.
+            // Not at night, nor from another day: what is pressing came in this morning.
             if !is_astray(world, &draft) || !hours.is_open(due) || now - born > TimeDelta::hours(6) {
                 continue;
             }
@@ -80,7 +80,7 @@ impl Desk {
         }
     }
 
-    /// Has a ticket be born and live up to now; it stays if it is as `wanted` then.
+    /// Lets a ticket be born and live up to now; it stays if it is then as `wanted`.
     fn keep_if(
         &mut self,
         world: &mut World,
@@ -97,12 +97,12 @@ impl Desk {
             world.forget_last();
             self.schedule.clear();
         }
-        // The few go to the many: with a hundred thousand tickets that is seconds instead of minutes.
+        // The few are added to the many: with a hundred thousand tickets that takes seconds instead of minutes.
         self.schedule.append(&mut others);
         stays
     }
 
-    /// A moment of the last `span`, more likely in a busy hour.
+    /// Draws a moment of the last `span`, more likely in a busy hour.
     fn birth(&mut self, span: TimeDelta, now: DateTime<Utc>) -> DateTime<Utc> {
         loop {
             let at = now - scaled(span, self.rng.f64());
@@ -113,7 +113,7 @@ impl Desk {
     }
 }
 
-/// A ticket brought along from an older system: its updated time is as old as itself, so no watermark finds it.
+/// Makes a ticket imported from an older system: its updated time is as old as the ticket, so no watermark finds it.
 fn imported(nth: i64, now: DateTime<Utc>) -> SimTicket {
     let created_at = now - TimeDelta::days(2_500 + nth);
     let mut ticket = SimTicket {

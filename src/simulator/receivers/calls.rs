@@ -1,7 +1,7 @@
 //! The calls of the Twilio look-alike: ordered, put through or not, and reported.
 //!
-//! Nothing rings by itself: a test says what the people who are called do, and a
-//! demo has them do something now and then.
+//! Nothing rings by itself: a test decides what the people who are called do, and a demo makes them do something now
+//! and then.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,12 +17,12 @@ use super::twilio::{Fields, field, has_credentials, is_number, refusal};
 use super::{Caught, CaughtKind, CaughtList, Reports, SmsReply};
 use crate::clock::SharedClock;
 
-/// Calls that the listing remembers.
+/// How many calls the listing remembers.
 const REMEMBERED: usize = 10_000;
-/// Twilio takes no longer markup with an order.
+/// The longest markup that Twilio takes with an order, in bytes.
 const LONGEST_TWIML: usize = 4_000;
 
-/// What the one who is called does.
+/// What the person called does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Callee {
     /// Picks up, and presses this key if any.
@@ -44,15 +44,15 @@ struct Calls {
     ordered: VecDeque<Ordered>,
 }
 
-/// A call that was taken on.
+/// A call that was accepted.
 struct Ordered {
-    /// As Twilio shows it.
+    /// The call as Twilio shows it.
     call: Value,
     form: Fields,
 }
 
 impl Callee {
-    /// How the call ends, and who took it.
+    /// Returns how the call ends, and who took it.
     fn end(self) -> (&'static str, Option<&'static str>) {
         match self {
             Self::PicksUp(_) => ("completed", Some("human")),
@@ -82,7 +82,7 @@ impl Exchange {
         router.route("/2010-04-01/Accounts/{sid}/Calls/{name}", get(fetch)).with_state(self)
     }
 
-    /// From now on answers orders like this.
+    /// Makes it answer orders like this from now on.
     pub(super) fn reply(&self, reply: SmsReply) {
         self.calls().reply = reply;
     }
@@ -91,7 +91,7 @@ impl Exchange {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps an order, and gives the call as Twilio shows it.
+    /// Keeps an order, and returns the call as Twilio shows it.
     fn order(&self, account: &str, form: Fields) -> Value {
         let now = self.clock.now();
         let text = |name: &str| field(&form, name).unwrap_or_default().to_owned();
@@ -121,7 +121,7 @@ impl Exchange {
         call
     }
 
-    /// Ends each call that waits; what there is to tell the product of it.
+    /// Ends each waiting call. Returns the requests that report this to the product.
     pub(super) fn put_through(&self, callee: Callee, reports: Reports) -> Vec<(String, Fields)> {
         let now = self.clock.now().to_rfc2822();
         let mut calls = self.calls();
@@ -137,13 +137,13 @@ impl Exchange {
     }
 }
 
-/// The words of the first sentence of `twiml`.
+/// Returns the words of the first sentence of `twiml`.
 fn first_said(twiml: &str) -> String {
     let said = twiml.split_once("<Say").and_then(|(_, rest)| rest.split_once('>')).map(|(_, rest)| rest);
     unescaped(said.and_then(|said| said.split_once("</Say>")).map(|(said, _)| said).unwrap_or_default())
 }
 
-/// Where keys are reported to.
+/// Returns where keys are reported to.
 fn action(twiml: &str) -> Option<String> {
     let (_, rest) = twiml.split_once("action=\"")?;
     Some(unescaped(rest.split_once('"')?.0))
@@ -187,7 +187,7 @@ async fn order(
     }
 }
 
-/// What Twilio would refuse about the order, with its code.
+/// Returns what Twilio would refuse about the order, with its code.
 fn complaint(form: &Fields) -> Option<(u32, &'static str)> {
     let twiml = field(form, "Twiml").unwrap_or_default();
     match (field(form, "To"), field(form, "From")) {

@@ -1,8 +1,7 @@
-//! What happens after the SMS gateway took a message: the carrier delivers it or
-//! not, the gateway reports that, signed, and people reply.
+//! What happens after the SMS gateway took a message: the carrier delivers it or not, the gateway sends a signed
+//! report, and people reply.
 //!
-//! Nothing happens by itself: a test says when the carrier works, and a demo has
-//! it work now and then.
+//! Nothing happens by itself: a test says when the carrier works, and a demo makes it work now and then.
 
 use reqwest::Client;
 use secrecy::SecretString;
@@ -21,7 +20,7 @@ pub enum DeliveryOutcome {
     Undelivered(u32),
 }
 
-/// How the gateway reports that.
+/// How the gateway reports it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reports {
     /// Each step once, in order.
@@ -31,23 +30,23 @@ pub enum Reports {
     FiveFold,
     /// The last step first.
     Reversed,
-    /// Not at all; whoever asks is told.
+    /// Not at all, but it answers when asked.
     Never,
 }
 
-/// How the gateway reaches the product, and proves who it is.
+/// How the gateway reaches the product and authenticates itself.
 #[derive(Clone)]
 pub struct Caller {
     /// The account's auth token.
     pub auth_token: SecretString,
-    /// Where the product says that it is: what is signed.
+    /// The product's public address, which is signed.
     pub public_url: String,
-    /// Where it really is.
+    /// Where the product can actually be reached.
     pub reach: String,
 }
 
 impl Caller {
-    /// Calls `url`, an address below the public one, as Twilio does. The status of the answer, and its text.
+    /// Calls `url`, an address below the public one, as Twilio does. Returns the status and text of the answer.
     pub(super) async fn call(&self, url: &str, form: &Fields) -> Option<(u16, String)> {
         let path = url.strip_prefix(&self.public_url)?;
         let request = Client::new()
@@ -88,7 +87,7 @@ impl Reports {
 }
 
 impl SmsCatcher {
-    /// From now on the carrier does this with messages, and it is reported like that.
+    /// Makes the carrier do this with messages from now on, and the gateway report it like that.
     pub fn carrier(&self, outcome: DeliveryOutcome, reports: Reports) {
         let mut sent = self.shared.sent();
         (sent.outcome, sent.reports) = (outcome, reports);
@@ -99,7 +98,7 @@ impl SmsCatcher {
         self.shared.sent().caller = Some(caller);
     }
 
-    /// The carrier deals with all messages that wait. The statuses with which the reports on them were answered.
+    /// Lets the carrier deal with all waiting messages. Returns the statuses with which its reports were answered.
     pub async fn deliver(&self) -> Vec<u16> {
         let (caller, calls) = self.settle_all();
         let mut answers = Vec::with_capacity(calls.len());
@@ -113,8 +112,8 @@ impl SmsCatcher {
         answers
     }
 
-    /// The owner of the phone `from` replies `text`, in a message that the gateway calls `sid`. The status and the text
-    /// of the product's answer; none if it cannot be reached.
+    /// Lets the owner of the phone `from` reply `text`, in a message that the gateway calls `sid`. Returns the status
+    /// and text of the product's answer; none if it cannot be reached.
     pub async fn text_in(&self, sid: &str, from: &str, text: &str) -> Option<(u16, String)> {
         let caller = self.shared.sent().caller.clone()?;
         let fields = [("MessageSid", sid), ("SmsSid", sid), ("From", from), ("To", "+15005550006"), ("Body", text)];
@@ -122,7 +121,7 @@ impl SmsCatcher {
         caller.call(&format!("{}/hooks/twilio/sms", caller.public_url), &form).await
     }
 
-    /// Gives each message that waits its fate; what there is to report.
+    /// Decides the fate of each waiting message; returns what there is to report.
     fn settle_all(&self) -> (Option<Caller>, Vec<(String, Fields)>) {
         let mut sent = self.shared.sent();
         let (outcome, reports) = (sent.outcome, sent.reports);

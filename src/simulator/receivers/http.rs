@@ -12,9 +12,9 @@ pub enum HttpReply {
     Accept,
     /// This status and a word.
     Status(u16),
-    /// 429 with a Retry-After of so many seconds.
+    /// 429 with a Retry-After of this many seconds.
     TooMany { retry_after: u32 },
-    /// Silence; the message was taken or not.
+    /// Silence, whether the message was taken or not.
     Hang { taken: bool },
     /// 200 with this body; the message was taken if `taken`.
     Body { taken: bool, body: String },
@@ -22,7 +22,7 @@ pub enum HttpReply {
     Redirect(String),
 }
 
-/// What one receiver does at present, and how often it was asked.
+/// The present behaviour of one receiver, and how often it was asked.
 #[derive(Default)]
 pub(super) struct Behaviour {
     inner: Mutex<Inner>,
@@ -43,7 +43,7 @@ impl Behaviour {
         self.inner().asked
     }
 
-    /// Answers one request: `take` keeps the message and gives the usual answer.
+    /// Answers one request: `take` keeps the message and returns the usual answer.
     pub async fn answer(&self, take: impl FnOnce() -> Response) -> Response {
         let reply = {
             let mut inner = self.inner();

@@ -1,4 +1,4 @@
-//! A mail server that takes everything and delivers nothing: ESMTP without TLS, for the loopback only.
+//! A mail server that takes everything and delivers nothing: ESMTP without TLS, for loopback only.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,12 +14,13 @@ use super::{Caught, CaughtKind, CaughtList};
 use crate::clock::SharedClock;
 use crate::keys::hash_of;
 
-/// The largest message taken, as announced.
+/// The largest message taken, in bytes, as announced.
 const LARGEST: usize = 10 << 20;
-/// RFC 5321 asks for 512 and for 1000 in a message; senders of long lines get some grace.
+/// The longest line taken, in bytes. RFC 5321 asks for 512, and for 1000 in a message; senders of longer lines get some
+/// grace.
 const LONGEST_LINE: usize = 64 << 10;
 
-/// Until the next try when no connection can be accepted.
+/// The pause before the next try when no connection can be accepted.
 const BREATH: Duration = Duration::from_millis(50);
 
 /// How recipients and messages are answered.
@@ -35,7 +36,7 @@ pub enum MailReply {
     Hang,
     /// The connection closes at the first recipient.
     Close,
-    /// The message is taken, but the connection closes before that is said.
+    /// The message is taken, but the connection closes before the reply.
     CloseAfterData,
 }
 
@@ -45,7 +46,7 @@ struct Shared {
     reply: Mutex<MailReply>,
 }
 
-/// The mail server. It stops, and its connections with it, when dropped.
+/// The mail server. When dropped, it stops along with its connections.
 pub struct MailCatcher {
     addr: SocketAddr,
     shared: Arc<Shared>,
@@ -63,12 +64,12 @@ impl MailCatcher {
         Ok(Self { addr, shared, _listening: listening })
     }
 
-    /// Where it listens.
+    /// Returns where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// From now on answers like this.
+    /// Makes it answer like this from now on.
     pub fn reply(&self, reply: MailReply) {
         *self.shared.reply.lock().unwrap_or_else(PoisonError::into_inner) = reply;
     }
@@ -76,12 +77,13 @@ impl MailCatcher {
 
 async fn listen(listener: TcpListener, shared: Arc<Shared>) {
     let mut talks = JoinSet::new();
-    // An error here is one connection's, or a lack of file handles that passes.
+    // An error here concerns one connection, or is a passing lack of file handles.
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    // Else a second short reply waits until the first is acknowledged. If it fails, we are slow.
+                    // Otherwise a second short reply waits until the first is acknowledged. If this fails, we are only
+                    // slow.
                     let _ = stream.set_nodelay(true);
                     talks.spawn(talk(stream, Arc::clone(&shared)));
                 }
@@ -95,7 +97,7 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
 async fn talk(mut stream: TcpStream, shared: Arc<Shared>) {
     let (read, write) = stream.split();
     let mut session = Session { lines: BufReader::new(read), write, shared, recipients: Vec::new(), sender: false };
-    // A broken connection is the sender's affair; there is nobody to tell.
+    // A broken connection is the sender's problem; there is nobody to tell.
     let _ = session.run().await;
 }
 
@@ -197,7 +199,7 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
         self.recipients.clear();
     }
 
-    /// Takes a message; false if the connection is to end.
+    /// Takes a message; returns false if the connection should end.
     async fn data(&mut self) -> io::Result<bool> {
         self.say("354 end with a dot").await?;
         let Some(message) = self.message().await? else {
@@ -214,7 +216,7 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
         Ok(true)
     }
 
-    /// The lines up to the lone dot, their extra dots taken off; nothing if it was too much.
+    /// Reads the lines up to the lone dot, without their extra dots; returns nothing if the message is too large.
     async fn message(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut message = Vec::new();
         let mut fits = true;
@@ -231,7 +233,7 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
         }
     }
 
-    /// One caught message for each recipient.
+    /// Keeps one caught message for each recipient.
     fn keep(&self, message: &[u8]) {
         let parsed = MessageParser::default().parse(message).unwrap_or_default();
         let headers = parsed.headers_raw().map(|(name, value)| (name.to_ascii_lowercase(), unfold(value)));
@@ -250,7 +252,7 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
         }
     }
 
-    /// The next line without its end; nothing when the sender has hung up.
+    /// Reads the next line without its end; returns nothing when the sender has hung up.
     async fn line(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
         (&mut self.lines).take(LONGEST_LINE as u64).read_until(b'\n', &mut line).await?;
@@ -267,20 +269,20 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
     }
 }
 
-/// As if it were a header field: the file's name, and the SHA-256 of what is in it.
+/// Describes a file as if it were a header field: its name, and the SHA-256 of its content.
 fn attachment(part: &MessagePart<'_>) -> (String, String) {
     let hash = hash_of(part.contents());
     ("attachment".to_owned(), format!("{} {hash}", part.attachment_name().unwrap_or_default()))
 }
 
-/// The address in `FROM:<a@b> SIZE=1`; empty for the null sender.
+/// Returns the address in `FROM:<a@b> SIZE=1`; empty for the null sender.
 fn address<'a>(rest: &'a str, keyword: &str) -> Option<&'a str> {
     let start = rest.get(..keyword.len()).filter(|start| start.eq_ignore_ascii_case(keyword))?;
     let (address, _) = rest[start.len()..].trim_start().strip_prefix('<')?.split_once('>')?;
     Some(address)
 }
 
-/// A header field on one line, as people read it.
+/// Joins a header field to one line, as people read it.
 fn unfold(value: &str) -> String {
     value.split("\r\n").map(str::trim).collect::<Vec<_>>().join(" ").trim().to_owned()
 }

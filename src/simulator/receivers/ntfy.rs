@@ -17,16 +17,16 @@ use super::{Caught, CaughtKind, CaughtList, HttpReply};
 use crate::clock::SharedClock;
 use crate::simulator::{Served, serve};
 
-/// A longer text becomes an attachment, which this server does not take.
+/// The longest text, in bytes; a longer one becomes an attachment, which this server does not take.
 const MOST_BYTES: usize = 4_096;
-/// The topic to which its senders may not write.
+/// The topic that its senders may not write to.
 pub const FORBIDDEN_TOPIC: &str = "forbidden";
 
 struct Shared {
     clock: SharedClock,
     caught: Arc<CaughtList>,
     behaviour: Behaviour,
-    /// The sequences that a phone shows already: what comes again replaces what is there.
+    /// The sequences that a phone already shows: a repeat replaces what is there.
     shown: Mutex<HashSet<String>>,
 }
 
@@ -37,24 +37,24 @@ pub struct NtfyCatcher {
 }
 
 impl NtfyCatcher {
-    /// Answers at `addr`; what comes in goes to `caught`.
+    /// Serves at `addr`; what comes in goes to `caught`.
     pub async fn start(addr: SocketAddr, clock: SharedClock, caught: Arc<CaughtList>) -> io::Result<Self> {
         let shared = Arc::new(Shared { clock, caught, behaviour: Behaviour::default(), shown: Mutex::default() });
         let router = Router::new().route("/", post(publish)).with_state(Arc::clone(&shared));
         Ok(Self { served: serve(addr, router).await?, shared })
     }
 
-    /// The `base_url` to configure.
+    /// Returns the `base_url` to configure.
     pub fn url(&self) -> String {
         self.served.url()
     }
 
-    /// From now on answers like this.
+    /// Makes it answer like this from now on.
     pub fn reply(&self, reply: HttpReply) {
         self.shared.behaviour.set(reply);
     }
 
-    /// How many requests there have been.
+    /// Returns how many requests there have been.
     pub fn asked(&self) -> u64 {
         self.shared.behaviour.asked()
     }
@@ -82,7 +82,7 @@ fn refusal(status: StatusCode, code: u32, error: &str) -> Response {
     (status, Json(json!({ "code": code, "http": status.as_u16(), "error": error }))).into_response()
 }
 
-/// What ntfy would refuse about the push.
+/// Returns what ntfy would refuse about the push.
 fn complaint(push: &Value) -> Option<(u32, &'static str)> {
     let is_name = |text: &str| {
         let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
@@ -103,7 +103,7 @@ fn complaint(push: &Value) -> Option<(u32, &'static str)> {
 }
 
 impl Shared {
-    /// Keeps a push that no phone shows yet, and gives it as ntfy answers.
+    /// Keeps a push that no phone shows yet, and returns ntfy's answer.
     fn take(&self, push: &Value) -> Value {
         let text = |field: &str| push[field].as_str().unwrap_or_default().to_owned();
         let (now, sequence) = (self.clock.now(), text("sequence_id"));

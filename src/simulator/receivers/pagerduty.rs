@@ -29,24 +29,24 @@ pub struct PagerDutyCatcher {
 }
 
 impl PagerDutyCatcher {
-    /// Answers at `addr`; what comes in goes to `caught`.
+    /// Serves at `addr`; what comes in goes to `caught`.
     pub async fn start(addr: SocketAddr, clock: SharedClock, caught: Arc<CaughtList>) -> io::Result<Self> {
         let shared = Arc::new(Shared { clock, caught, behaviour: Behaviour::default() });
         let router = Router::new().route("/v2/enqueue", post(enqueue)).with_state(Arc::clone(&shared));
         Ok(Self { served: serve(addr, router).await?, shared })
     }
 
-    /// The `base_url` to configure.
+    /// Returns the `base_url` to configure.
     pub fn url(&self) -> String {
         self.served.url()
     }
 
-    /// From now on answers like this.
+    /// Makes it answer like this from now on.
     pub fn reply(&self, reply: HttpReply) {
         self.shared.behaviour.set(reply);
     }
 
-    /// How many requests there have been.
+    /// Returns how many requests there have been.
     pub fn asked(&self) -> u64 {
         self.shared.behaviour.asked()
     }
@@ -65,7 +65,7 @@ async fn enqueue(State(shared): State<Arc<Shared>>, Json(event): Json<Value>) ->
     shared.behaviour.answer(take).await
 }
 
-/// What PagerDuty would refuse about the event.
+/// Returns what PagerDuty would refuse about the event.
 fn complaint(event: &Value) -> Option<&'static str> {
     let length = |value: &Value| value.as_str().map_or(0, |text| text.chars().count());
     let payload = &event["payload"];

@@ -31,7 +31,7 @@ pub struct SlackCatcher {
 }
 
 impl SlackCatcher {
-    /// Answers at `addr`; what comes in goes to `caught`.
+    /// Serves at `addr`; what comes in goes to `caught`.
     pub async fn start(addr: SocketAddr, clock: SharedClock, caught: Arc<CaughtList>) -> io::Result<Self> {
         let shared = Arc::new(Shared { clock, caught, behaviour: Behaviour::default(), posted: AtomicU64::new(0) });
         let router = Router::new()
@@ -41,22 +41,22 @@ impl SlackCatcher {
         Ok(Self { served: serve(addr, router).await?, shared })
     }
 
-    /// The `base_url` to configure.
+    /// Returns the `base_url` to configure.
     pub fn url(&self) -> String {
         format!("{}/api", self.served.url())
     }
 
-    /// The address of the incoming webhook.
+    /// Returns the address of the incoming webhook.
     pub fn webhook_url(&self) -> String {
         format!("{}/services/T0/B0/hook", self.served.url())
     }
 
-    /// From now on answers like this.
+    /// Makes it answer like this from now on.
     pub fn reply(&self, reply: HttpReply) {
         self.shared.behaviour.set(reply);
     }
 
-    /// How many requests there have been.
+    /// Returns how many requests there have been.
     pub fn asked(&self) -> u64 {
         self.shared.behaviour.asked()
     }
@@ -98,7 +98,7 @@ async fn by_webhook(State(shared): State<Arc<Shared>>, Json(body): Json<Value>) 
 }
 
 impl Shared {
-    /// Keeps a message, and gives its `ts`.
+    /// Keeps a message, and returns its `ts`.
     fn take(&self, channel: &str, body: &Value) -> String {
         let (now, number) = (self.clock.now(), self.posted.fetch_add(1, Ordering::Relaxed));
         let ts = format!("{}.{number:06}", now.timestamp());
@@ -117,7 +117,7 @@ impl Shared {
     }
 }
 
-/// What Slack gives back when the message's button is pressed.
+/// Returns what Slack sends back when the message's button is pressed.
 fn button(body: &Value) -> Option<(String, String)> {
     let blocks = body["blocks"].as_array()?;
     let button = blocks.iter().flat_map(|block| block["elements"].as_array()).flatten().next()?;

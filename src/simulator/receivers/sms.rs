@@ -1,4 +1,4 @@
-//! A Twilio look-alike: takes text messages as Twilio's Messages API does, and lists them again; calls as well.
+//! A Twilio look-alike: takes text messages as Twilio's Messages API does, and lists them; takes calls as well.
 
 use std::collections::VecDeque;
 use std::io;
@@ -20,7 +20,7 @@ use super::{Caller, Caught, CaughtKind, CaughtList, DeliveryOutcome, Reports};
 use crate::clock::SharedClock;
 use crate::simulator::{Served, serve};
 
-/// Messages that the listing remembers.
+/// How many messages the listing remembers.
 const REMEMBERED: usize = 10_000;
 
 /// How a message is answered.
@@ -30,11 +30,11 @@ pub enum SmsReply {
     Accept,
     /// 500 and a word.
     Error500,
-    /// 429 with a Retry-After of so many seconds.
+    /// 429 with a Retry-After of this many seconds.
     TooMany { retry_after: u32 },
-    /// 400 with one of Twilio's codes; 21610 is a recipient who said STOP.
+    /// 400 with one of Twilio's codes; 21610 means that the recipient said STOP.
     Code(u32),
-    /// Silence; the message was taken or not.
+    /// Silence, whether the message was taken or not.
     Hang { taken: bool },
     /// Taken, with 201 and this body.
     OddBody(String),
@@ -58,9 +58,9 @@ pub(super) struct Sent {
 
 /// A message that was taken.
 pub(super) struct Kept {
-    /// As Twilio shows it.
+    /// The message as Twilio shows it.
     pub message: Value,
-    /// Where the product wants to hear of it.
+    /// Where the product wants reports on it.
     pub callback: Option<String>,
 }
 
@@ -79,7 +79,7 @@ pub struct SmsCatcher {
 }
 
 impl SmsCatcher {
-    /// Answers at `addr`; what comes in goes to `caught`.
+    /// Serves at `addr`; what comes in goes to `caught`.
     pub async fn start(addr: SocketAddr, clock: SharedClock, caught: Arc<CaughtList>) -> io::Result<Self> {
         let exchange = Arc::new(Exchange::new(clock.clone(), caught.clone()));
         let shared = Arc::new(Shared { clock, caught, state: Mutex::default() });
@@ -90,22 +90,22 @@ impl SmsCatcher {
         Ok(Self { served: serve(addr, router).await?, shared, exchange })
     }
 
-    /// The base URL to configure.
+    /// Returns the base URL to configure.
     pub fn url(&self) -> String {
         self.served.url()
     }
 
-    /// From now on answers like this.
+    /// Makes it answer like this from now on.
     pub fn reply(&self, reply: SmsReply) {
         self.shared.sent().reply = reply;
     }
 
-    /// From now on answers orders of calls like this.
+    /// Makes it answer orders of calls like this from now on.
     pub fn reply_to_calls(&self, reply: SmsReply) {
         self.exchange.reply(reply);
     }
 
-    /// Puts through all calls that wait; everybody does as `callee`. The answers of the product, each with its text.
+    /// Puts through all waiting calls; everybody acts as `callee`. Returns the product's answers, each with its text.
     pub async fn ring(&self, callee: Callee, reports: Reports) -> Vec<(u16, String)> {
         let caller = self.shared.sent().caller.clone();
         let mut answers = Vec::new();
@@ -157,7 +157,7 @@ async fn send(
     }
 }
 
-/// What Twilio would refuse about the form, with its code.
+/// Returns what Twilio would refuse about the form, with its code.
 fn complaint(form: &Fields) -> Option<(u32, &'static str)> {
     if !field(form, "To").is_some_and(is_number) {
         return Some((21211, "Invalid 'To' Phone Number"));
@@ -173,7 +173,7 @@ fn complaint(form: &Fields) -> Option<(u32, &'static str)> {
 }
 
 impl Shared {
-    /// Keeps a message, and gives it as Twilio shows it.
+    /// Keeps a message, and returns it as Twilio shows it.
     fn take(&self, account: &str, form: Fields) -> Value {
         let now = self.clock.now();
         let text = |name: &str| field(&form, name).unwrap_or_default().to_owned();
@@ -198,7 +198,7 @@ impl Shared {
     }
 }
 
-/// A fresh message in Twilio's JSON: most of it is null until the carrier has spoken.
+/// Returns a new message in Twilio's JSON: most of it is null until the carrier has acted.
 fn shown(account: &str, form: &Fields, count: u64, now: DateTime<Utc>) -> Value {
     let sid = format!("SM{count:032x}");
     let service = field(form, "MessagingServiceSid");
@@ -227,7 +227,7 @@ fn shown(account: &str, form: &Fields, count: u64, now: DateTime<Utc>) -> Value 
     })
 }
 
-/// One message, by `{sid}.json`.
+/// Answers with one message, by `{sid}.json`.
 async fn fetch(
     State(shared): State<Arc<Shared>>,
     Path((_, name)): Path<(String, String)>,
@@ -254,7 +254,7 @@ async fn list(State(shared): State<Arc<Shared>>, headers: HeaderMap, Query(wante
     Json(json!({"messages": messages, "page": 0, "page_size": 50, "next_page_uri": null})).into_response()
 }
 
-/// `To=`, `DateSent=`, and `DateSent>=` and `DateSent<=`, whose names end in the angle bracket.
+/// Applies `To=`, `DateSent=`, and `DateSent>=` and `DateSent<=`, whose names end in the angle bracket.
 fn matches(message: &Value, wanted: &Fields) -> bool {
     // A message that is still queued has not been sent.
     let sent =
@@ -268,7 +268,7 @@ fn matches(message: &Value, wanted: &Fields) -> bool {
     })
 }
 
-/// A day or a moment. Twilio's dates have whole seconds.
+/// Reads a day or a moment. Twilio's dates have whole seconds.
 fn moment(text: &str) -> Option<DateTime<Utc>> {
     let day = || text.parse::<NaiveDate>().ok().and_then(|day| day.and_hms_opt(0, 0, 0)).map(|start| start.and_utc());
     DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc().trunc_subsecs(0)).or_else(day)

@@ -1,4 +1,5 @@
-//! A look-alike of a Teams workflow that waits for webhook requests: takes Adaptive Cards, and refuses what is none.
+//! A look-alike of a Teams workflow that waits for webhook requests: it takes Adaptive Cards, and refuses anything
+//! else.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,7 +18,7 @@ use super::{Caught, CaughtKind, CaughtList, HttpReply};
 use crate::clock::SharedClock;
 use crate::simulator::{Served, serve};
 
-/// What Teams takes of a workflow.
+/// The most bytes that Teams takes from a workflow.
 const MOST_BYTES: usize = 28 * 1024;
 const SPACINGS: [&str; 4] = ["None", "Small", "Default", "Medium"];
 const COLOURS: [&str; 5] = ["Default", "Attention", "Warning", "Good", "Accent"];
@@ -35,7 +36,7 @@ pub struct TeamsCatcher {
 }
 
 impl TeamsCatcher {
-    /// Answers at `addr`; what comes in goes to `caught`.
+    /// Serves at `addr`; what comes in goes to `caught`.
     pub async fn start(addr: SocketAddr, clock: SharedClock, caught: Arc<CaughtList>) -> io::Result<Self> {
         let shared = Arc::new(Shared { clock, caught, behaviour: Behaviour::default() });
         let router =
@@ -48,12 +49,12 @@ impl TeamsCatcher {
         format!("{}/workflows/w0/triggers/manual?sig=s3cret", self.served.url())
     }
 
-    /// From now on answers like this.
+    /// Makes it answer like this from now on.
     pub fn reply(&self, reply: HttpReply) {
         self.shared.behaviour.set(reply);
     }
 
-    /// How many requests there have been.
+    /// Returns how many requests there have been.
     pub fn asked(&self) -> u64 {
         self.shared.behaviour.asked()
     }
@@ -78,7 +79,7 @@ async fn trigger(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
     shared.behaviour.answer(take).await
 }
 
-/// What is no Adaptive Card of version 1.4 about it: <https://adaptivecards.io/explorer/>.
+/// Returns what keeps it from being an Adaptive Card of version 1.4: <https://adaptivecards.io/explorer/>.
 fn complaint(card: &Value) -> Option<&'static str> {
     let blocks = card["body"].as_array().filter(|blocks| !blocks.is_empty());
     let actions = card["actions"].as_array().map_or(&[][..], Vec::as_slice);
@@ -112,13 +113,13 @@ fn opens(action: &Value) -> bool {
     action["type"] == "Action.OpenUrl" && (url.starts_with("https://") || url.starts_with("http://"))
 }
 
-/// Whether it is left out, or one of `known`.
+/// Whether it is absent, or one of `known`.
 fn is_one_of(value: &Value, known: &[&str]) -> bool {
     value.is_null() || value.as_str().is_some_and(|text| known.contains(&text))
 }
 
 impl Shared {
-    /// Keeps a card, a line for each of its blocks.
+    /// Keeps a card, with a line for each of its blocks.
     fn take(&self, card: &Value) {
         let texts = |block: &Value| -> String {
             block["inlines"].as_array().into_iter().flatten().filter_map(|run| run["text"].as_str()).collect()

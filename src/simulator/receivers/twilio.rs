@@ -1,4 +1,4 @@
-//! How Twilio is asked, for texts and calls alike: forms with the account's credentials, and what it says when it refuses.
+//! How Twilio is asked, for texts and calls alike: forms with the account's credentials, and its refusals.
 
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -9,7 +9,7 @@ use serde_json::json;
 
 pub(super) type Fields = Vec<(String, String)>;
 
-/// Basic authentication with a user and a password, whichever they are.
+/// Whether there is basic authentication with any user and password.
 pub(super) fn has_credentials(headers: &HeaderMap) -> bool {
     let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let decoded = value.and_then(|value| value.strip_prefix("Basic ")).and_then(|coded| STANDARD.decode(coded).ok());
@@ -22,7 +22,7 @@ pub(super) fn field<'a>(form: &'a Fields, name: &str) -> Option<&'a str> {
     form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
 }
 
-/// Whether `text` is a number as the world writes it.
+/// Whether `text` is an international phone number.
 pub(super) fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('+').unwrap_or_default();
     (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())

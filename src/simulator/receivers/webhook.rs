@@ -1,4 +1,5 @@
-//! A receiver of signed webhooks: it checks the signature and the time as Standard Webhooks asks, and drops repeats.
+//! A receiver of signed webhooks: it checks the signature and the time as Standard Webhooks requires, and drops
+//! repeats.
 
 use std::collections::HashSet;
 use std::io;
@@ -24,7 +25,7 @@ use crate::simulator::{Served, serve};
 
 /// The secret that its senders share with it, in base64.
 pub const WEBHOOK_SECRET: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-/// A message whose time is further off than this is a replay.
+/// How far off a message's time may be; a message further off is a replay.
 const TOLERANCE_SECONDS: i64 = 300;
 const MOST_BYTES: usize = 20_000;
 
@@ -32,7 +33,7 @@ struct Shared {
     clock: SharedClock,
     caught: Arc<CaughtList>,
     behaviour: Behaviour,
-    /// The ids that were taken.
+    /// The ids of the messages taken.
     known: Mutex<HashSet<String>>,
 }
 
@@ -43,24 +44,24 @@ pub struct WebhookCatcher {
 }
 
 impl WebhookCatcher {
-    /// Answers at `addr`; what comes in goes to `caught`.
+    /// Serves at `addr`; what comes in goes to `caught`.
     pub async fn start(addr: SocketAddr, clock: SharedClock, caught: Arc<CaughtList>) -> io::Result<Self> {
         let shared = Arc::new(Shared { clock, caught, behaviour: Behaviour::default(), known: Mutex::default() });
         let router = Router::new().route("/hook", post(receive)).with_state(Arc::clone(&shared));
         Ok(Self { served: serve(addr, router).await?, shared })
     }
 
-    /// The address to configure.
+    /// Returns the address to configure.
     pub fn url(&self) -> String {
         format!("{}/hook", self.served.url())
     }
 
-    /// From now on answers like this.
+    /// Makes it answer like this from now on.
     pub fn reply(&self, reply: HttpReply) {
         self.shared.behaviour.set(reply);
     }
 
-    /// How many requests there have been.
+    /// Returns how many requests there have been.
     pub fn asked(&self) -> u64 {
         self.shared.behaviour.asked()
     }
@@ -83,7 +84,7 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
     shared.behaviour.answer(take).await
 }
 
-/// Whether one of the signatures is over this id, time and body.
+/// Whether one of the signatures covers this id, time and body.
 fn is_signed(id: &str, timestamp: &str, body: &[u8], signatures: &str) -> bool {
     let Some(key) = STANDARD.decode(WEBHOOK_SECRET).ok().filter(|_| !id.is_empty()) else { return false };
     signatures.split(' ').filter_map(|one| STANDARD.decode(one.strip_prefix("v1,")?).ok()).any(|signature| {
@@ -95,7 +96,7 @@ fn is_signed(id: &str, timestamp: &str, body: &[u8], signatures: &str) -> bool {
 }
 
 impl Shared {
-    /// Keeps a message that is no repeat.
+    /// Keeps a message that is not a repeat.
     fn take(&self, id: &str, timestamp: &str, body: &[u8]) {
         if !self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned()) {
             return;

@@ -1,4 +1,4 @@
-//! Time cut into stretches, open or closed and why: what a person is shown.
+//! Cuts time into stretches, open or closed and why, to show to people.
 //!
 //! Stretches follow each other without a gap. Closed time is cut at local
 //! midnight, so that a holiday is a whole local date.
@@ -7,11 +7,11 @@ use chrono::{DateTime, Datelike, Days, NaiveDate, Utc, Weekday};
 
 use super::{Calendar, resolve};
 
-/// Why time counts, or why not.
+/// Why time counts or does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StretchKind {
     Open,
-    /// Outside the windows of a day that has some.
+    /// Outside the windows of a day that has windows.
     ClosedHours,
     /// A Saturday or Sunday without windows.
     Weekend,
@@ -29,7 +29,7 @@ pub struct Stretch {
 }
 
 impl Calendar {
-    /// The time from `from` to `to`, cut into stretches; none where `to` is not the later.
+    /// Cuts the time from `from` to `to` into stretches; yields none unless `to` is later.
     pub fn stretches(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Stretches<'_> {
         Stretches { calendar: self, at: from, to }
     }
@@ -41,7 +41,7 @@ impl Calendar {
                 let opening = next.map_or(DateTime::<Utc>::MAX_UTC, |(opening, _)| opening);
                 let date = self.local_date(at);
                 let midnight = date.checked_add_days(Days::new(1)).and_then(|next| self.midnight(next));
-                // Where the clocks change at midnight, the next date may begin before `at`.
+                // If the clocks change at midnight, the next date may begin before `at`.
                 let until = midnight.filter(|midnight| at < *midnight).unwrap_or(opening);
                 (self.why_closed(date), until.min(opening))
             }

@@ -46,7 +46,7 @@ impl Case {
         })
     }
 
-    /// What is wrong with our answer, if anything.
+    /// Returns what is wrong with our answer, if anything.
     fn complaint(&self) -> Option<String> {
         let calendar = match self.calendar() {
             Ok(calendar) => calendar,
@@ -59,7 +59,7 @@ impl Case {
         } else {
             let mut counted = calendar.between(self.from, self.to.unwrap());
             if self.expected == 0 {
-                // Some libraries answer nothing where the end comes first; we answer with a minus sign.
+                // Some libraries answer zero if the end comes first; we give a negative answer.
                 counted = counted.max(TimeDelta::zero());
             }
             (
@@ -209,7 +209,7 @@ proptest! {
     #[test]
     fn always_open_is_wall_time(zone in zones(), a in instants(), b in instants()) {
         let spec = CalendarSpec { timezone: zone, ..CalendarSpec::round_the_clock() };
-        // A holiday far away keeps it from being answered by plain subtraction.
+        // A holiday long ago keeps the calendar from answering by plain subtraction.
         let spec = CalendarSpec { holidays: BTreeSet::from([NaiveDate::from_ymd_opt(1995, 1, 1).unwrap()]), ..spec };
         let calendar = Calendar::compile(spec).unwrap();
         prop_assert_eq!(calendar.between(a, b), b - a);

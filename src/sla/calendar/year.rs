@@ -1,8 +1,8 @@
-//! The open windows of one UTC year, with running totals, and the way into them.
+//! The open windows of one UTC year, with running totals and an index into them.
 //!
-//! Where an instant or an amount lies among the windows is read from a table
-//! with a place for every part of the year, and then a step or two: a binary
-//! search would guess wrong at every second step.
+//! A table with a place for every part of the year finds an instant or an amount
+//! among the windows to within a step or two. A binary search would mispredict
+//! every second branch.
 
 /// The open windows of one UTC year, in milliseconds since 1970.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +20,7 @@ pub(super) struct Year {
 }
 
 impl Year {
-    /// From sorted windows that lie apart, all before `until`.
+    /// Builds a year from sorted windows that do not touch, all before `until`.
     pub(super) fn from_windows(windows: &[(i64, i64)], until: i64) -> Self {
         let mut total = 0;
         let mut before = Vec::with_capacity(windows.len());
@@ -42,7 +42,7 @@ impl Year {
         }
     }
 
-    /// Working time from the year's beginning to `at`.
+    /// Returns the working time from the year's beginning to `at`.
     pub(super) fn counted(&self, at: i64) -> i64 {
         match self.by_start.not_over(&self.starts, at) {
             0 => 0,
@@ -50,25 +50,25 @@ impl Year {
         }
     }
 
-    /// The earliest instant by which `amount` has been counted; `0 < amount <= total`.
+    /// Returns the earliest instant by which `amount` has been counted; `0 < amount <= total`.
     pub(super) fn reached(&self, amount: i64) -> i64 {
         let n = self.by_amount.not_over(&self.before, amount - 1);
         self.starts[n - 1] + amount - self.before[n - 1]
     }
 
-    /// The window that is open at `at`, or else the next one of this year.
+    /// Returns the window that is open at `at`, or else the next one of this year.
     pub(super) fn window_from(&self, at: i64) -> Option<(i64, i64)> {
         let n = self.by_end.not_over(&self.ends, at);
         Some((*self.starts.get(n)?, self.ends[n]))
     }
 
-    /// Whether what ends at `end` may go on in the next year.
+    /// Whether a window that ends at `end` may go on in the next year.
     pub(super) fn ends_at(&self, end: i64) -> bool {
         end == self.until
     }
 }
 
-/// How many of some sorted values are not over a given one, found in a step or two.
+/// Finds in a step or two how many of some sorted values do not exceed a given one.
 #[derive(Clone, Debug, Default)]
 struct RankIndex {
     first: i64,

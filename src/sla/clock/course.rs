@@ -7,10 +7,10 @@ use crate::sla::calendar::Calendar;
 use crate::sla::history::{Pause, Reading, StatusHistory};
 use crate::ticket::ClockKind;
 
-/// The first moment after a due time is this much later.
+/// How much later than a due time the first moment after it is.
 const TICK: TimeDelta = TimeDelta::milliseconds(1);
 
-/// How a clock stands at the end of what is known of it.
+/// The state of a clock at the end of its known history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     Running,
@@ -22,7 +22,7 @@ pub enum Phase {
 #[derive(Clone)]
 pub struct Course {
     start: DateTime<Utc>,
-    /// When it stopped; none: it has not.
+    /// When it stopped; none while it has not.
     stopped: Option<DateTime<Utc>>,
     pauses: Vec<Pause>,
 }
@@ -51,20 +51,20 @@ impl Course {
         }
     }
 
-    /// The last moment at which something became of it: it stopped, stood still, or ran on.
+    /// Returns when it last changed: started, stopped, paused or resumed.
     pub fn since(&self) -> DateTime<Utc> {
         let last = self.pauses.last().map(|pause| pause.to.unwrap_or(pause.from));
         self.stopped.or(last).map_or(self.start, |at| at.max(self.start))
     }
 
-    /// The stretches in which the clock runs, the last without an end unless it stands still.
+    /// Returns the stretches in which the clock runs; the last has no end unless the clock stands still.
     pub fn runs(&self) -> impl Iterator<Item = (DateTime<Utc>, Option<DateTime<Utc>>)> + '_ {
         let begins = [Some(self.start)].into_iter().chain(self.pauses.iter().map(|pause| pause.to));
         let ends = self.pauses.iter().map(|pause| Some(pause.from)).chain([None]);
         begins.zip(ends).filter_map(|(from, to)| from.map(|from| (from.max(self.start), to)))
     }
 
-    /// The working time counted by `until`.
+    /// Returns the working time counted by `until`.
     pub fn counted(&self, calendar: &Calendar, until: DateTime<Utc>) -> TimeDelta {
         let length = |(from, to): (DateTime<Utc>, Option<DateTime<Utc>>)| {
             let to = to.map_or(until, |to| to.min(until));
@@ -73,7 +73,7 @@ impl Course {
         self.runs().map(length).sum()
     }
 
-    /// The earliest instant by which `target` has been counted.
+    /// Returns the earliest instant by which `target` has been counted.
     pub fn due(&self, calendar: &Calendar, target: TimeDelta) -> Option<DateTime<Utc>> {
         let mut wanted = target;
         for (from, to) in self.runs() {
@@ -87,12 +87,12 @@ impl Course {
         None
     }
 
-    /// The first instant at which more than `target` has been counted.
+    /// Returns the first instant at which more than `target` has been counted.
     pub fn first_over(&self, calendar: &Calendar, target: TimeDelta) -> Option<DateTime<Utc>> {
         self.due(calendar, target + TICK)
     }
 
-    /// The same without the pause or closing that lasts.
+    /// Returns the course as if the pause or closing that still lasts had not begun.
     pub fn running_on(mut self) -> Self {
         self.pauses.retain(|pause| pause.to.is_some());
         self

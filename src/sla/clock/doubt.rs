@@ -1,4 +1,4 @@
-//! Why a clock cannot be fully known, or is not what SuperOps says.
+//! Why a clock cannot be fully known, or differs from what SuperOps says.
 
 /// Why a clock cannot be fully known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub enum Doubt {
     ClosingTimeUnknown,
     FlaggedThoughDueAhead,
     PausedBeforeWatched,
-    /// Bounds are known, the rest is not.
+    /// It may have been paused before it was watched, so only bounds are known.
     UnseenBefore,
     DueFromPolicy,
     ReplyUnconfirmed,
@@ -44,7 +44,7 @@ impl Doubt {
         Self::CancelledByHand,
     ];
 
-    /// The doubt in words.
+    /// Returns the doubt in words.
     pub fn words(self) -> &'static str {
         match self {
             Self::Unread => {
@@ -87,12 +87,12 @@ impl Doubts {
         }
     }
 
-    /// Whether `doubt` is among them.
+    /// Whether the set contains `doubt`.
     pub fn has(self, doubt: Doubt) -> bool {
         self.0 & (1 << doubt as u16) != 0
     }
 
-    /// All of them, in one fixed order.
+    /// Iterates over the doubts in a fixed order.
     pub fn iter(self) -> impl Iterator<Item = Doubt> {
         Doubt::ALL.into_iter().filter(move |doubt| self.has(*doubt))
     }

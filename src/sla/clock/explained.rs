@@ -1,8 +1,8 @@
-//! How sure a clock is, and what changed its target: what a person is told who asks why.
+//! How sure a clock is and what changed its target, for a person who asks why.
 //!
-//! What was seen by polling has happened between two moments. So the same clock
-//! is read three times, with as little standing still as possible, as is likely,
-//! and as much as possible; the answer carries all three.
+//! Polling shows only that a change happened between two moments. So the clock
+//! is read three times, with as little standing still as possible, as much as is
+//! likely, and as much as possible; the answer carries all three.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -17,7 +17,7 @@ use crate::ticket::manual_override::ManualOverride;
 use crate::ticket::watch::{Bounds, ChangeKind, Watched};
 use crate::ticket::{ClockKind, Named, RefId, Ticket};
 
-/// Working time that is known to lie between two figures.
+/// Counted working time, known to lie between two figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counted {
     pub least: TimeDelta,
@@ -25,7 +25,7 @@ pub struct Counted {
     pub most: TimeDelta,
 }
 
-/// Whether counted time exceeds the target; equal is met.
+/// Whether the counted time exceeds the target; if it equals it, the target is met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     No,
@@ -33,7 +33,7 @@ pub enum Verdict {
     Yes,
 }
 
-/// Another target, brought by a change of the ticket; none: no policy held then.
+/// A change of the ticket that changed its target. An `old` of none: no policy held before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetChange {
     pub change: Retarget,
@@ -41,7 +41,7 @@ pub struct TargetChange {
     pub new: TimeDelta,
     pub old_due: Option<DateTime<Utc>>,
     pub new_due: Option<DateTime<Utc>>,
-    /// It was in time by the old target and is late by the new one: retargeted, already late.
+    /// It was in time by the old target and was late by the new one when that came.
     pub made_late: bool,
 }
 
@@ -52,23 +52,23 @@ pub struct Explained<'a> {
     pub policy: Option<&'a Policy>,
     pub calendar: &'a Calendar,
     pub start: DateTime<Utc>,
-    /// The moment up to which its history goes: the present, or when it stopped.
+    /// The end of its history: the present, or when it stopped.
     pub until: DateTime<Utc>,
-    /// Active working time that is allowed.
+    /// The active working time allowed.
     pub target: TimeDelta,
     pub counted: Counted,
     pub breached: Verdict,
-    /// Between which moments a policy makes it due.
+    /// The moments between which a policy makes it due.
     pub due_bounds: Option<Bounds>,
     /// The first moment at which it was late, if it is.
     pub breached_between: Option<Bounds>,
     /// What each change of priority, SLA or client did to a policy's target, oldest first.
     pub target_changes: Vec<TargetChange>,
-    /// What a person decided about it.
+    /// The manual override that holds.
     pub decided: Option<ManualOverride>,
 }
 
-/// Explains clock `kind` of `watched`, whose history is `history`, at `now`; none where its beginning or its target is unknown.
+/// Explains clock `kind` of `watched`, whose history is `history`, at `now`; none if its start or target is unknown.
 pub fn explain<'a>(
     watched: &Watched,
     history: &History,
@@ -81,7 +81,7 @@ pub fn explain<'a>(
     let question = Question { watched, statuses: history.status_history(), terms, rules, truth };
     let start = watched.start(kind)?;
     let read = |reading| Read::new(&question, start, kind, reading, now);
-    // With the least standing still, most time is counted.
+    // The least standing still means the most counted time.
     let most = read(Reading::Least)?;
     let likely = read(Reading::Likely)?;
     let least = read(Reading::Most)?;
@@ -103,7 +103,7 @@ pub fn explain<'a>(
     Some(explained)
 }
 
-/// Why there is no clock by the policy, if there is none.
+/// Returns why the policy gives no clock, if it gives none.
 pub fn why_not_by_policy(watched: &Watched, kind: ClockKind, rules: &TenantRules) -> Option<&'static str> {
     let Some(policy) = rules.policy(&watched.ticket) else { return Some("no policy is configured for this ticket") };
     if policy.target(kind).is_none() {
@@ -159,8 +159,8 @@ fn verdict(readings: &[&Read<'_>]) -> Verdict {
     }
 }
 
-/// What encloses all three readings. A pause that only one of them puts before the
-/// stop can make the likely reading the outermost.
+/// Returns the bounds that enclose all three readings. A pause that only one of them
+/// puts before the stop can make the likely reading the outermost.
 fn due_bounds(readings: [&Read<'_>; 3]) -> Option<Bounds> {
     let by_policy = readings[1].state.basis == Some(Basis::Policy);
     let [a, b, c] = readings.map(Read::due);
@@ -174,7 +174,7 @@ fn breached_between(breached: Verdict, most: &Read<'_>, least: &Read<'_>) -> Opt
     Some(Bounds { earliest: earliest.min(latest), latest })
 }
 
-/// What each change of priority, SLA or client did to the clock, oldest first.
+/// Returns what each change of priority, SLA or client did to the clock, oldest first.
 fn target_changes(
     read: &Read<'_>,
     kind: ClockKind,
@@ -223,12 +223,12 @@ fn target_change(
     })
 }
 
-/// The ticket as it was before `change`.
+/// Returns the ticket as it was before `change`.
 fn undone(ticket: &Ticket, change: &Retarget) -> Ticket {
     let mut before = ticket.clone();
     let named = || {
         let name = change.from.as_ref()?;
-        // Policies go by name; the id of old is not recorded.
+        // Policies match by name; the old id is not recorded.
         Some(Named { id: RefId::parse(name).ok()?, name: name.clone() })
     };
     match change.what {

@@ -1,6 +1,6 @@
-//! One clock with all that a book needs: when it counted, what it was promised, and when that was exceeded.
+//! One clock with all that the books need: when it counted, its target, and when that was exceeded.
 //!
-//! It is the clock that pages show and alerts go by, asked for more than where it stands now.
+//! It is the same clock that pages show and alerts go by, with more than its present standing.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -14,21 +14,21 @@ use crate::sla::tenant_rules::TenantRules;
 use crate::ticket::ClockKind;
 use crate::ticket::watch::Watched;
 
-/// A clock from its beginning on.
+/// A clock over its whole course.
 pub struct Reckoning<'a> {
     pub start: DateTime<Utc>,
     pub stop: Option<Stop>,
-    /// Whose word the target is; none: there is no target.
+    /// Where the target comes from; none if there is no target.
     pub basis: Option<Basis>,
     pub target: Option<TimeDelta>,
     /// The hours in which it counts.
     pub calendar: &'a Calendar,
-    /// Its policy in words.
+    /// The policy that holds for the ticket, in words.
     pub policy: Option<String>,
     course: Course,
 }
 
-/// Reckons clock `kind` of a ticket whose statuses `history` tells; none where it has no beginning, or nobody promised it.
+/// Reckons clock `kind` of a ticket with the history `statuses`; none if it has no start or nobody promised it.
 pub fn reckon<'d, S>(
     watched: &Watched,
     statuses: StatusHistory<'_, S>,
@@ -60,29 +60,29 @@ pub fn reckon<'d, S>(
 }
 
 impl Reckoning<'_> {
-    /// When it stopped, by the likely reading.
+    /// Returns when it stopped, by the likely reading.
     pub fn stopped_at(&self) -> Option<DateTime<Utc>> {
         self.stop.map(|stop| stop.at.latest.max(self.start))
     }
 
-    /// The time counted by `until`; after its stop nothing counts.
+    /// Returns the time counted by `until`; nothing counts after its stop.
     pub fn counted(&self, until: DateTime<Utc>) -> TimeDelta {
         let until = self.stopped_at().map_or(until, |stop| stop.min(until));
         self.course.counted(self.calendar, until)
     }
 
-    /// The time counted from `from` to `to`.
+    /// Returns the time counted from `from` to `to`.
     pub fn between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> TimeDelta {
         self.counted(to) - self.counted(from.min(to))
     }
 
-    /// The first instant at which more than its target was counted; none: it stopped before that, or never gets there.
+    /// Returns the first instant at which more than its target was counted; none if it stops first or never gets there.
     pub fn over_from(&self) -> Option<DateTime<Utc>> {
         let over = self.course.first_over(self.calendar, self.target?)?;
         self.stopped_at().is_none_or(|stop| over <= stop).then_some(over)
     }
 
-    /// Where it counted, from `from` to `to`.
+    /// Returns the stretches between `from` and `to` in which it counted.
     pub fn stretches(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
         let to = self.stopped_at().map_or(to, |stop| stop.min(to));
         let runs = self.course.runs().map(|(begin, end)| (begin.max(from), end.map_or(to, |end| end.min(to))));

@@ -1,4 +1,4 @@
-//! The rules of a clock, each with its edge. The ticket is made at minute 0 and due at minute 60.
+//! The rules of a clock, each with its edge case. The ticket is created at minute 0 and due at minute 60.
 
 mod counter;
 
@@ -16,7 +16,7 @@ use crate::ticket::tests::sample;
 use crate::ticket::watch::Bounds;
 use crate::ticket::{Directory, Reported, StatusWords, TenantId, Unknown};
 
-/// A Monday, 09:00 UTC, when the office opens.
+/// Returns a moment in minutes after Monday, 09:00 UTC, when the office opens.
 fn at(minutes: i64) -> DateTime<Utc> {
     "2026-11-23T09:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(minutes)
 }
@@ -40,7 +40,7 @@ fn watched(ticket: Ticket) -> Watched {
     Watched::new(ticket, Bounds { earliest: at(1), latest: at(1) })
 }
 
-/// Open Monday to Friday, 09:00 to 17:30.
+/// Returns a calendar open Monday to Friday, 09:00 to 17:30.
 fn office() -> Arc<Calendar> {
     let mut week: [Vec<(u16, u16)>; 7] = Default::default();
     week[..5].fill(vec![(540, 1050)]);
@@ -62,7 +62,7 @@ fn rules_with(msp: Option<Arc<Calendar>>, policies: Vec<Policy>, warn: Warn) -> 
     TenantRules::new(rules, &Directory::default())
 }
 
-/// Warns when three quarters of the time have passed.
+/// Returns rules that warn when three quarters of the time have passed.
 fn rules() -> TenantRules {
     rules_with(None, Vec::new(), Warn { at: vec![0.75], left: Vec::new() })
 }
@@ -178,7 +178,7 @@ fn a_clock_of_which_something_is_unknown_is_unknown() {
         (Unknown::Status, true, true),
         (Unknown::Resolution, true, true),
         (Unknown::FirstResponse, false, false),
-        // What a policy goes by matters only where SuperOps gives no due time.
+        // What policies match on matters only if SuperOps gives no due time.
         (Unknown::Terms, false, true),
     ];
     for (unknown, with_due, without) in cases {
@@ -203,7 +203,7 @@ fn a_vanished_ticket_is_cancelled() {
     assert_eq!(standing(&with(|w| w.vanished_at = Some(at(5))), 61), Standing::Cancelled);
 }
 
-/// Due on Monday 09:30 with the office closed at the weekend.
+/// The ticket is due on Monday 09:30, and the office is closed at the weekend.
 #[test]
 fn warnings_come_while_somebody_is_there() {
     let friday = "2026-11-20T14:00:00Z".parse::<DateTime<Utc>>().unwrap();

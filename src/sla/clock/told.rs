@@ -1,7 +1,7 @@
-//! What a ticket's history comes to for one clock: all of it that the passing of time does not change.
+//! What a ticket's history determines about one clock: everything that the passing of time does not change.
 //!
-//! The history is walked once, when the ticket or the rules of its tenant are new. Where the clock
-//! stands at a moment then follows from one question to the calendar.
+//! The history is walked once, when the ticket or the rules of its tenant are new. The standing of the
+//! clock at a moment then takes one question to the calendar.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -15,16 +15,16 @@ use crate::ticket::manual_override::OverrideAction;
 use crate::ticket::watch::{Bounds, Watched};
 use crate::ticket::{ClockKind, Ticket, Unknown};
 
-/// Whose word decides when a clock is due; a person's comes before either.
+/// What decides when a clock is due. A manual override comes before either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Truth {
-    /// What SuperOps reports, or else what the policy says: the clock that people are told of.
+    /// What SuperOps reports, or else what the policy says. This is the clock that people are told about.
     Record,
     /// What the policy says, whatever SuperOps reports.
     Policy,
 }
 
-/// What is asked of the history of a ticket.
+/// A question to the history of a ticket.
 pub struct Question<'q, 'd, S> {
     pub watched: &'q Watched,
     pub statuses: StatusHistory<'q, S>,
@@ -33,17 +33,17 @@ pub struct Question<'q, 'd, S> {
     pub truth: Truth,
 }
 
-/// What has been promised: so much working time, and when that is up if nothing more happens.
+/// What was promised: an amount of working time, and when it is used up if nothing more happens.
 #[derive(Clone, Copy, Debug)]
 pub struct Promise {
     pub basis: Basis,
     pub target: TimeDelta,
-    /// While the clock stands still: when it would be due had it not. None: never.
+    /// While the clock stands still, when it would be due had it gone on. None: never.
     pub due: Option<DateTime<Utc>>,
     pub hours: HoursOf,
 }
 
-/// One clock as its ticket's history tells it.
+/// One clock as the history of its ticket determines it.
 #[derive(Clone, Copy, Debug)]
 pub struct Told {
     kind: ClockKind,
@@ -51,7 +51,7 @@ pub struct Told {
     start: Option<DateTime<Utc>>,
     stop: Option<Stop>,
     phase: Phase,
-    /// Up to here the working time `used` is counted.
+    /// The moment up to which `used` is counted.
     since: DateTime<Utc>,
     used: TimeDelta,
     promise: Option<Promise>,
@@ -61,17 +61,17 @@ pub struct Told {
     doubts: Doubts,
 }
 
-/// What a clock is called whatever the time.
+/// A standing that does not depend on the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fixed {
     No,
     Cancelled,
-    /// There is nothing to answer.
+    /// No message waits for an answer, or no policy promises one.
     Unkept,
 }
 
 impl<S> Question<'_, '_, S> {
-    /// What the history comes to for clock `kind`, by one `reading`.
+    /// Returns what the history determines about clock `kind`, by one `reading`.
     pub fn told(&self, kind: ClockKind, reading: Reading) -> Told {
         let watched = self.watched;
         let start = watched.start(kind);
@@ -88,7 +88,7 @@ impl<S> Question<'_, '_, S> {
         let promise = self.promise(kind, &course, start, reported, &mut doubts);
         let cancelled = self.statuses.gone.is_some() || watched.overridden(kind) == Some(OverrideAction::Cancelled);
         let since = match (phase, self.statuses.periods.last()) {
-            // By whatever reading, the present is not before the last that was seen.
+            // By any reading, the present is not before the last change seen.
             (Phase::Running, Some(last)) => course.since().max(last.from.latest),
             _ => course.since(),
         };
@@ -103,7 +103,7 @@ impl<S> Question<'_, '_, S> {
             promise,
             at_risk_from: None,
             breached_from: None,
-            // SuperOps does not know what a person decided.
+            // SuperOps does not know of manual overrides.
             flagged: watched.overridden(kind).is_none() && watched.ticket.reported(kind).breached == Some(true),
             doubts,
         };
@@ -113,7 +113,7 @@ impl<S> Question<'_, '_, S> {
         }
     }
 
-    /// Whether it had its present status when it was first seen, as far as is known.
+    /// Whether it has, as far as is known, always had its present status since it was first seen.
     fn has_one_status(&self) -> bool {
         let first_is_unknown = self.statuses.periods.first().is_some_and(|period| period.status.is_none());
         self.watched.status_since.is_none() && self.statuses.periods.len() == 2 && first_is_unknown
@@ -128,7 +128,7 @@ impl<S> Question<'_, '_, S> {
         let warn = self.rules.warn();
         let at_risk_from = match told.start {
             Some(_) => warn.elapsed(promise.target).and_then(|elapsed| course.due(calendar, elapsed)),
-            // Without a beginning there is no share; time left is counted back by the wall.
+            // Without a start there is no share; the time left is counted back in wall time.
             None => warn.left.iter().max().and_then(|left| Some(promise.due? - *left)),
         };
         Told { used, at_risk_from, breached_from: course.first_over(calendar, promise.target), ..told }
@@ -140,7 +140,7 @@ impl<S> Question<'_, '_, S> {
         asked && self.watched.conversation.asked_at.is_some()
     }
 
-    /// The due time that SuperOps reports, where it can be right.
+    /// Returns the due time that SuperOps reports, unless it lies before the creation.
     pub(super) fn reported_due(&self, kind: ClockKind, doubts: &mut Doubts) -> Option<DateTime<Utc>> {
         let ticket = &self.watched.ticket;
         let due = ticket.reported(kind).due.filter(|_| self.truth == Truth::Record)?;
@@ -149,7 +149,7 @@ impl<S> Question<'_, '_, S> {
         (!early).then_some(due)
     }
 
-    /// The due time set by hand decides, then the one reported, then the policy.
+    /// Returns what was promised: the due time set by hand decides, then the reported one, then the policy.
     pub(super) fn promise(
         &self,
         kind: ClockKind,
@@ -187,13 +187,13 @@ impl<S> Question<'_, '_, S> {
         Some(Promise { basis: Basis::Policy, target: target?, due, hours })
     }
 
-    /// Whether what the clock needs is unknown: how the ticket stands, or, with no due time, what it is promised.
+    /// Whether what the clock needs is unknown: the state of the ticket or, without a due time, its terms.
     fn is_unread(&self, kind: ClockKind, reported: Option<DateTime<Utc>>) -> bool {
         let ticket = &self.watched.ticket;
         ticket.is_unknown(kind) || (reported.is_none() && ticket.unknown.contains(&Unknown::Terms))
     }
 
-    /// When the clock stopped and by what, if it has.
+    /// Returns when the clock stopped and by what, if it has.
     pub(super) fn stop(&self, kind: ClockKind, doubts: &mut Doubts) -> Option<Stop> {
         let start = self.watched.start(kind);
         let not_before_start = |at: DateTime<Utc>| start.map_or(at, |start| at.max(start));
@@ -230,7 +230,7 @@ impl<S> Question<'_, '_, S> {
         answered.or_else(closed).or_else(|| self.statuses.gone.map(of(StopCause::Vanished)))
     }
 
-    /// SuperOps' own time of the first response, where that counts, or else the first reply that we saw.
+    /// Returns SuperOps' own time of the first response if it counts, or else the first reply that we saw.
     fn first_response(&self, doubts: &mut Doubts) -> Option<Stop> {
         let watched = self.watched;
         let reported = watched.ticket.first_response.met_at;
@@ -257,7 +257,7 @@ impl<S> Question<'_, '_, S> {
     }
 }
 
-/// To write to a closed ticket is no mistake: nothing waits for an answer there.
+/// Whether SuperOps' times contradict each other. A next response is exempt: on a closed ticket none is due.
 fn met_before_created(ticket: &Ticket, kind: ClockKind, stop: Stop) -> bool {
     let Some(created) = ticket.created_at.filter(|_| kind != ClockKind::NextResponse) else { return false };
     ticket.reported(kind).met_at.is_some_and(|at| at < created) || stop.at.latest < created
@@ -281,7 +281,7 @@ impl Told {
         }
     }
 
-    /// How it stands at `now`, which is never before the last that is known of it.
+    /// Returns how it stands at `now`; a `now` before its last known change counts as that change.
     pub fn at<'a>(&self, ticket: &Ticket, rules: &'a TenantRules, now: DateTime<Utc>) -> ClockState<'a> {
         let blank = ClockState { start: self.start, doubts: self.doubts, ..ClockState::blank(self.kind) };
         let cancelled = self.standing == Fixed::Cancelled;
@@ -363,7 +363,7 @@ impl Told {
         }
     }
 
-    /// However long it waits for a due time set by hand, work that goes on has only what is left until then.
+    /// Returns the target. A due time set by hand does not move with a pause, so only what is left until then remains.
     fn target(&self, counted: &ClockState<'_>, promise: Promise, now: DateTime<Utc>) -> TimeDelta {
         match (promise.basis, promise.due, counted.hours) {
             (Basis::ByHand, Some(due), Some(hours)) if self.phase == Phase::Paused && self.since < due => {

@@ -1,11 +1,11 @@
-//! Each cause is found, and what is no difference is not called one.
+//! Each cause is found, and nothing is reported where there is no difference.
 
 use super::*;
 use crate::sla::policy::Counts;
 use crate::sla::tests::{at, between, by_policy, change, for_priority, policy, rules, seen, status, told, watched};
 use crate::ticket::watch::{Change, ChangeKind as K};
 
-/// What is found on the resolution clock, which is due four hours after creation, with SuperOps saying `due`.
+/// Returns what is found on the resolution clock, due four hours after creation, if SuperOps reports `due`.
 fn found(due: i64, changes: &[Change], policies: Vec<Policy>) -> Option<(Cause, i64, String)> {
     let mut watched = watched("Open");
     watched.ticket.resolution.due = Some(at(due));

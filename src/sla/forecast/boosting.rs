@@ -1,4 +1,4 @@
-//! Gradient boosting with small trees: it finds what the logistic model cannot say, such as "silent, but only at night".
+//! Gradient boosting with small trees, to find what the logistic model cannot, such as "silent, but only at night".
 //!
 //! Inputs are cut into bins once per fit; every tree asks the same number of
 //! questions and has a power of two of leaves. The same rows give the same trees.
@@ -12,7 +12,7 @@ pub(super) struct Growth {
     pub(super) trees: usize,
     pub(super) depth: usize,
     pub(super) rate: f64,
-    /// Information a leaf must hold, in rows' worth of `p (1 - p)`.
+    /// The least information a leaf must hold: the sum of `p (1 - p)` over its rows.
     pub(super) leaf: f64,
     pub(super) ridge: f64,
     /// Each tree sees this share of the rows...
@@ -34,13 +34,13 @@ struct Question {
 #[derive(Clone, Debug)]
 pub(super) struct Boosting {
     depth: usize,
-    /// Tree by tree, level by level.
+    /// Ordered by tree, then by level.
     questions: Vec<Question>,
     leaves: Vec<f32>,
 }
 
 impl Boosting {
-    /// Grows trees on what the prior of `rows` leaves open.
+    /// Grows trees on what the prior of `rows` does not explain.
     pub(super) fn fit(rows: &Rows<'_>, growth: &Growth) -> Self {
         let bins = Bins::cut(rows);
         let mut boosting = Self { depth: growth.depth, questions: Vec::new(), leaves: Vec::new() };
@@ -59,7 +59,7 @@ impl Boosting {
         boosting
     }
 
-    /// What the trees add to the log-odds.
+    /// Returns what the trees add to the log-odds.
     pub(super) fn score(&self, inputs: &[f32]) -> f32 {
         let nodes = (1 << self.depth) - 1;
         let trees = self.questions.chunks_exact(nodes).zip(self.leaves.chunks_exact(nodes + 1));
@@ -67,7 +67,7 @@ impl Boosting {
     }
 }
 
-/// The leaf that `inputs` fall into.
+/// Returns the leaf that `inputs` fall into.
 fn place(questions: &[Question], inputs: &[f32], depth: usize) -> usize {
     let mut node = 0;
     for _ in 0..depth {
@@ -98,7 +98,7 @@ impl Seen {
         seen
     }
 
-    /// The bins of its rows for `input`, in one piece.
+    /// Gathers the bins of its rows for `input`.
     fn column(&self, bins: &Bins, input: usize) -> Column {
         let all = bins.of(input);
         Column { input, bins: self.rows.iter().map(|row| all[*row]).collect() }
@@ -114,9 +114,9 @@ struct Column {
 /// Every input of every row as the number of a bin.
 struct Bins {
     rows: usize,
-    /// For each input the upper edges of all bins but the last.
+    /// For each input, the upper edges of all bins but the last.
     edges: Vec<Vec<f32>>,
-    /// Input by input.
+    /// Ordered by input.
     places: Vec<u8>,
 }
 
@@ -143,7 +143,7 @@ impl Bins {
 }
 
 struct Tree {
-    /// Level by level; none where no split is worth it.
+    /// Ordered by level; none where no split is worthwhile.
     splits: Vec<Option<Split>>,
     leaves: Vec<f32>,
 }
@@ -163,7 +163,7 @@ impl Tree {
         Self { splits, leaves: leaves(seen, &places, growth) }
     }
 
-    /// What it adds to the score of `row`.
+    /// Returns what it adds to the score of `row`.
     fn leaf(&self, bins: &Bins, row: usize) -> f32 {
         let mut node = 0;
         while let Some(split) = self.splits.get(node) {
@@ -173,12 +173,12 @@ impl Tree {
     }
 }
 
-/// To which side of a split a row falls; where there is none, to the left.
+/// Whether a row falls to the right of a split. Without a split it falls to the left.
 fn is_right(split: Option<Split>, bins: &Bins, row: usize) -> bool {
     split.is_some_and(|split| bins.of(split.input)[row] > split.bin)
 }
 
-/// Asked where no split is worth it: nothing is over infinity.
+/// Stands where no split is worthwhile: nothing is over infinity.
 const NOBODY: Question = Question { input: 0, over: f32::INFINITY };
 
 #[derive(Clone, Copy)]
@@ -194,13 +194,13 @@ impl Split {
     }
 }
 
-/// So many inputs are summed up side by side: the processor need not wait for one sum before it adds to the next.
+/// How many inputs are summed side by side, so that the processor need not wait for one sum before the next.
 const LANES: usize = 4;
 
-/// Slope and curvature of the rows in one bin of one node, input by input.
+/// The slope and curvature of the rows in one bin of one node, for each input.
 type Sums = [[f32; 2]; LANES];
 
-/// The best split of each node of a level.
+/// Finds the best split of each node of a level.
 fn best_splits(
     bins: &Bins,
     seen: &Seen,
@@ -230,7 +230,7 @@ fn best_splits(
 
 /// Adds up the rows, each in its node and bin.
 fn sum_up(sums: &mut [Sums], seen: &Seen, some: &[Column], places: &[u8]) {
-    // Where fewer are left the last lanes repeat the first; nobody looks at them.
+    // If fewer columns are left, the last lanes repeat the first and are ignored.
     let [a, b, c, d]: [&[u8]; LANES] = std::array::from_fn(|lane| &*some.get(lane).unwrap_or(&some[0]).bins);
     let rows = seen.slopes.iter().zip(places).zip(a.iter().zip(b).zip(c.iter().zip(d)));
     for ((slope, place), ((a, b), (c, d))) in rows {
@@ -243,7 +243,7 @@ fn sum_up(sums: &mut [Sums], seen: &Seen, some: &[Column], places: &[u8]) {
     }
 }
 
-/// After which bin to cut, and what is gained by it.
+/// Returns the bin after which to cut, and the gain.
 fn best_cut(sums: &[[f32; 2]; BINS], edges: usize, growth: &Growth) -> Option<(u8, f64)> {
     let worth = |slope: f64, curvature: f64| slope * slope / (curvature + growth.ridge);
     let total = sums.iter().fold([0.0; 2], |total, sum| [total[0] + f64::from(sum[0]), total[1] + f64::from(sum[1])]);
@@ -273,11 +273,11 @@ fn leaves(seen: &Seen, places: &[u8], growth: &Growth) -> Vec<f32> {
     sums.iter().map(|[slope, curvature]| (growth.rate * slope / (curvature + growth.ridge)) as f32).collect()
 }
 
-/// Random numbers that are the same each time.
+/// A random number generator that gives the same numbers each time.
 struct SeededRng(u64);
 
 impl SeededRng {
-    /// From 0 up to but not 1.
+    /// Returns a number from 0 up to, but not including, 1.
     fn roll(&mut self) -> f64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

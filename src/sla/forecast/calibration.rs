@@ -1,8 +1,8 @@
-//! Keeps probabilities honest: what was said beforehand is held against what happened.
+//! Calibrates probabilities by comparing earlier forecasts with what happened.
 //!
-//! Only what was said before the outcome was known goes in. The answer is a
-//! line in log-odds (Platt), with a term for how far the clock had run, drawn
-//! towards "as said" while there is little to go by.
+//! Only forecasts made before the outcome was known go in. The result is a line in
+//! log-odds (Platt), with a term for how far the clock had run, drawn towards no
+//! correction while there is little evidence.
 
 use std::collections::VecDeque;
 
@@ -11,17 +11,17 @@ use chrono::{DateTime, Utc};
 use super::logistic::{chance, solve};
 use super::sample::Decided;
 
-/// How many outcomes' worth the line is drawn towards "as said".
+/// How many outcomes the pull of the line towards no correction is worth.
 const TRUST: f64 = 20_000.0;
 const TURNS: usize = 5;
-/// A line that moves by less than this has come to rest: no probability tells the difference.
+/// A step below which the line has settled: no probability shows the difference.
 const SETTLED: f64 = 1e-7;
-/// On how many of the latest rows a correction must prove itself.
+/// How many of the latest rows a correction must prove itself on.
 const TRIAL: usize = 500;
-/// By how much: its loss must be under this share of the loss without it.
+/// The share of the loss without it that a correction's loss must stay below.
 const PROOF: f64 = 0.99;
 
-/// Turns what the model says into a probability.
+/// Turns the output of the model into a probability.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Calibration {
     shift: f64,
@@ -50,14 +50,14 @@ impl Default for Calibration {
 }
 
 impl Calibration {
-    /// Learns from `decided`, each weighing as much as `weight` says.
+    /// Learns from `decided`, weighted by `weight`.
     ///
-    /// A correction must prove itself: drawn from the older rows it has to do better on the [`TRIAL`] latest than no
-    /// correction at all. A desk's mood swings from week to week, and correcting for last week's does harm.
+    /// A correction must prove itself: fitted to the older rows, it has to do better than none on the [`TRIAL`] latest.
+    /// A desk swings from week to week, and correcting for last week's swing does harm.
     pub(super) fn proven(decided: &VecDeque<Decided>, weight: impl Fn(DateTime<Utc>) -> f64) -> Self {
-        // Mornings are left out: there are more of them the slower a ticket is.
+        // Morning notes are left out: the slower a ticket, the more of them it has.
         let rows = decided.iter().rev().filter(|row| !row.sample.of_a_morning);
-        // A past is calibrated day by day: each row is weighed once.
+        // A replayed past is calibrated day by day, so each row's weight is computed only once here.
         let rows: Vec<_> = rows.map(|row| Weighed::of(row, weight(row.sample.at))).collect();
         if rows.len() < 3 * TRIAL {
             return Self::default();
@@ -101,19 +101,19 @@ impl Calibration {
         line.sane()
     }
 
-    /// Never turns more likely into less likely.
+    /// Keeps the slope positive and moderate, so that more likely never becomes less likely.
     fn sane(self) -> Self {
         Self { slope: self.slope.clamp(0.2, 2.0), ..self }
     }
 
-    /// The probability for the log-odds `said` when `share` of the clock had run.
+    /// Returns the probability for the log-odds `said` when `share` of the clock had run.
     pub(super) fn probability(&self, said: f32, share: f32) -> f32 {
         let line = self.shift + self.slope * f64::from(said) + self.by_share * (f64::from(share) - 0.5);
         chance(line as f32).clamp(0.001, 0.999)
     }
 }
 
-/// How far probabilities were off: the mean distance between said and happened over ten bins of equal count.
+/// Returns how far probabilities were off: the mean distance between forecast and outcome over ten bins of equal count.
 pub fn expected_calibration_error(said_and_happened: &[(f64, bool)]) -> f64 {
     let mut sorted = said_and_happened.to_vec();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));

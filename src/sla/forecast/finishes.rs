@@ -1,49 +1,50 @@
-//! When clocks were said to stop, against when they did: what the interval promised, and how far it held.
+//! Compares when clocks were forecast to stop with when they did, and adjusts the forecast interval.
 //!
-//! The survival curve is bent until it agrees with a probability, and nothing says that its ends hold as well. So they
-//! are held against what happened: for each clock that stops, how far along the curve that was. Where one in ten of the
-//! latest stopped sooner, and one in ten later, there the interval begins and ends from now on (conformal prediction).
+//! The survival curve is bent until it agrees with a probability, which does not make its ends right. So they are
+//! checked against what happened: for each clock that stops, how far along the curve that was. From then on the
+//! interval begins where one in ten of the latest stopped sooner and ends where one in ten stopped later (conformal
+//! prediction).
 
 use std::collections::VecDeque;
 
 use chrono::TimeDelta;
 
-/// The latest clocks that count.
+/// How many of the latest clocks count.
 const CLOCKS: usize = 500;
-/// With fewer the curve is taken at its word.
+/// How many clocks are needed before the curve is adjusted.
 const ENOUGH: usize = 200;
-/// One in ten is done sooner, one in ten later.
+/// The quantiles of the interval: one in ten is done sooner, one in ten later.
 const OUTER: [f64; 2] = [0.1, 0.9];
 
-/// What was said of one clock when a share of its target had run: all in shares of the target.
+/// The forecast of one clock's end, made when a share of its target had run. All in shares of the target.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Promised {
     pub(super) share: f32,
-    /// The chance of a breach, by which the curve was bent.
+    /// The chance of a breach that the curve was bent to.
     pub(super) breach: f32,
     pub(super) earliest: f32,
     pub(super) median: f32,
-    /// Without end, if that lay beyond all experience.
+    /// Infinite if it lay beyond the survival curve.
     pub(super) latest: f32,
 }
 
-/// How the times that were said of the latest clocks held.
+/// How well the forecast ends of the latest clocks held.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FinishRecord {
-    /// Clocks that stopped, at most the latest 500.
+    /// How many clocks stopped, at most the latest 500.
     pub clocks: usize,
-    /// The share of them that stopped within the interval of which 80 % was promised.
+    /// The share of them that stopped within the interval, which promises 80 %.
     pub covered: f64,
     /// The mean distance in working time between the expected and the true end.
     pub mean_off: TimeDelta,
 }
 
-/// One clock: its notes count together as one.
+/// The result of one clock; its notes together count as one.
 #[derive(Clone, Debug)]
 struct Held {
     covered: f32,
     off_hours: f32,
-    /// How far along the curve it stopped, note by note, from 0 to 1.
+    /// How far along the curve it stopped, for each note, from 0 to 1.
     passed: Box<[f32]>,
 }
 
@@ -62,7 +63,7 @@ impl Default for Finishes {
 }
 
 impl Finishes {
-    /// A clock of which this was `promised` stopped when `share` of its target, which is `target_hours`, had run.
+    /// Learns that a clock with these forecasts stopped when `share` of its target of `target_hours` had run.
     pub(super) fn learn(
         &mut self,
         promised: &[Promised],
@@ -83,7 +84,7 @@ impl Finishes {
         self.latest.drain(..surplus);
     }
 
-    /// Sets where the interval begins and ends by what was learned.
+    /// Sets the ends of the interval from what was learned.
     pub(super) fn adjust(&mut self) {
         if self.latest.len() < ENOUGH {
             return;
@@ -91,11 +92,11 @@ impl Finishes {
         let mut passed: Vec<f32> = self.latest.iter().flat_map(|held| held.passed.iter().copied()).collect();
         passed.sort_unstable_by(f32::total_cmp);
         let at = |quantile: f64| passed[(quantile * (passed.len() - 1) as f64).round() as usize];
-        // The middle of the curve is left alone: it agrees with the probability.
+        // The middle of the curve is kept: it agrees with the probability.
         self.outer = [f64::from(at(OUTER[0])).clamp(0.001, 0.45), f64::from(at(OUTER[1])).clamp(0.55, 0.999)];
     }
 
-    /// How the latest held; none before any clock has stopped of which something was said.
+    /// Returns how well the latest forecasts held; none before any clock with a forecast has stopped.
     pub(super) fn record(&self) -> Option<FinishRecord> {
         let mean = |of: fn(&Held) -> f32| {
             self.latest.iter().map(|held| f64::from(of(held))).sum::<f64>() / self.latest.len() as f64

@@ -1,6 +1,6 @@
-//! What a forecast looks at: which numbers it knows of an open clock, in which places, and what each counts before any fit.
+//! The inputs of a forecast: the numbers known about an open clock, their order, and their weights before any fit.
 
-/// Plain numbers, in the order in which an observation gives them.
+/// The plain numbers, in the order of an observation.
 #[derive(Clone, Copy, Debug)]
 #[expect(dead_code, reason = "most stand only for their place in the list")]
 pub(super) enum Number {
@@ -42,7 +42,7 @@ pub(super) enum Number {
 
 pub(super) const NUMBERS: usize = Number::OpenedHour as usize + 1;
 
-/// The families of rates, in the order of the keys of its traits.
+/// The families of rates, in the order of the keys of the traits.
 #[derive(Clone, Copy, Debug)]
 #[expect(dead_code, reason = "most stand only for their place in the list")]
 pub(super) enum Family {
@@ -70,19 +70,19 @@ pub(super) enum Family {
 
 pub(super) const FAMILIES: usize = Family::OpenedTime as usize + 1;
 
-/// How the first families do at each step of a clock lately.
+/// How many recent paces are inputs: those of the tenant, the group, the technician and the category in the group.
 pub(super) const PACES: usize = 4;
 
 /// How many inputs there are.
 pub(super) const INPUTS: usize = NUMBERS + FAMILIES + PACES;
 
-/// How far the survival curve is taken at its word before any fit: a desk's mood of three weeks swings back as often as not.
+/// How much the survival curve counts before any fit: half, as a desk's swing over three weeks often swings back.
 const USUAL_COUNTS: f32 = 0.5;
-/// How much of each name's effect is: the families overlap, so in full they would say the same thing many times.
+/// How much each name's effect counts before any fit: the families overlap, so in full they would repeat each other.
 const EFFECT_COUNTS: f32 = 0.1;
 
-/// What counts before any fit, as a weight for each input. A fit learns what differs from it, so that names which never
-/// told anything apart are heeded from the day they do.
+/// The weight of each input before any fit. A fit learns the difference from it, so that a name that never made a
+/// difference counts from the day it does.
 pub(super) const PRIOR: [f32; INPUTS] = {
     let mut weights = [0.0; INPUTS];
     weights[Number::Usual as usize] = USUAL_COUNTS;
@@ -94,12 +94,12 @@ pub(super) const PRIOR: [f32; INPUTS] = {
     weights
 };
 
-/// The log-odds by [`PRIOR`].
+/// Returns the log-odds by [`PRIOR`].
 pub(super) fn prior(inputs: &[f32; INPUTS]) -> f32 {
     inputs.iter().zip(PRIOR).map(|(input, weight)| input * weight).sum()
 }
 
-/// Where the effect of `family` is among the inputs.
+/// Returns the place of the effect of `family` among the inputs.
 pub(super) const fn effect_input(family: Family) -> usize {
     NUMBERS + family as usize
 }

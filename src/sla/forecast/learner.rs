@@ -1,4 +1,4 @@
-//! The forecaster: follows the clocks of one tenant, learns from those that are decided, and answers for those that are not.
+//! The forecaster: follows the clocks of one tenant, learns from the decided ones, and answers for the others.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -23,37 +23,37 @@ use super::traits::Traits;
 use super::workload::{Open, Terms, Workload};
 use super::{Basis, Finish, Forecast, Grounds, Risk};
 
-/// Rates and survival curves forget at this half-life.
+/// The half-life of rates and survival curves.
 const HALF_LIFE: TimeDelta = TimeDelta::days(21);
-/// The pace of the last days forgets sooner: it is there to show a change.
+/// The half-life of the recent pace, shorter because it is there to show a change.
 const PACE_HALF_LIFE: TimeDelta = TimeDelta::days(7);
-/// A row of the past weighs half as much after this.
+/// The half-life of the weight of rows.
 const ROW_HALF_LIFE: TimeDelta = TimeDelta::days(90);
-/// The information that moves a name's effect half way.
+/// The information that moves a name's effect halfway from zero.
 const SHRINK: f64 = 0.25;
-/// Clocks that must be decided before a model is fitted.
+/// How many clocks must be decided before a model is fitted.
 const ENOUGH: usize = 200;
-/// Rows kept to learn from: 30,000 hold some 5 MB.
+/// The most rows kept to learn from: 30,000 take some 5 MB.
 const KEPT: usize = 30_000;
-/// There is made room for so many at a time: twice the room whenever it is used up would be half empty, and megabytes.
+/// How many rows to reserve at a time: doubling the capacity would leave megabytes unused.
 const MORE_ROWS: usize = 1_000;
 const REFIT: TimeDelta = TimeDelta::days(7);
-/// Sooner, when drift shows.
+/// The time to the next fit if drift shows.
 const REFIT_IN_DRIFT: TimeDelta = TimeDelta::days(3);
-/// In a past that is walked through at once a model is kept for its age divided by this.
+/// While catching up with the past, a model is kept for its age divided by this.
 const AGES: i32 = 4;
-/// A recent error that shows drift. Half of it comes and goes with a desk's moods: refitting after those orders tickets
-/// worse.
+/// The recent error that shows drift. Half of it comes and goes as a desk swings, and refitting after such swings ranks
+/// tickets worse.
 const DRIFT: f64 = 0.12;
-/// In how many of the latest notes it shows. They are fewer than outcomes would be: a refit too many costs nothing but
-/// time, one too late is a week of wrong words.
+/// How many of the latest notes drift is measured on. Outcomes would take longer to gather: a needless refit costs only
+/// time, one too late means a week of wrong forecasts.
 const DRIFT_SHOWS_IN: usize = 500;
-/// A fit on hardly anything new would say nothing new.
+/// How many new outcomes a refit needs to be worthwhile.
 const NEW: usize = 50;
-/// A mean error beyond which the forecast is not to be believed for now.
+/// The mean error beyond which the forecast is not trusted for now.
 const UNTRUSTED: f64 = 0.08;
-/// On how many of the latest outcomes that error is taken. Notes would not do: a slow clock has five of them, which go
-/// right or wrong together, so 500 notes can be no more than a hundred outcomes, and the error of a hundred is chance.
+/// How many of the latest outcomes that error is measured on. Notes would not do: a slow clock has five of them, which
+/// are right or wrong together, so 500 notes can be as few as a hundred outcomes, and the error of a hundred is chance.
 const RECENT: usize = 500;
 const RECALIBRATE: TimeDelta = TimeDelta::days(1);
 
@@ -67,23 +67,23 @@ const RECIPE: Recipe = Recipe {
 /// Something that changed on a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change<'a> {
-    /// What an attribute became; none: blank.
+    /// The new value of an attribute; none if it is blank.
     Became(Attribute, Option<&'a str>),
-    /// How often it has been reassigned by now.
+    /// How often it has been reassigned so far.
     Reassigned(u32),
-    /// How often it has been reopened by now.
+    /// How often it has been reopened so far.
     Reopened(u32),
-    /// The clock stands still, or runs on.
+    /// Whether the clock stands still from now on.
     Paused(bool),
 }
 
-/// Learns one clock of one tenant's tickets. Tell it what happens in the order of time.
+/// Learns one clock of one tenant's tickets. It must be told of events in the order of time.
 #[derive(Debug)]
 pub struct Forecaster {
     names: Names,
     places: HashMap<Arc<str>, Place>,
     next_place: Place,
-    /// In boxes: half of a table's places may be free, and what is known of a clock is large.
+    /// Boxed: half of a table's places may be free, and an entry is large.
     open: NumberMap<Place, Box<Open>>,
     workload: Workload,
     schedule: Schedule,
@@ -101,11 +101,11 @@ pub struct Forecaster {
     fitted_at: DateTime<Utc>,
     refit_at: DateTime<Utc>,
     calibrate_at: DateTime<Utc>,
-    /// What is before this is past, and walked through at once.
+    /// Events before this are history that is replayed at once.
     present: DateTime<Utc>,
 }
 
-/// What all clocks of one moment share.
+/// What all clocks share at one moment.
 struct Moment {
     now: DateTime<Utc>,
     rates: f64,
@@ -114,7 +114,7 @@ struct Moment {
     outlooks: NumberMap<NameId, Outlook>,
 }
 
-/// What is said of one clock at one moment.
+/// The model's output for one clock at one moment.
 struct Judged {
     share: f32,
     /// Log-odds, before calibration.
@@ -125,7 +125,7 @@ struct Judged {
 }
 
 impl Forecaster {
-    /// A forecaster that knows nothing yet, at `start`.
+    /// Creates a forecaster that knows nothing yet, at `start`.
     pub fn new(start: DateTime<Utc>) -> Self {
         Self {
             names: Names::default(),
@@ -152,18 +152,18 @@ impl Forecaster {
         }
     }
 
-    /// What follows up to `now` is past and told at once. There fits are as far apart as a quarter of their age, for all
-    /// that comes of an old one is what would have been said of the old days; the last four weeks are walked as lived.
+    /// Announces that the events up to `now` are history, replayed at once. Fits in it are a quarter of their age
+    /// apart, since an old fit only shows what it would have forecast then; the last four weeks run as they did live.
     pub fn catches_up(&mut self, now: DateTime<Utc>) {
         self.present = now;
     }
 
-    /// A ticket is opened and its clock starts. What is known of it follows with [`Self::changed`].
+    /// Learns that a ticket is opened and its clock starts. What is known about it follows with [`Self::changed`].
     pub fn opened(&mut self, ticket: &str, terms: Terms, priority: Option<&str>, at: DateTime<Utc>) {
         self.taken_up(ticket, terms, priority, at, at);
     }
 
-    /// At `at` a clock is heard of that has run since `since`: another due time holds for its ticket from now on.
+    /// Learns at `at` of a clock that has run since `since`, because its ticket has another due time from now on.
     pub fn taken_up(
         &mut self,
         ticket: &str,
@@ -173,7 +173,7 @@ impl Forecaster {
         at: DateTime<Utc>,
     ) {
         self.pass_time(at, false);
-        // Two of one name cannot be told apart: the later one counts.
+        // Two tickets with the same id cannot be told apart: the later one counts.
         self.withdrawn(ticket, at);
         let priority = self.names.id(priority);
         let place = self.next_place;
@@ -192,7 +192,7 @@ impl Forecaster {
         self.plan(place, at);
     }
 
-    /// Something of a ticket changes.
+    /// Learns that something on a ticket changes.
     pub fn changed(&mut self, ticket: &str, changes: &[Change<'_>], at: DateTime<Utc>) {
         self.pass_time(at, false);
         let Some(place) = self.waiting(ticket) else { return };
@@ -210,7 +210,7 @@ impl Forecaster {
         }
     }
 
-    /// A ticket's clock stops: it is answered or resolved.
+    /// Learns that a ticket's clock stops: it is answered or resolved.
     pub fn stopped(&mut self, ticket: &str, at: DateTime<Utc>) {
         self.pass_time(at, false);
         let Some(place) = self.waiting(ticket) else { return };
@@ -229,7 +229,7 @@ impl Forecaster {
         self.plan(place, at);
     }
 
-    /// A ticket's clock is called off: the ticket is gone, or something else was promised. Nothing is learned from it.
+    /// Drops a ticket's clock: the ticket is gone, or something else was promised. Nothing is learned from it.
     pub fn withdrawn(&mut self, ticket: &str, at: DateTime<Utc>) {
         self.pass_time(at, false);
         let Some(open) = self.places.remove(ticket).and_then(|place| self.open.remove(&place)) else { return };
@@ -243,27 +243,27 @@ impl Forecaster {
         self.pass_time(now, true);
     }
 
-    /// The probability that an open ticket breaches; none if its clock is decided or not known.
+    /// Returns the probability that an open ticket breaches; none if its clock is decided or not known.
     pub fn probability(&self, ticket: &str, now: DateTime<Utc>) -> Option<f64> {
         let open = self.undecided(ticket)?;
         let moment = self.moment(now, [open.priority]);
         Some(self.judge(open, &moment).probability.into())
     }
 
-    /// The probabilities of all open tickets whose clocks are not decided, in no order.
+    /// Returns the probabilities of all open tickets whose clocks are not decided, in no order.
     pub fn probabilities(&self, now: DateTime<Utc>) -> impl Iterator<Item = (&str, f64)> {
         let moment = self.moment(now, self.open.values().map(|open| open.priority));
         let undecided = self.open.values().filter(|open| open.breached.is_none());
         undecided.map(move |open| (&*open.ticket, self.judge(open, &moment).probability.into()))
     }
 
-    /// All that can be said of an open ticket; none if its clock is decided or not known.
+    /// Returns the forecast for an open ticket; none if its clock is decided or not known.
     pub fn forecast(&self, ticket: &str, now: DateTime<Utc>) -> Option<Forecast> {
         let open = self.undecided(ticket)?;
         Some(self.say(open, &self.moment(now, [open.priority])))
     }
 
-    /// As [`Self::forecast`], of all open tickets whose clocks are not decided, in no order.
+    /// Returns [`Self::forecast`] for all open tickets whose clocks are not decided, in no order.
     pub fn forecasts(&self, now: DateTime<Utc>) -> impl Iterator<Item = (&str, Forecast)> {
         let moment = self.moment(now, self.open.values().map(|open| open.priority));
         let undecided = self.open.values().filter(|open| open.breached.is_none());
@@ -295,7 +295,7 @@ impl Forecaster {
         }
     }
 
-    /// When the clock that was judged is likely to stop; none if that lies beyond all experience.
+    /// Returns when the judged clock is likely to stop; none if that lies beyond the survival curve.
     fn promise(&self, judged: &Judged, outlook: &Outlook) -> Option<Promised> {
         let Judged { share, probability: breach, .. } = *judged;
         let by = |quantile| Some(outlook.resolved_by(share.into(), breach.into(), quantile)? as f32);
@@ -304,25 +304,25 @@ impl Forecaster {
         Some(Promised { share, breach, earliest: by(sooner)?, median: by(0.5)?, latest })
     }
 
-    /// How the times that were said of the latest clocks held; none before any has stopped.
+    /// Returns how well the forecast ends of the latest clocks held; none before any has stopped.
     pub fn finish_record(&self) -> Option<FinishRecord> {
         self.finishes.record()
     }
 
-    /// What forecasts rest on now.
+    /// Returns what forecasts rest on now.
     pub fn grounds(&self) -> Grounds {
         let basis = if self.model.is_some() { Basis::Learned } else { Basis::Survival };
         Grounds { outcomes: self.outcomes, since: self.since, basis }
     }
 
-    /// What was said when fixed shares of clocks had run that are decided by now: when, the probability, and whether
-    /// it breached.
+    /// Returns the forecasts noted at fixed shares of clocks that are decided by now: when, the probability, and
+    /// whether it breached.
     pub fn said_and_happened(&self) -> impl Iterator<Item = (DateTime<Utc>, f64, bool)> {
         self.notes().map(|row| (row.sample.at, f64::from(row.sample.probability), row.breached))
     }
 
-    /// How far what a fitted model said of the latest 500 decided clocks was off what happened; none before there are
-    /// so many of which it said anything.
+    /// Returns how far the forecasts of fitted models were off for the latest 500 decided clocks; none before there are
+    /// that many with such a forecast.
     pub fn recent_error(&self) -> Option<f64> {
         let (mut outcomes, mut latest, mut pairs) = (0, None, Vec::new());
         for note in self.notes().filter(|note| note.sample.by_model) {
@@ -337,12 +337,12 @@ impl Forecaster {
         (outcomes == RECENT).then(|| expected_calibration_error(&pairs))
     }
 
-    /// What was noted of decided clocks when shares of them had run, latest first.
+    /// Returns the notes taken at shares of decided clocks, latest first.
     fn notes(&self) -> impl Iterator<Item = &Decided> + Clone {
         self.rows.iter().rev().filter(|row| !row.sample.of_a_morning)
     }
 
-    /// Whether to go by the forecast; if not, the clock rules alone should decide.
+    /// Whether to use the forecast; if not, the clock rules alone should decide.
     pub fn is_trusted(&self) -> bool {
         self.recent_error().is_none_or(|error| error <= UNTRUSTED)
     }
@@ -366,7 +366,7 @@ impl Forecaster {
         Moment { now, rates: self.rates.unit(now), pace: self.pace.unit(now), flow, outlooks }
     }
 
-    /// What the model says of `open`. `moment` must know its priority.
+    /// Applies the model to `open`. `moment` must have the outlook of its priority.
     fn judge(&self, open: &Open, moment: &Moment) -> Judged {
         let times = Times::of(open, moment.now);
         let traits = times.traits(open);
@@ -420,7 +420,7 @@ impl Forecaster {
         self.keep_model(until);
     }
 
-    /// A clock passes from one step into the next, or would have, had it not stopped.
+    /// Moves a clock from one step to the next, or ends its walk if it has stopped by then.
     fn step(&mut self, place: Place, plan: u32, at: DateTime<Utc>) {
         let Some(open) = self.open.get_mut(&place).filter(|open| open.plan == plan) else { return };
         let resolved = !open.is_waiting();
@@ -448,7 +448,7 @@ impl Forecaster {
         self.plan(place, at);
     }
 
-    /// Notes are taken each morning too: a clock that stands still reaches no share, and is asked about all the same.
+    /// Takes a note each morning too: a clock that stands still reaches no share, yet needs forecasts all the same.
     fn morning(&mut self, place: Place, at: DateTime<Utc>) {
         let Some(open) = self.open.get(&place).filter(|open| open.breached.is_none()) else { return };
         let last = open.opened_at + MORNINGS;
@@ -459,7 +459,7 @@ impl Forecaster {
         }
     }
 
-    /// Notes what is known of a clock.
+    /// Notes what is known about a clock.
     fn sample(&mut self, place: Place, of_a_morning: bool, at: DateTime<Utc>) {
         let Some(open) = self.open.get(&place) else { return };
         let moment = self.moment(at, [open.priority]);
@@ -469,7 +469,7 @@ impl Forecaster {
         let by_model = self.model.is_some();
         let sample = Sample { at, share, said, probability, of_a_morning, by_model, inputs: Packed::of(&inputs) };
         if let Some(open) = self.open.get_mut(&place) {
-            // Most notes are waiting ones: room kept for more of them would be much in all.
+            // Most notes wait like this, so spare capacity would add up.
             open.samples.reserve_exact(1);
             open.samples.push((sample, traits));
             if let Some(promised) = promised {
@@ -479,7 +479,7 @@ impl Forecaster {
         }
     }
 
-    /// An outcome comes in: its rates, and its notes as rows.
+    /// Learns an outcome: updates its rates and turns its notes into rows.
     fn learn(&mut self, place: Place, at: DateTime<Utc>) {
         let Some(open) = self.open.get_mut(&place) else { return };
         let Some(breached) = open.breached else { return };
@@ -525,8 +525,8 @@ impl Forecaster {
         }
     }
 
-    /// A model whose word no longer holds is not kept until its week is over; nor is the first one, if what was said
-    /// before it shows that the desk differs from its survival curve.
+    /// Brings the next fit forward if the model no longer holds. So it does the first fit, if the forecasts before it
+    /// show that the desk differs from its survival curve.
     fn mind_drift(&mut self) {
         let latest = self.notes().take(DRIFT_SHOWS_IN);
         let pairs: Vec<_> = latest.map(|row| (f64::from(row.sample.probability), row.breached)).collect();
@@ -550,17 +550,17 @@ const BREACH: usize = 18;
 /// The first step at whose beginning notes are taken.
 const FIRST_SAMPLED: usize = 2;
 
-/// For how many days after its opening notes are taken of a clock each morning.
+/// How long after its opening notes are taken of a clock each morning.
 const MORNINGS: TimeDelta = TimeDelta::days(14);
-/// The local hour at which they are.
+/// The local hour of the morning notes.
 const MORNING: u32 = 9;
 
-/// Notes are taken when these steps begin: a tenth, a quarter, a half and so on of the clock has run.
+/// Whether a note is taken when `step` begins: when a tenth, a quarter, a half and so on of the clock has run.
 fn is_sampled(step: usize) -> bool {
     matches!(step, 4 | 6 | 10 | 14 | 16)
 }
 
-/// The first morning after `at`.
+/// Returns the first morning after `at`.
 fn next_morning(open: &Open, at: DateTime<Utc>) -> DateTime<Utc> {
     let zone = open.terms.calendar.spec().timezone;
     let today = at.with_timezone(&zone).date_naive();
@@ -585,7 +585,7 @@ fn apply(open: &mut Open, change: &Change<'_>, names: &mut Names, at: DateTime<U
     }
 }
 
-/// What was promised of a clock in shares of its target, in working time from now.
+/// Converts a forecast end from shares of the target to working time from now.
 fn finish(open: &Open, promised: Promised) -> Finish {
     let after = |share: f32| {
         TimeDelta::milliseconds((f64::from(share - promised.share) * seconds(open.terms.allowed) * 1000.0) as i64)

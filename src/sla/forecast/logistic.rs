@@ -3,9 +3,9 @@
 use super::inputs::INPUTS;
 use super::sample::Rows;
 
-/// More turns change nothing that shows.
+/// The most Newton steps: more make no visible difference.
 const TURNS: usize = 6;
-/// Inputs further out than this many standard deviations are pulled in: no single one may decide.
+/// Inputs are clamped to this many standard deviations, so that no single one decides.
 const FURTHEST: f32 = 4.0;
 
 /// A fitted model: the log-odds are `bias` plus each input, standardised, times its weight.
@@ -18,7 +18,7 @@ pub(super) struct Logistic {
 }
 
 impl Logistic {
-    /// Fits what the prior of `rows` leaves open; `ridge` is a share of the rows: it holds back each input like that many.
+    /// Fits what the prior of `rows` does not explain; `ridge` is the strength of the penalty as a share of the rows.
     pub(super) fn fit(rows: &Rows<'_>, ridge: f64) -> Self {
         let ridge = ridge * rows.iter().map(|row| row.weight).sum::<f64>();
         let (means, scales) = moments(rows);
@@ -48,14 +48,14 @@ impl Logistic {
         self.bias + standard.iter().zip(&self.weights).map(|(input, weight)| input * weight).sum::<f32>()
     }
 
-    /// The log-odds of a breach.
+    /// Returns the log-odds of a breach, on top of the prior.
     pub(super) fn score(&self, inputs: &[f32; INPUTS]) -> f32 {
         let mut inputs = *inputs;
         self.standardise(&mut inputs);
         self.dot(&inputs)
     }
 
-    /// What each input adds to the log-odds, against an average ticket.
+    /// Returns what each input adds to the log-odds, compared with an average ticket.
     pub(super) fn contributions(&self, inputs: &[f32; INPUTS]) -> [f32; INPUTS] {
         let mut added = *inputs;
         self.standardise(&mut added);
@@ -64,18 +64,18 @@ impl Logistic {
     }
 }
 
-/// Log-odds as a probability.
+/// Converts log-odds to a probability.
 pub(super) fn chance(log_odds: f32) -> f32 {
     1.0 / (1.0 + (-log_odds).exp())
 }
 
-/// A probability as log-odds.
+/// Converts a probability to log-odds.
 pub(super) fn log_odds(chance: f64) -> f64 {
     let chance = chance.clamp(1e-4, 1.0 - 1e-4);
     (chance / (1.0 - chance)).ln()
 }
 
-/// Weighted means, and one over the standard deviations; an input that never varies counts for nothing.
+/// Returns weighted means and the inverse standard deviations; 0 for an input that never varies, so it does not count.
 fn moments(rows: &Rows<'_>) -> (Vec<f32>, Vec<f32>) {
     let (mut sums, mut squares, mut total) = ([0.0; INPUTS], [0.0; INPUTS], 0.0);
     for row in rows.iter() {
@@ -98,7 +98,7 @@ struct System {
     size: usize,
     curvature: Vec<f32>,
     slope: Vec<f64>,
-    /// Sums of single precision are emptied into these every so often, lest they lose digits.
+    /// The single-precision sums are added to these every so often, so that they do not lose digits.
     total: Vec<f64>,
     held: usize,
 }
@@ -136,7 +136,7 @@ impl System {
         self.held = 0;
     }
 
-    /// The step, by Cholesky's factors. None if the system has no single answer.
+    /// Solves for the step by Cholesky decomposition. None if there is no unique solution.
     fn solve(mut self, weights: &[f32], ridge: f64) -> Option<Vec<f64>> {
         self.empty();
         let n = self.size;
@@ -149,7 +149,7 @@ impl System {
     }
 }
 
-/// Solves a symmetric, positive system given by its lower triangle.
+/// Solves a symmetric positive definite system given by its lower triangle.
 pub(super) fn solve(mut matrix: Vec<f64>, mut right: Vec<f64>) -> Option<Vec<f64>> {
     let n = right.len();
     for i in 0..n {

@@ -1,7 +1,7 @@
-//! The model in force: what counts before any fit, and what a logistic model and trees make of the rest.
+//! The model in use: a prior, and a logistic model and trees fitted to the rest.
 //!
-//! Each of the two is fitted by itself on what has been decided, and the mean of both is said. The line is steadier where
-//! little is known, the trees see what it cannot say; they err differently.
+//! Each of the two is fitted on its own to the decided clocks, and their mean is the forecast. The line is steadier
+//! where little is known, the trees see what it cannot express; their errors differ.
 
 use std::collections::VecDeque;
 
@@ -17,7 +17,7 @@ use super::sample::{Decided, Rows};
 pub(super) struct Recipe {
     pub(super) ridge: f64,
     pub(super) growth: Growth,
-    /// The trees' share in the mean of both.
+    /// The weight of the trees in the mean of both.
     pub(super) trees: f32,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// Fits `decided`; none if there is nothing to tell breaches from others by.
+    /// Fits `decided`; none if there are too few breaches or too few others.
     pub(super) fn fit(
         decided: &VecDeque<Decided>,
         recipe: &Recipe,
@@ -46,13 +46,13 @@ impl Model {
         Some(Self { logistic, boosting, trees: recipe.trees })
     }
 
-    /// The log-odds of a breach, before calibration.
+    /// Returns the log-odds of a breach, before calibration.
     pub(super) fn score(&self, inputs: &[f32; INPUTS]) -> f32 {
         let (line, trees) = (self.logistic.score(inputs), self.boosting.score(inputs));
         prior(inputs) + (1.0 - self.trees) * line + self.trees * trees
     }
 
-    /// What each input adds to the log-odds, trees left out.
+    /// Returns what each input adds to the log-odds, without the trees.
     pub(super) fn contributions(&self, inputs: &[f32; INPUTS]) -> [f32; INPUTS] {
         let fitted = self.logistic.contributions(inputs);
         std::array::from_fn(|input| inputs[input] * PRIOR[input] + (1.0 - self.trees) * fitted[input])

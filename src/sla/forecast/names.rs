@@ -1,9 +1,9 @@
-//! What a forecast knows of a ticket by name: group, technician, category and so on, each name as a number.
+//! The names a forecast knows of a ticket: group, technician, category and so on, each stored as a number.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// What may be known of a ticket by name.
+/// An attribute of a ticket that is known by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attribute {
     Group,
@@ -19,14 +19,14 @@ pub enum Attribute {
     Channel,
     OpenedBy,
     State,
-    /// Who touched it last.
+    /// Who changed it last.
     By,
 }
 
 /// How many attributes there are.
 pub(super) const ATTRIBUTES: usize = Attribute::By as usize + 1;
 
-/// A name as a number; 0 is "not known".
+/// A name as a number; 0 means not known.
 pub(super) type NameId = u32;
 
 /// The attributes of one ticket.
@@ -43,7 +43,7 @@ impl Facts {
     }
 }
 
-/// Every name met so far.
+/// Every name seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     ids: HashMap<Box<str>, NameId>,
@@ -51,7 +51,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// The number of `name`, a new one if it was not met before.
+    /// Returns the number of `name`, a new one if it was not seen before.
     pub(super) fn id(&mut self, name: Option<&str>) -> NameId {
         let Some(name) = name else { return 0 };
         if let Some(id) = self.ids.get(name) {
@@ -63,16 +63,16 @@ impl Names {
         id
     }
 
-    /// The name behind a number.
+    /// Returns the name behind a number.
     pub(super) fn text(&self, id: NameId) -> Option<&str> {
         self.texts.get((id as usize).checked_sub(1)?).map(AsRef::as_ref)
     }
 }
 
-/// A map whose keys are numbers of ours: nobody outside can choose them, so a quick hash is safe.
+/// A map whose keys are our own numbers: nobody outside can choose them, so a fast hash is safe.
 pub(super) type NumberMap<K, V> = HashMap<K, V, BuildHasherDefault<NumberHasher>>;
 
-/// Multiplies and folds.
+/// Hashes by multiplying and folding.
 #[derive(Default)]
 pub(super) struct NumberHasher(u64);
 

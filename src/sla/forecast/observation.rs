@@ -1,4 +1,4 @@
-//! What is seen of an open clock at one moment, as the numbers that a forecast looks at.
+//! Turns what is known about an open clock at one moment into the inputs of a forecast.
 
 use std::f64::consts::TAU;
 
@@ -13,7 +13,7 @@ use super::survival::Outlook;
 use super::traits::{Traits, bucket, time_slot};
 use super::workload::{Open, Queue, Workload};
 
-/// The times of a clock that several inputs are made of.
+/// Times of a clock that several inputs are computed from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Times {
     /// Working hours since the last change.
@@ -24,7 +24,7 @@ pub(super) struct Times {
 }
 
 impl Times {
-    /// Those of `open` at `now`.
+    /// Computes the times of `open` at `now`.
     pub(super) fn of(open: &Open, now: DateTime<Utc>) -> Self {
         let due = open.reaches(1.0, now).unwrap_or(now);
         Self {
@@ -35,7 +35,7 @@ impl Times {
         }
     }
 
-    /// What tells `open` apart at them.
+    /// Returns the traits of `open` at these times.
     pub(super) fn traits(&self, open: &Open) -> Traits {
         Traits {
             facts: open.facts,
@@ -53,7 +53,7 @@ fn local(open: &Open, at: DateTime<Utc>) -> NaiveDateTime {
     at.with_timezone(&open.terms.calendar.spec().timezone).naive_local()
 }
 
-/// Whose pace is watched: the tenant, the group, the technician, the category in the group.
+/// Returns whose pace is watched: the tenant's, the group's, the technician's, and the category's in the group.
 pub(super) fn paced(open: &Open) -> [RateKey; PACES] {
     let name = |attribute| open.facts.get(attribute);
     let (group, technician) = (name(Attribute::Group), name(Attribute::Technician));
@@ -65,7 +65,7 @@ pub(super) fn paced(open: &Open) -> [RateKey; PACES] {
     ]
 }
 
-/// All that is observed of one clock at one moment.
+/// All that is observed about one clock at one moment.
 pub(super) struct Observation<'a> {
     pub(super) open: &'a Open,
     pub(super) workload: &'a Workload,
@@ -73,15 +73,15 @@ pub(super) struct Observation<'a> {
     pub(super) rates: (&'a Rates, f64),
     pub(super) pace: (&'a Rates, f64),
     pub(super) times: Times,
-    /// The rates that speak of it.
+    /// The keys of its rates.
     pub(super) keys: &'a [RateKey; FAMILIES],
-    /// How work came and went in all, as of now.
+    /// The tenant's flow of work as of now.
     pub(super) all_flow: [f64; 4],
     pub(super) now: DateTime<Utc>,
 }
 
 impl Observation<'_> {
-    /// The inputs, and the share of the clock that has run.
+    /// Returns the inputs, and the share of the clock that has run.
     pub(super) fn inputs(&self) -> ([f32; INPUTS], f64) {
         let share = self.open.share(self.now);
         let mut inputs = [0.0; INPUTS];
@@ -145,17 +145,17 @@ impl Observation<'_> {
     }
 }
 
-/// How one count compares with another, as a logarithm that bears noughts.
+/// Returns the logarithm of the ratio of two counts, smoothed so that either may be zero.
 fn balance(count: f64, other: f64) -> f64 {
     ((count + 1.0) / (other + 1.0)).ln()
 }
 
-/// How long the queue would last at last week's pace.
+/// Returns how long the queue would last at last week's pace, as a logarithm.
 fn backlog(queue: &Queue, gone_in_a_week: f64) -> f64 {
     balance(queue.len() as f64, gone_in_a_week)
 }
 
-/// The local time of day on a circle.
+/// Returns the local time of day as a point on a circle.
 fn hour(local: NaiveDateTime) -> [f64; 2] {
     let angle = f64::from(local.num_seconds_from_midnight()) / 86_400.0 * TAU;
     [angle.sin(), angle.cos()]

@@ -1,16 +1,16 @@
-//! What groups, technicians, categories and the like make of their tickets lately: decayed, shrunk rates.
+//! How groups, technicians, categories and the like have done lately: decayed, shrunk rates.
 //!
-//! A rate is kept as an effect: by how much the odds of a breach differ from
-//! what the survival curve expects of a ticket that far on. So tickets at
-//! different shares of their clocks speak of the same thing, and a group with
-//! three tickets has an effect near nought.
+//! A rate is kept as an effect: how far the log-odds of a breach differ from what
+//! the survival curve expects of a ticket at that share. So tickets at different
+//! shares of their clocks are comparable, and a group with three tickets has an
+//! effect near zero.
 
 use chrono::{DateTime, Utc};
 
 use super::decay::Decay;
 use super::names::{NameId, NumberMap};
 
-/// Which rate: a family of them, and for which names.
+/// Identifies a rate: its family and the names it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RateKey(u64);
 
@@ -28,13 +28,13 @@ struct Sums {
     breaches: f64,
 }
 
-/// What a rate learns from.
+/// An outcome that rates learn from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outcome {
     pub(super) breached: bool,
-    /// The chance of it, before it was known.
+    /// The chance of a breach that was expected before.
     pub(super) expected: f64,
-    /// How much it counts: the notes of one ticket share one ticket's weight.
+    /// Its weight: the notes of one ticket share the weight of one ticket.
     pub(super) counts: f64,
 }
 
@@ -56,12 +56,12 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    /// `shrink` is how much information about a name moves its effect half way from nought.
+    /// Creates rates; `shrink` is how much information about a name moves its effect halfway from zero.
     pub(super) fn new(decay: Decay, shrink: f64) -> Self {
         Self { decay, shrink, sums: NumberMap::default() }
     }
 
-    /// One outcome for each of `keys`.
+    /// Learns one outcome for each of `keys`.
     pub(super) fn learn(&mut self, keys: &[RateKey], outcome: Outcome, at: DateTime<Utc>) {
         let Outcome { breached, expected, counts } = outcome;
         let weight = self.decay.weight(at) * counts;
@@ -75,17 +75,17 @@ impl Rates {
         }
     }
 
-    /// What "one fresh entry" weighs at `now`; see [`Self::effect`].
+    /// Returns the weight of one fresh entry at `now`, for [`Self::effect`].
     pub(super) fn unit(&self, now: DateTime<Utc>) -> f64 {
         self.decay.weight(now)
     }
 
-    /// The effect of `key` in log-odds: 0 where nothing is known.
+    /// Returns the effect of `key` in log-odds; 0 if nothing is known.
     pub(super) fn effect(&self, key: RateKey, unit: f64) -> f64 {
         self.sums.get(&key).map_or(0.0, |sums| sums.surprise / (sums.information + self.shrink * unit))
     }
 
-    /// The rate of `key` as people would count it.
+    /// Returns the rate of `key` as people would count it.
     pub(super) fn plain(&self, key: RateKey, unit: f64) -> Option<PlainRate> {
         let sums = self.sums.get(&key)?;
         Some(PlainRate { outcomes: sums.outcomes / unit, breached: sums.breaches / sums.outcomes })

@@ -1,9 +1,8 @@
-//! Why a forecast says what it says, in words.
+//! The reasons for a forecast, in words.
 //!
-//! Every candidate is a fact that can be read aloud, with how much it adds to
-//! the log-odds; the strongest stand first. Those that point the way of the
-//! forecast are preferred: "likely to breach, because it was answered quickly"
-//! helps nobody.
+//! Every candidate is a plain fact with how much it adds to the log-odds; the
+//! strongest come first. Those that point in the direction of the forecast are
+//! preferred: "likely to breach, because it was answered quickly" helps nobody.
 
 use std::sync::Arc;
 
@@ -17,24 +16,24 @@ use super::workload::{Open, Workload};
 
 /// How many reasons are given.
 const GIVEN: usize = 3;
-/// A rate that rests on fewer outcomes is not worth quoting.
+/// The fewest outcomes that make a rate worth quoting.
 const QUOTABLE: f64 = 3.0;
 
-/// All that reasons are drawn from.
+/// Everything that reasons are drawn from.
 pub(super) struct Case<'a> {
     pub(super) open: &'a Open,
     pub(super) workload: &'a Workload,
     pub(super) names: &'a Names,
     pub(super) rates: &'a Rates,
-    /// What a fresh entry weighs in `rates` at `now`.
+    /// The weight of a fresh entry in `rates` at `now`.
     pub(super) unit: f64,
-    /// What each input adds; none while there is no model.
+    /// What each input adds to the log-odds; none while there is no model.
     pub(super) contributions: Option<[f32; INPUTS]>,
-    /// How often tickets of this priority breach from here on.
+    /// The share of tickets of this priority, open at this share, that breach.
     pub(super) usual: f64,
     pub(super) share: f64,
     pub(super) likely: bool,
-    /// The rates that speak of it.
+    /// The keys of its rates.
     pub(super) keys: &'a [RateKey; FAMILIES],
     pub(super) now: DateTime<Utc>,
 }
@@ -44,7 +43,7 @@ struct Reason {
     words: String,
 }
 
-/// The three strongest.
+/// Returns the strongest reasons.
 pub(super) fn strongest(case: &Case<'_>) -> Vec<Arc<str>> {
     let mut reasons = vec![case.usual()];
     if case.contributions.is_some() {
@@ -53,14 +52,14 @@ pub(super) fn strongest(case: &Case<'_>) -> Vec<Arc<str>> {
     }
     let towards = |reason: &Reason| if case.likely { reason.adds } else { -reason.adds };
     reasons.sort_by(|a, b| towards(b).total_cmp(&towards(a)));
-    // A list made out of the other would keep the room of all candidates, for each clock.
+    // Truncating the other list would keep the capacity for all candidates, for each clock.
     let mut given = Vec::with_capacity(GIVEN.min(reasons.len()));
     given.extend(reasons.into_iter().take(GIVEN).map(|reason| Arc::<str>::from(reason.words)));
     given
 }
 
 impl Case<'_> {
-    /// What `inputs` add together.
+    /// Returns what `inputs` add together.
     fn adds(&self, inputs: &[usize]) -> f32 {
         let contributions = self.contributions.as_ref().map(|all| all.as_slice()).unwrap_or_default();
         inputs.iter().filter_map(|input| contributions.get(*input)).sum()
@@ -70,7 +69,7 @@ impl Case<'_> {
         self.adds(&numbers.iter().map(|number| *number as usize).collect::<Vec<_>>())
     }
 
-    /// Always there: it is all that is known of a new tenant.
+    /// Returns the reason that is always there: it is all that is known for a new tenant.
     fn usual(&self) -> Reason {
         let words = format!(
             "{} of tickets of this priority that are open when {} of the time has run breach",
@@ -80,7 +79,7 @@ impl Case<'_> {
         Reason { adds: self.numbers(&[Number::Share, Number::ShareSquared, Number::Usual]), words }
     }
 
-    /// What groups, technicians and the like have made of such tickets.
+    /// Returns how groups, technicians and the like have done on such tickets.
     fn rates(&self) -> impl Iterator<Item = Reason> + '_ {
         let name = |attribute| self.names.text(self.open.facts.get(attribute));
         let quoted = [

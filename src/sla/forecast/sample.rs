@@ -1,4 +1,4 @@
-//! Rows to learn from: what was known of a clock at some moment, and how it ended.
+//! Rows to learn from: what was known about a clock at some moment, and how it ended.
 
 use std::collections::VecDeque;
 
@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 
 use super::inputs::{INPUTS, prior};
 
-/// Mornings are many for slow tickets and alike. They are there so that a clock that stands still is not unheard of; with
-/// more weight they make all clocks look slow.
+/// The weight of a morning note. Slow tickets have many of them, all alike. They are there so that the model knows
+/// clocks that stand still; with more weight they would make all clocks look slow.
 const MORNING_WEIGHT: f64 = 0.01;
 
-/// What was known at one moment of one clock.
+/// What was known about one clock at one moment.
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
     pub(super) at: DateTime<Utc>,
@@ -19,26 +19,26 @@ pub(super) struct Sample {
     pub(super) said: f32,
     /// The probability that was given in the end.
     pub(super) probability: f32,
-    /// Taken because a morning came, not because a share was reached.
+    /// Whether it was taken in the morning rather than at a share of the clock.
     pub(super) of_a_morning: bool,
-    /// By a fitted model; before there is one, the survival curve alone speaks.
+    /// Whether a fitted model made the forecast, rather than the survival curve alone.
     pub(super) by_model: bool,
     pub(super) inputs: Packed,
 }
 
-/// The inputs of a sample in half the room: there are as many of them as notes.
+/// The inputs of a sample in half the space, because every note keeps them.
 ///
-/// Each is kept in steps of [`STEP`], from -16 to 16. All of them are logarithms, shares and sines: e^16 hours are a
+/// Each is stored in steps of [`STEP`], from -16 to 16. All of them are logarithms, shares and sines: e^16 hours are a
 /// thousand years.
 #[derive(Clone, Debug)]
 pub(super) struct Packed([i16; INPUTS]);
 
-/// Finer than anything a model tells apart.
+/// The step of packed inputs, finer than any difference a model sees.
 const STEP: f32 = 1.0 / 2048.0;
 
 impl Packed {
     pub(super) fn of(inputs: &[f32; INPUTS]) -> Self {
-        // A value beyond the ends is taken for the nearer one.
+        // `as` clamps a value beyond the ends to the nearer one.
         Self(inputs.map(|input| (input / STEP).round() as i16))
     }
 
@@ -56,7 +56,7 @@ impl Packed {
 pub(super) struct Decided {
     pub(super) sample: Sample,
     pub(super) breached: bool,
-    /// Which clock it is of, by the order in which they were decided.
+    /// The number of its clock, in the order in which clocks were decided.
     pub(super) outcome: u32,
 }
 
@@ -66,7 +66,7 @@ pub(super) struct Row<'a> {
     pub(super) inputs: &'a Packed,
     pub(super) label: f32,
     pub(super) weight: f64,
-    /// The log-odds of the prior: a fit explains what is left.
+    /// The log-odds of the prior; a fit explains the rest.
     pub(super) start: f32,
 }
 
@@ -75,7 +75,7 @@ pub(super) struct Row<'a> {
 pub(super) struct Rows<'a>(Vec<Row<'a>>);
 
 impl<'a> Rows<'a> {
-    /// All of `decided`, each weighing as much as `weight` says of its moment.
+    /// Makes rows of all of `decided`, weighted by `weight` of their moments.
     pub(super) fn weighed(decided: &'a VecDeque<Decided>, weight: impl Fn(DateTime<Utc>) -> f64) -> Self {
         let row = |row: &'a Decided| Row {
             inputs: &row.sample.inputs,

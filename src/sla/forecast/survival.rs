@@ -1,8 +1,9 @@
-//! How long tickets stay open, by priority: Kaplan and Meier's estimate, decayed.
+//! How long tickets stay open, by priority: a decayed Kaplan-Meier estimate.
 //!
-//! A clock's life is cut into steps at fixed shares of its target. Whoever
-//! entered a step counts once the step is over, resolved in it or not, so quick
-//! ones do not count before slow ones. A priority with few tickets leans on all.
+//! A clock's life is cut into steps at fixed shares of its target. A ticket that
+//! entered a step counts once the step is over, resolved in it or not, so that
+//! quick ones do not count before slow ones. A priority with few tickets leans on
+//! the curve of all.
 
 use chrono::{DateTime, Utc};
 
@@ -15,9 +16,9 @@ pub(super) const STEPS: [f64; 24] = [
     0.9375, 1.0, 1.25, 1.75, 3.0, 6.0, 12.0,
 ];
 
-/// How many tickets' worth a priority leans on the tenant's whole.
+/// The weight, in tickets, of the tenant's overall curve in that of a priority.
 const LEANING: f64 = 10.0;
-/// Before anything was seen, this share of a step's tickets is taken to be resolved in it.
+/// The share of a step's tickets assumed to be resolved in it before any data.
 const PRIOR_HAZARD: f64 = 0.1;
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,7 +29,7 @@ struct Step {
 
 type Curve = [Step; STEPS.len()];
 
-/// Decayed steps, of each priority and of all.
+/// Decayed steps, for each priority and for all.
 #[derive(Debug)]
 pub(super) struct Survival {
     decay: Decay,
@@ -41,7 +42,7 @@ impl Survival {
         Self { decay, all: Curve::default(), priorities: NumberMap::default() }
     }
 
-    /// A step is over: its ticket was resolved in it, or was not.
+    /// Learns that a step is over, and whether its ticket was resolved in it.
     pub(super) fn learn(&mut self, priority: NameId, step: usize, resolved: bool, at: DateTime<Utc>) {
         let weight = self.decay.weight(at);
         for curve in [&mut self.all, self.priorities.entry(priority).or_default()] {
@@ -50,7 +51,7 @@ impl Survival {
         }
     }
 
-    /// The chance that a ticket entering each step is not resolved in it, as of `now`.
+    /// Returns the survival curve of a priority, as of `now`.
     pub(super) fn outlook(&self, priority: NameId, now: DateTime<Utc>) -> Outlook {
         let unit = self.decay.weight(now);
         let own = self.priorities.get(&priority);
@@ -69,12 +70,12 @@ impl Survival {
 /// The survival curve of one priority at one moment.
 #[derive(Clone, Debug)]
 pub(super) struct Outlook {
-    /// The chance to be open still at the beginning of each step; the last entry is the end of the last step.
+    /// The chance of still being open at the beginning of each step; the last entry is the end of the last step.
     reach: [f64; STEPS.len() + 1],
 }
 
 impl Outlook {
-    /// The chance to be open still when `share` of the target has run.
+    /// Returns the chance of still being open when `share` of the target has run.
     pub(super) fn open_at(&self, share: f64) -> f64 {
         let step = STEPS.partition_point(|start| *start <= share).saturating_sub(1);
         let (start, end) = (STEPS[step], step_end(step));
@@ -82,25 +83,25 @@ impl Outlook {
         self.reach[step].powf(1.0 - part) * self.reach[step + 1].powf(part)
     }
 
-    /// The chance that a ticket open at `share` breaches.
+    /// Returns the chance that a ticket open at `share` breaches.
     pub(super) fn breach_from(&self, share: f64) -> f64 {
         let last = STEPS.iter().position(|start| *start >= 1.0).unwrap_or(STEPS.len());
         (self.reach[last] / self.open_at(share.min(1.0))).clamp(0.001, 0.999)
     }
 
-    /// How much the curve is bent (proportional hazards) lest it disagree with `breach`, the chance that a ticket open
-    /// at `share` breaches.
+    /// Returns how much to bend the curve (proportional hazards) so that it agrees with `breach`, the chance that a
+    /// ticket open at `share` breaches.
     fn bend(&self, share: f64, breach: f64) -> f64 {
         if share < 1.0 { breach.clamp(0.001, 0.999).ln() / self.breach_from(share).ln() } else { 1.0 }
     }
 
-    /// The chance that a ticket open at `share`, which breaches with the chance `breach`, is resolved by `end`.
+    /// Returns the chance that a ticket open at `share`, which breaches with the chance `breach`, is resolved by `end`.
     pub(super) fn resolved_before(&self, share: f64, breach: f64, end: f64) -> f64 {
         1.0 - (self.open_at(end) / self.open_at(share)).clamp(0.0, 1.0).powf(self.bend(share, breach))
     }
 
-    /// The share by which a ticket open at `share` is resolved with the chance `quantile`, if `breach` is its chance to
-    /// breach. None: not within the curve.
+    /// Returns the share by which a ticket open at `share` is resolved with the chance `quantile`, if it breaches with
+    /// the chance `breach`. None if that lies beyond the curve.
     pub(super) fn resolved_by(&self, share: f64, breach: f64, quantile: f64) -> Option<f64> {
         let wanted = self.open_at(share) * (1.0 - quantile).powf(1.0 / self.bend(share, breach));
         let step = (0..STEPS.len()).find(|step| self.reach[step + 1] <= wanted)?;
@@ -110,7 +111,7 @@ impl Outlook {
     }
 }
 
-/// Where a step ends; the last one is taken to double the share.
+/// Returns where a step ends; the last one is assumed to double the share.
 pub(super) fn step_end(step: usize) -> f64 {
     STEPS.get(step + 1).copied().unwrap_or(STEPS[STEPS.len() - 1] * 2.0)
 }

@@ -5,13 +5,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Attribute, Basis, Change, Forecast, Forecaster, Risk, Terms, expected_calibration_error};
 use crate::sla::calendar::Calendar;
 
-/// A hand-made desk: tickets of groups that differ in how they work, from a fixed seed.
+/// A synthetic desk: tickets of groups that work differently, from a fixed seed.
 struct Desk {
     dice: u64,
     terms: Terms,
 }
 
-/// One ticket of it: when it is opened and for how many hours of its ten it stays open.
+/// One of its tickets: when it is opened, and for how many hours of its ten it stays open.
 #[derive(Clone, Debug)]
 struct Made {
     id: String,
@@ -21,7 +21,7 @@ struct Made {
     truth: f64,
 }
 
-/// The chance of a breach is known for each group, because it was made so.
+/// Each group with its chance of a breach, known because the desk is built by it.
 const GROUPS: [(&str, f64); 4] = [("Network", 0.75), ("Desktop", 0.1), ("Printers", 0.4), ("Accounts", 0.25)];
 
 fn at(minutes: i64) -> DateTime<Utc> {
@@ -41,7 +41,7 @@ impl Desk {
         (self.dice >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// Nobody is done before half the time: what is open then breaches with its group's chance.
+    /// Makes tickets that stay open for at least half of the time and then breach with their group's chance.
     fn make(&mut self, tickets: usize) -> Vec<Made> {
         let ticket = |number: usize| {
             let (group, truth) = GROUPS[(self.roll() * 4.0) as usize];
@@ -59,7 +59,7 @@ enum Stop {
     Stopped,
 }
 
-/// After how many tickets of `made`, and how often, the forecast was asked whether it is trusted, and said no.
+/// Returns after how many tickets of `made` the forecast said that it is not trusted, once for each such answer.
 fn stepped_back(made: &[Made]) -> Vec<usize> {
     let mut doubted = Vec::new();
     watched(Forecaster::new(at(0)), made, |forecaster, number| {
@@ -70,7 +70,7 @@ fn stepped_back(made: &[Made]) -> Vec<usize> {
     doubted
 }
 
-/// Walks through `made` and gives what was said of each ticket when half of its time had run.
+/// Walks through `made` and returns the forecast of each ticket when half of its time had run.
 fn said_at_half(made: &[Made]) -> (Forecaster, Vec<(f64, Made)>) {
     walked(Forecaster::new(at(0)), made)
 }
@@ -79,7 +79,7 @@ fn walked(forecaster: Forecaster, made: &[Made]) -> (Forecaster, Vec<(f64, Made)
     watched(forecaster, made, |_, _| {})
 }
 
-/// As [`walked`]; `watch` sees the forecaster as each ticket is opened.
+/// Does the same as [`walked`]; `watch` sees the forecaster as each ticket is opened.
 fn watched(
     mut forecaster: Forecaster,
     made: &[Made],
@@ -118,7 +118,7 @@ fn open(forecaster: &mut Forecaster, desk: &Desk, ticket: &Made) {
     forecaster.changed(&ticket.id, &changes, at(ticket.opened));
 }
 
-/// A forecaster that has seen 1,500 tickets, and one more that is half way.
+/// Returns a forecaster that has seen 1,500 tickets, and one more that is halfway.
 fn learned() -> (Forecaster, Desk, DateTime<Utc>) {
     let mut desk = Desk::new();
     let made = desk.make(1_500);
@@ -142,7 +142,7 @@ fn what_happens_later_changes_nothing_that_was_said_before() {
     let turn = made[600].opened;
     let mut other = made.clone();
     for ticket in &mut other {
-        // Everything that ends after the turn ends otherwise, and what is opened after it is another's.
+        // Every ticket that ends after the turn ends differently, and one opened after it belongs to another.
         if ticket.opened + (ticket.hours * 60.0) as i64 > turn {
             ticket.hours = 16.0;
         }
@@ -240,7 +240,7 @@ fn a_forecast_that_knows_the_truth_never_steps_back() {
 fn a_desk_turned_upside_down_makes_the_forecast_step_back() {
     let mut made = Desk::new().make(1_150);
     for ticket in &mut made[750..] {
-        // Whoever was slow is quick from now on.
+        // Slow tickets are quick from now on, and quick ones slow.
         ticket.hours = if ticket.hours > 10.0 { 6.0 } else { 12.0 };
     }
     let doubted = stepped_back(&made);

@@ -1,4 +1,4 @@
-//! What the rates tell clocks apart by.
+//! The traits by which rates distinguish clocks.
 
 use chrono::{Datelike, NaiveDateTime, Timelike};
 
@@ -6,7 +6,7 @@ use super::inputs::FAMILIES;
 use super::names::{Attribute, Facts, NameId};
 use super::rates::RateKey;
 
-/// What they tell them apart by at one moment: kept with each note, for it is smaller than the keys made of it.
+/// The traits at one moment. Kept with each note, since they are smaller than the keys made of them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Traits {
     pub(super) facts: Facts,
@@ -20,7 +20,7 @@ pub(super) struct Traits {
 }
 
 impl Traits {
-    /// The rates that speak of it.
+    /// Returns the keys of the rates for these traits.
     pub(super) fn keys(&self) -> [RateKey; FAMILIES] {
         let name = |attribute| self.facts.get(attribute);
         let (group, state, category) = (name(Attribute::Group), name(Attribute::State), name(Attribute::Category));
@@ -56,7 +56,7 @@ impl Traits {
     }
 }
 
-/// Powers of two hours.
+/// Puts a number of hours into a bucket by powers of two.
 pub(super) fn bucket(hours: f64) -> u8 {
     (1.0 + hours.max(0.0)).log2().round() as u8
 }

@@ -20,7 +20,7 @@ pub struct Terms {
     pub calendar: Arc<Calendar>,
 }
 
-/// One ticket whose clock is not done with.
+/// One ticket whose clock is still followed.
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) ticket: Arc<str>,
@@ -44,16 +44,16 @@ pub(super) struct Open {
     pub(super) stopped_at: Option<DateTime<Utc>>,
     /// How it ended, once that is certain.
     pub(super) breached: Option<bool>,
-    /// The outcome has been learned.
+    /// Whether the outcome has been learned.
     pub(super) learned: bool,
     /// The step of the survival curve that it is in.
     pub(super) step: usize,
-    /// Told apart from steps that were planned before a pause.
+    /// The number of the latest plan, to skip steps that were planned before a pause.
     pub(super) plan: u32,
-    /// It is through with the survival curve.
+    /// Whether it has left the survival curve.
     pub(super) walked: bool,
     pub(super) samples: Vec<(Sample, Traits)>,
-    /// When it was said to stop.
+    /// The forecasts of its end.
     pub(super) promised: Vec<Promised>,
 }
 
@@ -90,7 +90,7 @@ impl Open {
         }
     }
 
-    /// Working time run by `now`.
+    /// Returns the working time run by `now`.
     pub(super) fn elapsed(&self, now: DateTime<Utc>) -> TimeDelta {
         if self.paused || self.counted_at >= now {
             return self.elapsed;
@@ -98,12 +98,12 @@ impl Open {
         self.elapsed + self.terms.calendar.between(self.counted_at, now)
     }
 
-    /// The share of its target that has run by `now`.
+    /// Returns the share of its target that has run by `now`.
     pub(super) fn share(&self, now: DateTime<Utc>) -> f64 {
         seconds(self.elapsed(now)) / seconds(self.terms.allowed).max(1.0)
     }
 
-    /// Stands still or runs on from `at`.
+    /// Makes the clock stand still or run on from `at`.
     pub(super) fn set_paused(&mut self, paused: bool, at: DateTime<Utc>) {
         self.elapsed = self.elapsed(at);
         self.counted_at = at;
@@ -111,7 +111,7 @@ impl Open {
         self.paused = paused;
     }
 
-    /// When `share` of the target will have run, if it runs on from `now`.
+    /// Returns when `share` of the target will have run, if it runs on from `now`.
     pub(super) fn reaches(&self, share: f64, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let wanted = TimeDelta::milliseconds((share * self.terms.allowed.num_milliseconds() as f64).round() as i64);
         self.terms.calendar.add(now, wanted - self.elapsed(now))
@@ -122,10 +122,10 @@ impl Open {
     }
 }
 
-/// Work that came and went, fading over a day and over a week.
+/// How much work came and went, fading over a day and over a week.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Flow {
-    /// Come in the last day, gone in the last day, come in the last week, gone in the last week.
+    /// Came in the last day, went in the last day, came in the last week, went in the last week.
     fading: [f64; 4],
     at: Option<DateTime<Utc>>,
 }
@@ -134,7 +134,7 @@ const DAY: f64 = 86_400.0;
 const FADES: [f64; 4] = [DAY, DAY, 7.0 * DAY, 7.0 * DAY];
 
 impl Flow {
-    /// The four counts at `now`.
+    /// Returns the four counts at `now`.
     pub(super) fn counts(&self, now: DateTime<Utc>) -> [f64; 4] {
         let Some(at) = self.at else { return self.fading };
         let passed = seconds(now - at);
@@ -150,7 +150,7 @@ impl Flow {
     }
 }
 
-/// One queue: the opening times of what waits in it, oldest first, and its flow.
+/// One queue: the opening times of its tickets, oldest first, and its flow.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Queue {
     waiting: Vec<i64>,
@@ -162,7 +162,7 @@ impl Queue {
         self.waiting.len()
     }
 
-    /// How many are older than what was opened at `opened_at`.
+    /// Returns how many tickets were opened before `opened_at`.
     pub(super) fn ahead(&self, opened_at: DateTime<Utc>) -> usize {
         let opened_at = opened_at.timestamp_millis();
         self.waiting.partition_point(|other| *other < opened_at)
@@ -199,7 +199,7 @@ impl Workload {
         self.technicians.get(&facts.get(Attribute::Technician)).unwrap_or(&self.nobody)
     }
 
-    /// A ticket joins the queues of its group and technician. New ones are counted as come.
+    /// Adds a ticket to the queues of its group and technician. A new one counts as come.
     pub(super) fn join(&mut self, opened_at: DateTime<Utc>, facts: &Facts, new: bool, at: DateTime<Utc>) {
         self.each(facts, |queue| {
             queue.join(opened_at.timestamp_millis());
@@ -209,7 +209,7 @@ impl Workload {
         });
     }
 
-    /// A ticket leaves its queues. Resolved ones are counted as gone.
+    /// Removes a ticket from its queues. A resolved one counts as gone.
     pub(super) fn leave(&mut self, opened_at: DateTime<Utc>, facts: &Facts, resolved: bool, at: DateTime<Utc>) {
         self.each(facts, |queue| {
             queue.leave(opened_at.timestamp_millis());
@@ -219,7 +219,7 @@ impl Workload {
         });
     }
 
-    /// A ticket changes hands: whoever gets it sees it come.
+    /// Moves a ticket between queues; for the new one it counts as come.
     pub(super) fn pass_on(&mut self, opened_at: DateTime<Utc>, from: &Facts, to: &Facts, at: DateTime<Utc>) {
         let opened_at = opened_at.timestamp_millis();
         for (queues, attribute) in
@@ -232,7 +232,7 @@ impl Workload {
             if let Some(queue) = queues.get_mut(&from) {
                 queue.leave(opened_at);
             }
-            // What nobody has is no one's queue.
+            // Unassigned tickets form no queue.
             if to != 0 || attribute == Attribute::Group {
                 let queue = queues.entry(to).or_default();
                 queue.join(opened_at);
@@ -245,7 +245,7 @@ impl Workload {
         act(&mut self.all);
         act(self.groups.entry(facts.get(Attribute::Group)).or_default());
         let technician = facts.get(Attribute::Technician);
-        // What nobody has is no one's queue.
+        // Unassigned tickets form no queue.
         if technician != 0 {
             act(self.technicians.entry(technician).or_default());
         }

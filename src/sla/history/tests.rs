@@ -1,4 +1,4 @@
-//! A history is told one way only, however the changes come.
+//! A history always comes out the same, in whatever order the changes come.
 
 use proptest::prelude::*;
 
@@ -154,7 +154,7 @@ fn a_ticket_solved_while_its_status_stays_is_closed() {
     assert_eq!(told(&solved, &[]).closed(), Some(between(50, 50)));
 }
 
-/// The ticket, gone to `status` that nobody listed, with a resolution noted so many seconds before.
+/// Returns the history of a ticket that went to an unlisted status, with a resolution noted `seconds_before`.
 fn gone_to(status_name: &str, seconds_before: i64) -> History {
     let mut ticket = watched(status_name);
     let resolved = at(50) - TimeDelta::seconds(seconds_before);
@@ -202,7 +202,7 @@ fn a_ticket_that_was_over_in_an_unlisted_status_when_first_seen_is_over_in_the_n
     assert_eq!((history.closed(), pauses(&history)), (None, vec![pause(50, 90)]));
 }
 
-/// Resolved in time, moved on to `Done`, which nobody had listed, and taken for reopened there if `falsely` so.
+/// Returns a ticket resolved in time that moved on to the unlisted `Done`, and was `falsely` taken as reopened or not.
 fn moved_on(falsely: bool) -> (Watched, Vec<Change>) {
     let mut done = watched("Done");
     done.ticket.resolution.met_at = Some(at(50));
@@ -321,7 +321,7 @@ pub fn any_watched() -> impl Strategy<Value = Watched> {
 }
 
 proptest! {
-    /// Whatever comes, the periods follow each other, the first is open and pauses are sorted and apart.
+    /// Whatever the input, the periods follow each other, the first is open, and pauses are sorted and do not touch.
     #[test]
     fn every_story_can_be_told(watched in any_watched(), changes in prop::collection::vec(any_change(), 0..14)) {
         let history = told(&watched, &changes);
@@ -344,7 +344,7 @@ proptest! {
     fn the_order_in_which_changes_come_makes_no_difference(
         changes in prop::collection::vec(any_change(), 0..10), seed in any::<u64>(),
     ) {
-        // Changes of one and the same moment are told in the order in which they were written.
+        // Changes of the same moment are read in the order in which they were written.
         let mut apart = changes;
         apart.sort_by_key(|change| change.at.earliest.max(change.at.latest));
         apart.dedup_by_key(|change| change.at.earliest.max(change.at.latest));

@@ -30,12 +30,12 @@ fn sites() -> [Site; 3] {
     ]
 }
 
-/// Created at odd times round the clock, over eight months that hold both changes of the clocks.
+/// Returns creation times at odd hours round the clock, over eight months that include both changes of the clocks.
 fn created(nth: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_768_000_000 + nth * 97_213 + (nth * nth) % 3_600, 0).unwrap()
 }
 
-/// `count` tickets of one promise, served in turn at each of `sites`.
+/// Returns `count` tickets of one promise, at each of `sites` in turn.
 fn tickets<'a>(sla: &'a str, priority: &'a str, sites: &'a [Site], msp: &'a Calendar, count: i64) -> Vec<Evidence<'a>> {
     let promise = target(sla, priority).unwrap();
     let always = Hours::always();

@@ -19,7 +19,7 @@ fn time(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-/// Made on the Friday before Christmas 2023, which was a Monday.
+/// Returns a ticket created on the Friday before Christmas 2023, which was a Monday.
 fn before_christmas() -> Watched {
     let mut watched = watched("Open");
     watched.ticket.created_at = Some(time("2023-12-22T16:00:00Z"));

@@ -11,10 +11,10 @@ use crate::ticket::ClockKind;
 use crate::ticket::manual_override::{ManualOverride, OverrideAction};
 use crate::ticket::watch::{Bounds, ChangeKind};
 
-/// A ledger that spans no more than this needs no dates: a weekday says it.
+/// The longest span of a ledger that needs no dates: weekdays are enough.
 const A_WEEK: TimeDelta = TimeDelta::days(6);
 
-/// `1h30`, `45m`, `20s`, `2h00m05s`; a minus sign where it is negative.
+/// Returns a length like `1h30`, `45m`, `20s` or `2h00m05s`, with a minus sign if it is negative.
 pub fn length(time: TimeDelta) -> String {
     let seconds = time.num_seconds().abs();
     let sign = if time < TimeDelta::zero() { "-" } else { "" };
@@ -30,14 +30,14 @@ pub fn length(time: TimeDelta) -> String {
     format!("{sign}{text}")
 }
 
-/// `Gold/High`: what a policy asks of a ticket.
+/// Returns what a policy asks of a ticket, like `Gold/High`.
 pub fn policy(policy: &Policy) -> String {
     let parts = [&policy.sla, &policy.priority, &policy.client, &policy.category];
     let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
     if parts.is_empty() { "the default policy".to_owned() } else { parts.join("/") }
 }
 
-/// Local times, with as much of the date as is needed.
+/// Formats local times, with as much of the date as is needed.
 #[derive(Clone, Copy, Debug)]
 pub struct Local {
     zone: Tz,
@@ -45,18 +45,18 @@ pub struct Local {
 }
 
 impl Local {
-    /// Times of `zone` between `from` and `to`.
+    /// Formats times of `zone` between `from` and `to`.
     pub fn new(zone: Tz, from: DateTime<Utc>, to: DateTime<Utc>) -> Self {
         Self { zone, dated: to - from > A_WEEK }
     }
 
-    /// `Fri 16:00`, or `Fri 20 Nov 16:00`, with seconds where there are any.
+    /// Returns `Fri 16:00` or `Fri 20 Nov 16:00`, with seconds if there are any.
     pub fn moment(self, at: DateTime<Utc>) -> String {
         let day = if self.dated { "%a %-d %b" } else { "%a" };
         at.with_timezone(&self.zone).format(&format!("{day} {}", clock(at))).to_string()
     }
 
-    /// `Fri 16:00-17:30`, or `Fri 16:00-Mon 09:00`.
+    /// Returns `Fri 16:00-17:30` or `Fri 16:00-Mon 09:00`.
     pub fn stretch(self, from: DateTime<Utc>, to: DateTime<Utc>) -> String {
         let (a, b) = (from.with_timezone(&self.zone), to.with_timezone(&self.zone));
         let end = if a.date_naive() == b.date_naive() { b.format(clock(to)).to_string() } else { self.moment(to) };
@@ -78,7 +78,7 @@ fn clock(at: DateTime<Utc>) -> &'static str {
 }
 
 impl Ledger {
-    /// How local times are shown in this ledger.
+    /// Returns the format of local times in this ledger.
     pub fn local(&self) -> Local {
         let ends = self.lines.first().zip(self.lines.last());
         let (from, to) = ends.map_or((DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH), |(a, b)| (a.from, b.to));
@@ -86,7 +86,7 @@ impl Ledger {
         Local::new(self.zone, from, dues.fold(to, DateTime::max))
     }
 
-    /// One line in words: `Fri 16:00-17:30 counted 1h30`.
+    /// Returns a line in words: `Fri 16:00-17:30 counted 1h30`.
     pub fn line(&self, line: &Line) -> String {
         let local = self.local();
         let stretch = || local.stretch(line.from, line.to);
@@ -125,7 +125,7 @@ impl Ledger {
         }
     }
 
-    /// How it ends: `due Tue 13:30 (target 4h, Gold/High, calendar head-office)`.
+    /// Returns the conclusion in words: `due Tue 13:30 (target 4h, Gold/High, calendar head-office)`.
     pub fn end(&self) -> String {
         let local = self.local();
         let Conclusion { standing, due, due_if_resumed, .. } = &self.conclusion;
@@ -141,7 +141,7 @@ impl Ledger {
         format!("{when} ({}){}", self.basis(local), self.stop_and_breach(local))
     }
 
-    /// The whole in one sentence; closed hours go without saying.
+    /// Returns the whole ledger in one sentence, without the closed hours.
     pub fn sentence(&self) -> String {
         let told = self.lines.iter().filter(|line| line.entry != Entry::Shut(StretchKind::ClosedHours));
         let mut parts: Vec<String> = told.map(|line| self.line(line)).collect();
@@ -160,7 +160,7 @@ impl Ledger {
         }
     }
 
-    /// What the due time rests on: `target 4h, Gold/High, calendar head-office v3`.
+    /// Returns what the due time rests on: `target 4h, Gold/High, calendar head-office v3`.
     fn basis(&self, local: Local) -> String {
         let Conclusion { basis, policy, target, stood, due, standing, .. } = &self.conclusion;
         let calendar = self.calendar_words();
@@ -177,7 +177,7 @@ impl Ledger {
         format!("{whose}{} of work after creation{stood}, {calendar}", length(*target))
     }
 
-    /// `calendar head-office v3`
+    /// Returns `calendar head-office v3`.
     fn calendar_words(&self) -> String {
         let version = self.version.map(|version| format!(" v{version}")).unwrap_or_default();
         format!("calendar {}{version}", self.calendar)
@@ -198,7 +198,7 @@ impl Ledger {
     }
 }
 
-/// `Tue 10:00 due time set to Fri 12:00 by mia: the client agreed`
+/// Returns `Tue 10:00 due time set to Fri 12:00 by mia: the client agreed`.
 fn by_hand(local: Local, decided: &ManualOverride) -> String {
     let what = match decided.action {
         OverrideAction::Due(due) => format!("due time set to {}", local.moment(due)),

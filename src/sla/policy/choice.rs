@@ -1,11 +1,11 @@
-//! Which of several policies holds for a ticket, and how that is told when it changes.
+//! Which of several policies holds for a ticket, and how a change of that is recorded.
 
 use super::{Policy, Traits};
 use crate::sla::ledger::words;
 use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched};
 use crate::ticket::{TenantId, Ticket};
 
-/// Which policy holds for a ticket, and which would hold without it: places in the list, from 0.
+/// Which policy holds for a ticket and which would hold without it, as places in the list from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Choice {
     pub winner: usize,
@@ -13,7 +13,8 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// `policy 2 of 5 \`Gold/High\` (config.toml:88); also matched: the default policy`; without places, none is told.
+    /// Returns ``policy 2 of 5 `Gold/High` (config.toml:88); also matched: the default policy``; the place in the file
+    /// only if `places` has it.
     pub fn words(&self, policies: &[Policy], places: &[&str]) -> String {
         let name = |index: &usize| policies.get(*index).map(words::policy).unwrap_or_default();
         let place = places.get(self.winner).map(|place| format!(" ({place})")).unwrap_or_default();
@@ -22,13 +23,13 @@ impl Choice {
         format!("policy {} of {} `{}`{place}{also}", self.winner + 1, policies.len(), name(&self.winner))
     }
 
-    /// All that match, the one that holds first.
+    /// Iterates over all that match, the one that holds first.
     fn matching(&self) -> impl Iterator<Item = usize> + '_ {
         std::iter::once(self.winner).chain(self.runners_up.iter().copied())
     }
 }
 
-/// The choice between all of `policies` that match `ticket`; none if none does.
+/// Chooses between all of `policies` that match `ticket`; none if none matches.
 pub fn choose(policies: &[Policy], tenant: &TenantId, ticket: &Ticket) -> Option<Choice> {
     let traits = Traits::of(ticket);
     let mut matching = (0..policies.len()).filter(|index| policies[*index].matches(tenant, &traits));
@@ -36,7 +37,7 @@ pub fn choose(policies: &[Policy], tenant: &TenantId, ticket: &Ticket) -> Option
     Some(Choice { winner, runners_up: matching.collect() })
 }
 
-/// A ticket, and the policies that it was or is chosen from.
+/// A ticket, and the policies that its own is or was chosen from.
 #[derive(Clone, Copy, Debug)]
 pub struct Chosen<'a> {
     pub policies: &'a [Policy],
@@ -49,7 +50,7 @@ impl<'a> Chosen<'a> {
         choose(self.policies, self.tenant, self.ticket)
     }
 
-    /// The policies themselves: a place in the list means nothing once the list is another.
+    /// Returns the policies themselves: a place in the list means nothing in another list.
     fn matching(&self) -> Vec<&'a Policy> {
         let matching = |choice: Choice| choice.matching().map(|index| &self.policies[index]).collect();
         self.choice().map(matching).unwrap_or_default()
@@ -59,20 +60,20 @@ impl<'a> Chosen<'a> {
         self.choice().map(|choice| choice.words(self.policies, &[]))
     }
 
-    /// The change from `before` to this; none where the same policies match in the same order.
+    /// Returns the change from `before` to this; none if the same policies match in the same order.
     pub fn instead_of(&self, before: &Chosen<'_>, at: Bounds) -> Option<Change> {
         let differs = before.matching() != self.matching();
         differs.then(|| Change { kind: ChangeKind::PolicyChoice, from: before.words(), to: self.words(), at })
     }
 
-    /// The choice at first sight; none where there was nothing to choose between.
+    /// Returns the choice when the ticket is first seen; none if there was nothing to choose between.
     fn at_first(&self, at: Bounds) -> Option<Change> {
         let conflict = self.choice().is_some_and(|choice| !choice.runners_up.is_empty());
         conflict.then(|| Change { kind: ChangeKind::PolicyChoice, from: None, to: self.words(), at })
     }
 }
 
-/// What reading `now` after `before`, with these `changes`, means for the choice between `policies`.
+/// Returns the change of the choice between `policies` from `before` to `now`, given the `changes` seen.
 pub fn choice_seen(
     policies: &[Policy],
     tenant: &TenantId,
@@ -91,7 +92,7 @@ pub fn choice_seen(
     match before {
         None => of(&now.ticket).at_first(change?.at),
         Some(before) => {
-            // A change of the category leaves no trace of its own.
+            // A change of the category is not recorded as a change.
             let between = Bounds { earliest: before.read_at.min(now.read_at), latest: now.read_at };
             of(&now.ticket).instead_of(&of(&before.ticket), change.map_or(between, |change| change.at))
         }

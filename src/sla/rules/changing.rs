@@ -1,4 +1,4 @@
-//! Other targets, reopened tickets, other hands, and tickets that are gone.
+//! Other targets, reopened tickets, new owners, and tickets that are gone.
 
 use super::*;
 use crate::sla::tests::{between, by_policy, change, for_priority, mins, named, office, rules, seen, status, watched};

@@ -11,18 +11,18 @@ use crate::sla::tests::{mins, named, office, rules_config, status, watched};
 use crate::sla::zone::Tz;
 use crate::ticket::{Directory, Site, SiteHours, StatusWords, TenantId};
 
-/// Open in `windows`, given as hours and minutes, on every day of the week.
+/// Returns a calendar open in `windows`, given as `hhmm`, on every day of the week.
 fn daily(timezone: Tz, windows: &[(u16, u16)]) -> CalendarSpec {
     let week = std::array::from_fn(|_| windows.iter().map(|(from, to)| (minutes(*from), minutes(*to))).collect());
     CalendarSpec { name: "daily".into(), timezone, always: false, week, ..CalendarSpec::round_the_clock() }
 }
 
-/// 1730 is half past five.
+/// Turns 1730, half past five, into minutes after midnight.
 fn minutes(clock: u16) -> u16 {
     clock / 100 * 60 + clock % 100
 }
 
-/// The hours and minutes counted on a day of London's.
+/// Returns the time counted on a day in London.
 fn counted_in_london(windows: &[(u16, u16)], day: &str) -> TimeDelta {
     let calendar = Calendar::compile(daily(Tz::named("Europe/London"), windows)).unwrap();
     let noon = time(&format!("{day}T12:00:00Z"));
@@ -114,7 +114,7 @@ fn windows_that_touch_are_one() {
 #[test]
 fn a_whole_day_counts_the_hours_that_it_has() {
     let calendar = Calendar::compile(CalendarSpec {
-        // A holiday far away keeps it from being answered by plain subtraction.
+        // A holiday long ago keeps the calendar from answering by plain subtraction.
         holidays: BTreeSet::from([date("1995-01-01")]),
         ..daily(Tz::named("Europe/London"), &[(0, 2400)])
     })
@@ -166,7 +166,7 @@ fn what_is_never_open_again_is_never_due() {
     assert_eq!(calendar.add(time("9990-01-02T00:00:00Z"), mins(1)), None, "and not by wall time either");
 }
 
-/// A client whose site is open at night only, but not on the days of its holiday list.
+/// Returns a client site that is open at night only, but not on the days of its holiday list.
 fn night_site() -> Directory {
     let hours = |day| SiteHours { day, start: "20:00".into(), end: "24:00".into() };
     let days = [Weekday::Mon, Weekday::Tue, Weekday::Wed];

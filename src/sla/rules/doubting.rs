@@ -1,11 +1,11 @@
-//! Data that is missing or cannot be: one safe reading, or a clock that says what it does not know.
+//! Data that is missing or cannot be right: one safe reading, or a clock that says what it does not know.
 
 use super::*;
 use crate::sla::clock::Doubt;
 use crate::sla::tests::{between, change, mins, seen, status, watched};
 use crate::ticket::watch::ChangeKind as K;
 
-/// What SuperOps' own clock says: how it stands and what is doubtful.
+/// Returns the standing and the doubts of the clock that SuperOps reports.
 fn reported(watched: &Watched, minute: i64) -> (Standing, Vec<Doubt>) {
     let rules = rules(Vec::new());
     let clock = assess(watched, ClockKind::Resolution, &rules, at(minute));

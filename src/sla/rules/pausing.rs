@@ -1,4 +1,4 @@
-//! What makes a clock stand still, and what is known of it meanwhile.
+//! What makes a clock stand still, and what is known about it meanwhile.
 
 use super::*;
 use crate::sla::clock::{Counted, Doubt, Verdict};

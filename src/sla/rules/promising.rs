@@ -6,12 +6,12 @@ use crate::sla::tests::{for_priority, mins, watched};
 use crate::sla::version::{Version, bare_versions, closed_at, version_at};
 use crate::ticket::{StatusWords, TenantId};
 
-/// In force since each of those minutes, oldest first.
+/// Returns versions in force since each of these minutes, oldest first.
 fn versions(since: &[i64]) -> Vec<Version> {
     bare_versions(since.iter().map(|minute| at(*minute)))
 }
 
-/// The version that `watched` is judged by.
+/// Returns the version that `watched` is judged by.
 fn judged_by(watched: &Watched, versions: &[Version]) -> u32 {
     let kept = closed_at(watched, &StatusWords::default()).and_then(|at| version_at(versions, at));
     kept.or(versions.last()).unwrap().number

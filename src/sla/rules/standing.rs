@@ -1,4 +1,4 @@
-//! What a clock is called, and how grave that is.
+//! The standing of a clock and its level of risk.
 
 use super::*;
 use crate::sla::clock::ClockState;
@@ -6,7 +6,7 @@ use crate::sla::forecast::Risk;
 use crate::sla::tests::{between, watched};
 use crate::ticket::Reported;
 
-/// SuperOps' own resolution clock, due after an hour.
+/// Runs `check` on a resolution clock that SuperOps reports due after an hour, once `change` is made.
 fn on_reported<T>(change: impl FnOnce(&mut Watched), minute: i64, check: impl FnOnce(&ClockState<'_>) -> T) -> T {
     let mut watched = watched("Open");
     watched.ticket.resolution.due = Some(at(60));

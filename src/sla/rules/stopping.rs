@@ -12,7 +12,7 @@ fn said(voices: &[(i64, Voice)], responded: Option<i64>) -> ConversationSummary 
     ConversationSummary::of(voices.iter().map(|(minute, voice)| (at(*minute), *voice)).collect(), responded.map(at))
 }
 
-/// The clock of the answer to the client's last message: an hour.
+/// Returns the clock of the next response, with a target of an hour.
 fn next_response(watched: &Watched, minute: i64) -> Option<Answer> {
     let rules = rules(vec![Policy { next_response: Some(mins(60)), ..policy(Counts::Business) }]);
     let clock = assess(watched, ClockKind::NextResponse, &rules, at(minute));
@@ -55,7 +55,7 @@ fn a_ticket_closed_unanswered_stops_its_first_response_and_says_so() {
 
 #[test]
 fn private_notes_and_automation_are_no_response() {
-    // A note is nobody's voice: it never gets as far as this.
+    // Private notes have no `Voice`, so they never get as far as this.
     let conversation = said(&[(5, Voice::Automation), (6, Voice::Client)], None);
     assert_eq!((conversation.asked_at, conversation.answered_at, conversation.first_answer), (None, None, None));
     let mut noticed = watched("Open");

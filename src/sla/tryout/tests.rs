@@ -4,12 +4,12 @@ use crate::sla::tests::{at, between, change, for_priority, having, named, policy
 use crate::ticket::Reported;
 use crate::ticket::watch::ChangeKind;
 
-/// First read as `open` within a minute of its creation, then what followed.
+/// Returns a history first read as `Open` within a minute of the creation, followed by `changes`.
 fn history(changes: impl IntoIterator<Item = Change>) -> Vec<Change> {
     [seen(ChangeKind::FirstSeen, "", "Open", between(0, 1))].into_iter().chain(changes).collect()
 }
 
-/// Closed so many minutes after its creation.
+/// Returns a ticket closed this many minutes after its creation.
 fn closed(minute: i64) -> (Watched, Vec<Change>) {
     let mut ticket = watched("Closed");
     ticket.ticket.resolution.met_at = Some(at(minute));

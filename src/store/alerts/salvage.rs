@@ -1,8 +1,7 @@
-//! What can still be read of an alert whose row is damaged.
+//! Saves what can still be read of an alert whose row is damaged.
 //!
-//! What is lost is taken so that people are rather told once too often than
-//! never; by the episode nobody is told again what they were told, and whoever
-//! holds the alert goes on holding it.
+//! Lost values are replaced so that people are told once too often rather than never; the episode keeps them from being
+//! told the same again, and a hold on the alert stays.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -12,14 +11,14 @@ use crate::alert::{AlertKey, AlertKind, Closing, Raised, Stage};
 use crate::store::sql::{self, Row};
 use crate::ticket::TenantId;
 
-/// What the row of an alert still tells; `said` is the stage that its last message told, as notifications carry it. None
-/// if nobody can say which alert it is.
+/// Returns what can still be read of an alert's row; `said` is the stage that its last message told, as stored with
+/// notifications. None if it is unknown which alert it is.
 pub fn salvaged(row: &Row, said: Option<&str>) -> Option<AlertRow> {
     let found = Found(row);
     let (said_stage, said_episode) = said.map(told_stage).unwrap_or_default();
     let state: Option<String> = found.get("state");
     let resolved_as = found.text("resolved_as").and_then(|text| Closing::parse(&text));
-    // One that is over for an unknown reason is opened again quietly if its danger lasts.
+    // An alert that ended for an unknown reason is quietly reopened if its danger lasts.
     let resolved_as = resolved_as.or((state.as_deref() == Some("resolved")).then_some(Closing::Paused));
     let some_time = ["changed_at", "raised_at", "due"].into_iter().find_map(|column| found.time(column));
     let some_time = some_time.unwrap_or_default();
@@ -54,7 +53,7 @@ pub fn salvaged(row: &Row, said: Option<&str>) -> Option<AlertRow> {
     })
 }
 
-/// The columns of a row, each by itself.
+/// Reads the columns of a row one by one.
 struct Found<'r>(&'r Row);
 
 impl Found<'_> {
@@ -87,7 +86,7 @@ fn key(found: &Found<'_>) -> Option<AlertKey> {
         kind,
         cycle: found.small("cycle")?,
     };
-    // Where they disagree, it is another alert's.
+    // If they disagree, the row belongs to another alert.
     (found.text("key")? == key.to_string()).then_some(key)
 }
 

@@ -1,8 +1,7 @@
-//! A turn of `evaluate`, written in one transaction while it is still being decided.
+//! Writes a turn of `evaluate` in one transaction while it is still being decided.
 //!
-//! What ten thousand breaches call for is too much to be held in memory at one
-//! time. So it comes in parts, and each is written while the next is decided.
-//! All the same it happens at once, or not at all.
+//! The notifications of ten thousand breaches are too much to hold in memory at once, so they come in parts, each
+//! written while the next is decided. The turn still happens as a whole or not at all.
 
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
@@ -12,7 +11,7 @@ use super::{AlertKey, AlertTurn, ROWS_A_STATEMENT, recover, upsert};
 use crate::store::sql::{self, Connection};
 use crate::store::{Store, StoreError, outbox, write_backs};
 
-/// A turn on its way to the disk. Until it is finished, no other write of the store gets through.
+/// A turn on its way to the disk. No other write of the store gets through until it is finished.
 pub struct Saving {
     parts: mpsc::Sender<Part>,
     saved: JoinHandle<Result<(), StoreError>>,
@@ -24,7 +23,7 @@ struct Part {
 }
 
 impl Store {
-    /// Begins to write what a turn decides. Nothing of it happens if it is not finished.
+    /// Begins to write what a turn decides. Nothing is written unless it is finished.
     pub fn saving(&self, now: DateTime<Utc>) -> Saving {
         let (parts, coming) = mpsc::channel(1);
         let writer = self.writer.clone();
@@ -37,15 +36,14 @@ impl Store {
 }
 
 impl Saving {
-    /// Takes a part, once the one before the last is written. If that fails, [`Saving::finish`] says so.
+    /// Accepts a part, once the one before the last is written. A failure is reported by [`Saving::finish`].
     pub async fn add(&self, turn: AlertTurn) {
         let _ = self.parts.send(Part { turn, is_last: false }).await;
     }
 
-    /// Takes the last part. All has happened when this returns.
+    /// Accepts the last part. Everything is written when this returns.
     ///
-    /// If somebody acted on one of the alerts since it was read, nothing is
-    /// written at all: [`StoreError::Overtaken`].
+    /// If somebody acted on one of the alerts since it was read, nothing at all is written: [`StoreError::Overtaken`].
     pub async fn finish(self, turn: AlertTurn) -> Result<(), StoreError> {
         let _ = self.parts.send(Part { turn, is_last: true }).await;
         match self.saved.await.map_err(|_| StoreError::Closed)? {
@@ -62,11 +60,11 @@ async fn save_all(tx: &mut Connection, mut parts: mpsc::Receiver<Part>, now: Dat
             return Ok(());
         }
     }
-    // Nobody decides any more: all of it is taken back.
+    // The turn was abandoned: everything is rolled back.
     Err(sql::Error::WorkerCrashed)
 }
 
-/// Writes one part. What is void is withdrawn before what is new comes in.
+/// Writes one part. What is void is withdrawn before anything new is added.
 async fn save(tx: &mut Connection, turn: AlertTurn, now: DateTime<Utc>) -> Result<(), sql::Error> {
     for alerts in turn.alerts.chunks(ROWS_A_STATEMENT) {
         upsert(tx, alerts).await?;

@@ -1,5 +1,5 @@
-//! The chain of the audit log: each row holds a hash of itself and of the one before, so that a row that is changed or
-//! taken out shows. What is cut from the end shows only to whoever has noted the last hash.
+//! The hash chain of the audit log: each row holds a hash of itself and of the row before, so that a row that was
+//! changed or removed shows. Rows cut from the end show only if somebody has noted the last hash.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -9,10 +9,10 @@ use super::super::{Store, StoreError, instant};
 use crate::keys::hex;
 use crate::store::sql::{self, Connection};
 
-/// As many rows are looked at together.
+/// How many rows are checked at a time.
 const BATCH: i64 = 1_000;
 
-/// What a row says, as it is hashed.
+/// The hashed contents of a row.
 pub(super) struct Link<'a> {
     pub tenant: Option<&'a str>,
     pub at: i64,
@@ -23,7 +23,7 @@ pub(super) struct Link<'a> {
 }
 
 impl Link<'_> {
-    /// The hash of the row behind one with the hash `prior`. Lengths keep one field from running into the next.
+    /// Returns the hash of the row after one with the hash `prior`. Lengths keep one field from running into the next.
     pub fn hash(&self, prior: &str) -> String {
         let at = self.at.to_string();
         let absent = "\0";
@@ -38,14 +38,14 @@ impl Link<'_> {
     }
 }
 
-/// The hash of the last row; blank if there is none.
+/// Returns the hash of the last row; empty if there is none.
 pub(in crate::store) async fn last(tx: &mut Connection) -> Result<String, sql::Error> {
     let last =
         sql::query_scalar("SELECT hash FROM audit WHERE id = (SELECT MAX(id) FROM audit)").fetch_optional(tx).await?;
     Ok(last.unwrap_or_default())
 }
 
-/// Chains all rows anew, from the first that had been chained.
+/// Rebuilds the chain, from the first row that had been chained.
 pub(in crate::store) async fn anew(tx: &mut Connection) -> Result<(), sql::Error> {
     let (mut after, mut prior) = (0, None::<String>);
     loop {
@@ -62,7 +62,7 @@ pub(in crate::store) async fn anew(tx: &mut Connection) -> Result<(), sql::Error
             if hash.is_empty() && prior.is_none() {
                 continue;
             }
-            // What the first holds of a row that is gone stays as it is.
+            // What the first row holds about a row that is gone stays as it is.
             let before = prior.unwrap_or_else(|| was.clone());
             let link = Link { tenant: tenant.as_deref(), at: *at, who, what, origin, alert: alert.as_deref() };
             let hash = link.hash(&before);
@@ -73,16 +73,16 @@ pub(in crate::store) async fn anew(tx: &mut Connection) -> Result<(), sql::Error
     }
 }
 
-/// What a look at the whole chain has shown.
+/// The result of checking the whole chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verified {
-    /// Rows that hold together.
+    /// Rows that fit together.
     pub rows: u64,
-    /// Rows from before there was a chain.
+    /// Rows from before the chain existed.
     pub unchained: u64,
-    /// The hash of the last row: whoever notes it can tell later whether anything was cut from the end.
+    /// The hash of the last row, by which anyone who notes it can tell later whether rows were cut from the end.
     pub last: Option<String>,
-    /// The first row that does not fit; none: all do.
+    /// The first row that does not fit; none if all do.
     pub broken: Option<Broken>,
 }
 
@@ -97,13 +97,13 @@ pub struct Broken {
 type Row = (i64, Option<String>, i64, String, String, String, Option<String>, String, String);
 
 impl Store {
-    /// Whether the audit log is as it was written.
+    /// Checks whether the audit log is as it was written.
     pub async fn verify_audit(&self) -> Result<Verified, StoreError> {
         verify(&mut self.reads.acquire().await?).await
     }
 }
 
-/// Whether the audit log behind `connection` is as it was written.
+/// Checks whether the audit log behind `connection` is as it was written.
 pub(in crate::store) async fn verify(connection: &mut Connection) -> Result<Verified, StoreError> {
     let mut found = Verified { rows: 0, unchained: 0, last: None, broken: None };
     let mut after = 0;
@@ -127,7 +127,7 @@ pub(in crate::store) async fn verify(connection: &mut Connection) -> Result<Veri
 }
 
 impl Verified {
-    /// Takes the next row in; or says why it does not fit.
+    /// Adds the next row, or returns why it does not fit.
     fn take(&mut self, (_, tenant, at, who, what, origin, alert, prior, hash): &Row) -> Option<&'static str> {
         if hash.is_empty() && self.last.is_none() {
             self.unchained += 1;
@@ -139,7 +139,7 @@ impl Verified {
         }
         match &self.last {
             Some(last) if last != prior => return Some("a row before it was taken out or put in"),
-            // The chain begins behind rows that never had a hash with a row that knows of none.
+            // After rows that never had a hash, the chain begins with a row that has no predecessor in it.
             None if self.unchained > 0 && !prior.is_empty() => {
                 return Some("the rows before it have lost their hashes");
             }
@@ -159,7 +159,7 @@ mod tests {
     use crate::store::audit::Author;
     use crate::store::tokens::{Role, Token};
 
-    /// A store with a log of `number` rows.
+    /// Makes a store with a log of `number` rows.
     async fn store(folder: &tempfile::TempDir, number: i64) -> Store {
         let store = Store::open(&folder.path().join("sla.db"), Arc::default()).await.unwrap();
         for second in 0..number {
@@ -170,7 +170,7 @@ mod tests {
         store
     }
 
-    /// What is found after somebody has done `what` to the table behind the service's back.
+    /// Returns what the check finds after `what` was done to the table behind the service's back.
     async fn after(what: &'static str) -> Verified {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder, 5).await;

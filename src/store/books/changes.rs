@@ -1,5 +1,5 @@
-//! What is kept of a report is void once something changed of the months it speaks of. Whoever changes the books counts
-//! that here in the same transaction: so this process, another replica and the command line are noticed alike.
+//! A cached report is outdated once anything changes in the months it covers. Every change of the books is counted here
+//! in the same transaction, so changes by this process, another replica and the command line are all noticed.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +10,11 @@ use crate::store::sql::{self, Connection};
 use crate::store::{Store, StoreError};
 use crate::ticket::TenantId;
 
-/// Stands for all months: what somebody is called is shown in each.
+/// Stands for all months: people's names appear in each.
 const ALL: i64 = 0;
 
 impl Store {
-    /// Rises with each change of what reports on the days from `from` to `to` are made of.
+    /// Returns a number that rises with each change of the data for reports on the days from `from` to `to`.
     pub async fn book_changes(&self, tenant: &TenantId, (from, to): (NaiveDate, NaiveDate)) -> Result<i64, StoreError> {
         let query = "SELECT CAST(COALESCE(SUM(changes), 0) AS BIGINT) FROM book_changes \
              WHERE tenant = $1 AND (month = 0 OR month BETWEEN $2 AND $3)";
@@ -23,7 +23,7 @@ impl Store {
     }
 }
 
-/// Something changed of these months.
+/// Counts a change of these months.
 pub(super) async fn note(tx: &mut Connection, tenant: &TenantId, months: &BTreeSet<i64>) -> Result<(), sql::Error> {
     for month in months {
         let query = "INSERT INTO book_changes (tenant, month, changes) VALUES ($1, $2, 1) \
@@ -33,7 +33,7 @@ pub(super) async fn note(tx: &mut Connection, tenant: &TenantId, months: &BTreeS
     Ok(())
 }
 
-/// Something changed that stands in the reports of all months.
+/// Counts a change that affects the reports of all months.
 pub(in crate::store) async fn note_all(tx: &mut Connection, tenant: &TenantId) -> Result<(), sql::Error> {
     note(tx, tenant, &BTreeSet::from([ALL])).await
 }

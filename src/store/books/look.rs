@@ -1,5 +1,5 @@
-//! Whether the books agree with themselves: days, packed or summed up, and closed months with the entries that they are
-//! made of.
+//! Checks whether the books are consistent: the sums and packed forms of days, and closed months, against the entries
+//! they are made from.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,12 +15,12 @@ const MOVED: &str =
     "figures of a closed month were changed in the database: restore a backup, or note that its reports differ";
 const UNREADABLE: &str = "it may be of a later version: run that one; else restore a backup";
 
-/// Met, breached, left out; met and breached in maintenance; overdue without and with maintenance.
+/// Met, breached, excluded; met and breached in maintenance; overdue without and with maintenance.
 type Sums = [i64; 7];
 /// The sums of each tenant, day and clock.
 type Days = BTreeMap<(String, i64, String), Sums>;
 
-/// Looks at the books of all tenants.
+/// Checks the books of all tenants.
 pub(in crate::store) async fn look(connection: &mut Connection, checked: &mut Checked) -> Result<(), StoreError> {
     checked.looks.insert(Look::Books);
     entries(connection, checked).await?;
@@ -30,7 +30,7 @@ pub(in crate::store) async fn look(connection: &mut Connection, checked: &mut Ch
     closed_months(connection, checked).await
 }
 
-/// Each entry can be read, is the only latest one of its clock, and counts on only if its month is closed.
+/// Each entry must be readable, be the only latest one of its clock, and, if replaced, count only in a closed month.
 async fn entries(connection: &mut Connection, checked: &mut Checked) -> Result<(), StoreError> {
     let read = |row: Row| {
         if let Err(error) = rows::stored(&row) {
@@ -70,7 +70,7 @@ async fn entries(connection: &mut Connection, checked: &mut Checked) -> Result<(
     Ok(())
 }
 
-/// The shares of a clock are the whole of it.
+/// The shares of a clock must add up to the whole.
 async fn shares(connection: &mut Connection, checked: &mut Checked) -> Result<(), StoreError> {
     let odd: Vec<(i64, i64)> = sql::query_as(
         "SELECT entry, CAST(SUM(weight) AS BIGINT) FROM shares GROUP BY entry HAVING SUM(weight) <> $1 ORDER BY entry",
@@ -85,7 +85,7 @@ async fn shares(connection: &mut Connection, checked: &mut Checked) -> Result<()
     Ok(())
 }
 
-/// The sums that are kept for each day are those of its entries.
+/// The stored sums of each day must match its entries.
 async fn days(connection: &mut Connection, checked: &mut Checked) -> Result<(), StoreError> {
     let (kept, mut made) = (kept(connection).await?, counted(connection).await?);
     for ((tenant, day), [outside, all]) in overdue(connection).await? {
@@ -147,7 +147,7 @@ async fn counted(connection: &mut Connection) -> Result<Days, StoreError> {
     Ok(days)
 }
 
-/// For how long something was overdue on each day of each tenant: without and with what met maintenance.
+/// Returns how long something was overdue on each day of each tenant, without and with maintenance.
 async fn overdue(connection: &mut Connection) -> Result<BTreeMap<(String, i64), [i64; 2]>, StoreError> {
     let known = sql::query("SELECT tenant, day FROM overdue GROUP BY tenant, day ORDER BY tenant, day");
     let mut found = BTreeMap::new();
@@ -160,7 +160,7 @@ async fn overdue(connection: &mut Connection) -> Result<BTreeMap<(String, i64), 
     Ok(found)
 }
 
-/// A day is packed as its rows are.
+/// A packed day must match its rows.
 async fn packed_days(connection: &mut Connection, checked: &mut Checked) -> Result<(), StoreError> {
     let days = sql::query_as("SELECT tenant, day FROM packed_days WHERE version = $1 ORDER BY tenant, day");
     let days: Vec<(String, i64)> = days.bind(packed::VERSION).fetch_all(&mut *connection).await?;
@@ -168,7 +168,7 @@ async fn packed_days(connection: &mut Connection, checked: &mut Checked) -> Resu
         let id = TenantId::parse(&tenant).map_err(super::unreadable)?;
         let query = sql::query("SELECT packed FROM packed_days WHERE tenant = $1 AND day = $2");
         let row = query.bind(&tenant).bind(day).fetch_one(&mut *connection).await?;
-        // What cannot be read of the rows is found where they are looked at.
+        // Unreadable rows are reported by the check of the entries.
         let made = packed::made(connection, &id, day).await;
         if made.is_ok_and(|made| row.try_get::<&[u8], _>("packed").ok() != Some(&made)) {
             let what = format!("{tenant}: the packed entries of {} are not those of its rows", date_of(day)?);
@@ -178,7 +178,7 @@ async fn packed_days(connection: &mut Connection, checked: &mut Checked) -> Resu
     Ok(())
 }
 
-/// A closed month has the hash that it was closed with.
+/// A closed month must still have the hash that it was closed with.
 async fn closed_months(connection: &mut Connection, checked: &mut Checked) -> Result<(), StoreError> {
     let rows = sql::query("SELECT tenant, month, sha256, entries FROM months ORDER BY tenant, month");
     for row in rows.fetch_all(&mut *connection).await? {

@@ -1,4 +1,4 @@
-//! Closed months: once closed, a month's figures do not move any more.
+//! Closed months: once a month is closed, its figures no longer change.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::store::sql::{self, Connection};
 use crate::store::{Store, StoreError, millis};
 use crate::ticket::TenantId;
 
-/// What a month's hash is made of: all that was decided in it, and nothing that may be filled in later.
+/// The contents of a month's hash: everything decided in it, and nothing that may be filled in later.
 const SEALED: &str = "SELECT ticket, clock, round, revision, outcome, COALESCE(why, '') AS why, day, decided_at, \
      COALESCE(target, -1) AS target, COALESCE(says, '') AS says, holder, COALESCE(client, '') AS client, \
      COALESCE(priority, '') AS priority, COALESCE(category, '') AS category, COALESCE(policy, '') AS policy, version, \
@@ -20,8 +20,8 @@ const SEALED: &str = "SELECT ticket, clock, round, revision, outcome, COALESCE(w
      ORDER BY ticket, clock, round, revision";
 
 impl Store {
-    /// Closes the month that `day` is one of, with its days as `zone` has them; its hash. One that is closed already stays
-    /// as it is.
+    /// Closes the month of `day`, with its days in the time zone `zone`, and returns its hash. A month already closed
+    /// stays as it is.
     pub async fn close_month(
         &self,
         tenant: &TenantId,
@@ -34,7 +34,7 @@ impl Store {
             .await
     }
 
-    /// Whose days the closed month of `day` has; none: it is open, or was closed before that was kept.
+    /// Returns the time zone of the closed month of `day`; none if it is open, or was closed before zones were stored.
     pub async fn zone_of_month(&self, tenant: &TenantId, day: NaiveDate) -> Result<Option<Tz>, StoreError> {
         let query = sql::query_scalar::<Option<String>>("SELECT zone FROM months WHERE tenant = $1 AND month = $2");
         let zone = query.bind(tenant.as_str()).bind(month_of(day)).fetch_optional(&self.reads).await?.flatten();
@@ -42,7 +42,7 @@ impl Store {
             .transpose()
     }
 
-    /// The hash that the month of `day` has now, whether it is closed or not.
+    /// Returns the current hash of the month of `day`, whether it is closed or not.
     pub async fn month_hash(&self, tenant: &TenantId, day: NaiveDate) -> Result<String, StoreError> {
         Ok(seal(&mut self.reads.acquire().await?, tenant, day).await?.0)
     }
@@ -73,7 +73,7 @@ async fn close(
     Ok(hash)
 }
 
-/// The hash of the month's entries, and how many there are.
+/// Returns the hash of the month's entries, and how many there are.
 pub(super) async fn seal(tx: &mut Connection, tenant: &TenantId, day: NaiveDate) -> Result<(String, i64), sql::Error> {
     let first = day.with_day(1).unwrap_or(day);
     let last = first.checked_add_months(Months::new(1)).and_then(|next| next.pred_opt()).unwrap_or(first);

@@ -1,7 +1,7 @@
-//! Packed days: what reports read of a day in one piece, once nothing is decided on it any more.
+//! Packed days: all that reports read of a day as one value, stored once nothing more is decided on that day.
 //!
-//! A day that is written to loses its packed form in the same transaction ([`unpack`]), and the bookkeeper packs it anew
-//! while nothing else waits. What has none is read from its rows: so figures never depend on what is packed.
+//! A write to a day deletes its packed form in the same transaction ([`unpack`]), and the bookkeeper packs it again
+//! when nothing else is waiting. Unpacked days are read from their rows, so figures never depend on what is packed.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -19,7 +19,7 @@ use crate::store::{Store, StoreError};
 use crate::ticket::TenantId;
 
 impl Store {
-    /// Packs at most `limit` days before `today`, the latest first; how many.
+    /// Packs at most `limit` days before `today`, the latest first; returns how many.
     pub async fn pack_days(&self, tenant: &TenantId, today: NaiveDate, limit: usize) -> Result<usize, StoreError> {
         let Some((first, _)) = self.booked_days(tenant).await? else { return Ok(0) };
         let (first, today) = (day_number(first), day_number(today));
@@ -40,7 +40,7 @@ impl Store {
         Ok(missing.len())
     }
 
-    /// Has `count` count the entries from `from` to `to` that count on their days, and those that stopped then.
+    /// Passes to `count` the entries from `from` to `to` that count on their days, and those that stopped then.
     pub async fn count_entries(
         &self,
         tenant: &TenantId,
@@ -60,7 +60,7 @@ impl Store {
     }
 }
 
-/// The entries that count on the days from `from` to `to`, with their shares.
+/// Reads the entries that count on the days from `from` to `to`, with their shares.
 pub(super) async fn of_days(
     reads: &mut Connection,
     tenant: &TenantId,
@@ -89,8 +89,8 @@ async fn room_for(reads: &mut Connection, tenant: &TenantId, (from, to): (i64, i
 /// With fewer entries it is quicker to ask for their tickets one by one than to go through all other days.
 const FEW: usize = if cfg!(test) { 12 } else { 10_000 };
 
-/// The other headline clocks of the tickets of `inside`, which are all that count on the days from `from` to `to`: those
-/// that were neither decided nor stopped then.
+/// Reads the other headline clocks of the tickets of `inside`, the entries that count on the days from `from` to `to`:
+/// those clocks that were neither decided nor stopped then.
 pub(super) async fn beside(
     reads: &mut Connection,
     tenant: &TenantId,
@@ -111,7 +111,7 @@ pub(super) async fn beside(
     Ok(found)
 }
 
-/// What of these days is of one of the tickets.
+/// Reads the entries of these days that belong to one of the tickets.
 async fn of_tickets(
     reads: &mut Connection,
     tenant: &TenantId,
@@ -135,7 +135,7 @@ async fn of_tickets(
     Ok(found)
 }
 
-/// Reads each packed day; which there are.
+/// Reads each packed day; returns which days are packed.
 async fn each_packed(
     reads: &mut Connection,
     tenant: &TenantId,
@@ -153,7 +153,7 @@ async fn each_packed(
     query.fetch_each(reads, one).await
 }
 
-/// The days from `from` to `to` that are not among `packed`, those that follow each other together.
+/// Returns the days from `from` to `to` that are not among `packed`, as ranges.
 fn gaps((from, to): (i64, i64), packed: &[i64]) -> Vec<(i64, i64)> {
     let (mut gaps, mut next) = (Vec::new(), from);
     for day in packed.iter().copied().chain([to + 1]) {
@@ -165,7 +165,7 @@ fn gaps((from, to): (i64, i64), packed: &[i64]) -> Vec<(i64, i64)> {
     gaps
 }
 
-/// What the rows of a day come to, packed.
+/// Packs the rows of a day.
 pub(super) async fn made(connection: &mut Connection, tenant: &TenantId, day: i64) -> Result<Vec<u8>, StoreError> {
     let mut all = read_rows(connection, OF_PERIOD, tenant, (day, day)).await?;
     all.sort_by_key(|stored| stored.id);
@@ -187,13 +187,13 @@ async fn pack(tx: &mut Connection, tenant: &TenantId, day: i64) -> Result<(), sq
     .map(drop)
 }
 
-/// Takes away the packed form of a day whose entries change.
+/// Deletes the packed form of a day whose entries change.
 pub(super) async fn unpack(tx: &mut Connection, tenant: &TenantId, day: i64) -> Result<(), sql::Error> {
     let query = sql::query("DELETE FROM packed_days WHERE tenant = $1 AND day = $2");
     query.bind(tenant.as_str()).bind(day).execute(tx).await.map(drop)
 }
 
-/// The same of all days.
+/// Deletes the packed form of all days.
 pub(super) async fn unpack_all(tx: &mut Connection, tenant: &TenantId) -> Result<(), sql::Error> {
     let query = sql::query("DELETE FROM packed_days WHERE tenant = $1");
     query.bind(tenant.as_str()).execute(tx).await.map(drop)

@@ -1,8 +1,8 @@
-//! The entries of one day as one value: column by column, so that whoever needs a few of them need not read the rest.
+//! Packs the entries of one day into one value, column by column, so that a few columns can be read alone.
 //!
-//! First the ids of the tickets and all other texts, each once; then the columns, each with its length in bytes. A value
-//! is a whole number of as many bytes as it needs: 0 where there is none, else zigzag and one more. What is usually the
-//! same as something else is written as the difference. Words of people are not packed: they change and are erased.
+//! First come the ids of the tickets and all other texts, each once; then the columns, each with its length in bytes. A
+//! value is a variable-length integer: 0 for none, otherwise its zigzag form plus one. Values that usually equal
+//! another are stored as the difference. People's words are not packed, since they change and are erased.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,16 +19,16 @@ use crate::sla::clock::Basis;
 use crate::store::{StoreError, instant, millis};
 use crate::ticket::ClockKind;
 
-/// Of this form. It rises when a column is added, left out or read in another way.
+/// The version of this format. It rises when a column is added, removed or read differently.
 pub(super) const VERSION: i64 = 1;
 
-/// What a day has.
+/// The milliseconds of a day.
 const MILLIS: i64 = 86_400_000;
 
-/// No value is as large as this, so that no sum of two is too large.
+/// Every value is smaller than this, so that the sum of two cannot overflow.
 const MOST: u64 = 1 << 56;
 
-/// The columns, in the order in which they are written; those of shares have a value for each share.
+/// The columns, in the order in which they are written; those of shares have one value per share.
 #[derive(Clone, Copy)]
 enum Column {
     Id,
@@ -103,7 +103,7 @@ fn put(to: &mut Vec<u8>, mut number: u64) {
     to.push(number as u8);
 }
 
-/// The entries of `day`, packed.
+/// Packs the entries of `day`.
 pub(super) fn pack(day: NaiveDate, all: &[Stored]) -> Vec<u8> {
     let (mut tickets, mut texts) = (Texts::default(), Texts::default());
     let mut columns: Vec<Vec<u8>> = vec![Vec::new(); COLUMNS];
@@ -199,7 +199,7 @@ impl<'a> Bytes<'a> {
 
     fn texts(&mut self) -> Option<Vec<&'a str>> {
         let count = usize::try_from(self.number()?).ok()?;
-        // Each has a byte of its own for its length.
+        // Each text takes at least one byte, for its length.
         let mut texts = Vec::with_capacity(count.min(self.0.len()));
         for _ in 0..count {
             texts.push(std::str::from_utf8(self.piece()?).ok()?);
@@ -208,7 +208,7 @@ impl<'a> Bytes<'a> {
     }
 }
 
-/// A packed day that is being read; each column from its front. None at any place: it is broken.
+/// A packed day that is being read, each column from its front. None from any method means that it is broken.
 pub(super) struct Page<'a> {
     day: NaiveDate,
     count: usize,
@@ -229,13 +229,13 @@ impl<'a> Page<'a> {
         Some(Self { day, count, tickets, texts, columns })
     }
 
-    /// The next value of the column, which may be that there is none.
+    /// Reads the next value of the column, which may be none.
     fn next(&mut self, column: Column) -> Option<Option<i64>> {
         let found = self.columns[column as usize].number().filter(|number| *number < MOST)?.checked_sub(1);
         Some(found.map(|number| (number >> 1) as i64 ^ -((number & 1) as i64)))
     }
 
-    /// The next value, which there is.
+    /// Reads the next value of a column that always has one.
     fn value(&mut self, column: Column) -> Option<i64> {
         self.next(column)?
     }
@@ -244,7 +244,7 @@ impl<'a> Page<'a> {
         u32::try_from(self.value(column)?).ok()
     }
 
-    /// The place of what the column names in `all`.
+    /// Returns the item of `all` that the next value of the column points to.
     fn of<T: Clone>(&mut self, column: Column, all: &[T]) -> Option<T> {
         Option::flatten(self.perhaps(column, all))
     }
@@ -256,7 +256,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// What each text is as something else; none: it is no such thing.
+    /// Interprets every text as another type; none where it is no such thing.
     fn as_all<T>(&self, read: impl Fn(&str) -> T) -> Vec<T> {
         self.texts.iter().map(|text| read(text)).collect()
     }
@@ -269,7 +269,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// A moment that is so much later than another.
+    /// Reads a time that is stored as the difference from another.
     fn later(&mut self, column: Column, than: i64) -> Option<Option<DateTime<Utc>>> {
         match self.next(column)? {
             None => Some(None),
@@ -286,14 +286,14 @@ fn broken(day: NaiveDate) -> StoreError {
     StoreError::Unreadable(format!("the packed entries of {day} are broken: run `superops-sla report rebuild`"))
 }
 
-/// Whether one of the entries of a packed day is of a ticket that `has` says yes to. What is broken is told by [`unpack`].
+/// Whether one of the entries of a packed day is of a ticket that `has` accepts. Broken data is reported by [`unpack`].
 pub(super) fn is_of(packed: &[u8], has: impl Fn(&str) -> bool) -> bool {
     let mut bytes = Bytes(packed);
     let tickets = bytes.number().and_then(|_| bytes.texts());
     tickets.is_none_or(|tickets| tickets.into_iter().any(has))
 }
 
-/// The entries of a packed day, without people's words and overdue time.
+/// Reads the entries of a packed day, without people's words and overdue time.
 pub(super) fn unpack(day: NaiveDate, packed: &[u8], to: &mut Vec<Stored>) -> Result<(), StoreError> {
     entries(day, packed, to).ok_or_else(|| broken(day))
 }
@@ -380,7 +380,7 @@ fn count_each(day: NaiveDate, packed: &[u8], count: &mut Count) -> Option<()> {
     let outcomes = page.as_all(Outcome::parse);
     let whys = page.as_all(Exclusion::parse);
     let automatic = page.as_all(|text| text == Holder::Automation.as_str());
-    // Only texts that name a holder, a priority or a policy are given a number as such.
+    // Only texts that are used as a holder, a priority or a policy get a number as such.
     let (mut holders, mut texts) = (vec![None; page.texts.len()], vec![None; page.texts.len()]);
     let mut parts = Vec::new();
     for _ in 0..page.count {
@@ -398,7 +398,7 @@ fn count_each(day: NaiveDate, packed: &[u8], count: &mut Count) -> Option<()> {
             over: page.value(Column::Over)?,
             paused: page.value(Column::Paused)?,
             automatic: page.perhaps(Column::AnsweredBy, &automatic)?,
-            // Both are told from the decision on.
+            // Both are relative to the decision.
             came_back: reopened.is_some() && came_back(moment(stopped), moment(reopened)),
         };
         let whose = Whose {
@@ -426,7 +426,7 @@ fn count_each(day: NaiveDate, packed: &[u8], count: &mut Count) -> Option<()> {
 }
 
 impl Page<'_> {
-    /// The number of the text that the column names, which is asked for once for each text.
+    /// Returns the number of the text that the column's next value points to; `number` is called once for each text.
     fn numbered(
         &mut self,
         column: Column,
@@ -450,7 +450,7 @@ mod tests {
 
     static OF_EXAMPLE: LazyLock<Vec<Entry>> = LazyLock::new(crate::report::entry::tests::entries);
 
-    /// An entry of the worked example with other numbers.
+    /// Makes an entry of the worked example with other numbers.
     fn strange(chance: &mut fastrand::Rng) -> Stored {
         let all = &*OF_EXAMPLE;
         let mut entry = all[chance.usize(..all.len())].clone();

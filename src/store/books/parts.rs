@@ -1,11 +1,11 @@
-//! Parts of the books as their rows say: what of them a statement asks for, and how it is read.
+//! Parts of the books: what a statement selects of them, and how the rows are read.
 
 use super::rows::{self, COLUMNS, Stored};
 use crate::store::StoreError;
 use crate::store::sql::{self, AssertSqlSafe, Connection};
 use crate::ticket::TenantId;
 
-/// What is found of a period: decided in it, or stopped in it; and the other clocks of those tickets.
+/// The entries of a period: those decided in it, those stopped in it, and the other clocks of those tickets.
 pub(super) const OF_PERIOD: &str = "FROM entries e WHERE e.tenant = $1 AND e.counts = 1 AND e.day BETWEEN $2 AND $3";
 pub(super) const STOPPED: &str = "FROM entries e WHERE e.tenant = $1 AND e.counts = 1 AND e.stop_day BETWEEN $2 AND $3 AND e.stop_day <> e.day AND e.day NOT BETWEEN $2 AND $3";
 pub(super) const BESIDE: &str = "FROM entries e WHERE e.tenant = $1 AND e.counts = 1 AND e.headline = 1 AND e.ticket IN \
@@ -13,7 +13,7 @@ pub(super) const BESIDE: &str = "FROM entries e WHERE e.tenant = $1 AND e.counts
      AND e.day NOT BETWEEN $2 AND $3 AND (e.stop_day IS NULL OR e.stop_day NOT BETWEEN $2 AND $3)";
 const SHARES: &str = "SELECT s.entry, s.holder, s.weight, s.counted, s.over, s.paused";
 
-/// The first and the last day of which there are sums.
+/// Returns the first and the last day that have sums.
 pub(super) async fn booked_days(reads: &mut Connection, tenant: &TenantId) -> Result<Option<(i64, i64)>, sql::Error> {
     let first = "SELECT day FROM days WHERE tenant = $1 ORDER BY day LIMIT 1";
     let last = "SELECT day FROM days WHERE tenant = $1 ORDER BY day DESC LIMIT 1";
@@ -22,7 +22,7 @@ pub(super) async fn booked_days(reads: &mut Connection, tenant: &TenantId) -> Re
     Ok(first.zip(last))
 }
 
-/// The entries of a part, with their shares.
+/// Reads the entries of a part, with their shares.
 pub(super) async fn read_rows(
     connection: &mut Connection,
     part: &'static str,

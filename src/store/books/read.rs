@@ -1,4 +1,4 @@
-//! What reports read of the books.
+//! What reports read from the books.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,12 +13,12 @@ use crate::store::sql::{self, Row};
 use crate::store::{Store, StoreError, instant, millis};
 use crate::ticket::{TenantId, TicketId};
 
-/// Which entries are asked for.
+/// Which entries to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked {
     pub from: NaiveDate,
     pub to: NaiveDate,
-    /// As is known now, rather than as the closed months were closed.
+    /// Whether to use what is known now, rather than what the closed months were closed with.
     pub latest: bool,
 }
 
@@ -43,24 +43,24 @@ pub struct Correction {
     pub day: NaiveDate,
     pub clock: String,
     pub outcome: Outcome,
-    /// Whether the figures of its month count it; if not, it is what is known now.
+    /// Whether the figures of its month count it; otherwise it is what is known now.
     pub counts: bool,
 }
 
-/// How much waits to be booked.
+/// How many tickets wait to be booked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Queue {
     pub waiting: u64,
 }
 
-/// Of each clock that changed after its month was closed, what counts there; where nothing does, what came too late.
+/// For each clock that changed after its month was closed: the entry that counts there, or, if none does, the late one.
 const CHANGED_LATE: &str = "FROM entries e WHERE e.tenant = $1 AND e.counts <> e.latest AND e.day BETWEEN $2 AND $3 \
      AND (e.counts = 1 OR NOT EXISTS (SELECT 1 FROM entries f WHERE f.tenant = e.tenant AND f.ticket = e.ticket \
           AND f.clock = e.clock AND f.round = e.round AND f.counts = 1 AND f.latest = 0))";
 const CORRECTED: &str = "FROM entries e WHERE e.tenant = $1 AND e.counts <> e.latest AND e.day BETWEEN $2 AND $3";
 
 impl Store {
-    /// The entries behind the figures of some days, in the order of tickets, clocks and rounds.
+    /// Returns the entries behind the figures of some days, ordered by ticket, clock and round.
     pub async fn entries(&self, tenant: &TenantId, asked: Asked) -> Result<Vec<Entry>, StoreError> {
         let mut reads = self.reads.acquire().await?;
         let (from, to) = (day_number(asked.from), day_number(asked.to));
@@ -80,12 +80,12 @@ impl Store {
         Ok(all.into_iter().map(|stored| stored.entry).collect())
     }
 
-    /// The breaches among the clocks of these tickets, as they are known now, without shares.
+    /// Returns the breaches among the clocks of these tickets, as known now, without shares.
     pub async fn breaches_of(&self, tenant: &TenantId, tickets: &[&str]) -> Result<Vec<Entry>, StoreError> {
         Ok(rows::breaches_of(&mut self.reads.acquire().await?, tenant, tickets).await?)
     }
 
-    /// The sums of the days from `from` to `to`, of a clock or of all; a day without entries has none.
+    /// Returns the sums of the days from `from` to `to`, of a clock or of all; days without entries are left out.
     pub async fn book_days(
         &self,
         tenant: &TenantId,
@@ -120,8 +120,8 @@ impl Store {
         rows.iter().map(day).collect()
     }
 
-    /// For how long on each of the days that are asked for something was overdue, of the `client` or of all;
-    /// `with_maintenance` counts what met a window like all else. A day on which nothing was is not there.
+    /// Returns for how long something was overdue on each of the requested days, of the `client` or of all;
+    /// `with_maintenance` includes time in maintenance windows. Days on which nothing was overdue are left out.
     pub async fn overdue_time(
         &self,
         tenant: &TenantId,
@@ -152,7 +152,7 @@ impl Store {
         Ok(days.into_iter().map(|(day, stretches)| (day, length(&union(stretches)))).collect())
     }
 
-    /// How many tickets each holder resolved in these days.
+    /// Counts the tickets that each holder resolved in these days.
     pub async fn resolutions(
         &self,
         tenant: &TenantId,
@@ -170,7 +170,7 @@ impl Store {
         Ok(rows.into_iter().map(|(holder, count)| (Holder::from(holder), count.unsigned_abs())).collect())
     }
 
-    /// What changed in these days after their months were closed.
+    /// Returns what changed in these days after their months were closed.
     pub async fn corrections(
         &self,
         tenant: &TenantId,
@@ -188,14 +188,14 @@ impl Store {
         Ok(rows.into_iter().map(correction).collect())
     }
 
-    /// What people and clients are called, by kind and id.
+    /// Returns the names of people and clients, by kind and id.
     pub async fn called(&self, tenant: &TenantId) -> Result<BTreeMap<(String, String), String>, StoreError> {
         let query = "SELECT kind, id, name, tenant FROM people WHERE tenant = $1 ORDER BY kind, id";
         let rows = sql::query(query).bind(tenant.as_str()).fetch_all(&self.reads).await?;
         rows.iter().map(|row| Ok(((row.try_get("kind")?, row.try_get("id")?), row.try_get("name")?))).collect()
     }
 
-    /// What people call these tickets, and what they are about.
+    /// Returns the display ids and subjects of these tickets.
     pub async fn labels(
         &self,
         tenant: &TenantId,
@@ -211,20 +211,20 @@ impl Store {
         Ok(labels)
     }
 
-    /// How many tickets wait to be booked at `now`, up to `limit`.
+    /// Counts the tickets that wait to be booked at `now`, up to `limit`.
     pub async fn book_queue(&self, now: DateTime<Utc>, limit: u32) -> Result<Queue, StoreError> {
         let query = "SELECT COUNT(*) FROM (SELECT 1 FROM to_book WHERE at <= $1 LIMIT $2) AS waiting";
         let waiting: i64 = sql::query_scalar(query).bind(millis(now)).bind(limit).fetch_one(&self.reads).await?;
         Ok(Queue { waiting: u64::try_from(waiting).unwrap_or_default() })
     }
 
-    /// The first and the last day on which something of `tenant` was decided.
+    /// Returns the first and the last day on which something of `tenant` was decided.
     pub async fn booked_days(&self, tenant: &TenantId) -> Result<Option<(NaiveDate, NaiveDate)>, StoreError> {
         let found = booked_days(&mut self.reads.acquire().await?, tenant).await?;
         found.map(|(first, last)| Ok((date_of(first)?, date_of(last)?))).transpose()
     }
 
-    /// The closed months that have days from `from` to `to`: their numbers and hashes, the first one first.
+    /// Returns the closed months with days from `from` to `to`: their numbers and hashes, the earliest first.
     pub async fn closed_months(
         &self,
         tenant: &TenantId,
@@ -235,7 +235,7 @@ impl Store {
         Ok(query.fetch_all(&self.reads).await?)
     }
 
-    /// The maintenance windows of `tenant` that ended after `since` or last, ended ones too.
+    /// Returns the maintenance windows of `tenant` that end after `since`, including those ended early.
     pub async fn maintenance_since(
         &self,
         tenant: &TenantId,

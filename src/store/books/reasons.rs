@@ -1,4 +1,4 @@
-//! A person's word on why a clock was missed. It stands beside what the history tells, and comes before it.
+//! The reason that a person gives for a missed clock. It is stored beside the one from the history and overrides it.
 
 use chrono::{DateTime, Utc};
 
@@ -10,7 +10,7 @@ use crate::store::sql::{self, Connection};
 use crate::store::{Store, StoreError};
 use crate::ticket::{ClockKind, TenantId, TicketId};
 
-/// Which missed clock is meant.
+/// The missed clock in question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missed {
     pub ticket: TicketId,
@@ -19,8 +19,8 @@ pub struct Missed {
 }
 
 impl Store {
-    /// Takes a person's word on why a clock was missed, in place of any before; none takes it back. False if there is no
-    /// such breach.
+    /// Stores the reason that a person gives for a missed clock, replacing any earlier one; none removes it. False if
+    /// there is no such breach.
     pub async fn say_reason(
         &self,
         tenant: &TenantId,
@@ -38,7 +38,7 @@ impl Store {
     }
 }
 
-/// Both what a closed month counts and what is known now is given the word.
+/// Sets it both on what a closed month counts and on what is known now.
 async fn say(
     tx: &mut Connection,
     tenant: &TenantId,

@@ -1,8 +1,8 @@
-//! The books made anew from what is stored: tickets page by page, then the sums of all days.
+//! Rebuilds the books from what is stored: ticket by ticket in pages, then the sums of all days.
 //!
-//! Nothing is thrown away first. An entry that comes out as it stands keeps its row, with its shares and its overdue time
-//! written again; one that comes out otherwise gets a revision, as it would have at any other time. So closed months stay
-//! as they were closed, a person's word on a reason stays with its breach, and a rebuild that is broken off does no harm.
+//! Nothing is deleted first. An entry that comes out unchanged keeps its row, and its shares and overdue time are
+//! written again; a different one gets a revision, as it would at any other time. So closed months stay as they were
+//! closed, a person's reason stays with its breach, and an interrupted rebuild does no harm.
 
 use std::collections::HashMap;
 
@@ -16,17 +16,17 @@ use crate::store::sql::{self, Connection};
 use crate::store::{Store, StoreError, millis};
 use crate::ticket::{TenantId, TicketId};
 
-/// Days whose sums are made in one transaction.
+/// How many days' sums are made in one transaction.
 const DAYS: usize = 50;
 
 impl Store {
-    /// How many tickets of `tenant` there are.
+    /// Counts the tickets of `tenant`.
     pub async fn ticket_count(&self, tenant: &TenantId) -> Result<u64, StoreError> {
         let count = sql::query_scalar("SELECT COUNT(*) FROM tickets WHERE tenant = $1").bind(tenant.as_str());
         Ok(count.fetch_one(&self.reads).await.map(i64::unsigned_abs)?)
     }
 
-    /// The next tickets of `tenant` by their ids, `after` that one.
+    /// Returns the next tickets of `tenant` by id, after `after`.
     pub async fn tickets_after(
         &self,
         tenant: &TenantId,
@@ -43,7 +43,7 @@ impl Store {
         ids.iter().map(|id| TicketId::parse(id).map_err(super::unreadable)).collect()
     }
 
-    /// Has these tickets booked anew; how often each has been marked now.
+    /// Marks these tickets to be booked again; returns how often each is marked now.
     pub async fn mark_tickets(&self, tenant: &TenantId, tickets: Vec<TicketId>) -> Result<Vec<Marked>, StoreError> {
         let tenant = tenant.clone();
         self.writer
@@ -65,7 +65,7 @@ impl Store {
             .await
     }
 
-    /// Whether something that is to be booked by `now` is known of the ticket.
+    /// Whether the ticket has a mark to be booked by `now`.
     pub async fn waits_to_be_booked(
         &self,
         tenant: &TenantId,
@@ -77,12 +77,12 @@ impl Store {
         Ok(query.fetch_one(&self.reads).await? > 0)
     }
 
-    /// As [`Store::book`], and writes shares and overdue time again where nothing else changed.
+    /// Does the same as [`Store::book`], and rewrites shares and overdue time even where nothing changed.
     pub async fn book_anew(&self, tenant: &TenantId, booked: Vec<Booked>, zone: Tz) -> Result<Written, StoreError> {
         self.write_books(tenant, booked, zone, How::Anew).await
     }
 
-    /// The entries of these tickets as they are known now, without overdue time.
+    /// Returns the entries of these tickets as known now, without overdue time.
     pub async fn latest_entries(
         &self,
         tenant: &TenantId,
@@ -97,7 +97,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Makes the sums of all days of `tenant` anew, and has them packed anew; how many days there are.
+    /// Recalculates the sums of all days of `tenant`, and has the days packed again; returns how many days there are.
     pub async fn sum_up_all(&self, tenant: &TenantId) -> Result<usize, StoreError> {
         let days: Vec<i64> = sql::query_scalar(
             "SELECT day FROM days WHERE tenant = $1 UNION SELECT day FROM entries WHERE tenant = $1 AND counts = 1
@@ -131,7 +131,7 @@ impl Store {
         Ok(days.len())
     }
 
-    /// Drops shares and overdue time that belong to no entry; how many rows.
+    /// Deletes shares and overdue time that belong to no entry; returns how many rows.
     pub async fn drop_what_is_of_no_entry(&self) -> Result<u64, StoreError> {
         self.writer
             .write(move |tx: &mut Connection| {
@@ -151,12 +151,12 @@ impl Store {
     }
 }
 
-/// Whether `stored` is what `made` says: the same decisions, and of clocks that stand still the same facts.
+/// Whether `stored` matches `made`: the same decisions, and the same facts for clocks that have stopped.
 pub fn agree(stored: &[Entry], made: &[Entry]) -> bool {
     let same = |one: &Entry| {
         let found = stored.iter().find(|entry| (entry.clock, entry.round) == (one.clock, one.round));
         found.is_some_and(|entry| {
-            // What counts on is as old as the last look at it.
+            // The counts of a running clock are only as recent as the last look at it.
             let runs = one.stopped_at.is_none() && entry.stopped_at.is_none();
             entry.is_same_decision(one) && (runs || rows::facts(entry) == rows::facts(one))
         })

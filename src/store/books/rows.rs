@@ -1,4 +1,4 @@
-//! Entries as rows.
+//! Converts entries to rows and back.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::store::sql::{self, Connection, QueryBuilder, Row};
 use crate::store::{StoreError, millis};
 use crate::ticket::{ClockKind, TenantId};
 
-/// An entry as it stands in the books.
+/// An entry as stored in the books.
 #[derive(Clone, Debug)]
 pub(super) struct Stored {
     pub id: i64,
@@ -40,7 +40,7 @@ const LATEST_SHARES: &str = "SELECT s.entry, s.holder, s.weight, s.counted, s.ov
 const WORDS: &str = "SELECT e.id, e.said_reason, e.reason_by FROM entries e WHERE e.tenant = $1 AND e.day BETWEEN $2 AND $3 \
      AND e.said_reason IS NOT NULL";
 
-/// What may be filled in after the decision.
+/// Returns what may be filled in after the decision.
 pub(super) fn facts(entry: &Entry) -> impl PartialEq + use<> {
     (
         (entry.stopped_at, entry.counted, entry.over, entry.paused, entry.answered_by.clone(), entry.reopened_at),
@@ -104,7 +104,7 @@ pub(super) async fn insert(
     .await
 }
 
-/// Fills in what happened after the decision. A person's word on the reason stays beside it.
+/// Fills in what happened after the decision. A person's reason stays as it is.
 pub(super) async fn update(tx: &mut Connection, old: &Stored, entry: &Entry) -> Result<(), sql::Error> {
     sql::query(
         "UPDATE entries SET stop_day = $2, stopped_at = $3, counted = $4, over = $5, paused = $6, answered_by = $7, \
@@ -140,7 +140,7 @@ pub(super) async fn insert_shares(tx: &mut Connection, id: i64, entry: &Entry) -
     query.build().execute(tx).await.map(drop)
 }
 
-/// The latest entries of these tickets, with their shares.
+/// Reads the latest entries of these tickets, with their shares.
 pub(super) async fn of_tickets<'a>(
     tx: &mut Connection,
     tenant: &TenantId,
@@ -159,16 +159,16 @@ pub(super) async fn of_tickets<'a>(
     Ok(all)
 }
 
-/// What there was of a clock before.
+/// What a clock had before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Withdrawn {
-    /// The last of its revisions that do not hold any more.
+    /// The last of its revisions that no longer hold.
     pub revision: i64,
-    /// One of them counts on, since its month is closed.
+    /// Whether one of them still counts, because its month is closed.
     pub counts: bool,
 }
 
-/// What does not hold any more of the clocks of these tickets, by ticket, clock and round.
+/// Reads what no longer holds of the clocks of these tickets, by ticket, clock and round.
 pub(super) async fn withdrawn(
     tx: &mut Connection,
     tenant: &TenantId,
@@ -185,7 +185,7 @@ pub(super) async fn withdrawn(
     Ok(found)
 }
 
-/// The latest entries of these tickets that are breaches, without shares.
+/// Reads the latest entries of these tickets that are breaches, without shares.
 pub(super) async fn breaches_of(
     connection: &mut Connection,
     tenant: &TenantId,
@@ -216,13 +216,13 @@ pub(super) fn decode(error: StoreError) -> sql::Error {
     sql::Error::Decode(error.into())
 }
 
-/// Puts each share with its entry.
+/// Adds each share to its entry.
 pub(super) fn give_shares(all: &mut [Stored], rows: &[Row]) -> Result<(), sql::Error> {
     let places = places(all);
     rows.iter().try_for_each(|row| give_share(all, &places, row))
 }
 
-/// Puts people's words on the breaches of some days with them.
+/// Adds the reasons that people gave to the breaches of some days.
 pub(super) async fn give_words(
     connection: &mut Connection,
     tenant: &TenantId,
@@ -243,8 +243,8 @@ pub(super) async fn give_words(
     Ok(())
 }
 
-/// A person's word on the breach that `entry` tells, as it stood with the last revision that told one: it outlasts those
-/// between that told none.
+/// Returns the reason that a person gave for the breach `entry`, from the last revision that was a breach: it outlasts
+/// revisions in between that were none.
 pub(super) async fn said_of(tx: &mut Connection, tenant: &TenantId, entry: &Entry) -> Result<Option<Said>, sql::Error> {
     if entry.outcome != Outcome::Breached {
         return Ok(None);
@@ -257,19 +257,19 @@ pub(super) async fn said_of(tx: &mut Connection, tenant: &TenantId, entry: &Entr
     last.fetch_optional(tx).await?.as_ref().map_or(Ok(None), said)
 }
 
-/// A person's word on why a clock was missed.
+/// Reads the reason that a person gave for a missed clock.
 fn said(row: &Row) -> Result<Option<Said>, sql::Error> {
     let reason = row.try_get::<Option<&str>, _>("said_reason")?.and_then(Reason::parse);
     let by = row.try_get::<Option<&str>, _>("reason_by")?.map(Arc::from);
     Ok(reason.zip(by).map(|(reason, by)| Said { reason, by }))
 }
 
-/// Where each entry stands, by its id.
+/// Returns the position of each entry by its id.
 pub(super) fn places(all: &[Stored]) -> HashMap<i64, usize> {
     all.iter().enumerate().map(|(place, stored)| (stored.id, place)).collect()
 }
 
-/// Puts a share with its entry.
+/// Adds a share to its entry.
 pub(super) fn give_share(all: &mut [Stored], places: &HashMap<i64, usize>, row: &Row) -> Result<(), sql::Error> {
     let Some(place) = places.get(&row.try_get("entry")?) else { return Ok(()) };
     all[*place].entry.shares.push(Share {

@@ -35,7 +35,7 @@ async fn empty() -> (tempfile::TempDir, Store) {
     (folder, store)
 }
 
-/// Each ticket with its entries, in the order of their ids turned round if `backwards`.
+/// Returns each ticket with its entries, in the order of their ids, reversed if `backwards`.
 fn booked(entries: Vec<Entry>, backwards: bool) -> Vec<Booked> {
     let mut tickets: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
     for entry in entries {
@@ -69,7 +69,7 @@ async fn what_is_read_is_what_was_booked_however_it_was_booked() {
         for some in booked(entries(), backwards).chunks(size) {
             store.book(&tenant(), some.to_vec(), Tz::named("America/New_York")).await.unwrap();
         }
-        // Booked twice it is the same.
+        // Booking it twice gives the same.
         let again = store.book(&tenant(), booked(entries(), false), Tz::named("America/New_York")).await.unwrap();
         assert_eq!(again, Written::default());
         let asked = Asked { from: date("2026-10-29"), to: date("2026-11-02"), latest: false };
@@ -161,8 +161,8 @@ async fn in_an_open_month_a_revision_takes_the_place_of_what_it_corrects() {
     assert_eq!((friday[0].met, friday[0].breached, friday[0].overdue), (5, 0, 0));
 }
 
-/// A ticket that is resolved, opened again before the day is over, and resolved again: its decision is taken back, and
-/// made anew.
+/// A ticket that is resolved, reopened before the day is over, and resolved again: its decision is withdrawn and made
+/// again.
 #[tokio::test]
 async fn a_decision_that_was_taken_back_may_be_made_again_and_counts_once() {
     let zone = || Tz::named("America/New_York");
@@ -231,7 +231,7 @@ async fn a_persons_word_comes_before_the_history_and_moves_no_closed_month() {
     let word =
         breach.reason.filter(|reason| *reason == Reason::Waiting).map_or(Reason::Waiting, |_| Reason::Understaffed);
     assert!(store.say_reason(&tenant(), missed(), Some(word), mia(), now).await.unwrap());
-    // Whatever is booked after that leaves it alone.
+    // Later bookings leave it alone.
     store.book(&tenant(), booked(entries(), false), Tz::named("America/New_York")).await.unwrap();
     let found = || async {
         let all = store.breaches_of(&tenant(), &[&breach.ticket]).await.unwrap();
@@ -310,7 +310,7 @@ async fn overdue_time_as_is_known_now_is_that_of_the_corrections() {
         days.get(&date("2026-10-30")).map_or(0, TimeDelta::num_minutes)
     };
     assert_eq!((friday(false).await, friday(true).await), (120, 120));
-    // The same breach, of another priority.
+    // The same breach, with another priority.
     let other = |entry: Entry| Entry { priority: Some("Low".into()), ..entry };
     let two = entries().into_iter().filter(|entry| &*entry.ticket == "2").map(other).collect();
     store.book(&tenant(), booked(two, false), zone()).await.unwrap();
@@ -350,7 +350,7 @@ async fn stretches_that_overlap_count_once_in_the_overdue_time_of_a_day() {
     }
 }
 
-/// All that reports read of the books, of several periods.
+/// Returns everything that reports read from the books, for several periods.
 async fn all_read(store: &Store) -> Vec<(Vec<Entry>, Vec<Technician>)> {
     let mut read = Vec::new();
     for (from, to) in [("2026-10-29", "2026-11-02"), ("2026-10-31", "2026-10-31"), ("2026-01-01", "2026-12-31")] {
@@ -369,7 +369,7 @@ async fn all_read(store: &Store) -> Vec<(Vec<Entry>, Vec<Technician>)> {
     read
 }
 
-/// Something that happens to the books, the same in each of `stores`.
+/// An event in the books, the same in each of `stores`.
 async fn happens(chance: &mut fastrand::Rng, stores: &[&Store]) {
     let mut tickets = booked(entries(), false);
     let mut one = tickets.swap_remove(chance.usize(..tickets.len()));

@@ -1,4 +1,4 @@
-//! Entries as the bookkeeper writes them: revisions where a decision changed, facts filled in where it did not.
+//! Writes entries for the bookkeeper: a revision where a decision changed, otherwise only new facts.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -13,31 +13,31 @@ use crate::store::sql::{self, Connection, QueryBuilder};
 use crate::store::{Store, StoreError, millis};
 use crate::ticket::{ClockKind, TenantId};
 
-/// A ticket as it is booked.
+/// A ticket to be booked.
 #[derive(Clone, Debug)]
 pub struct Booked {
     pub marked: Marked,
-    /// None: they stay as they are.
+    /// None to leave them as they are.
     pub entries: Option<Vec<Entry>>,
-    /// When it is to be looked at again, though nothing changes; none: not at all.
+    /// When to look at it again even if nothing changes; none if never.
     pub next: Option<DateTime<Utc>>,
 }
 
-/// What a piece of booking came to.
+/// The result of booking.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// Decisions that were not in the books before.
     pub new: usize,
     /// Decisions that changed.
     pub revised: usize,
-    /// Of these and of the new ones, those of months that were closed already.
+    /// How many of the new and revised ones belong to months that were already closed.
     pub corrections: usize,
-    /// Decisions that stand, and of which something else is known now.
+    /// Decisions that hold, with new facts.
     pub filled_in: usize,
 }
 
 impl Written {
-    /// With what `other` came to.
+    /// Adds the counts of `other`.
     pub fn join(&mut self, other: Self) {
         self.new += other.new;
         self.revised += other.revised;
@@ -46,20 +46,20 @@ impl Written {
     }
 }
 
-/// How what stands already is treated.
+/// How existing entries are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum How {
-    /// It is left alone where nothing changed.
+    /// Unchanged ones are left alone.
     AsUsual,
-    /// What belongs to it is written again.
+    /// Their shares and overdue time are written again.
     Anew,
 }
 
-/// Days whose sums are to be made anew.
+/// Days whose sums have to be recalculated.
 type Touched = BTreeSet<i64>;
 
 impl Store {
-    /// Writes the entries of tickets of `tenant`, and the sums of the days that they touch.
+    /// Writes the entries of tickets of `tenant`, and the sums of the affected days.
     pub async fn book(&self, tenant: &TenantId, booked: Vec<Booked>, zone: Tz) -> Result<Written, StoreError> {
         self.write_books(tenant, booked, zone, How::AsUsual).await
     }
@@ -121,30 +121,30 @@ async fn write(
     Ok(page.written)
 }
 
-/// What is being written for one tenant.
+/// The writes in progress for one tenant.
 struct Page<'a> {
     tenant: &'a TenantId,
     zone: Tz,
     how: How,
     closed: BTreeSet<i64>,
-    /// What does not hold any more, by ticket, clock and round.
+    /// What no longer holds, by ticket, clock and round.
     withdrawn: HashMap<(String, String, u32), Withdrawn>,
     touched: Touched,
-    /// Days of whose entries something changed.
+    /// Days with changed entries.
     changed: Touched,
-    /// Months of whose reports something changed.
+    /// Months with changed reports.
     months: BTreeSet<i64>,
-    /// Whether anything of the ticket at hand did.
+    /// Whether anything of the current ticket changed.
     differs: bool,
     written: Written,
 }
 
-/// Entries of one ticket that are the latest, by clock and round.
+/// The latest entries of one ticket, by clock and round.
 type Known = BTreeMap<(ClockKind, u32), Stored>;
 
 impl Page<'_> {
     async fn ticket(&mut self, tx: &mut Connection, mut before: Known, entries: &[Entry]) -> Result<(), sql::Error> {
-        // One clock of a ticket stands in the figures of another: all are kept, or they are not.
+        // The figures of one clock may show another clock of its ticket, so all months of the ticket change, or none.
         let all = before.values().map(|old| &old.entry).chain(entries);
         let months: BTreeSet<i64> =
             all.flat_map(|entry| [Some(entry.day), entry.stop_day]).flatten().map(month_of).collect();
@@ -154,7 +154,7 @@ impl Page<'_> {
                 None => self.enter(tx, entry).await?,
                 Some(old) if self.stands(&old, entry) => self.fill_in(tx, &old, entry).await?,
                 Some(old) => {
-                    // The clock may count in a closed month by an earlier revision.
+                    // An earlier revision of the clock may count in a closed month.
                     let frozen = self.replace(tx, &old).await? || self.counts_before(entry);
                     let counts = !frozen && !self.is_closed(entry.day);
                     self.written.revised += 1;
@@ -163,7 +163,7 @@ impl Page<'_> {
                 }
             }
         }
-        // What is left is undecided again: it was reopened soon after, say.
+        // What is left is undecided again, for example because the ticket was reopened soon after.
         for old in before.values() {
             self.replace(tx, old).await?;
             self.written.revised += 1;
@@ -174,7 +174,7 @@ impl Page<'_> {
         Ok(())
     }
 
-    /// Whether `entry` says what `old` said, which counts as it should.
+    /// Whether `entry` says the same as `old`, and `old` counts as it should.
     fn stands(&self, old: &Stored, entry: &Entry) -> bool {
         let counts_once = !(old.counts && self.counts_before(entry));
         counts_once && (old.entry.is_same_decision(entry) || self.is_torn(old, entry))
@@ -184,12 +184,12 @@ impl Page<'_> {
         self.withdrawn.get(&(entry.ticket.to_string(), entry.clock.as_str().to_owned(), entry.round)).copied()
     }
 
-    /// Whether a revision of this clock that holds no longer counts, since its month is closed.
+    /// Whether a revision of this clock that no longer holds still counts, because its month is closed.
     fn counts_before(&self, entry: &Entry) -> bool {
         self.before(entry).is_some_and(|before| before.counts)
     }
 
-    /// A decision where there is none: the first of its clock, or one after others that were taken back.
+    /// Enters a decision where there is none: the first of its clock, or one after others that were withdrawn.
     async fn enter(&mut self, tx: &mut Connection, entry: &Entry) -> Result<(), sql::Error> {
         let before = self.before(entry);
         let counts = !self.is_closed(entry.day) && !self.counts_before(entry);
@@ -198,7 +198,7 @@ impl Page<'_> {
         self.insert(tx, entry, before.map_or(1, |before| before.revision + 1), counts, said.as_ref()).await
     }
 
-    /// Whether the same decision has lost its shares, which are made again with all else.
+    /// Whether the same decision has lost its shares, which are then made again with everything else.
     fn is_torn(&self, old: &Stored, entry: &Entry) -> bool {
         let weight: i64 = old.entry.shares.iter().map(|share| share.weight).sum();
         let whole = || Entry { shares: entry.shares.clone(), ..old.entry.clone() };
@@ -209,7 +209,7 @@ impl Page<'_> {
         self.closed.contains(&month_of(day))
     }
 
-    /// Takes a decision back; true if its month is closed, so that it counts on.
+    /// Withdraws a decision; returns whether its month is closed, so that it still counts.
     async fn replace(&mut self, tx: &mut Connection, old: &Stored) -> Result<bool, sql::Error> {
         let frozen = old.counts && self.is_closed(old.entry.day);
         sql::query("UPDATE entries SET latest = 0, counts = $2 WHERE id = $1")
@@ -246,7 +246,7 @@ impl Page<'_> {
         self.note_overdue(tx, id, entry, counts).await
     }
 
-    /// The decision stands; what happened since is filled in.
+    /// Fills in what happened since a decision that still holds.
     async fn fill_in(&mut self, tx: &mut Connection, old: &Stored, entry: &Entry) -> Result<(), sql::Error> {
         let same_facts = rows::facts(&old.entry) == rows::facts(entry);
         self.written.filled_in += usize::from(!same_facts);
@@ -275,7 +275,7 @@ impl Page<'_> {
         Ok(())
     }
 
-    /// What `counts` nowhere is kept apart: for those who ask what is known now.
+    /// Overdue time that does not count is stored separately, for reports on what is known now.
     async fn note_overdue(
         &mut self,
         tx: &mut Connection,
@@ -301,7 +301,7 @@ impl Page<'_> {
     }
 }
 
-/// The mark is done with, unless the ticket was marked again meanwhile.
+/// Removes or postpones the mark, unless the ticket was marked again meanwhile.
 async fn settle(tx: &mut Connection, one: &Booked) -> Result<(), sql::Error> {
     let Marked { tenant, ticket, marks } = &one.marked;
     let query = match one.next {
@@ -324,7 +324,7 @@ pub(super) async fn closed_months(tx: &mut Connection, tenant: &TenantId) -> Res
     Ok(months.into_iter().collect())
 }
 
-/// The latest entries of these tickets.
+/// Reads the latest entries of these tickets.
 async fn known(
     tx: &mut Connection,
     tenant: &TenantId,
@@ -339,7 +339,7 @@ async fn known(
     Ok(known)
 }
 
-/// Makes the sums of one day anew.
+/// Recalculates the sums of one day.
 pub(super) async fn sum_up(tx: &mut Connection, tenant: &TenantId, day: i64) -> Result<(), sql::Error> {
     sql::query("DELETE FROM days WHERE tenant = $1 AND day = $2")
         .bind(tenant.as_str())
@@ -364,14 +364,14 @@ const SUM_CLOCKS: &str = "INSERT INTO days (tenant, day, clock, met, breached, e
      SUM(CASE WHEN outcome = 'breached' AND maintenance = 1 THEN 1 ELSE 0 END), $3, $4 \
      FROM entries WHERE tenant = $1 AND counts = 1 AND day = $2 AND headline = 1 GROUP BY clock";
 
-/// Of the sums that were made of its clocks just before.
+/// Adds up the sums of the clocks, which were made just before.
 const SUM_ALL: &str = "INSERT INTO days (tenant, day, clock, met, breached, excluded, met_in_maintenance, \
      breached_in_maintenance, overdue, overdue_in_all) \
      SELECT $1, $2, 'all', COALESCE(SUM(met), 0), COALESCE(SUM(breached), 0), COALESCE(SUM(excluded), 0), \
      COALESCE(SUM(met_in_maintenance), 0), COALESCE(SUM(breached_in_maintenance), 0), $3, $4 \
      FROM days WHERE tenant = $1 AND day = $2";
 
-/// Stretches overlap: each counts from where those before it end.
+/// Stretches overlap, so each counts only from the end of those before it.
 const OVERDUE: &str = "SELECT \
      CAST(COALESCE(SUM(CASE WHEN to_at > begun THEN to_at - begun ELSE 0 END), 0) AS BIGINT) AS whole, \
      CAST(COALESCE(SUM(CASE WHEN maintenance = 0 AND to_at > begun_outside THEN to_at - begun_outside ELSE 0 END), 0) \
@@ -384,7 +384,7 @@ const OVERDUE: &str = "SELECT \
      OVER (ORDER BY from_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before_outside \
      FROM overdue WHERE tenant = $1 AND day = $2) AS stretches) AS begun_stretches";
 
-/// For how long something was overdue on the day: all, and what met no maintenance window.
+/// Returns how long something was overdue on the day: in all, and outside maintenance windows.
 pub(super) async fn overdue(tx: &mut Connection, tenant: &TenantId, day: i64) -> Result<[i64; 2], sql::Error> {
     let row = sql::query(OVERDUE).bind(tenant.as_str()).bind(day).fetch_one(tx).await?;
     Ok([row.try_get("whole")?, row.try_get("outside")?])

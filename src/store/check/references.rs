@@ -1,4 +1,4 @@
-//! Rows that speak of others which are not there.
+//! Finds rows that refer to others that do not exist.
 
 use super::{Checked, Look};
 use crate::store::StoreError;
@@ -8,7 +8,7 @@ const REBUILD: &str = "run `superops-sla report rebuild`: it makes the books ane
 const HARMLESS: &str = "nothing reads them any more: delete them, or leave them to [retention]";
 const RESTORE: &str = "something was deleted by hand: restore a backup, or delete these rows as well";
 
-/// What speaks of what, how many rows of it speak of nothing, and what to do.
+/// What is checked, a statement that counts the dangling rows, and what to do about them.
 const REFERENCES: &[(&str, &str, &str)] = &[
     (
         "shares of entries that are not there",
@@ -75,7 +75,7 @@ const REFERENCES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Counts them.
+/// Counts the dangling rows.
 pub(super) async fn look(connection: &mut Connection, checked: &mut Checked) -> Result<(), StoreError> {
     checked.looks.insert(Look::References);
     for (what, count, remedy) in REFERENCES {

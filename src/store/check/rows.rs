@@ -1,4 +1,4 @@
-//! Whether every row can be read as the program reads it.
+//! Checks whether the program can read every row.
 
 use super::{Checked, Look, words};
 use crate::store::sql::{self, AssertSqlSafe, Connection, Row};
@@ -10,7 +10,7 @@ use crate::store::{
 /// Rows of one table.
 struct Kind {
     table: &'static str,
-    /// What names a row.
+    /// The columns that identify a row.
     key: &'static [&'static str],
     read: fn(&Row) -> Result<(), StoreError>,
     remedy: &'static str,
@@ -83,7 +83,7 @@ fn statement(row: &Row) -> Result<(), StoreError> {
     statements::frozen(row)?.map(drop).ok_or_else(unreadable)
 }
 
-/// Reads every row of the tables that hold more than columns of numbers.
+/// Reads every row of the tables with more than plain numbers.
 pub(super) async fn look(connection: &mut Connection, checked: &mut Checked) -> Result<(), StoreError> {
     checked.looks.insert(Look::Rows);
     for kind in KINDS {

@@ -1,4 +1,4 @@
-//! How large each table is, and how far back it goes.
+//! The size of each table, and how far back it goes.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -11,13 +11,13 @@ use crate::store::{StoreError, instant};
 pub struct TableSize {
     pub table: String,
     pub rows: u64,
-    /// None: the database does not tell.
+    /// None if the database does not tell.
     pub bytes: Option<u64>,
-    /// The earliest moment that its rows tell of; none: it is empty, or tells of none.
+    /// The earliest time in its rows; none if it is empty or has no times.
     pub oldest: Option<DateTime<Utc>>,
 }
 
-/// Columns that say since when a row is there, the surest first.
+/// Columns that tell since when a row exists, the most reliable first.
 const SINCE: [&str; 20] = [
     "created_at",
     "first_seen_at",
@@ -41,7 +41,7 @@ const SINCE: [&str; 20] = [
     "read_at",
 ];
 
-/// All tables, by name.
+/// Returns all tables, by name.
 pub(super) async fn sizes(connection: &mut Connection) -> Result<Vec<TableSize>, StoreError> {
     let names = match connection.is_postgres() {
         true => "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename",
@@ -65,7 +65,7 @@ async fn size(connection: &mut Connection, table: String) -> Result<TableSize, S
                AND name IN (SELECT name FROM sqlite_schema WHERE tbl_name = $1)"
         }
     };
-    // A SQLite that was built without `dbstat` does not tell.
+    // A SQLite built without `dbstat` does not tell.
     let bytes = sql::query_scalar::<Option<i64>>(bytes).bind(&table).fetch_one(&mut *connection).await.ok().flatten();
     let oldest = oldest(connection, &table).await?;
     Ok(TableSize { table, rows: rows.unsigned_abs(), bytes: bytes.map(i64::unsigned_abs), oldest })
@@ -81,7 +81,7 @@ async fn oldest(connection: &mut Connection, table: &str) -> Result<Option<DateT
     };
     let columns: Vec<String> = sql::query_scalar(columns).bind(table).fetch_all(&mut *connection).await?;
     let Some(since) = SINCE.iter().find(|name| columns.iter().any(|column| column == *name)) else { return Ok(None) };
-    // What is to be done at once is marked with the beginning of time.
+    // Work to be done at once is marked with the beginning of time.
     let first = format!("SELECT MIN({since}) FROM {table} WHERE {since} > 1");
     let first: Option<i64> = sql::query_scalar(AssertSqlSafe(first)).fetch_one(connection).await?;
     Ok(first.and_then(|at| instant(at).ok()))

@@ -51,7 +51,7 @@ impl Desk {
         turned
     }
 
-    /// How all texts stand together: plain, and by each of the keys in order.
+    /// Counts all texts together: plain, and by each of the keys in order.
     async fn stand(&self, keys: &str) -> (u64, Vec<u64>) {
         let keys = ring(keys);
         let all = Store::standing(&self.place(), &keys, |_, _| ()).await.unwrap();
@@ -60,7 +60,7 @@ impl Desk {
         (all.values().map(|one| one.plain).sum(), keys.ids().map(by).collect())
     }
 
-    /// Whether the bytes of the file, or of the log beside it, hold the name.
+    /// Whether the bytes of the file, or of the log beside it, contain the name.
     fn shows_the_name(&self) -> bool {
         let files =
             std::fs::read_dir(self.folder.path()).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
@@ -110,7 +110,7 @@ async fn what_is_encrypted_is_read_with_its_key_alone_and_no_other_begins() {
     assert!(is_whole(&store, 1).await);
 }
 
-/// A service at work, by what others see of it.
+/// A running service, as others see it.
 enum AtWork {
     OnFile(crate::store::Claim),
     OnServer(LeaderElection),
@@ -147,7 +147,7 @@ async fn who_comes_with_a_new_key_takes_nothing_from_a_service_that_does_not_hol
         assert!(keys.is_held_back() && !beside.take_up_first_key(&desk.place()).await.unwrap());
         service.close().await;
         at_work.end().await;
-        // One that holds it comes instead.
+        // One that holds it takes its place.
         let at_work = AtWork::with(desk.place(), ring(&after)).await;
         assert!(beside.take_up_first_key(&desk.place()).await.unwrap() && !keys.is_held_back());
         fill(&beside, 3).await;
@@ -278,7 +278,7 @@ async fn a_person_is_erased_from_an_encrypted_store_which_stays_encrypted() {
     assert_eq!(desk.stand(&key(1)).await, (0, vec![2]), "the directory, and the name in the books");
 }
 
-/// Both keys may have sealed what is looked for while a rotation is not over.
+/// Either key may have sealed the value that is looked for while a rotation is in progress.
 #[tokio::test]
 async fn what_is_looked_for_by_number_is_found_under_whichever_key_and_stands_once() {
     const PHONE: &str = "+15005550006";

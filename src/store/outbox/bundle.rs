@@ -1,13 +1,10 @@
-//! One message that says what many rows would have said.
+//! One message that replaces many.
 //!
-//! A bundle is a notification of its own, named after its members, so that a
-//! repeat is known as one. What it says is put together when it is leased, from
-//! the members that still hold; one without any is not sent. Its members share
-//! its fate: they are sent with it, and when it is refused each moves on as if
-//! it had been refused itself.
+//! A bundle is itself a notification, named after its members, so that a repeat is recognized. Its contents are put
+//! together when it is leased, from the members that still hold; without any, it is not sent. Members share the outcome
+//! of their bundle: they are sent with it, and when it is refused each moves on as if refused itself.
 //!
-//! The digests of several tenants for one person are a bundle as well, see
-//! [`digest`].
+//! The digests of several tenants for one person are a bundle as well, see [`digest`].
 
 use std::collections::HashSet;
 
@@ -23,13 +20,13 @@ use crate::notify::{AlertFacts, Body, BundleFacts, BundleRow, Message};
 use crate::store::sealed::{LAST_ERROR, MESSAGE};
 use crate::store::sql::{self, Connection};
 
-/// A list longer than this is not read; the rest is a number.
+/// The most rows listed: nobody reads a longer list; the rest is given as a number.
 const MOST_ROWS: i64 = 100;
-/// The members that a bundle still has to answer for: one that was sent may turn out to have been lost.
+/// The members that a bundle still stands for: one that was sent may turn out to have been lost.
 const MEMBERS: &str = "bundle = $1 AND state IN ('bundled', 'sent')";
 
-/// Makes one message of `rows`, given with their ranks, the earliest of which was due at `due`.
-/// Gives its key; none if a row cannot be read.
+/// Makes one message of `rows`, given with their ranks, the earliest of which was due at `due`. Returns its key; none
+/// if a row cannot be read.
 pub(super) async fn form(
     tx: &mut Connection,
     rows: &[(String, u8)],
@@ -43,7 +40,7 @@ pub(super) async fn form(
     let key = notification_key(&names);
     let thread = format!("{}:bundle:{key}", first.tenant);
     let body = Body::Bundle(BundleFacts::default());
-    // Alone each tells its own local times; together they go by where the reader is.
+    // Alone, each tells its own local times; a bundle uses the reader's time zone.
     let timezone = first.reader.zone.unwrap_or(first.message.timezone);
     let message =
         Message { key: key.clone(), thread: thread.clone(), continues_thread: false, timezone, body, ..first.message };
@@ -72,7 +69,7 @@ pub(super) async fn form(
     Ok(Some(key))
 }
 
-/// Words the bundle of `key` anew from the members that still hold. False, and it is withdrawn, if none does.
+/// Rewrites the bundle of `key` from the members that still hold. If none does, withdraws it and returns false.
 pub(super) async fn word(tx: &mut Connection, key: &str, now: DateTime<Utc>) -> Result<bool, sql::Error> {
     leave_out_void(tx, key, now).await?;
     let body = match digest::joined(tx, key).await? {
@@ -86,7 +83,7 @@ pub(super) async fn word(tx: &mut Connection, key: &str, now: DateTime<Utc>) -> 
     }
     let before = sql::query_scalar("SELECT message, key FROM notifications WHERE key = $1");
     let before: String = before.bind(key).fetch_one(&mut *tx).await?;
-    // One that cannot be read is found out when it is leased.
+    // One that cannot be read is found when it is leased.
     if let Ok(message) = serde_json::from_str::<Message>(&before) {
         let say = sql::query("UPDATE notifications SET message = $2 WHERE key = $1").bind(key);
         say.bind(MESSAGE.seal(&[key], json(&Message { body, ..message }))).execute(tx).await?;
@@ -94,7 +91,7 @@ pub(super) async fn word(tx: &mut Connection, key: &str, now: DateTime<Utc>) -> 
     Ok(true)
 }
 
-/// Withdraws the members that hold no longer: while their bundle was under way, nobody could.
+/// Withdraws the members that no longer hold: that was not possible while their bundle was being sent.
 async fn leave_out_void(tx: &mut Connection, key: &str, now: DateTime<Utc>) -> Result<(), sql::Error> {
     let leave_out = format!(
         "UPDATE notifications AS n SET state = 'cancelled', done_at = $2 WHERE n.bundle = $1 AND n.state = 'bundled'
@@ -104,7 +101,7 @@ async fn leave_out_void(tx: &mut Connection, key: &str, now: DateTime<Utc>) -> R
 }
 
 async fn facts(tx: &mut Connection, key: &str) -> Result<BundleFacts, sql::Error> {
-    // Two steps, or a call that nobody took and the mail in its place, may both have told this person of one alert.
+    // Two steps, or an unanswered call and the mail that replaced it, may both have told this person of one alert.
     let sums = format!(
         "SELECT COUNT(*) AS members, COUNT(DISTINCT kind || ' ' || alert_key) AS number, COUNT(DISTINCT tenant || ':' || ticket_id) AS tickets,
                 COUNT(DISTINCT tenant || ':' || COALESCE(client, '')) AS clients,
@@ -119,7 +116,7 @@ async fn facts(tx: &mut Connection, key: &str) -> Result<BundleFacts, sql::Error
          FROM notifications WHERE {MEMBERS}"
     );
     let sums = sql::query(sql::AssertSqlSafe(sums)).bind(key).fetch_one(&mut *tx).await?;
-    // What is still ahead stands by its due time: what is due first can be saved first.
+    // What is not breached yet goes by due time: what is due first can be saved first.
     let messages = format!(
         "SELECT message, urgent, kind || ' ' || alert_key AS said, key FROM notifications WHERE {MEMBERS}
          ORDER BY kind = 'recovery', stage NOT LIKE 'breached%', stage NOT LIKE 'warning%',
@@ -154,7 +151,7 @@ async fn facts(tx: &mut Connection, key: &str) -> Result<BundleFacts, sql::Error
     })
 }
 
-/// What is breached stands first, by its priority; the rest keeps its order.
+/// Sorts breaches first, by priority; the rest keeps its order.
 fn gravity(row: &BundleRow, urgent: bool) -> (bool, bool, usize) {
     match row {
         BundleRow::Alert { stage: Stage::Breached, ticket, .. } => (false, !urgent, place(ticket.priority.as_deref())),
@@ -162,7 +159,7 @@ fn gravity(row: &BundleRow, urgent: bool) -> (bool, bool, usize) {
     }
 }
 
-/// None of a member whose message cannot be read, or is none that is put together: it counts as one more.
+/// None for a member whose message cannot be read or is of another kind: it counts as one more.
 fn row(message: &str) -> Option<BundleRow> {
     match serde_json::from_str::<Message>(message).ok()?.body {
         Body::Alert(AlertFacts { ticket, clock, stage, due, working, .. }) => {
@@ -179,7 +176,7 @@ pub(super) async fn is_void(tx: &mut Connection, key: &str) -> Result<bool, sql:
     sql::query_scalar(sql::AssertSqlSafe(none)).bind(key).fetch_one(tx).await
 }
 
-/// Has the members share what became of their bundle: `sent` or `failed`.
+/// Sets the members to the outcome of their bundle: `sent` or `failed`.
 pub(super) async fn settle(
     tx: &mut Connection,
     key: &str,
@@ -192,7 +189,7 @@ pub(super) async fn settle(
     share.bind(millis(now)).bind(why.map(|why| LAST_ERROR.word(why))).execute(tx).await.map(drop)
 }
 
-/// Says what the members of `key` say, as far as it still holds, on the next channel of each.
+/// Sends what the members of `key` say, as far as it still holds, on the next channel of each.
 pub(super) async fn take_up_next_channels(
     tx: &mut Connection,
     key: &str,
@@ -216,8 +213,8 @@ pub(super) async fn take_up_next_channels(
     Ok(())
 }
 
-/// After a refusal: the next channel of each member, or else the next step of its alert at once. True if there is a step to
-/// run.
+/// After a refusal, tries the next channel of each member, or else runs the next step of its alert at once. True if
+/// there is a step to run.
 pub(super) async fn move_on(tx: &mut Connection, key: &str, now: DateTime<Utc>) -> Result<bool, sql::Error> {
     take_up_next_channels(tx, key, now).await?;
     let refused =

@@ -1,7 +1,7 @@
-//! The digest of what was past when the watch of a tenant began.
+//! The digest of what was already past when the watch of a tenant began.
 //!
-//! Those of several tenants for one person are a bundle: what goes out is one.
-//! If nobody takes it, each of its alerts is told like any other.
+//! Digests of several tenants for one person are bundled and sent as one message. If no channel takes it, each of its
+//! alerts is told like any other.
 
 use chrono::{DateTime, Utc};
 use tracing::error;
@@ -10,7 +10,7 @@ use super::{Leased, json, leased, millis};
 use crate::notify::{Body, DigestFacts, Message};
 use crate::store::sql::{self, Connection};
 
-/// What the members of the bundle of `key` say if they are digests: one for all tenants.
+/// Joins the digests among the members of the bundle of `key` into one for all tenants; none if there are none.
 pub(super) async fn joined(tx: &mut Connection, key: &str) -> Result<Option<DigestFacts>, sql::Error> {
     let members = "SELECT message, key FROM notifications WHERE bundle = $1 AND state IN ('bundled', 'sent') AND kind = 'digest' ORDER BY key";
     let members = sql::query_scalar(members).bind(key);
@@ -19,7 +19,7 @@ pub(super) async fn joined(tx: &mut Connection, key: &str) -> Result<Option<Dige
     Ok((!digests.is_empty()).then(|| DigestFacts::joined(digests)))
 }
 
-/// What a digest tells; none: it is something else, or cannot be read.
+/// Reads what a digest tells; none if the message is something else or cannot be read.
 fn facts(message: &str) -> Option<DigestFacts> {
     match serde_json::from_str::<Message>(message).ok()?.body {
         Body::Digest(facts) => Some(facts),
@@ -27,12 +27,13 @@ fn facts(message: &str) -> Option<DigestFacts> {
     }
 }
 
-/// The keys of the alerts that a digest tells of.
+/// Returns the keys of the alerts that a digest tells of.
 pub(super) fn alerts_of(message: &str) -> Vec<String> {
     facts(message).map(|facts| facts.alerts).unwrap_or_default()
 }
 
-/// After a refusal of the bundle of `key`: the alerts of the digests that have no other channel are told like any other. True if there are any.
+/// After a refusal of the bundle of `key`, tells the alerts of digests without another channel like any other. True if
+/// there are any.
 pub(super) async fn tell_members(tx: &mut Connection, key: &str, now: DateTime<Utc>) -> Result<bool, sql::Error> {
     let refused = "SELECT * FROM notifications WHERE bundle = $1 AND kind = 'digest' AND state = 'failed'
                    AND fallback = '[]' ORDER BY key";
@@ -46,8 +47,8 @@ pub(super) async fn tell_members(tx: &mut Connection, key: &str, now: DateTime<U
     Ok(any)
 }
 
-/// Nobody has taken the `digest` that told of these alerts: those of which no other of its messages tells become alerts
-/// like any other. True if there are any.
+/// No channel has taken the `digest` of these alerts: those that no other of its messages covers become alerts like any
+/// other. True if there are any.
 pub(super) async fn tell_one_by_one(
     tx: &mut Connection,
     digest: &str,

@@ -1,4 +1,4 @@
-//! What the outbox does for a channel that is out of order, and for one that keeps threads.
+//! Helps channels that are out of order, and channels that keep threads.
 
 use chrono::{DateTime, Utc};
 
@@ -8,12 +8,12 @@ use crate::store::sealed::RECIPIENT;
 use crate::store::sql::{self, Connection};
 use crate::store::{Store, StoreError, millis};
 
-/// As many rows as one transaction takes up.
+/// How many rows one transaction takes up.
 const AT_ONCE: i64 = 500;
 
 impl Store {
-    /// Has the alerts that wait for `channel` said by the next channel of each as well, once; they go on waiting.
-    /// Gives how many. `urgent_only`: those that tell of a breach. What waits in one message with others counts too.
+    /// Sends the alerts that wait for `channel` on the next channel of each as well, once; they keep waiting. Returns
+    /// how many. `urgent_only` limits this to those that tell of a breach. Members of waiting bundles count too.
     pub async fn divert(
         &self,
         channel: ChannelKind,
@@ -51,7 +51,7 @@ impl Store {
             .await
     }
 
-    /// What the provider calls the first message of the thread that `notification` continues.
+    /// Returns the provider's id of the first message of the thread that `notification` continues.
     pub async fn first_receipt(&self, notification: &NewNotification) -> Result<Option<String>, StoreError> {
         let first = sql::query_scalar(
             "SELECT COALESCE(n.provider_id, b.provider_id) AS first FROM notifications n
@@ -65,7 +65,7 @@ impl Store {
     }
 }
 
-/// False if it was withdrawn meanwhile.
+/// Diverts one; false if it was withdrawn meanwhile.
 async fn divert_one(
     tx: &mut Connection,
     notification: &NewNotification,

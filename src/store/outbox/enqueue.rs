@@ -1,4 +1,4 @@
-//! Notifications enter the outbox, each under its key: however often it is stored, it is there once.
+//! Adds notifications to the outbox, each under its key: however often one is stored, it is there once.
 
 use chrono::{DateTime, Utc};
 
@@ -8,8 +8,8 @@ use crate::sla::zone::Tz;
 use crate::store::sealed::{ADDRESS, FALLBACK, MESSAGE, PERSON, RECIPIENT};
 use crate::store::sql::{self, Connection, QueryBuilder};
 
-/// Stores `rows`; those whose key is known already are left as they are, unless they were withdrawn before they left, or
-/// while they did.
+/// Stores `rows`; those with a known key are left as they are, unless they were withdrawn before or while they were
+/// sent.
 pub(in crate::store) async fn enqueue(tx: &mut Connection, rows: &[NewNotification]) -> Result<(), sql::Error> {
     let mut query: QueryBuilder = QueryBuilder::new(
         "INSERT INTO notifications (key, tenant, alert_key, ticket_id, kind, stage, step, channel, recipient, fallback,
@@ -58,7 +58,7 @@ pub(in crate::store) async fn enqueue(tx: &mut Connection, rows: &[NewNotificati
     note_members(tx, &digests.collect::<Vec<_>>()).await
 }
 
-/// Notes which alerts these digests tell whom of.
+/// Records which alerts these digests tell whom of.
 async fn note_members(tx: &mut Connection, digests: &[&str]) -> Result<(), sql::Error> {
     if digests.is_empty() {
         return Ok(());
@@ -84,7 +84,7 @@ async fn note_members(tx: &mut Connection, digests: &[&str]) -> Result<(), sql::
     Ok(())
 }
 
-/// What a message is about, as far as it decides how it is shaped.
+/// The facts of a message that decide how it is shaped.
 #[derive(Default)]
 struct About<'a> {
     client: Option<&'a str>,

@@ -1,5 +1,5 @@
-//! How an alert goes on when what it said was refused: with its next step at once, or, where none is left and nobody was
-//! told, with all of them again after a while.
+//! How an alert continues when its messages were refused: with its next step at once, or, if none is left and nobody
+//! was told, with all steps again after a while.
 
 use chrono::{DateTime, Utc};
 use tracing::error;
@@ -10,8 +10,8 @@ use crate::store::acts::numbered;
 use crate::store::alerts::{alert_row, rewrite};
 use crate::store::sql::{self, AssertSqlSafe, Connection};
 
-/// Brings forward the step after that of each of the notifications `refused`, unless it has run already, or something else
-/// of its stage and step says what has failed. True if there is a step to run.
+/// Brings forward the step after that of each of the notifications `refused`, unless it has run already, or another
+/// message of the same stage and step tells the same. True if there is a step to run.
 pub(super) async fn go_on(
     tx: &mut Connection,
     refused: &[impl AsRef<str>],
@@ -28,8 +28,8 @@ pub(super) async fn go_on(
     Ok(start_over(tx, &refused, now).await? || hurried > 0)
 }
 
-/// Has those alerts of the notifications `refused` start over of whose stage nobody was told, or is about to be. True if
-/// there is one.
+/// Restarts those alerts of the notifications `refused` whose stage nobody was told of or is about to be. True if there
+/// is one.
 async fn start_over(tx: &mut Connection, refused: &[&str], now: DateTime<Utc>) -> Result<bool, sql::Error> {
     let untold = format!(
         "SELECT * FROM alerts a WHERE key IN (SELECT m.alert_key FROM notifications m
@@ -39,7 +39,7 @@ async fn start_over(tx: &mut Connection, refused: &[&str], now: DateTime<Utc>) -
     );
     let rows = sql::query(AssertSqlSafe(untold)).bind(json(&refused)).fetch_all(&mut *tx).await?;
     let mut any = false;
-    // One that cannot be read is set aside by whoever reads all of them.
+    // One that cannot be read is set aside when all alerts are read.
     for again in rows.iter().filter_map(|row| alert_row(row).ok()?.started_over(now)) {
         let alert = numbered(tx, again).await?;
         rewrite(tx, &alert).await?;

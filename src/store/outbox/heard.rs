@@ -1,4 +1,4 @@
-//! What people were sent of late, as far as the pace of messages asks for it.
+//! How much people were sent recently, as far as the pace of messages depends on it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,11 +10,11 @@ use crate::alert::noise::{Heard, Pace};
 use crate::store::sealed::PERSON;
 use crate::store::sql::{self, Connection};
 
-/// So far back messages to one person are counted.
+/// How far back messages to one person are counted.
 const DAY: TimeDelta = TimeDelta::days(1);
 
-/// What each of `people` was sent of late. Messages count by whatever channel, but on each only as many as a day is to
-/// have: beyond that nothing changes, however many there were. What came to nothing told nobody.
+/// Counts what each of `people` was sent recently. Messages on all channels count, but on each only up to a day's
+/// limit: beyond that nothing changes, however many there were. Messages that failed told nobody.
 pub(super) async fn heard(
     tx: &mut Connection,
     people: &HashSet<&str>,

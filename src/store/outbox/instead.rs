@@ -1,11 +1,11 @@
-//! What is said on another channel in the place of what was refused.
+//! Looks for the message that replaces a refused one on another channel.
 
 use super::NewNotification;
 use crate::alert::escalation::ChannelKind;
 use crate::store::sql::{self, Connection};
 
-/// What became of the message that says the same as `refused` on `channel`, since another of its channels was refused too;
-/// none: there is no such message.
+/// Returns the state of the message that says the same as `refused` on `channel`, sent because another channel refused
+/// too; none if there is no such message.
 pub(super) async fn said_instead(
     tx: &mut Connection,
     refused: &NewNotification,

@@ -1,4 +1,4 @@
-//! What is due is leased to one sender at a time, by rank and then the longest due first.
+//! Leases what is due to one sender at a time, by rank and then the longest due first.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,24 +14,24 @@ use crate::store::sealed::LAST_ERROR;
 use crate::store::sql::{self, AssertSqlSafe, Connection, FromRow as _, Row};
 use crate::store::{Store, StoreError, missing_key};
 
-/// What has to wait for an attempt under way is looked at again after this.
+/// How long something waits for an attempt in progress before it is looked at again.
 const TURN: TimeDelta = TimeDelta::milliseconds(250);
 
 /// What is to be sent now.
 #[derive(Clone, Debug, Default)]
 pub struct Round {
     pub leased: Vec<Leased>,
-    /// Tenants for whom the day's budget of this channel holds something up.
+    /// Tenants whose daily budget for this channel holds something up.
     pub over_budget: HashSet<String>,
-    /// The next step of an alert was brought forward, since what one said cannot be read.
+    /// The next step of an alert was brought forward, because one of its messages cannot be read.
     pub hurried: bool,
 }
 
 impl Store {
-    /// Leases up to `limit` due notifications of `channel` until `now + lease`, by rank and then the longest due first;
-    /// of what is `under_way` none.
+    /// Leases up to `limit` due notifications of `channel` until `now + lease`, by rank and then the longest due first,
+    /// and none that is `under_way`.
     ///
-    /// What falls due is first brought into shape by `rules`: put together, or held.
+    /// What falls due is first shaped by `rules`: bundled, or held.
     pub async fn lease_due(
         &self,
         channel: ChannelKind,
@@ -73,7 +73,7 @@ impl Store {
         Ok(Round { leased: leased.into_iter().map(|(_, row)| row).collect(), over_budget: shaped.over_budget, hurried })
     }
 
-    /// Has what was leased, and cannot be read before its key is there, wait as if it had not been leased.
+    /// Puts leased notifications whose key is missing back to waiting, as if they had not been leased.
     async fn give_back(&self, keys: Vec<String>, now: DateTime<Utc>) -> Result<(), StoreError> {
         if keys.is_empty() {
             return Ok(());
@@ -92,8 +92,8 @@ impl Store {
             .await
     }
 
-    /// One row that cannot be read must not hold up all that come after it. It counts as refused: if nothing else says
-    /// what it said, the next step of its alert is run at once. True if one is.
+    /// Sets a row aside that cannot be read, so that it does not hold up all that come after it. It counts as refused:
+    /// if nothing else tells the same, the next step of its alert is run at once. True if one is.
     async fn set_aside(&self, key: String, why: String, now: DateTime<Utc>) -> Result<bool, StoreError> {
         self.tell_unreadable("notification", &key, &why);
         self.writer
@@ -109,7 +109,7 @@ impl Store {
             .await
     }
 
-    /// The channels on which something is due at `now`, or was leased to somebody who never reported; what is
+    /// Returns the channels on which something is due at `now`, or was leased to a sender that never reported; what is
     /// `under_way` does not count.
     pub async fn due_channels(&self, under_way: &UnderWay, now: DateTime<Utc>) -> Result<Vec<ChannelKind>, StoreError> {
         let channels: Vec<String> = sql::query_scalar(
@@ -128,8 +128,8 @@ impl Store {
         Ok(channels.iter().filter_map(|channel| ChannelKind::parse(channel)).collect())
     }
 
-    /// When the outbox has something to do next on other channels than `shut`: a row falls due, or a lease runs out.
-    /// The end of what is `under_way` is heard of in another way.
+    /// Returns when the outbox next has something to do on channels other than `shut`: a row falls due, or a lease runs
+    /// out. What is `under_way` reports its end in another way.
     pub async fn next_due(
         &self,
         shut: &[ChannelKind],
@@ -150,7 +150,7 @@ impl Store {
         next.map(instant).transpose()
     }
 
-    /// How many notifications wait or are being sent.
+    /// Counts the notifications that wait or are being sent.
     pub async fn outbox_pending(&self) -> Result<i64, StoreError> {
         let count = sql::query_scalar(
             "SELECT (SELECT COUNT(*) FROM notifications WHERE state = 'pending')
@@ -160,8 +160,8 @@ impl Store {
     }
 }
 
-/// Takes back what was leased to somebody who never reported: it is due again, and may have been taken. If it holds no
-/// longer, it is withdrawn: while it was leased nobody could.
+/// Takes back what was leased to a sender that never reported: it is due again, and may have been accepted. If it no
+/// longer holds, it is withdrawn, which was not possible while it was leased.
 async fn take_back(
     tx: &mut Connection,
     channel: ChannelKind,
@@ -183,8 +183,8 @@ async fn take_back(
     query.bind(under_way.others_are_over()).bind(under_way.keys()).execute(tx).await.map(drop)
 }
 
-/// What is due while something before it is still on its way about the same alert to the same system waits for that: a
-/// resolve that overtakes its trigger leaves an incident that nobody closes.
+/// Delays what is due while something earlier about the same alert is still on its way to the same system: a resolve
+/// that overtakes its trigger leaves an incident that nobody closes.
 async fn wait_for_earlier(tx: &mut Connection, channel: ChannelKind, now: DateTime<Utc>) -> Result<(), sql::Error> {
     sql::query(
         "UPDATE notifications SET due_at = $3 WHERE key IN (
@@ -201,7 +201,7 @@ async fn wait_for_earlier(tx: &mut Connection, channel: ChannelKind, now: DateTi
     .map(drop)
 }
 
-/// The keys of what goes next. A bundle is worded here, at the last moment, and left out if nothing of it still holds.
+/// Returns the keys of what goes next. Bundles are worded here, at the last moment, or left out if nothing holds.
 async fn pick(
     tx: &mut Connection,
     channel: ChannelKind,
@@ -209,7 +209,7 @@ async fn pick(
     under_way: &UnderWay,
     now: DateTime<Utc>,
 ) -> Result<Vec<String>, sql::Error> {
-    // Named, since the planner would rather read and sort all that waits: slow when it is most urgent.
+    // Named because the planner would rather read and sort everything that waits: slow when it matters most.
     let rows = sql::query(
         "SELECT key, kind, alert_key, recipient, created_at FROM notifications INDEXED BY notifications_ready WHERE channel = $1 AND state = 'pending' AND released_at IS NOT NULL
          AND due_at <= $2 AND key NOT IN (SELECT value FROM json_each($4)) ORDER BY rank, due_at, key LIMIT $3",
@@ -252,7 +252,7 @@ struct Ready {
 
 sql::from_row!(Ready { key, kind, alert_key, recipient, created_at });
 
-/// What goes to a system, without what has to wait for something earlier about the same alert.
+/// Filters what goes to a system: removes what has to wait for something earlier about the same alert.
 fn in_turn(channel: ChannelKind, mut rows: Vec<Ready>) -> Vec<Ready> {
     if channel.is_system() {
         let mut first: HashMap<(String, String), (i64, String)> = HashMap::new();

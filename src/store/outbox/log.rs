@@ -1,4 +1,4 @@
-//! The outbox as people are shown it: what was said to whom, and how it ended.
+//! The outbox as shown to people: what was sent to whom, and how it ended.
 
 use std::collections::HashMap;
 
@@ -10,20 +10,20 @@ use crate::store::sql::{self, Row};
 use crate::store::{Store, StoreError};
 use crate::ticket::Reach;
 
-/// A notification as people are shown it.
+/// A notification as shown to people.
 #[derive(Clone, Debug)]
 pub struct Logged {
     pub leased: Leased,
     pub state: String,
-    /// quiet_hours | cap | budget: the last thing that it waited for.
+    /// quiet_hours | cap | budget: what it waited for last.
     pub held_by: Option<String>,
-    /// The key of the message that says it together with others.
+    /// The key of the bundle that it went out with.
     pub bundle: Option<String>,
     pub done_at: Option<DateTime<Utc>>,
     pub last_error: Option<String>,
 }
 
-/// How many notifications ended how.
+/// How many notifications ended in which way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub pending: i64,
@@ -32,8 +32,8 @@ pub struct Tally {
 }
 
 impl Store {
-    /// The notifications within `reach`, of one ticket if one is named with the digests that tell of it,
-    /// newest first.
+    /// Returns the notifications within `reach`, newest first; if a ticket is named, only those about it, with the
+    /// digests that tell of it.
     pub async fn notifications(
         &self,
         reach: &Reach,
@@ -43,7 +43,7 @@ impl Store {
         self.notifications_after(Way::LatestFirst, &LastShown::nothing(), reach, ticket, limit).await
     }
 
-    /// The same in a list that goes this `way`, those that stand `after` what was shown.
+    /// Returns the notifications that come after `after`, in a list in this direction.
     pub async fn notifications_after(
         &self,
         way: Way,
@@ -64,7 +64,7 @@ impl Store {
         let keys: Vec<_> = found.into_iter().map(|(_, key)| key).collect();
         let rows = sql::query("SELECT * FROM notifications WHERE key IN (SELECT value FROM json_each($1))");
         let rows = rows.bind(json(&keys)).fetch_all(&self.reads).await?;
-        // One that cannot be read any more must not hide the others.
+        // One that can no longer be read must not hide the others.
         let found = self.legible("message", "key", &rows, logged)?.into_iter();
         let mut found: HashMap<String, Logged> = found.map(|row| (row.key().to_owned(), row)).collect();
         Ok(keys.iter().filter_map(|key| found.remove(key)).collect())
@@ -140,7 +140,7 @@ impl Store {
         Ok(earliest.rows())
     }
 
-    /// When the last of these tenants' notifications was made that were made `until` then; none if there is none.
+    /// Returns when the newest of these tenants' notifications made until `until` was made; none if there is none.
     async fn newest_said(&self, tenants: &[String], until: i64) -> Result<Option<i64>, StoreError> {
         let newest = sql::query_scalar(
             "SELECT MAX(newest) FROM (SELECT (SELECT MAX(created_at) FROM notifications WHERE tenant = asked.value
@@ -149,9 +149,9 @@ impl Store {
         Ok(newest.bind(json(&tenants)).bind(until).fetch_one(&self.reads).await?)
     }
 
-    /// Every tenant about whom anything was ever said.
+    /// Returns every tenant that has notifications.
     async fn tenants_told(&self) -> Result<Vec<String>, StoreError> {
-        // From each to the next: not one row after the other.
+        // Jumps from each tenant to the next, instead of scanning all rows.
         let tenants = sql::query_scalar(
             "WITH RECURSIVE named (tenant) AS (
                SELECT MIN(tenant) FROM notifications
@@ -162,7 +162,7 @@ impl Store {
         Ok(tenants.fetch_all(&self.reads).await?)
     }
 
-    /// What waits now, and what was sent or failed since `since`: messages, however many alerts one of them tells of.
+    /// Counts the messages that wait now, and those sent or failed since `since`, however many alerts each tells of.
     pub async fn tally(&self, reach: &Reach, since: DateTime<Utc>) -> Result<Tally, StoreError> {
         let row = sql::query(
             "SELECT (SELECT COUNT(*) FROM notifications WHERE state = 'pending' AND (tenant = $1 OR $1 IS NULL))

@@ -22,9 +22,9 @@ pub struct NewNotification {
     pub stage: String,
     pub step: u32,
     pub channel: ChannelKind,
-    /// Who, whatever the channel.
+    /// Who it is for, on whatever channel.
     pub recipient: String,
-    /// Where to turn if this channel refuses: each with its address.
+    /// The channels to try if this one refuses, each with its address.
     pub fallback: Vec<(ChannelKind, String)>,
     pub message: Message,
     pub due_at: DateTime<Utc>,
@@ -32,16 +32,16 @@ pub struct NewNotification {
     pub reader: Reader,
 }
 
-/// Who reads a notification, and what it is to that person.
+/// Who reads a notification, and what it means to that person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reader {
-    /// By email address or else number, whatever the tenant and the channel. None: no single person.
+    /// The email address or else the number, regardless of tenant and channel. None if it is not for a single person.
     pub person: Option<String>,
-    /// Where that person is, if it is known.
+    /// The person's time zone, if it is known.
     pub zone: Option<Tz>,
-    /// Whether the ticket is of one of the most urgent priorities.
+    /// Whether the ticket has one of the most urgent priorities.
     pub urgent: bool,
-    /// Whether it changes what the person is doing, or somebody asked for it to be said now.
+    /// Whether it changes what the person is doing, or somebody asked for it to be sent now.
     pub timely: bool,
 }
 
@@ -51,31 +51,31 @@ pub struct Leased {
     pub notification: NewNotification,
     /// This attempt's number, from 1.
     pub attempt: u32,
-    /// 0, unless an attempt before this one may have been taken without our hearing of it: then 1, and one more for
-    /// each time that it was looked up in vain.
+    /// 0, unless an earlier attempt may have been accepted without our hearing of it: then 1, plus one for each time it
+    /// was looked up in vain.
     pub unreported: u32,
-    /// When it was tried first since it was free to go, in the life of this process.
+    /// When this process first tried to send it since it was free to go.
     pub tried_since: DateTime<Utc>,
 }
 
-/// An alert that is over: those who were told of it are told so, people only if it came to a good end.
+/// An alert that is over. Those who were told of it are told so; people only if it ended well.
 #[derive(Debug)]
 pub struct Recovered {
     pub key: AlertKey,
     pub episode: u32,
-    /// The alert's, once it is over: systems are told of each end, people once.
+    /// The generation of the alert when it was over: systems are told of each end, people once.
     pub generation: u32,
     pub closing: Closing,
     /// `notify::Body::Recovery` as JSON.
     pub body: serde_json::Value,
-    /// Who had taken it on and does not own the ticket, by name: that person is to hear at once.
+    /// The name of the person who had taken it on without owning the ticket, and is to hear at once.
     pub taker: Option<String>,
     pub at: DateTime<Utc>,
 }
 
 impl NewNotification {
-    /// The notice that an alert came to a good end, to somebody who got `message` about it.
-    /// None if the stored message cannot be read any more.
+    /// Makes the notice that an alert ended well, for somebody who got `message` about it. None if the stored message
+    /// can no longer be read.
     pub fn recovery(
         recovered: &Recovered,
         recipient: String,
@@ -110,7 +110,7 @@ impl NewNotification {
         })
     }
 
-    /// The same in `thread`, if there is one to join.
+    /// Moves the notification to `thread`, if there is one to join.
     pub fn in_thread(mut self, thread: Option<String>) -> Self {
         if let Some(thread) = thread {
             self.message.thread = thread;
@@ -118,10 +118,10 @@ impl NewNotification {
         self
     }
 
-    /// The same said on the next channel that reaches this person, if there is one.
+    /// Makes the same notification for the next channel that reaches this person, if there is one.
     ///
-    /// It never claims to be the first of its thread: if another mail was, this one would be dropped as its repeat. What it
-    /// stands in for was free to go, so it waits for no company.
+    /// It never claims to be the first of its thread: if another mail was, this one would be dropped as a duplicate.
+    /// The one it replaces was free to go, so it does not wait to be bundled.
     pub fn on_next_channel(&self, now: DateTime<Utc>) -> Option<Self> {
         let ((channel, address), rest) = self.fallback.split_first()?;
         let key = notification_key(&[&self.message.key, "instead by", channel.as_str()]);
@@ -168,7 +168,7 @@ pub(in crate::store) fn leased(row: &Row) -> Result<Leased, StoreError> {
     Ok(Leased { notification, attempt, unreported, tried_since })
 }
 
-/// Who reads the notification of `row`.
+/// Reads who the notification of `row` is for.
 pub(in crate::store) fn reader(row: &Row) -> Result<Reader, sql::Error> {
     let zone: Option<String> = row.try_get("zone")?;
     Ok(Reader {

@@ -1,7 +1,6 @@
-//! How attempts went, and what follows from it.
+//! Stores how attempts went, and acts on it.
 //!
-//! However many ended together, what became of them is written by two
-//! statements; only what failed, or is not over yet, asks for more.
+//! However many attempts ended together, two statements store their outcomes; only failed or unfinished ones need more.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -31,11 +30,10 @@ pub struct Attempted {
 }
 
 impl Store {
-    /// Remembers how attempts went, and what follows from it: of all of them, or of none if it fails.
+    /// Stores how attempts went and acts on it: for all of them, or for none if it fails.
     ///
-    /// A refusal moves on to the next channel; where none is left, the alert's
-    /// next step is brought forward. True if one was. If the alert is
-    /// over by now, or at another stage, nothing follows.
+    /// A refusal moves on to the next channel; if none is left, the alert's next step is brought forward. Returns
+    /// whether one was. If the alert is over by now, or at another stage, nothing follows.
     pub async fn record_attempts(&self, attempts: Arc<[Attempted]>) -> Result<bool, StoreError> {
         self.writer.write(move |tx: &mut Connection| Box::pin(async move { record(tx, &attempts).await })).await
     }
@@ -83,7 +81,7 @@ async fn log(tx: &mut Connection, attempts: &[Attempted]) -> Result<(), sql::Err
     .map(drop)
 }
 
-/// What a notification is after an attempt.
+/// The state of a notification after an attempt.
 #[derive(Clone, Serialize)]
 struct Settled<'a> {
     key: &'a str,
@@ -96,7 +94,7 @@ struct Settled<'a> {
 }
 
 impl<'a> Settled<'a> {
-    /// `void`: what it says holds no longer.
+    /// `void`: what the notification says no longer holds.
     fn after(attempt: &'a Attempted, void: bool) -> Self {
         let (state, due_at, provider_id, why) = match &attempt.outcome {
             Outcome::Taken { provider_id } => ("sent", None, provider_id.as_deref(), None),
@@ -113,7 +111,7 @@ impl<'a> Settled<'a> {
         Self { key: &attempt.leased.notification.message.key, state, due_at, provider_id, why, done_at, unreported }
     }
 
-    /// The same with what is sealed of it as it is to stand.
+    /// Returns the same with its sealed part in stored form.
     fn stored(&self, keys: Option<&KeyRing>) -> Self {
         let why = self.why.as_deref().map(|why| Cow::Owned(LAST_ERROR.word(why).settled(keys)));
         Self { why, ..self.clone() }
@@ -141,7 +139,7 @@ async fn settle(tx: &mut Connection, attempts: &[Attempted], void: &[bool]) -> R
     Ok(())
 }
 
-/// True if the next step of an alert was brought forward.
+/// Acts on one outcome. True if the next step of an alert was brought forward.
 async fn follow_up(tx: &mut Connection, attempt: &Attempted, void: bool) -> Result<bool, sql::Error> {
     let (leased, now) = (&attempt.leased, attempt.at);
     let is_text = leased.notification.channel == ChannelKind::Sms;
@@ -165,8 +163,7 @@ async fn follow_up(tx: &mut Connection, attempt: &Attempted, void: bool) -> Resu
     }
 }
 
-/// A text message has not gone: the mails that say the same to its reader, and waited since it was to tell them, are
-/// looked at again.
+/// A text message has failed: makes the mails due that tell its reader the same and were waiting because of it.
 async fn let_mails_go(tx: &mut Connection, text: &str, now: DateTime<Utc>) -> Result<(), sql::Error> {
     sql::query(
         "UPDATE notifications SET due_at = $2 WHERE channel = 'email' AND state = 'pending' AND held_by = 'pace'
@@ -181,8 +178,8 @@ async fn let_mails_go(tx: &mut Connection, text: &str, now: DateTime<Utc>) -> Re
     .map(drop)
 }
 
-/// Whether what it says holds no longer: its alert is over, acknowledged, or tells another stage by now; the end that a
-/// system was to hear of was none; stale data is fresh again.
+/// Whether what the notification says no longer holds: its alert is over, acknowledged, or at another stage by now; the
+/// end reported to a system was none; or stale data is fresh again.
 async fn is_void(tx: &mut Connection, notification: &NewNotification) -> Result<bool, sql::Error> {
     if notification.kind == "bundle" {
         return bundle::is_void(tx, &notification.message.key).await;
@@ -202,7 +199,7 @@ async fn is_void(tx: &mut Connection, notification: &NewNotification) -> Result<
         .await
 }
 
-/// Says the same on the next channel. False if there is none; of a bundle, each member has its own.
+/// Sends the same on the next channel. False if there is none; each member of a bundle has its own.
 async fn take_up_next_channel(
     tx: &mut Connection,
     notification: &NewNotification,
@@ -219,7 +216,7 @@ async fn take_up_next_channel(
     enqueue(tx, &[next]).await.map(|()| true)
 }
 
-/// After a refusal: the next channel, or else the next step at once.
+/// After a refusal, tries the next channel, or else runs the next step at once.
 async fn move_on(tx: &mut Connection, refused: &NewNotification, now: DateTime<Utc>) -> Result<bool, sql::Error> {
     if refused.kind == "bundle" {
         return bundle::move_on(tx, &refused.message.key, now).await;

@@ -1,4 +1,4 @@
-//! How many messages people were sent of late.
+//! How many messages people were sent recently.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -8,18 +8,18 @@ use crate::store::sql;
 use crate::store::{Store, StoreError, millis};
 use crate::ticket::TenantId;
 
-/// What single people were sent on each of some days.
+/// How many messages single people were sent per day over some days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Said {
     pub people: usize,
-    /// The most that one person got in a day, and the middle over all persons and days on which anybody got anything.
+    /// The most that one person got in a day, and the median over all persons and days with at least one message.
     pub most_in_a_day: usize,
     pub median_a_day: usize,
 }
 
 impl Store {
-    /// What people were sent about `tenants` by email, text message, push and call in the `days` before `now`; none:
-    /// nothing.
+    /// Counts what people were sent about `tenants` by email, text message, push and call in the `days` before `now`;
+    /// none if nothing.
     pub async fn said_in(
         &self,
         tenants: &[&TenantId],

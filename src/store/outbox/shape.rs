@@ -1,9 +1,8 @@
-//! What waits in the outbox, brought into the shape in which it goes out.
+//! Shapes what waits in the outbox for sending.
 //!
-//! Just before rows are leased, in the same transaction, the core says of each
-//! that is due and was never looked at whether it goes by itself, with others,
-//! later, or by another channel. However many there are, it takes a handful of
-//! statements; where nothing waits, one.
+//! Just before rows are leased, in the same transaction, the core decides for each new row that is due whether it goes
+//! alone, with others, later, or by another channel. However many rows there are, this takes a handful of statements,
+//! or one if nothing is waiting.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -19,71 +18,71 @@ use crate::store::missing_key;
 use crate::store::sealed::ADDRESS;
 use crate::store::sql::{self, AssertSqlSafe, Connection, Row};
 
-/// A client of whom nobody was told for so long is news again.
+/// How long nobody must have been told of a client for the next message about it to be news again.
 const CLIENT_IS_NEWS_AFTER: TimeDelta = TimeDelta::hours(1);
-/// What is told after longer, for want of a text message more, is told to the next people now.
+/// If another text message is not allowed sooner than this, the next people are told of a breach now.
 const SOON: TimeDelta = TimeDelta::minutes(15);
-/// What stands beside a row whose channel had no budget left.
+/// The error of a row whose channel had no budget left.
 const OVER_BUDGET: &str = "the day's text messages are used up; told by another channel";
 
-/// A row that is due and was not let go yet.
+/// A row that is due and not released yet.
 struct Found {
     key: String,
     tenant: String,
     recipient: String,
     address: String,
     kind: Kind,
-    /// Whether it says what was past when the watch of its tenant began.
+    /// Whether it tells of what was past when the watch of its tenant began.
     is_first_digest: bool,
     client: Option<String>,
     priority: Option<String>,
     was_held: bool,
     has_fallback: bool,
-    /// Whether its client was spoken of lately.
+    /// Whether its client was mentioned recently.
     known_client: bool,
     first_due_at: i64,
     step: u32,
     created_at: DateTime<Utc>,
     breach_at: Option<DateTime<Utc>>,
-    /// Whether something of its alert was said before.
+    /// Whether anything about its alert was sent before.
     is_known: bool,
     /// Whether this person was told of its alert before.
     is_repeat: bool,
     /// Whether it is a mail, and a text message tells this person the same.
     is_texted: bool,
-    /// Whether another channel tells this person the same by now.
+    /// Whether another channel has begun to tell this person the same.
     is_begun: bool,
     reader: Reader,
 }
 
-/// What is to be done with the rows, by key.
+/// What to do with the rows, by key.
 #[derive(Default)]
 struct ShapingPlan {
-    /// With their ranks.
+    /// Sent alone, with their ranks.
     alone: Vec<(String, u8)>,
-    /// What was past when the watch of a tenant began, by address and person: of several tenants it is one message.
+    /// Digests of what was past when a tenant's watch began, by address and person; several tenants share one message.
     first_digests: BTreeMap<(String, String), Vec<(String, u8)>>,
     held: Vec<(String, i64, &'static str)>,
     /// Each becomes one message.
     bundles: Vec<Vec<(String, u8)>>,
-    /// The earliest that a row of each bundle was due.
+    /// The earliest time that a row of each bundle was due.
     bundles_due: Vec<i64>,
     elsewhere: Vec<String>,
-    /// Breaches that must not wait for the morning of the one who would be woken.
+    /// Breaches that must not wait until the person who would be woken gets up.
     past_sleepers: Vec<String>,
     over_budget: HashSet<String>,
 }
 
-/// What came of shaping.
+/// The result of shaping.
 #[derive(Default)]
 pub(super) struct Shaped {
-    /// The tenants whose budget holds something up.
+    /// The tenants for whom the budget holds something up.
     pub over_budget: HashSet<String>,
-    /// The next step of an alert was brought forward, since one is left to sleep.
+    /// The next step of an alert was brought forward, because the person before it is left to sleep.
     pub hurried: bool,
 }
 
-/// Decides about all of `channel` that is due and was not let go yet.
+/// Decides about everything on `channel` that is due and not released yet.
 pub(super) async fn shape_due(
     tx: &mut Connection,
     channel: ChannelKind,
@@ -95,7 +94,7 @@ pub(super) async fn shape_due(
     if found.is_empty() {
         return Ok(Shaped::default());
     }
-    // Only the pace asks how much somebody heard today.
+    // Only the pace depends on how much somebody heard today.
     let people = found.iter().filter_map(|row| row.reader.person.as_deref()).collect();
     let heard = match &rules.pace {
         Some(pace) => heard(tx, &people, pace, now).await?,
@@ -114,7 +113,7 @@ pub(super) async fn shape_due(
             let past = Past { sent, caps: rules.caps_of(channel), budget: budget.copied(), heard };
             let rows: Vec<_> = person.iter().map(|row| row.waiting()).collect();
             let dispositions = match channel {
-                // They keep their incidents by key, and sleep at no hour.
+                // Systems keep their incidents by key, and never sleep.
                 ChannelKind::PagerDuty | ChannelKind::Webhook => vec![Disposition::Alone; rows.len()],
                 _ => shape(&rows, channel, &past, rules, now),
             };
@@ -131,7 +130,7 @@ pub(super) async fn shape_due(
     Ok(Shaped { over_budget: orders.over_budget, hurried })
 }
 
-/// What waits for one reader, without what its tenant's budget holds up: that must hold up nothing of other tenants.
+/// Splits what waits for one reader by the tenants whose budgets are used up: those must not hold up other tenants.
 fn as_budgets_allow<'f>(person: &'f [Found], budgets: &BTreeMap<String, Budget>) -> Vec<Vec<&'f Found>> {
     let mut parts: BTreeMap<Option<&str>, Vec<&Found>> = BTreeMap::new();
     for row in person {
@@ -141,7 +140,7 @@ fn as_budgets_allow<'f>(person: &'f [Found], budgets: &BTreeMap<String, Budget>)
     parts.into_values().collect()
 }
 
-/// What is due, and what else waits for company at the same addresses.
+/// Reads what is due, and what else waits to be bundled at the same addresses.
 async fn waiting(
     tx: &mut Connection,
     channel: ChannelKind,
@@ -174,13 +173,13 @@ async fn waiting(
         company.bind(millis(now - CLIENT_IS_NEWS_AFTER)).bind(under_way.keys()).bind(ADDRESS.any_of(addresses));
     let company = company.fetch_each(tx, |row| Found::read(&row)).await?;
     found.extend(company);
-    // As the addresses read, not as they stand: what one reads stands together, by what is due first.
+    // By the readable addresses, not the stored ones: rows of one reader are adjacent, the first due first.
     found.sort_by(|a, b| (a.reader(), a.breach_at, &a.key).cmp(&(b.reader(), b.breach_at, &b.key)));
     Ok(found)
 }
 
-/// What waits on a channel and was not let go yet. The index is named, since the one of all that waits has the same columns,
-/// and in a storm most of its rows were let go already.
+/// What waits on a channel and is not released yet. The index is named because the one of everything that waits has the
+/// same columns, and in a storm most of its rows have been released already.
 const WAITING: &str =
     "SELECT n.key, n.tenant, n.recipient, n.address, n.kind, n.stage, n.step, n.client, n.priority, n.first_due_at,
             n.created_at, n.breach_at, n.person, n.zone, n.urgent, n.timely,
@@ -204,7 +203,7 @@ const WAITING: &str =
      WHERE n.channel = $1 AND n.state = 'pending' AND n.released_at IS NULL
      AND n.key NOT IN (SELECT value FROM json_each($4))";
 
-/// When each address was sent something, as far back as the longest cap looks.
+/// Returns when each address was sent something, as far back as the longest cap looks.
 async fn sent_lately(
     tx: &mut Connection,
     channel: ChannelKind,
@@ -230,7 +229,7 @@ async fn sent_lately(
     Ok(sent)
 }
 
-/// What is left to each tenant that has something waiting.
+/// Returns the remaining budget of each tenant that has something waiting.
 async fn budgets(
     tx: &mut Connection,
     channel: ChannelKind,
@@ -287,7 +286,7 @@ impl Found {
         })
     }
 
-    /// Who reads it there: a person, whatever the tenant, or else whoever a tenant knows by that name.
+    /// The reader at the address: a person, regardless of tenant, or else the recipient of that name in one tenant.
     fn reader(&self) -> (&str, &str, &str, &str) {
         match &self.reader.person {
             Some(person) => (&self.address, person, "", ""),
@@ -317,7 +316,7 @@ impl Found {
 }
 
 fn kind_of(kind: &str, stage: &str) -> Kind {
-    // A later episode stands behind a slash.
+    // A later episode follows a slash.
     let stage = stage.split('/').next().unwrap_or(stage);
     match (kind, Stage::parse(stage)) {
         ("alert", Some(stage)) => Kind::Alert(stage),
@@ -329,7 +328,7 @@ fn kind_of(kind: &str, stage: &str) -> Kind {
 }
 
 impl ShapingPlan {
-    /// Notes what becomes of the rows of one person. Gives the number of messages that go out.
+    /// Records what happens to the rows of one person. Returns the number of messages that go out.
     fn take(&mut self, person: &[&Found], dispositions: &[Disposition], now: DateTime<Utc>) -> usize {
         let mut clients = HashSet::new();
         let mut bundle = Vec::new();
@@ -374,7 +373,7 @@ impl ShapingPlan {
         messages
     }
 
-    /// True if the next step of an alert was brought forward.
+    /// Writes the plan. True if the next step of an alert was brought forward.
     async fn carry_out(&mut self, tx: &mut Connection, now: DateTime<Utc>) -> Result<bool, sql::Error> {
         for digests in std::mem::take(&mut self.first_digests).into_values() {
             if digests.len() > 1 {
@@ -388,7 +387,7 @@ impl ShapingPlan {
             let best = rows.iter().map(|(_, rank)| *rank).min().unwrap_or_default();
             match bundle::form(tx, &rows, due.min(millis(now)), now).await? {
                 Some(key) => self.alone.push((key, best)),
-                // One of them cannot be read: each by itself, it is found out and set aside.
+                // One of them cannot be read: sent one by one, it is found and set aside.
                 None => self.alone.extend(rows),
             }
         }
@@ -405,7 +404,7 @@ impl ShapingPlan {
     }
 }
 
-/// Lets rows go, each with its rank.
+/// Releases rows, each with its rank.
 async fn release(tx: &mut Connection, rows: &[(String, u8)], now: DateTime<Utc>) -> Result<(), sql::Error> {
     sql::query(
         "UPDATE notifications SET released_at = $1, due_at = MIN(due_at, $1), first_due_at = MIN(first_due_at, $1),
@@ -419,7 +418,7 @@ async fn release(tx: &mut Connection, rows: &[(String, u8)], now: DateTime<Utc>)
     .map(drop)
 }
 
-/// Holds rows. They are late only from the moment on at which they may go.
+/// Holds rows. They count as late only from when they may go.
 async fn hold(tx: &mut Connection, rows: &[(String, i64, &'static str)]) -> Result<(), sql::Error> {
     sql::query(
         "UPDATE notifications SET due_at = CAST(said.value ->> 1 AS BIGINT),
@@ -432,8 +431,8 @@ async fn hold(tx: &mut Connection, rows: &[(String, i64, &'static str)]) -> Resu
     .map(drop)
 }
 
-/// Runs the next step at once of those alerts of whose breach nobody is told soon but by the rows of these `keys`, which
-/// wait until somebody wakes up, or may be texted again. True if there is one.
+/// Runs the next step at once for the alerts whose breach nobody would be told of soon except by the rows of these
+/// `keys`, which wait until somebody wakes up or may be texted again. True if there is one.
 async fn go_past(tx: &mut Connection, keys: &[String], now: DateTime<Utc>) -> Result<bool, sql::Error> {
     let hurried = sql::query(
         "UPDATE alerts SET next_step_at = $2, hurried = 1 WHERE state = 'open' AND next_step_at > $2 AND key IN (
@@ -451,7 +450,7 @@ async fn go_past(tx: &mut Connection, keys: &[String], now: DateTime<Utc>) -> Re
     Ok(hurried.rows_affected() > 0)
 }
 
-/// Has the next channel of each row say it.
+/// Sends each row on its next channel instead.
 async fn say_elsewhere(tx: &mut Connection, keys: &[String], now: DateTime<Utc>) -> Result<(), sql::Error> {
     let rows = sql::query(
         "UPDATE notifications SET state = 'failed', held_by = 'budget', last_error = $1, done_at = $2

@@ -1,9 +1,8 @@
-//! What a sender has in its hands: it is never leased again before its outcome is stored.
+//! What a sender is sending right now: it is never leased again before its outcome is stored.
 //!
-//! A lease guards against the death of the process that holds it, and only
-//! against that. The wall clock may be set forward, and a locked database may
-//! keep an outcome from being stored for longer than any lease: neither makes
-//! a message under way due again.
+//! A lease protects against the death of the process that holds it, and only against that. The wall clock may be set
+//! forward, and a locked database may delay storing an outcome for longer than any lease: neither makes a message in
+//! progress due again.
 
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use crate::alert::escalation::ChannelKind;
 use crate::store::sql::{self, Connection};
 use crate::store::{Store, StoreError, millis};
 
-/// What the sender of this process has under way.
+/// What the sender of this process is sending right now.
 #[derive(Clone, Debug)]
 pub struct UnderWay {
     /// As JSON.
@@ -23,8 +22,8 @@ pub struct UnderWay {
 }
 
 impl UnderWay {
-    /// `others_are_over`: so much time has passed since this process began that no lease of the one before it can still
-    /// hold, whatever the wall clock says.
+    /// `others_are_over`: this process has run long enough that no lease of the previous one can still hold, whatever
+    /// the wall clock says.
     pub fn new<'a>(keys: impl Iterator<Item = &'a str>, others_are_over: bool) -> Self {
         Self { keys: json(&keys.collect::<Vec<_>>()).into(), others_are_over }
     }
@@ -39,15 +38,15 @@ impl UnderWay {
 }
 
 impl Default for UnderWay {
-    /// Nothing is under way here.
+    /// Nothing is being sent here.
     fn default() -> Self {
         Self::new(std::iter::empty(), false)
     }
 }
 
 impl Store {
-    /// Counts the time that each message has for being delivered from its next attempt on: while no process ran,
-    /// nobody tried.
+    /// Restarts the time that each message has for being delivered with its next attempt: while no process ran, nobody
+    /// tried.
     pub async fn count_time_to_deliver_anew(&self) -> Result<(), StoreError> {
         self.writer
             .write(move |tx: &mut Connection| {
@@ -63,8 +62,8 @@ impl Store {
             .await
     }
 
-    /// What waits although it was made later than `now` was made by a computer whose clock was ahead, and would go out
-    /// as much too late: it is due now.
+    /// Makes waiting messages due now if they were created later than `now`: a computer whose clock was ahead created
+    /// them, and they would go out that much too late.
     pub async fn hurry_what_is_from_later(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         let now = millis(now);
         self.writer

@@ -1,4 +1,4 @@
-//! What was to be said and holds no longer is withdrawn, held, or taken up again.
+//! Withdraws, holds or restores notifications whose contents no longer hold.
 
 use std::collections::HashSet;
 
@@ -12,23 +12,23 @@ use crate::notify::counted;
 use crate::store::sql::{self, AssertSqlSafe, Connection, FromRow, Row};
 use crate::store::{Store, StoreError};
 
-/// What waits for the key that it is encrypted with is looked at again after this.
+/// How long to wait before looking again at notifications whose encryption key is missing.
 const KEY_IS_ASKED_FOR: TimeDelta = TimeDelta::seconds(30);
 
-/// The stage of an alert `a`, as its notifications carry it.
+/// The stage of an alert `a`, as stored with its notifications.
 pub(super) const STAGE: &str = "CASE a.episode WHEN 0 THEN a.stage ELSE a.stage || '/' || a.episode END";
 
-/// What a notification `n` says of its alert `a` holds no longer: that is over, held by somebody, at another stage, or
-/// not this person's concern any more.
+/// What a notification `n` says of its alert `a` no longer holds: the alert is over, held by somebody, at another
+/// stage, or no longer this person's concern.
 pub(super) const VOID: &str = "(n.void = 1 OR a.state = 'resolved' OR (a.acked_at IS NOT NULL AND a.hold_over = 0)
      OR n.stage <> CASE a.episode WHEN 0 THEN a.stage ELSE a.stage || '/' || a.episode END)";
 
-/// What a notification `n` says may have been read: it was sent, or an attempt, its own or its bundle's, was never answered.
+/// A notification `n` may have been read: it was sent, or an attempt, its own or its bundle's, was never answered.
 pub(in crate::store) const MAY_BE_KNOWN: &str = "(n.state IN ('sent', 'sending') OR n.unreported > 0
      OR (n.state IN ('bundled', 'cancelled') AND EXISTS (
        SELECT 1 FROM notifications b WHERE b.key = n.bundle AND (b.state = 'sending' OR b.unreported > 0))))";
 
-/// What an alert was about to say.
+/// A notification that an alert has not sent yet.
 #[derive(Clone, Debug)]
 pub struct Unsaid {
     pub key: String,
@@ -36,13 +36,13 @@ pub struct Unsaid {
     pub step: u32,
     pub recipient: String,
     pub channel: ChannelKind,
-    /// It is being sent: it may arrive, or not.
+    /// It is being sent: it may or may not arrive.
     pub is_leaving: bool,
 }
 
 impl Store {
-    /// What the alert of this key was to say and has not said yet; of one that is `reopened` now, also what is about to
-    /// be taken up again.
+    /// Returns the notifications that the alert of this key has not sent yet; if it is just being `reopened`, also
+    /// those about to be restored.
     pub async fn unsaid(&self, alert: &AlertKey, reopened: bool) -> Result<Vec<Unsaid>, StoreError> {
         let rows = sql::query(
             "SELECT n.key, n.stage, n.step, n.recipient, n.channel, COALESCE(b.state, n.state) = 'sending' AS is_leaving
@@ -70,7 +70,7 @@ impl Store {
     }
 }
 
-/// Has the notifications of these `keys` wait a while for the key that they are encrypted with.
+/// Delays the notifications of these `keys`, whose encryption key is missing.
 pub(super) async fn wait_for_key(tx: &mut Connection, keys: &[String], now: DateTime<Utc>) -> Result<(), sql::Error> {
     if keys.is_empty() {
         return Ok(());
@@ -89,7 +89,7 @@ pub(super) async fn wait_for_key(tx: &mut Connection, keys: &[String], now: Date
 }
 
 impl Store {
-    /// The systems, by recipient, that heard last of this alert that it is over, or may have.
+    /// Returns the recipients of the systems whose latest news of this alert, or what may be, is that it is over.
     pub async fn told_of_the_end(&self, alert: &AlertKey) -> Result<HashSet<String>, StoreError> {
         let heard = format!(
             "SELECT n.recipient, n.channel, n.kind FROM notifications n
@@ -110,7 +110,7 @@ impl Store {
     }
 }
 
-/// Withdraws what systems were still to hear of the end of `alerts` that are open again.
+/// Withdraws the pending notices to systems that `alerts` are over, since those are open again.
 pub(in crate::store) async fn withdraw_ends(
     tx: &mut Connection,
     alerts: &[String],
@@ -130,7 +130,7 @@ pub(in crate::store) async fn withdraw_ends(
     .map(drop)
 }
 
-/// Withdraws what `alerts` have not said yet, also where an attempt was cut short, or where others were to say it as well.
+/// Withdraws what `alerts` have not sent yet, including interrupted attempts and members of waiting bundles.
 pub(in crate::store) async fn withdraw(
     tx: &mut Connection,
     alerts: &[String],
@@ -150,7 +150,7 @@ pub(in crate::store) async fn withdraw(
     .map(drop)
 }
 
-/// Lets go from `from` on what `alert` was to say at `until`.
+/// Moves what `alert` was to send at `until` to `from`.
 pub(in crate::store) async fn let_go(
     tx: &mut Connection,
     alert: &str,
@@ -166,7 +166,7 @@ pub(in crate::store) async fn let_go(
         .map(drop)
 }
 
-/// Withdraws the notifications of these `keys` for good. One that is being sent is not repeated if that fails.
+/// Withdraws the notifications of these `keys` for good. One that is being sent is not retried if that fails.
 pub(in crate::store) async fn make_void(
     tx: &mut Connection,
     keys: &[String],
@@ -182,8 +182,8 @@ pub(in crate::store) async fn make_void(
     sql::query(AssertSqlSafe(query)).bind(json(&keys)).bind(millis(now)).execute(tx).await.map(drop)
 }
 
-/// Has what waits on `channel` about alerts that nobody is to be told of wait until that is over, also where others were
-/// to say it as well.
+/// Delays what waits on `channel` about alerts that nobody is to be told of until that is over, including members of
+/// waiting bundles.
 pub(in crate::store) async fn hold_covered(
     tx: &mut Connection,
     channel: ChannelKind,
@@ -211,7 +211,7 @@ pub(in crate::store) async fn hold_covered(
     .map(drop)
 }
 
-/// Takes up again what `alert` was about to say at `stage` when it was withdrawn.
+/// Restores the notifications of `alert` at `stage` that were withdrawn.
 pub(in crate::store) async fn take_up_again(
     tx: &mut Connection,
     alert: &str,

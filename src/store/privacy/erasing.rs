@@ -1,8 +1,9 @@
-//! Takes away what names a person, in steps of which any may be the last.
+//! Erases what names a person, in steps that may be interrupted at any point.
 //!
-//! By the directory, the names kept for the books and those in tickets a person is found, so these are exchanged last:
-//! whatever ends an erasure before, it is simply begun again. The audit log is chained anew in the transaction in which its lines are
-//! exchanged, and its last line says what its hash was before: at no time does it not hold together.
+//! A person is found by the directory, the names kept for the books and those in tickets, so these are replaced last:
+//! if an erasure is interrupted before that, it is simply begun again. The audit log is chained again in the
+//! transaction that rewrites its lines, and its last line then says what its hash was before, so the chain is intact at
+//! all times.
 
 use chrono::{DateTime, Utc};
 
@@ -20,8 +21,8 @@ use crate::store::{Store, StoreError};
 use crate::ticket::TenantId;
 
 impl Store {
-    /// Takes away all that names the person, who is called `pseudonym` from now on. Nobody else may write meanwhile. What
-    /// was broken off is done by doing it again.
+    /// Erases everything that names the person, who is called `pseudonym` from now on. Nobody else may write meanwhile.
+    /// An interrupted erasure is completed by repeating it.
     pub async fn erase_person(
         &self,
         person: &Person,
@@ -40,7 +41,7 @@ impl Store {
         Ok(erased)
     }
 
-    /// Exchanges the texts of `place`; gives the number of rows.
+    /// Rewrites the texts of `place`; returns the number of rows.
     async fn reword(&self, place: &'static Place, tenant: &TenantId, instead: &Replacement) -> Result<u64, StoreError> {
         let (mut after, mut all) = (place.first(), 0);
         while let Some((rows, last)) = next_rows(&self.reads, place, tenant, &after).await? {
@@ -56,8 +57,8 @@ impl Store {
         Ok(all)
     }
 
-    /// Exchanges, at once, what the person is found by and what the audit log says, chains the log anew, and says in it
-    /// what was done.
+    /// Rewrites in one transaction what the person is found by and the audit log, chains the log again, and records in
+    /// it what was done.
     async fn end_erasure(
         &self,
         tenant: TenantId,
@@ -88,7 +89,7 @@ impl Store {
             .await
     }
 
-    /// What is kept under the person's numbers and nothing else.
+    /// Deletes what is stored under the person's own numbers.
     async fn forget_numbers(&self, person: &Person) -> Result<u64, StoreError> {
         let own = |word: &&String| !person.shared.contains(word);
         let known_by: Vec<String> = person.known_by.iter().filter(own).cloned().collect();
@@ -105,7 +106,7 @@ impl Store {
                                 "DELETE FROM unreachable_numbers WHERE phone IN (SELECT value FROM json_each($1))",
                                 &numbers,
                             ),
-                            // The number may be spelt otherwise there.
+                            // The number may be written differently there.
                             ("DELETE FROM stopped_phones WHERE who IN (SELECT value FROM json_each($1))", &owners),
                             ("DELETE FROM unreachable_numbers WHERE who IN (SELECT value FROM json_each($1))", &owners),
                         ];
@@ -119,8 +120,8 @@ impl Store {
             .await
     }
 
-    /// Reports that name persons, on a time in which this one had anything to do with what they count: their content
-    /// goes, since a name cannot be taken out of a PDF; that they were made, with their hashes, stays.
+    /// Deletes the contents of reports that name people and cover a time in which this person held anything they count,
+    /// since a name cannot be removed from a PDF. The record of the reports, with their hashes, stays.
     async fn empty_files(&self, person: &Person) -> Result<u64, StoreError> {
         let days = self.held_by(person).await?;
         let (Some(first), Some(last)) = (days.first().map(|one| one.day), days.last().map(|one| one.day)) else {
@@ -154,7 +155,7 @@ impl Store {
     }
 }
 
-/// As [`Store::reword`], all in the transaction that has begun.
+/// Does the same as [`Store::reword`], in the transaction that has begun.
 async fn reword_within(
     tx: &mut Connection,
     place: &'static Place,
@@ -171,7 +172,7 @@ async fn reword_within(
     Ok(all)
 }
 
-/// What the log says of it; `before` is what its last hash was.
+/// Describes the erasure for the log; `before` is the log's previous last hash.
 fn told(erased: &Erased, pseudonym: &str, before: &str) -> String {
     let mut what = format!(
         "erased a person, now called {pseudonym}: {} texts, {} numbers, {} archived files",

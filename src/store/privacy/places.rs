@@ -1,4 +1,4 @@
-//! Every place of the store in which a person can be named. Whoever adds a column for people's words adds it here.
+//! Every place in the store that may name a person. A new column for people's words must be added here.
 
 use std::fmt;
 
@@ -6,21 +6,21 @@ use std::fmt;
 pub(super) struct Place {
     pub table: &'static str,
     pub columns: &'static [&'static str],
-    /// The next rows behind the key `$1`: their keys and texts; of the tenant `$2`, where rows have one.
+    /// Selects the next rows after the key `$1`, with their keys and texts; of the tenant `$2`, where rows have one.
     pub page: &'static str,
     /// Writes the texts of a row.
     pub change: &'static str,
     first: First,
 }
 
-/// The kind of a key.
+/// The type of a key.
 #[derive(Clone, Copy)]
 enum First {
     Number,
     Text,
 }
 
-/// By what a row is found.
+/// The key of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Key {
     Number(i64),
@@ -37,7 +37,7 @@ impl fmt::Display for Key {
 }
 
 impl Place {
-    /// Before all keys.
+    /// Returns a key before all others.
     pub fn first(&self) -> Key {
         match self.first {
             First::Number => Key::Number(0),
@@ -45,24 +45,24 @@ impl Place {
         }
     }
 
-    /// Whether it is exchanged with the others of its kind, after all else: a person is found by it, or what it holds
-    /// hangs together.
+    /// Whether it is rewritten last, together with the others of its kind: either a person is found by it, or its rows
+    /// depend on each other.
     pub fn is_last(&self) -> bool {
         ["tickets", "audit", "directories", "people"].contains(&self.table)
     }
 
-    /// Whether its rows are technicians by their ids.
+    /// Whether its rows are technicians, by their ids.
     pub fn is_of_people(&self) -> bool {
         self.table == "people"
     }
 
-    /// Whether its rows are asked for by tenant.
+    /// Whether its rows are selected by tenant.
     pub fn of_tenant(&self) -> bool {
         self.page.contains("tenant = $2")
     }
 }
 
-/// All of them.
+/// All places.
 pub(super) const PLACES: &[Place] = &[
     Place {
         table: "tickets",

@@ -1,4 +1,4 @@
-//! Erasing a person takes every name away and moves no figure.
+//! Erasing a person removes every name and changes no figure.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -25,7 +25,7 @@ fn date(text: &str) -> NaiveDate {
     text.parse().unwrap()
 }
 
-/// A store in which Ada Byron is named in every way that a statement here can make.
+/// Makes a store in which Ada Byron is named in every way that a statement here can.
 async fn store(folder: &tempfile::TempDir) -> Store {
     let path = folder.path().join("sla.db");
     let store = Store::open(crate::store::Place::File(path.clone()), Arc::default()).await.unwrap();
@@ -39,7 +39,7 @@ async fn store(folder: &tempfile::TempDir) -> Store {
         "INSERT INTO people VALUES ('acme', 'technician', '7', 'Ada Byron', 1), ('acme', 'technician', '8', 'Adam Byronson', 1)",
         "INSERT INTO events (tenant, ticket_id, kind, was, became, earliest, latest)
          VALUES ('acme', 't', 'assignee', 'Ada Byron', 'Adam Byronson', 1, 1), ('other', 't', 'assignee', 'Ada Byron', NULL, 1, 1)",
-        // She was called otherwise when this ticket was read last.
+        // She had another name when this ticket was last read.
         "INSERT INTO tickets (tenant, id, display_id, status, open, ticket, first_seen_at, read_at, cycle)
          VALUES ('acme', 't', 'T-1', 'Open', 0, '{\"technician\":{\"id\":\"7\",\"name\":\"Ada Before\"}}', 1, 1, 0)",
         "INSERT INTO events (tenant, ticket_id, kind, was, became, earliest, latest)
@@ -101,7 +101,7 @@ async fn store(folder: &tempfile::TempDir) -> Store {
     store
 }
 
-/// All texts of all tables, a line each.
+/// Returns all texts of all tables, one per line.
 async fn everything(folder: &tempfile::TempDir) -> String {
     let path = folder.path().join("sla.db");
     let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
@@ -125,11 +125,11 @@ async fn everything(folder: &tempfile::TempDir) -> String {
     text
 }
 
-/// Columns of text that hold no words about people: ids and keys, words of ours, hashes, and what machines say.
+/// Text columns that hold no words about people: ids and keys, our own words, hashes, and what machines say.
 const OF_NOBODY: &[&str] = &[
     "alerts: acked_how clock escalation id key resolved_as stage state tenant ticket_id",
     "attempts: notification outcome tenant",
-    // Of a change, and of a session, only from which machine.
+    // In changes and sessions, only the machine they came from.
     "audit: alert hash origin prior tenant",
     "book_changes: tenant",
     "credit_terms: content tenant",
@@ -150,7 +150,7 @@ const OF_NOBODY: &[&str] = &[
     "on_call_overrides: rotation",
     "overdue: tenant",
     "overdue_corrected: tenant",
-    // Of entries, without what people said.
+    // Packed entries, which leave out what people said.
     "packed_days: packed tenant",
     "people: id kind tenant",
     "planned_work: components id tenant",
@@ -171,7 +171,7 @@ const OF_NOBODY: &[&str] = &[
     "shares: holder",
     "sign_ins: key wanted",
     "silences: client component priority tenant ticket",
-    // By numbers, which are forgotten with whoever has them.
+    // Stored by number, and deleted with its owner.
     "sms_codes: alert_key notification phone",
     "sms_replies: answer sid",
     "stopped_phones: phone",
@@ -313,7 +313,7 @@ async fn somebody_whose_name_holds_the_persons_keeps_it() {
     assert_eq!(text.lines().filter(|line| *line == "events.was: Technician 1A2B").count(), 2);
 }
 
-/// What comes of `work`, unless the store has been written to `writes` times before; then it goes no further.
+/// Returns the result of `work`, unless the store has been written to `writes` times before: then it is stopped there.
 async fn up_to<F: Future>(writes: u64, store: &Store, work: F) -> Option<F::Output> {
     let (mut work, most) = (std::pin::pin!(work), store.times_written() + writes);
     std::future::poll_fn(|context| match work.as_mut().poll(context) {
@@ -347,7 +347,7 @@ async fn an_erasure_may_end_after_any_step_and_is_begun_again_with_a_log_that_al
                 broken_off += 1;
             }
             None => {
-                // The ticket goes on to say by id who had it.
+                // The ticket still says by id who had it.
                 let told = again.mentions(&person).await.unwrap();
                 assert!(told.iter().all(|one| one.text.contains("\"Technician 1A2B\"")), "{told:#?}");
             }

@@ -1,4 +1,4 @@
-//! The texts of one place, some rows at a time: read, and exchanged.
+//! Reads and rewrites the texts of one place, a few rows at a time.
 
 use super::places::{Key, Place};
 use super::words::{Replacement, Whose};
@@ -6,13 +6,13 @@ use crate::store::sealed::{Column, Sealed};
 use crate::store::sql::{self, Connection, On, Query, Row, Stored};
 use crate::ticket::TenantId;
 
-/// A row by its key, with its texts in the order of their columns.
+/// A row's key, with its texts in the order of their columns.
 pub(super) type TextRow = (Key, Vec<Words>);
 
-/// What stands in a column.
+/// The contents of a column.
 pub(super) struct Words {
     pub text: Option<String>,
-    /// The column that it is sealed as, and for which row; none: it is plain.
+    /// The column and the row that it is sealed for; none if it is plain.
     sealed: Option<(&'static Column, String)>,
 }
 
@@ -21,14 +21,14 @@ impl Words {
         Ok(Self { text: row.try_get(at)?, sealed: row.sealed_for(at)? })
     }
 
-    /// To be written sealed as it was.
+    /// Returns the text to be written sealed as it was before.
     fn sealed(&self) -> Option<Sealed> {
         let ((column, row), text) = self.sealed.as_ref().zip(self.text.as_ref())?;
         Some(column.seal_for(row.clone(), text.clone()))
     }
 }
 
-/// The next rows of `place`, and where they end; none: there are no more.
+/// Reads the next rows of `place`, and where they end; none when there are no more.
 pub(super) async fn next_rows(
     on: impl Into<On<'_>>,
     place: &Place,
@@ -49,7 +49,7 @@ pub(super) async fn next_rows(
     Ok(last.map(|last| (found, last)))
 }
 
-/// Those of `rows` that hold what `instead` stands for, with that in its place.
+/// Returns those of `rows` that contain what `instead` replaces, with it replaced.
 pub(super) fn reworded(place: &Place, rows: Vec<TextRow>, instead: &Replacement) -> Vec<TextRow> {
     let mut changed = Vec::new();
     for (key, texts) in rows {
@@ -63,7 +63,7 @@ pub(super) fn reworded(place: &Place, rows: Vec<TextRow>, instead: &Replacement)
     changed
 }
 
-/// Whom a row is about, as far as its key says.
+/// Returns whom a row is about, as far as its key says.
 pub(super) fn whose(place: &Place, key: &Key, instead: &Replacement) -> Whose {
     match key {
         Key::Text(id) if place.is_of_people() => instead.row_of(id),
@@ -71,7 +71,7 @@ pub(super) fn whose(place: &Place, key: &Key, instead: &Replacement) -> Whose {
     }
 }
 
-/// Writes `rows` as they are to stand.
+/// Writes the changed `rows`.
 pub(super) async fn write(
     tx: &mut Connection,
     place: &Place,
@@ -89,7 +89,7 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// A statement about the row `key`, or about those behind it.
+/// Binds a statement to the row `key`, or to the rows after it.
 fn of_row(statement: &'static str, place: &Place, tenant: &TenantId, key: &Key) -> Query {
     let query = sql::query(statement);
     let query = match key {

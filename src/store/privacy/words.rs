@@ -1,4 +1,4 @@
-//! Names, addresses and numbers in a text or in JSON, and something else in their place.
+//! Replaces names, addresses and numbers in a text or in JSON.
 
 use std::collections::BTreeSet;
 
@@ -7,20 +7,20 @@ use serde_json::{Map, Value};
 use super::Person;
 use crate::ticket::RefId;
 
-/// What stands where a name is that another one has too, and nothing says who is meant.
+/// What replaces a name shared by several people if nothing says who is meant.
 const ONE_OF_THEM: &str = "a technician";
 
-/// What is sought, and what is to stand there.
+/// What to look for, and what to replace it with.
 #[derive(Clone, Debug)]
 pub struct Replacement {
-    /// In small letters, the longest first: an address may hold a name. Whether others are known by it too.
+    /// In lower case, the longest first, since an address may contain a name; and whether others share it.
     words: Vec<(Vec<char>, bool)>,
-    /// What others are known by that holds one of these words, the longest first: it stays as it is.
+    /// Names of others that contain one of these words, the longest first: they stay as they are.
     others_words: Vec<Vec<char>>,
     instead: String,
-    /// What stands where it is not said who of one name is meant; none: that is left alone.
+    /// What replaces a shared name if it is unclear who is meant; none to leave it alone.
     unclear: Option<&'static str>,
-    /// The person's id, and those of the others.
+    /// The person's id, and those of the namesakes.
     id: String,
     others: BTreeSet<String>,
 }
@@ -29,14 +29,14 @@ pub struct Replacement {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
     Theirs,
-    /// Somebody's who is called the same.
+    /// A namesake's.
     Anothers,
-    /// It is not said.
+    /// Nothing says whose.
     Unclear,
 }
 
 impl Replacement {
-    /// What names `person`, and `instead` in its place.
+    /// Finds what names `person`, to replace it by `instead`.
     pub fn new(person: &Person, instead: &str) -> Self {
         let shared = |word: &String| person.shared.contains(word);
         let words = person.known_by.iter().map(|word| (small(word), shared(word)));
@@ -49,17 +49,17 @@ impl Replacement {
         Self { words, others_words, instead, unclear: Some(ONE_OF_THEM), id, others }
     }
 
-    /// The same, which leaves alone what may be about somebody of the same name.
+    /// Returns the same, but leaving alone what may be about a namesake.
     pub fn sure(self) -> Self {
         Self { unclear: None, ..self }
     }
 
-    /// What stands in their place.
+    /// Returns the replacement.
     pub fn by(&self) -> &str {
         &self.instead
     }
 
-    /// Whom the row of this id is about.
+    /// Returns whom the row with this id is about.
     pub fn row_of(&self, id: &str) -> Whose {
         match id {
             id if id == self.id => Whose::Theirs,
@@ -68,8 +68,8 @@ impl Replacement {
         }
     }
 
-    /// `text` with something else in the place of each; none: it holds none of them. Of JSON only what it says is looked
-    /// at, never the names of its fields; and where it gives an id beside a name, that says who is meant.
+    /// Replaces each occurrence in `text`; none if there is none. In JSON only values are changed, never field names,
+    /// and an id beside a name says who is meant.
     pub fn of(&self, text: &str, whose: Whose) -> Option<String> {
         if !text.starts_with(['{', '[']) {
             return self.within(text, whose);
@@ -97,7 +97,7 @@ impl Replacement {
         }
     }
 
-    /// Takes the name of the technician that `holder` says by id: somebody who was renamed is called otherwise in old tickets.
+    /// Replaces the name in `holder` if its id is this person's: old tickets give renamed people their old names.
     fn rename(&self, holder: &mut Value) -> bool {
         if holder.get("id").and_then(Value::as_str) != Some(&*self.id) {
             return false;
@@ -111,7 +111,7 @@ impl Replacement {
         }
     }
 
-    /// Whom an object with an id and a name of several is about.
+    /// Returns whom an object is about that has an id and a shared name.
     fn says_whose(&self, fields: &Map<String, Value>) -> Option<Whose> {
         let name: Vec<char> = small(fields.get("name")?.as_str()?);
         let is_shared = self.words.iter().any(|(word, shared)| *shared && *word == name);
@@ -146,7 +146,7 @@ impl Replacement {
         found.then_some(other)
     }
 
-    /// None: it stays.
+    /// Returns none if the word stays.
     fn instead_of(&self, shared: bool, whose: Whose) -> Option<&str> {
         match (shared, whose) {
             (false, _) | (true, Whose::Theirs) => Some(&self.instead),
@@ -156,7 +156,7 @@ impl Replacement {
     }
 }
 
-/// Whether `word` stands at this place by itself, not as a part of another word.
+/// Whether `word` occurs here on its own, not as a part of another word.
 fn stands(word: &[char], letters: &[char], at: usize) -> bool {
     let end = at + word.len();
     let apart = |place: Option<&char>| place.is_none_or(|letter| !letter.is_alphanumeric());
@@ -166,7 +166,7 @@ fn stands(word: &[char], letters: &[char], at: usize) -> bool {
         && apart(letters.get(end))
 }
 
-/// Whether `word` stands by itself somewhere in `text`.
+/// Whether `word` occurs on its own somewhere in `text`.
 pub(super) fn is_within(word: &str, text: &str) -> bool {
     let (word, letters) = (small(word), small(text));
     !word.is_empty() && (0..letters.len()).any(|at| stands(&word, &letters, at))
@@ -176,7 +176,7 @@ pub(super) fn small(word: &str) -> Vec<char> {
     word.trim().chars().map(small_letter).collect()
 }
 
-/// One letter for one: places must stay.
+/// Maps each letter to exactly one, so that positions stay the same.
 fn small_letter(letter: char) -> char {
     let mut small = letter.to_lowercase();
     match (small.next(), small.next()) {

@@ -1,4 +1,4 @@
-//! What was reported as not delivered failed after all, even if the report came before the answer that it reports on.
+//! Messages reported as not delivered count as failed, even if the report overtakes the provider's answer.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -13,12 +13,12 @@ use crate::store::phones::stop;
 use crate::store::sql::{self, Connection};
 use crate::store::unreachable_numbers::mark;
 
-/// A message that the network dropped for now is sent again this often, after this pause.
+/// How often, and after which pause, a message that the network dropped for now is sent again.
 const MOST_ATTEMPTS: u32 = 3;
 const AGAIN_AFTER: TimeDelta = TimeDelta::seconds(30);
 
-/// Expects reports on the message that `leased` has just become. If it was reported as failed before we heard of its
-/// name, that counts now: how the attempt ended instead.
+/// Expects reports on the message that `leased` has just become. If it was reported as failed before its id was known,
+/// that counts now: returns how the attempt really ended.
 pub(in crate::store) async fn expect(
     tx: &mut Connection,
     leased: &Leased,
@@ -41,7 +41,7 @@ pub(in crate::store) async fn expect(
     failed_after_all(tx, id, &delivery, now).await
 }
 
-/// How the attempt ended that made the message `id`, if `delivery` says that it failed and the outbox counts it as sent.
+/// Returns how the attempt behind message `id` ended, if `delivery` reports a failure and the outbox counts it as sent.
 pub(super) async fn failed_after_all(
     tx: &mut Connection,
     id: &str,
@@ -87,7 +87,7 @@ fn lost(reason: &str) -> String {
     format!("taken, but not delivered: {reason}")
 }
 
-/// What the report says of the number itself: its owner has opted out at the provider, or no message reaches it.
+/// Stores what the report says about the number: its owner opted out at the provider, or no message reaches it.
 async fn remember_number(
     tx: &mut Connection,
     leased: &Leased,

@@ -1,4 +1,4 @@
-//! What is bound to a statement.
+//! The values that are bound to a statement.
 
 use std::borrow::Cow;
 
@@ -8,23 +8,23 @@ use sqlx::sqlite::SqliteArguments;
 use crate::keys::ring::KeyRing;
 use crate::store::sealed::{Sealed, SealedBytes, harmless};
 
-/// A bound value. That one is missing does not hide its type: PostgreSQL wants to know.
+/// A bound value. A missing one keeps its type, since PostgreSQL wants to know it.
 #[derive(Clone, Debug)]
 pub enum Arg {
     Int(Option<i64>),
     Real(Option<f64>),
     Text(Option<String>),
     Bytes(Option<Vec<u8>>),
-    /// A text as it stands in the database, maybe sealed.
+    /// A text as it stands in the database, possibly sealed.
     Stored(Option<String>),
-    /// Sealed as it goes to the database, by the keys of the connection.
+    /// A text that is sealed with the keys of the connection on its way to the database.
     Sealed(Sealed),
     SealedBytes(SealedBytes),
 }
 
 /// What can be bound.
 pub trait Bind {
-    /// What stands for a missing one.
+    /// The value to bind for `None`.
     const MISSING: Arg;
 
     fn arg(self) -> Arg;
@@ -85,7 +85,7 @@ impl Bind for Sealed {
     }
 }
 
-/// A text as [`super::Row::stored`] gave it.
+/// A text as returned by [`super::Row::stored`].
 #[derive(Clone, Debug)]
 pub struct Stored(pub String);
 
@@ -105,18 +105,18 @@ impl Bind for SealedBytes {
     }
 }
 
-/// A text as it goes to a database that may hold sealed ones: none that only looks like them. Without keys it is one that
-/// stood there already.
+/// Escapes a text that only looks sealed, for a database that may hold sealed ones. Without keys the text is left
+/// alone: it was read from there.
 pub(super) fn plain(text: Option<String>, keys: Option<&KeyRing>) -> Option<String> {
     if keys.is_some() { text.map(harmless) } else { text }
 }
 
-/// The same, as SQLite takes it.
+/// Encodes the values for SQLite.
 pub(super) fn for_sqlite(args: Vec<Arg>, keys: Option<&KeyRing>) -> SqliteArguments {
     let mut taken = SqliteArguments::default();
     taken.reserve(args.len(), 0);
     for arg in args {
-        // Only types that cannot be encoded fail here, and these four can.
+        // Encoding fails only for types that cannot be encoded, and all of these can.
         let _ = match arg {
             Arg::Int(value) => Arguments::add(&mut taken, value),
             Arg::Real(value) => Arguments::add(&mut taken, value),

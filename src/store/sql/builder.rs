@@ -1,12 +1,12 @@
-//! A statement of as many parts as there are things to say.
+//! Statements with a variable number of parts.
 
 use std::fmt::{Display, Write as _};
 use std::marker::PhantomData;
 
 use super::{Arg, AssertSqlSafe, Bind, Query, QueryAs, QueryScalar, query};
 
-/// A statement put together piece by piece. What is bound stands for itself as `?`: SQLite looks for the name of each
-/// numbered one among all others, and of the thousands in a long list that takes longer than the list.
+/// A statement put together piece by piece. Each bound value is written as a plain `?`: SQLite looks up each numbered
+/// one among all the others, and for the thousands in a long list that takes longer than the statement itself.
 #[derive(Debug)]
 pub struct QueryBuilder {
     text: String,
@@ -25,7 +25,7 @@ impl QueryBuilder {
         self
     }
 
-    /// Adds a value from wherever.
+    /// Adds a bound value; it may come from anywhere.
     pub fn push_bind(&mut self, value: impl Bind) -> &mut Self {
         self.args.push(value.arg());
         self.text.push('?');
@@ -47,30 +47,30 @@ impl QueryBuilder {
         self
     }
 
-    /// What is added by the result stands apart by `separator`.
+    /// Returns a list to add to, whose pieces are separated by `separator`.
     pub fn separated(&mut self, separator: &'static str) -> Separated<'_> {
         Separated { query: self, separator, is_first: true }
     }
 
-    /// The finished statement.
+    /// Returns the finished statement.
     pub fn build(&mut self) -> Query {
         let (text, args) = (std::mem::take(&mut self.text), std::mem::take(&mut self.args));
         debug_assert_eq!(text.matches('?').count(), args.len(), "all that is bound is pushed: {text}");
         Query { args, by_place: true, ..query(AssertSqlSafe(text)) }
     }
 
-    /// The finished statement, its rows read as `T`.
+    /// Returns the finished statement, with its rows read as `T`.
     pub fn build_query_as<T>(&mut self) -> QueryAs<T> {
         QueryAs(self.build(), PhantomData)
     }
 
-    /// The finished statement, the first column of its rows read as `T`.
+    /// Returns the finished statement, with the first column of its rows read as `T`.
     pub fn build_query_scalar<T>(&mut self) -> QueryScalar<T> {
         QueryScalar(self.build(), PhantomData)
     }
 }
 
-/// Pieces that stand apart by a separator.
+/// A list of pieces with a separator between them.
 #[derive(Debug)]
 pub struct Separated<'q> {
     query: &'q mut QueryBuilder,
@@ -79,14 +79,14 @@ pub struct Separated<'q> {
 }
 
 impl Separated<'_> {
-    /// Adds a value after the separator.
+    /// Adds a bound value after the separator.
     pub fn push_bind(&mut self, value: impl Bind) -> &mut Self {
         self.separate();
         self.query.push_bind(value);
         self
     }
 
-    /// Adds a value that is one already after the separator.
+    /// Adds a value that is already an [`Arg`] after the separator.
     pub fn push_arg(&mut self, value: Arg) -> &mut Self {
         self.separate();
         self.query.args.push(value);
@@ -94,7 +94,7 @@ impl Separated<'_> {
         self
     }
 
-    /// Adds a value that is one already right here.
+    /// Adds a value that is already an [`Arg`], without a separator.
     pub fn push_arg_unseparated(&mut self, value: Arg) -> &mut Self {
         self.query.args.push(value);
         self.query.text.push('?');
@@ -108,7 +108,7 @@ impl Separated<'_> {
         self
     }
 
-    /// Adds `text` right here.
+    /// Adds `text` without a separator.
     pub fn push_unseparated(&mut self, text: impl Display) -> &mut Self {
         self.query.push(text);
         self
@@ -125,7 +125,7 @@ impl Separated<'_> {
 mod tests {
     use super::*;
 
-    /// What SQLite calls by a name, even by a number, it looks for among all names, once for each.
+    /// SQLite looks up each named value, even a numbered one, among all names.
     #[test]
     fn nothing_in_a_long_list_has_a_name_to_be_looked_for() {
         let mut query = QueryBuilder::new("INSERT INTO t (a, b) ");

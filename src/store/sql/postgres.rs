@@ -1,7 +1,7 @@
-//! What PostgreSQL needs to take the same statements as SQLite.
+//! What PostgreSQL needs to run the same statements as SQLite.
 //!
-//! A few functions and operators of SQLite are made in the store's own schema (`postgres.sql`), the migrations are
-//! translated as they are run, and hints to SQLite's planner are left out. Everything lives in one schema, so that a
+//! Some functions and operators of SQLite are created in the store's own schema (`postgres.sql`), the migrations are
+//! translated as they run, and hints to SQLite's planner are removed. Everything lives in one schema, so that the
 //! database can be shared with other programs.
 
 use std::borrow::Cow;
@@ -19,28 +19,28 @@ use super::bind::{Arg, plain};
 use crate::config;
 use crate::keys::ring::KeyRing;
 
-/// What of SQLite's functions the statements use.
+/// The functions of SQLite that the statements use.
 const FUNCTIONS: &str = include_str!("postgres.sql");
 
-/// Migrations up to this one were written for SQLite alone: on PostgreSQL, where every store began empty, only what
-/// makes tables is run.
+/// The last migration that was written for SQLite alone: of those up to it, PostgreSQL runs only what creates tables,
+/// since every store there began empty.
 const SQLITE_ALONE: i64 = 49;
 
-/// Statements of the store that a connection keeps prepared.
+/// How many prepared statements of the store a connection keeps.
 const PREPARED: usize = 400;
 
-/// Where a store in PostgreSQL is, and how it is to be talked to.
+/// Where a store in PostgreSQL is, and how to talk to it.
 #[derive(Clone)]
 pub struct Server {
     options: PgConnectOptions,
     schema: String,
-    /// Connections for the loops, and as many for pages.
+    /// Connections for the loops; pages get as many again.
     pub connections: u32,
-    /// How long a transaction may stand still; a lock is waited for twice, a statement may take six times as long.
+    /// How long a transaction may be idle; a lock may take twice as long, a statement six times.
     pub patience: Duration,
-    /// What this process calls itself there: the name of its connections.
+    /// The name that this process gives its connections.
     pub replica: Arc<str>,
-    /// The keys that this process reads by, by their ids.
+    /// The ids of the keys that this process reads with.
     pub keys: Arc<[String]>,
 }
 
@@ -50,7 +50,7 @@ impl std::fmt::Debug for Server {
     }
 }
 
-/// Says which server, database and schema; never the password.
+/// Shows the server, database and schema, never the password.
 impl std::fmt::Display for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let database = self.options.get_database().unwrap_or_else(|| self.options.get_username());
@@ -59,12 +59,12 @@ impl std::fmt::Display for Server {
     }
 }
 
-/// A transaction that stands still for so long is ended by the server: whoever stopped in the middle of one, or was cut
-/// off, keeps nobody waiting.
+/// How long a transaction may be idle before the server ends it, so that a process that stopped or was cut off in the
+/// middle of one keeps nobody waiting.
 const PATIENCE: Duration = Duration::from_secs(8);
 
 impl Server {
-    /// The server that the configuration names.
+    /// Returns the server that the configuration names.
     pub fn of(settings: &config::Postgres) -> Self {
         let options = settings.url.parse::<PgConnectOptions>().expect("the configuration was checked when it was read");
         let options = match &settings.password {
@@ -74,7 +74,7 @@ impl Server {
         Self { connections: settings.connections, ..Self::new(options, &settings.schema) }
     }
 
-    /// Where tests keep a store.
+    /// Returns the place of a store for tests.
     #[cfg(test)]
     pub fn of_tests(url: &str, schema: &str) -> Self {
         Self::new(url.parse().expect("a URL of PostgreSQL"), schema)
@@ -91,14 +91,14 @@ impl Server {
         }
     }
 
-    /// The same for a process that reads by `keys`.
+    /// Returns the same server for a process that reads with `keys`.
     #[must_use]
     pub fn with_keys(self, keys: &KeyRing) -> Self {
         Self { keys: keys.ids().map(str::to_owned).collect(), ..self }
     }
 
-    /// How connections are made. The server ends what stands still: a process that was stopped or cut off holds no
-    /// lock for longer than `patience`.
+    /// The options of each connection. The server ends idle transactions: a process that was stopped or cut off holds
+    /// no lock for longer than `patience`.
     pub fn options(&self) -> PgConnectOptions {
         let millis = |times: u32| (self.patience * times).as_millis().to_string();
         let (once, twice, long) = (millis(1), millis(2), millis(6));
@@ -113,25 +113,25 @@ impl Server {
         ])
     }
 
-    /// Connections that take turns and only read.
+    /// Makes a pool of connections that only read.
     pub fn pool(&self) -> sqlx::PgPool {
         let options = self.options().options([("default_transaction_read_only", "on")]);
         let pool = PgPoolOptions::new().max_connections(self.connections).acquire_timeout(self.patience);
         pool.connect_lazy_with(options)
     }
 
-    /// One connection that only listens.
+    /// Makes a pool of one connection, which only listens.
     pub(in crate::store) fn pool_of_one(&self) -> sqlx::PgPool {
         PgPoolOptions::new().max_connections(1).acquire_timeout(self.patience).connect_lazy_with(self.options())
     }
 
-    /// Where replicas tell each other that something is new.
+    /// The channel on which replicas tell each other of changes.
     pub(in crate::store) fn channel(&self) -> String {
         format!("sla {}", self.schema)
     }
 
-    /// Brings the tables up to date: one program at a time, the others wait until it is done. Not while replicas are at
-    /// work that were made for the tables as they are.
+    /// Brings the tables up to date, one program at a time while the others wait. Refuses while replicas are at work
+    /// that need the tables as they are.
     pub async fn migrate(&self) -> Result<(), Unmigrated> {
         let patient = self.options().options([("statement_timeout", "0"), ("lock_timeout", "0")]);
         let mut connection: PgConnection = sqlx::ConnectOptions::connect(&patient).await?;
@@ -147,21 +147,21 @@ impl Server {
         run(&mut connection, FUNCTIONS.to_owned()).await?;
         let translated = sqlx::migrate!().iter().map(translated).collect();
         let mut migrator = Migrator::with_migrations(translated);
-        // The lock above is of this schema alone: stores of one database do not wait for each other.
+        // The lock above covers this schema only: stores in one database do not wait for each other.
         migrator.set_locking(false);
         migrator.run(&mut connection).await?;
         sqlx::Connection::close(connection).await?;
         Ok(())
     }
 
-    /// Removes the schema with all that is in it.
+    /// Removes the schema and everything in it.
     pub async fn remove(&self) -> Result<(), sqlx::Error> {
         let mut connection: PgConnection = sqlx::ConnectOptions::connect(&self.options()).await?;
         run(&mut connection, format!("DROP SCHEMA {} CASCADE", self.schema)).await?;
         sqlx::Connection::close(connection).await
     }
 
-    /// Says for as long as this connection lasts that a replica is at work, and which keys it holds.
+    /// Announces, for as long as this connection lasts, that a replica is at work and which keys it holds.
     pub(in crate::store) async fn work(&self, connection: &mut Connection) -> Result<(), sqlx::Error> {
         let lock = "SELECT CAST(pg_advisory_lock_shared(hashtextextended($1, 0)) AS TEXT)";
         let holds = self.keys.iter().map(|id| self.holds(id));
@@ -171,7 +171,7 @@ impl Server {
         Ok(())
     }
 
-    /// How many of the replicas at work have not said that they hold the key `id`.
+    /// Counts the replicas at work that have not announced that they hold the key `id`.
     pub(in crate::store) async fn replicas_without_key(&self, id: &str) -> Result<i64, sqlx::Error> {
         let mut connection: PgConnection = sqlx::ConnectOptions::connect(&self.options()).await?;
         let (all, with) =
@@ -180,13 +180,13 @@ impl Server {
         Ok((all - with).max(0))
     }
 
-    /// Whether no replica is at work; then none begins to be while `connection` lasts.
+    /// Whether no replica is at work; if so, none can start while `connection` lasts.
     async fn is_free(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
         let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended($1, 0))");
         lock.bind(self.works()).fetch_one(connection).await
     }
 
-    /// How many replicas are at work.
+    /// Counts the replicas at work.
     async fn at_work(&self, connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
         shared(connection, self.works()).await
     }
@@ -200,8 +200,8 @@ impl Server {
     }
 }
 
-/// How many connections to this database share the lock called `name`. The view shows the locks of all databases, and
-/// another one may have a store of the same name.
+/// Counts the connections to this database that share the lock called `name`. The view shows the locks of all
+/// databases, and another one may have a store of the same name.
 async fn shared(connection: &mut PgConnection, name: String) -> Result<i64, sqlx::Error> {
     let locks = "SELECT COUNT(*) FROM pg_locks
                  WHERE locktype = 'advisory' AND mode = 'ShareLock' AND granted
@@ -214,7 +214,7 @@ async fn shared(connection: &mut PgConnection, name: String) -> Result<i64, sqlx
 #[derive(Debug)]
 pub enum Unmigrated {
     Failed(MigrateError),
-    /// So many replicas work with them as they are.
+    /// How many replicas work with the tables as they are.
     OlderAtWork(i64),
 }
 
@@ -230,7 +230,7 @@ impl From<sqlx::Error> for Unmigrated {
     }
 }
 
-/// Whether the tables are there, and of an older version than ours.
+/// Whether the tables exist in an older version than ours.
 async fn is_older(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let exists = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL");
     if !exists.fetch_one(&mut *connection).await? {
@@ -241,7 +241,7 @@ async fn is_older(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     Ok(theirs < ours)
 }
 
-/// A name that no other replica has, and none has after it.
+/// Returns a name that no other replica has or will have.
 fn replica_name() -> Arc<str> {
     format!("superops-sla {:016x}", fastrand::u64(..)).into()
 }
@@ -250,7 +250,7 @@ async fn run(connection: &mut PgConnection, text: String) -> Result<(), sqlx::Er
     sqlx::raw_sql(AssertSqlSafe(text)).execute(connection).await.map(drop)
 }
 
-/// The same step for PostgreSQL. It keeps its checksum, so that it counts as the same.
+/// Translates a migration for PostgreSQL. It keeps its checksum, so that it counts as the same.
 fn translated(step: &Migration) -> Migration {
     let text = step.sql.as_str().lines().map(without_remark).collect::<Vec<_>>().join("\n");
     let wanted = |statement: &&str| step.version > SQLITE_ALONE || makes_tables(statement);
@@ -267,7 +267,7 @@ fn makes_tables(statement: &str) -> bool {
     ["CREATE ", "ALTER ", "DROP "].iter().any(|word| statement.starts_with(word))
 }
 
-/// The words of SQLite for types and kinds of table, as PostgreSQL has them.
+/// Replaces SQLite's names of types and kinds of table by those of PostgreSQL.
 fn in_types(statement: &str) -> String {
     const NUMBERED: &str = "BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY";
     let words = [
@@ -277,7 +277,7 @@ fn in_types(statement: &str) -> String {
         ("INTEGER", "BIGINT"),
         (" REAL ", " DOUBLE PRECISION "),
         (" BLOB", " BYTEA"),
-        // In the order of its bytes, as SQLite sorts.
+        // Sorted by bytes, as SQLite does.
         (" TEXT", " TEXT COLLATE \"C\""),
         (") WITHOUT ROWID", ")"),
         (") STRICT", ")"),
@@ -286,7 +286,7 @@ fn in_types(statement: &str) -> String {
     words.iter().fold(statement.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
 }
 
-/// The statement without hints to SQLite's planner, and with a number for each value that it takes `by_place`.
+/// Removes hints to SQLite's planner and, if values are bound `by_place`, numbers them.
 pub(super) fn statement(statement: SqlStr, by_place: bool) -> SqlStr {
     let statement = match by_place {
         true => AssertSqlSafe(numbered(statement.as_str())).into_sql_str(),
@@ -295,7 +295,7 @@ pub(super) fn statement(statement: SqlStr, by_place: bool) -> SqlStr {
     if statement.as_str().contains(HINT) { AssertSqlSafe(text(statement.as_str())).into_sql_str() } else { statement }
 }
 
-/// The same with `$1` for the first `?`, and so on.
+/// Replaces the first `?` by `$1`, and so on.
 fn numbered(statement: &str) -> String {
     let mut parts = statement.split('?');
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -305,10 +305,10 @@ fn numbered(statement: &str) -> String {
     text
 }
 
-/// How SQLite is told which index to take.
+/// How a statement tells SQLite which index to use.
 const HINT: &str = " INDEXED BY ";
 
-/// The same without hints.
+/// Removes the hints.
 pub(in crate::store) fn text(statement: &str) -> String {
     let mut parts = statement.split(HINT);
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -318,19 +318,19 @@ pub(in crate::store) fn text(statement: &str) -> String {
     text
 }
 
-/// The lease, locked, with the database's time in milliseconds. Whoever waits for the row sees it as it is then; the time
-/// may be of before, which only makes a lease shorter.
+/// Locks the lease and reads it with the database's time in milliseconds. After a wait for the lock the row is current,
+/// but the time may be from before the wait, which only makes a lease shorter.
 pub(in crate::store) const LEASE: &str = "SELECT holder, epoch, until_at,
             CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT) AS now
      FROM leases WHERE name = 'leader' FOR UPDATE";
 
-/// Says who writes to the others, with the tenant whose tickets or people changed.
+/// Notifies the other replicas, with the writer's name and the tenant whose tickets or people changed.
 pub(in crate::store) const TELL: &str =
     "SELECT pg_notify('sla ' || current_schema(), current_setting('application_name') || '|' || $1)";
 
-/// Whether whatever failed, failed because the connection is of no use any more.
+/// Whether the error means that the connection can no longer be used.
 pub(in crate::store) fn is_cut_off(error: &sqlx::Error) -> bool {
-    // 08: connection exceptions; 25P: a transaction that was left standing; 57P: shut down.
+    // 08: connection exceptions; 25P: a transaction that was left idle; 57P: shut down.
     const CLASSES: [&str; 3] = ["08", "25P", "57P"];
     match error.as_database_error() {
         Some(error) => error.code().is_some_and(|code| CLASSES.iter().any(|class| code.starts_with(class))),
@@ -338,7 +338,7 @@ pub(in crate::store) fn is_cut_off(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Begins a transaction once no other replica is writing, and says which leader's epoch it is. So writes happen one
+/// Begins a transaction once no other replica is writing, and returns the epoch of the leader. Writes thus happen one
 /// after the other, as they do on SQLite.
 pub(in crate::store) async fn begin_in_turn(connection: &mut Connection) -> Result<i64, sqlx::Error> {
     super::query("BEGIN").execute(&mut *connection).await?;
@@ -350,17 +350,17 @@ pub(in crate::store) async fn begin_in_turn(connection: &mut Connection) -> Resu
     locked
 }
 
-/// Tells the other replicas, with the commit, that there is something new.
+/// Notifies the other replicas of a change, as part of the commit.
 pub(in crate::store) async fn tell_all_others(connection: &mut Connection) -> Result<(), sqlx::Error> {
     super::query(TELL).bind("").execute(connection).await.map(drop)
 }
 
-/// What is bound, as PostgreSQL takes it.
+/// Encodes the values for PostgreSQL.
 pub(super) fn bound(args: Vec<Arg>, keys: Option<&KeyRing>) -> PgArguments {
     let mut taken = PgArguments::default();
     taken.reserve(args.len(), 0);
     for arg in args {
-        // Only types that cannot be encoded fail here, and these four can.
+        // Encoding fails only for types that cannot be encoded, and all of these can.
         let _ = match arg {
             Arg::Int(value) => Arguments::add(&mut taken, value),
             Arg::Real(value) => Arguments::add(&mut taken, value),
@@ -374,8 +374,8 @@ pub(super) fn bound(args: Vec<Arg>, keys: Option<&KeyRing>) -> PgArguments {
     taken
 }
 
-/// PostgreSQL keeps no zero in a text, written out or in JSON, and SuperOps may send one: the sign for what cannot be
-/// shown stands there.
+/// Replaces zero characters, raw or escaped in JSON, by the replacement character: PostgreSQL accepts none in a text,
+/// and SuperOps may send one.
 pub(in crate::store) fn without_zero(text: &str) -> Cow<'_, str> {
     if text.contains('\0') || text.contains("\\u0000") {
         return text.replace('\0', "\u{FFFD}").replace("\\u0000", "\\ufffd").into();

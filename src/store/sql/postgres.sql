@@ -1,4 +1,4 @@
--- What the statements use of SQLite, for PostgreSQL. Run at each start: whoever changes a function, changes it here.
+-- The functions of SQLite that the statements use, for PostgreSQL. Run at each start, so a function is changed here.
 
 -- A value of a JSON document. `place` is a key, or a path from its root ('$.body.to'). True and false are 1 and 0.
 CREATE OR REPLACE FUNCTION sqlite_json_text(document TEXT, place TEXT) RETURNS TEXT
@@ -45,13 +45,13 @@ $$;
 CREATE OR REPLACE FUNCTION "json"(document TEXT) RETURNS JSON
 LANGUAGE SQL IMMUTABLE PARALLEL SAFE STRICT AS $$ SELECT document::json $$;
 
--- The greater and the lesser of two; none if either is none.
+-- The greater and the lesser of two; null if either is null.
 CREATE OR REPLACE FUNCTION max(a BIGINT, b BIGINT) RETURNS BIGINT
 LANGUAGE SQL IMMUTABLE PARALLEL SAFE STRICT AS $$ SELECT CASE WHEN a >= b THEN a ELSE b END $$;
 CREATE OR REPLACE FUNCTION min(a BIGINT, b BIGINT) RETURNS BIGINT
 LANGUAGE SQL IMMUTABLE PARALLEL SAFE STRICT AS $$ SELECT CASE WHEN a <= b THEN a ELSE b END $$;
 
--- Where `part` begins in `whole`, from 1; 0: nowhere.
+-- Where `part` begins in `whole`, counted from 1; 0 if it does not occur.
 CREATE OR REPLACE FUNCTION instr(whole TEXT, part TEXT) RETURNS BIGINT
 LANGUAGE SQL IMMUTABLE PARALLEL SAFE STRICT AS $$ SELECT strpos(whole, part)::bigint $$;
 

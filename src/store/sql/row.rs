@@ -1,4 +1,4 @@
-//! A row, and how a column of it is read.
+//! A row of a result, and how its columns are read.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use sqlx::{Error, Row as _, TypeInfo as _, ValueRef as _};
 use crate::keys::ring::{KeyRing, SealError};
 use crate::store::sealed::{self, Column, PREFIX};
 
-/// A row of an answer.
+/// A row of a result.
 pub struct Row {
     held: Held,
-    /// What sealed columns are opened by; none: they are read as they stand.
+    /// The keys for sealed columns; if none, those are read as they are stored.
     keys: Option<Arc<KeyRing>>,
 }
 
@@ -30,21 +30,21 @@ impl Row {
         Self { held: Held::Postgres(row), keys }
     }
 
-    /// The column's value.
+    /// Returns the column's value.
     ///
     /// # Panics
-    /// If there is no such column or it holds something else; [`Row::try_get`] says so instead.
+    /// If there is no such column or it holds another type; [`Row::try_get`] returns an error instead.
     #[track_caller]
     pub fn get<'r, T: Readable<'r>, I: Index>(&'r self, column: I) -> T {
         self.try_get(column).expect("a column of this name and type")
     }
 
-    /// The column's value.
+    /// Returns the column's value.
     pub fn try_get<'r, T: Readable<'r>, I: Index>(&'r self, column: I) -> Result<T, Error> {
         T::read(self, column.of(self)?)
     }
 
-    /// Whether the column holds nothing.
+    /// Whether the column is null.
     pub fn is_null(&self, column: impl Index) -> Result<bool, Error> {
         let at = column.of(self)?;
         match &self.held {
@@ -53,7 +53,7 @@ impl Row {
         }
     }
 
-    /// The columns' names, in order.
+    /// Returns the names of the columns, in order.
     pub fn names(&self) -> Vec<&str> {
         match &self.held {
             Held::Sqlite(row) => row.columns().iter().map(sqlx::Column::name).collect(),
@@ -61,7 +61,7 @@ impl Row {
         }
     }
 
-    /// What the column holds in words, whatever that is: text as it stands, bytes not at all.
+    /// Returns what the column holds as text: text unchanged, numbers written out, bytes not at all.
     pub fn in_words(&self, column: impl Index) -> Option<String> {
         let at = column.of(self).ok()?;
         let whole = || self.try_get::<Option<i64>, _>(at).ok().flatten().map(|number| number.to_string());
@@ -69,12 +69,12 @@ impl Row {
         self.try_get::<Option<String>, _>(at).ok().flatten().or_else(whole).or_else(part)
     }
 
-    /// The text of a column as it stands, sealed or not.
+    /// Returns the text of a column as it is stored, sealed or not.
     pub fn stored(&self, column: impl Index) -> Result<String, Error> {
         self.as_it_stands(column.of(self)?).map(str::to_owned)
     }
 
-    /// As what a text was sealed, and for which row; none: it is plain.
+    /// Returns the column and the row that a text was sealed for; none if it is plain.
     pub fn sealed_for(&self, column: impl Index) -> Result<Option<(&'static Column, String)>, Error> {
         let at = column.of(self)?;
         let text = if self.is_null(at)? { None } else { Some(self.as_it_stands(at)?) };
@@ -83,7 +83,7 @@ impl Row {
         Ok(found.and_then(|found| Some((Column::labelled(&found.label)?, found.row))))
     }
 
-    /// The text of a column, opened if it is sealed.
+    /// Returns the text of a column, opened if it is sealed.
     fn text(&self, at: usize) -> Result<String, Error> {
         let text = self.as_it_stands(at)?;
         let Some(keys) = self.keys.as_ref().filter(|_| text.starts_with(PREFIX)) else { return Ok(text.to_owned()) };
@@ -95,7 +95,7 @@ impl Row {
         }
     }
 
-    /// The bytes of a column, opened if they are sealed.
+    /// Returns the bytes of a column, opened if they are sealed.
     fn bytes(&self, at: usize) -> Result<Vec<u8>, Error> {
         let bytes: Vec<u8> = match &self.held {
             Held::Sqlite(row) => row.try_get(at)?,
@@ -110,7 +110,7 @@ impl Row {
         }
     }
 
-    /// Whether what was found in column `at` was sealed for it, and for this row, as far as the answer tells which it is.
+    /// Whether a value in column `at` was sealed for it and for this row, as far as the result identifies the row.
     fn is_at_home(&self, found: &sealed::Found, at: usize) -> bool {
         let Some(column) = Column::labelled(&found.label) else { return false };
         let names = self.names();
@@ -134,7 +134,7 @@ fn decode(error: SealError) -> Error {
     Error::Decode(error.into())
 }
 
-/// How a column is named: by its name, or by its place from 0 on.
+/// How a column is named: by its name, or by its position from 0.
 pub trait Index {
     fn of(&self, row: &Row) -> Result<usize, Error>;
 }
@@ -191,7 +191,7 @@ impl Readable<'_> for String {
     }
 }
 
-/// For columns that are never sealed: what is sealed cannot be lent.
+/// For columns that are never sealed: an opened text cannot be borrowed from the row.
 impl<'r> Readable<'r> for &'r str {
     fn read(row: &'r Row, at: usize) -> Result<Self, Error> {
         let text = row.as_it_stands(at)?;
@@ -202,8 +202,7 @@ impl<'r> Readable<'r> for &'r str {
     }
 }
 
-/// A whole number of whichever of PostgreSQL's types it came as: a sum is wider than what it sums, and a comparison is
-/// true or false.
+/// Reads an integer from any of PostgreSQL's types: a sum is wider than what it adds up, and a comparison is a boolean.
 fn whole<T: TryFrom<i64>>(row: &PgRow, at: usize) -> Result<T, Error> {
     let raw = row.try_get_raw(at)?;
     let number = match &*raw.type_info().name().to_owned() {
@@ -233,8 +232,8 @@ fn unlike(at: usize) -> Error {
     Error::Decode(format!("column {at} holds no number of the kind that was expected").into())
 }
 
-/// A number in PostgreSQL's own form: how many digits to the base of 10,000, the first one's power, sign and scale, then
-/// the digits. None: it is not a number.
+/// Reads PostgreSQL's binary form of a number: how many digits in base 10,000, the power of the first one, sign and
+/// scale, then the digits. None if it is not a number.
 fn numeric(bytes: &[u8]) -> Option<f64> {
     let mut parts = bytes.chunks_exact(2).map(|pair| i16::from_be_bytes([pair[0], pair[1]]));
     let (_, weight, sign, _) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);

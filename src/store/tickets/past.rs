@@ -1,6 +1,6 @@
-//! What became of a ticket's status, as it is kept beside the ticket: a list of lists, short in the database.
+//! What became of a ticket's status, stored with the ticket as a list of lists, which is short in the database.
 //!
-//! The clocks are told from it, so that no look at a ticket asks for its events.
+//! The clocks are computed from it, so that reading a ticket never needs its events.
 
 use chrono::{DateTime, Utc};
 
@@ -8,10 +8,10 @@ use super::super::{instant, millis};
 use crate::store::sql;
 use crate::ticket::watch::{Bounds, Change, ChangeKind};
 
-/// Kind, from, to, and the two ends in milliseconds.
+/// Kind, from, to, and both bounds of the time in milliseconds.
 type Row = (String, Option<String>, Option<String>, i64, i64);
 
-/// `past` as text; none: nothing became of it.
+/// Returns `past` as text; none if it is empty.
 pub fn written(past: &[Change]) -> Option<String> {
     let row = |change: &Change| {
         let Change { kind, from, to, at } = change;
@@ -21,7 +21,7 @@ pub fn written(past: &[Change]) -> Option<String> {
     serde_json::to_string(&rows).ok().filter(|_| !rows.is_empty())
 }
 
-/// What was written.
+/// Reads what [`written`] has written.
 pub fn read(text: Option<&str>) -> Result<Vec<Change>, sql::Error> {
     let Some(text) = text else { return Ok(Vec::new()) };
     let rows: Vec<Row> = serde_json::from_str(text).map_err(|error| sql::Error::Decode(error.into()))?;

@@ -1,5 +1,5 @@
-//! Pages of tickets, the changes they imply, what could not be read and the
-//! cursor: saved in one transaction, a few statements a page.
+//! Saves pages of tickets, the changes they imply, what could not be read and the cursor, in one transaction with a few
+//! statements per page.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -25,40 +25,40 @@ use crate::ticket::{Named, StatusWords, TenantId, Ticket, TicketId};
 /// The most rows in one statement: well under SQLite's 32,766 values.
 const ROWS: usize = 500;
 
-/// What one answer of SuperOps brings, to be remembered in one go.
+/// The contents of one answer of SuperOps, to be saved together.
 #[derive(Clone, Debug)]
 pub struct Batch {
     pub tickets: Vec<Ticket>,
     /// What could not be read, and why.
     pub unread: Vec<Unread>,
-    /// From the question to the answer.
+    /// From sending the request to receiving the answer.
     pub read: Bounds,
-    /// Where the sync stands once this is saved; none: where it stood before.
+    /// Where the sync stands once this is saved; none if that does not change.
     pub state: Option<SyncState>,
-    /// What is promised: which policy holds for a ticket is a part of its history.
+    /// The policies: which one holds for a ticket is a part of its history.
     pub policies: Arc<[Policy]>,
 }
 
-/// What was saved that was not known before.
+/// What was new in the saved batches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Saved {
-    /// Whether the clocks are to be looked at again: an open ticket is new or changed, or no longer open.
+    /// Whether the clocks have to be checked again: an open ticket is new or changed, or no longer open.
     pub is_news: bool,
     /// Tickets seen for the first time.
     pub new: usize,
-    /// Tickets that are not as they were.
+    /// Tickets that have changed.
     pub changed: Vec<TicketId>,
-    /// How many of the tickets are now closed that were not known to be.
+    /// How many of the tickets are closed now and were not known to be.
     pub closed: usize,
-    /// How many records are in quarantine that were not before.
+    /// How many records are newly in quarantine.
     pub quarantined: usize,
     /// Choices between several policies that were recorded, each once.
     pub choices: Vec<Choice>,
 }
 
 impl Store {
-    /// Remembers batches in their order: their tickets, what changed, what could not
-    /// be read and where the sync stands, all or nothing. Then the caches.
+    /// Saves batches in order: their tickets, what changed, what could not be read and where the sync stands, all or
+    /// nothing. Then updates the caches.
     pub async fn save_tickets(
         &self,
         tenant: &TenantId,
@@ -86,17 +86,17 @@ impl Store {
     }
 }
 
-/// A ticket with all that it went through, as if it had been watched.
+/// A ticket with its whole history, as if it had been watched.
 #[derive(Clone, Debug)]
 pub struct Lived {
     pub watched: Watched,
     pub changes: Vec<Change>,
-    /// From whom to whom it went, and when.
+    /// Its handovers: from whom, to whom, and when.
     pub handed: Vec<(Option<Named>, Option<Named>, DateTime<Utc>)>,
 }
 
 impl Store {
-    /// Remembers tickets with their past. What is known of them already is replaced.
+    /// Stores tickets with their past, replacing what is known of them.
     pub async fn save_past(&self, tenant: &TenantId, lived: Vec<Lived>, words: &StatusWords) -> Result<(), StoreError> {
         let (owner, words) = (tenant.clone(), words.clone());
         self.writer
@@ -135,12 +135,12 @@ async fn write_past(
     Ok(())
 }
 
-/// A ticket as it is to be stored.
+/// A ticket to be stored.
 struct Observed {
     watched: Watched,
     open: bool,
     changes: Vec<Change>,
-    /// Whether more than the time of reading is to be written.
+    /// Whether anything but the time of reading has changed.
     differs: bool,
 }
 
@@ -180,7 +180,7 @@ async fn save(
     Ok(all)
 }
 
-/// A ticket that moved to the next page while we read comes twice: the later update counts, or else the last row.
+/// A ticket that moved to the next page while we read comes twice: keeps the later update, or else the last row.
 fn each_once(tickets: Vec<Ticket>) -> BTreeMap<TicketId, Ticket> {
     let mut each: BTreeMap<TicketId, Ticket> = BTreeMap::new();
     for ticket in tickets {
@@ -193,7 +193,7 @@ fn each_once(tickets: Vec<Ticket>) -> BTreeMap<TicketId, Ticket> {
     each
 }
 
-/// What the books need of tickets that are new or changed: their people, who had them, and a mark.
+/// Stores what the books need of new or changed tickets: their people, who had them, and a mark.
 async fn keep_for_books(
     tx: &mut Connection,
     tenant: &TenantId,
@@ -221,7 +221,7 @@ fn compare(before: Option<&Watched>, ticket: Ticket, words: &StatusWords, read: 
 }
 
 impl Observed {
-    /// Records which policy holds, where that is news. Of tickets that were closed before we came nobody asks.
+    /// Records which policy holds, if that is news; unimportant for tickets closed before we first saw them.
     fn choose(&mut self, policies: &[Policy], tenant: &TenantId, before: Option<&Watched>) -> Option<Choice> {
         if before.is_none() && !self.open {
             return None;
@@ -250,7 +250,7 @@ impl Saved {
     }
 }
 
-/// Changes one ticket by `change`; none if there is no such ticket.
+/// Changes one ticket with `change`; none if there is no such ticket.
 pub async fn amend(
     tx: &mut Connection,
     tenant: TenantId,
@@ -342,7 +342,7 @@ async fn write(tx: &mut Connection, tenant: &TenantId, differing: &[&Observed]) 
     Ok(())
 }
 
-/// Most tickets of most pages are as they were: only the time of reading is new.
+/// Updates only the time of reading: most tickets on most pages are unchanged.
 async fn touch(tx: &mut Connection, tenant: &TenantId, same: &[&Observed], read: Bounds) -> Result<(), sql::Error> {
     for some in same.chunks(ROWS) {
         let mut query = QueryBuilder::new("UPDATE tickets SET misses = 0, read_at = ");
@@ -353,7 +353,7 @@ async fn touch(tx: &mut Connection, tenant: &TenantId, same: &[&Observed], read:
     Ok(())
 }
 
-/// When a ticket was opened, as the tickets are sorted by it.
+/// Formats when a ticket was opened so that tickets sort by it.
 pub fn opened(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
@@ -366,7 +366,7 @@ fn events(all: &[Observed]) -> Vec<(&TicketId, &Change)> {
     events
 }
 
-/// Adds to the stories of tickets what was seen at `seen_at`.
+/// Adds what was seen at `seen_at` to the histories of tickets.
 pub async fn record(
     tx: &mut Connection,
     tenant: &TenantId,

@@ -50,7 +50,7 @@ async fn open(folder: &TempDir) -> Store {
     Store::open(&folder.path().join("store.db"), Arc::new(Telemetry::default())).await.unwrap()
 }
 
-/// Lets every task run until it has to wait for something else.
+/// Lets every task run until it has to wait for something.
 async fn settle() {
     for _ in 0..10 {
         tokio::task::yield_now().await;
@@ -234,7 +234,7 @@ async fn a_write_reaches_the_cache_even_if_nobody_waits_for_it() {
     let page = batch(vec![ticket("2", "Open")], 20);
     let abandoned = desk.store.save_tickets(&desk.acme, vec![page], &desk.words);
     assert!(futures_util::FutureExt::now_or_never(abandoned).is_none());
-    // Saves of one tenant come one after the other: when this one is done, so is that one.
+    // Saves of one tenant happen one after the other: when this one is done, so is that one.
     desk.read(vec![ticket("3", "Open")], 30).await;
     assert_eq!(desk.open_ids().await, ["1", "2", "3"]);
 }

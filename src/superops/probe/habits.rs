@@ -1,4 +1,4 @@
-//! What the tickets themselves tell of how this account works: what closes, what pauses, what turns by itself.
+//! What the tickets themselves show of how this account works: what closes, what pauses, what changes by itself.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use super::super::{SuperOps, Urgency};
 use super::Finding;
 use crate::ticket::{ClockKind, StatusMeaning, StatusWords, Ticket};
 
-/// Tickets whose conversations and notes are read.
+/// How many tickets have their conversations and notes read.
 const READ: usize = 3;
-/// An update and what caused it are noted this close to each other.
+/// How far apart an update and what caused it may be recorded.
 const SAME_MOMENT: TimeDelta = TimeDelta::seconds(5);
 
-/// What the newest tickets show.
+/// Returns findings from the newest tickets.
 pub(super) fn habits(tickets: &[Ticket], words: &StatusWords, now: DateTime<Utc>) -> Vec<Finding> {
     let meaning = |ticket: &Ticket| words.meaning(ticket.status.as_deref());
     let of = |wanted: fn(StatusMeaning) -> bool| tickets.iter().filter(move |ticket| wanted(meaning(ticket)));
@@ -27,7 +27,8 @@ fn resolved(tickets: &[&Ticket]) -> usize {
     tickets.iter().filter(|ticket| ticket.resolution.met_at.is_some()).count()
 }
 
-/// An open ticket with a time of resolution was reopened and kept it, or its status means closed and nobody said so.
+/// An open ticket with a time of resolution either kept it when it was reopened, or has a status that means closed and
+/// is not configured so.
 fn closing(open: &[&Ticket], closed: &[&Ticket]) -> Finding {
     let fact = format!("{} of {} closed and {} of {} open", resolved(closed), closed.len(), resolved(open), open.len());
     let mut suspects: BTreeMap<&str, usize> = BTreeMap::new();
@@ -44,7 +45,7 @@ fn closing(open: &[&Ticket], closed: &[&Ticket]) -> Finding {
     Finding::degraded(what, consequence).told_as(name, fact)
 }
 
-/// What becomes of the due time of a ticket that waits.
+/// Shows what happens to the due times of paused tickets.
 fn pausing(paused: &[&Ticket], now: DateTime<Utc>) -> Finding {
     let with_due: Vec<_> = paused.iter().filter(|ticket| ticket.resolution.due.is_some()).collect();
     let past: Vec<_> = with_due.iter().filter(|ticket| ticket.resolution.due.is_some_and(|due| due < now)).collect();
@@ -63,7 +64,7 @@ fn pausing(paused: &[&Ticket], now: DateTime<Utc>) -> Finding {
     .told_as("pausing", fact)
 }
 
-/// Whether a flag turns when a due time passes, and whether that shows as an update.
+/// Whether the breach flag turns when a due time passes, and whether that counts as an update.
 fn flags(open: &[&Ticket], now: DateTime<Utc>) -> Finding {
     let mut counts = [0; 3];
     for ticket in open {
@@ -87,7 +88,7 @@ fn flags(open: &[&Ticket], now: DateTime<Utc>) -> Finding {
     .told_as("flags", fact)
 }
 
-/// Whether replies and notes move the time of update.
+/// Whether replies and notes change the time of update.
 pub(super) async fn touches(client: &SuperOps, tickets: &[Ticket]) -> Vec<Finding> {
     let (mut replies, mut notes) = ([0; 2], [0; 2]);
     for ticket in tickets.iter().filter(|ticket| ticket.updated_at.is_some()).take(READ) {

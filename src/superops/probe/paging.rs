@@ -1,4 +1,4 @@
-//! How deep the list can be read, how long the first reading takes, and what is answered for a ticket that is gone.
+//! How deep the list can be read, how long the first sync takes, and what is answered for a ticket that is gone.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use super::super::{ApiError, Order, SuperOps, TicketAsk, TicketPage, Urgency, op
 use super::Finding;
 use crate::ticket::TicketId;
 
-/// Where a limit may lie: at ten thousand tickets.
+/// A deep page, just past a possible limit of ten thousand tickets.
 const DEEP: u32 = 101;
-/// The lists that are read before.
+/// How many calls read the other lists before the tickets.
 const LISTS: u64 = 10;
 
-/// What pages 2, 101 and the last one answer, as far as there are so many.
+/// Tries pages 2, 101 and the last one, as far as they exist.
 pub(super) async fn paging(client: &SuperOps, first: &TicketPage) -> Vec<Finding> {
     let last = first.total.map(|total| u32::try_from(total.div_ceil(PAGE_SIZE.into())).unwrap_or(u32::MAX));
     let exists = |page: &u32| *page > 1 && last.is_none_or(|last| *page <= last);
@@ -63,7 +63,7 @@ fn page_read(page: u32, is_last: bool, answer: Result<TicketPage, ApiError>) -> 
     }
 }
 
-/// How long the first reading takes, from one page and from what we allow ourselves.
+/// Estimates how long the first sync takes, from the time of one page and our budget.
 pub(super) fn forecast(budget: u32, total: Option<u64>, page_takes: Duration) -> Finding {
     let Some(total) = total else {
         return Finding::ok("how long the first sync takes cannot be told: no count is given");
@@ -80,7 +80,7 @@ pub(super) fn forecast(budget: u32, total: Option<u64>, page_takes: Duration) ->
         .told_as("first_sync", format!("{words} at {budget} a minute, {milliseconds} ms a page"))
 }
 
-/// What is answered for an id that no ticket has: as for one that was deleted, as far as can be told by reading.
+/// Tries an id that no ticket has. The answer is presumably the same for a deleted one; reading alone cannot tell more.
 pub(super) async fn unknown_id(client: &SuperOps, page: &TicketPage) -> Finding {
     let name = "ticket_that_does_not_exist";
     let Some(id) = free_id(page) else { return Finding::ok("a ticket that is gone: no id to try it with") };
@@ -99,7 +99,7 @@ pub(super) async fn unknown_id(client: &SuperOps, page: &TicketPage) -> Finding 
     Finding::degraded(what, consequence).told_as(name, fact)
 }
 
-/// An id of the same kind that none of these tickets has.
+/// Returns an id of the same kind that none of these tickets has.
 fn free_id(page: &TicketPage) -> Option<TicketId> {
     let number = |id: &TicketId| id.as_str().parse::<u64>().ok();
     let highest = page.tickets.iter().filter_map(|ticket| number(&ticket.id)).max()?;

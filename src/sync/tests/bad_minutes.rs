@@ -1,4 +1,4 @@
-//! Strange answers of SuperOps: what is blamed for them, and what is remembered meanwhile.
+//! Strange answers of SuperOps: what is blamed for them, and what is remembered in the meantime.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::open_tickets;
 use crate::ticket::Unknown;
 use crate::ticket::watch::ChangeKind;
 
-/// Has the value at `field` of that ticket fail: it is null in each list and for itself, and an error says where.
+/// Makes `field` of that ticket fail: it is null in lists and in `getTicket`, and an error points at it.
 fn failing(id: &'static str, field: &'static str) -> Twist {
     Box::new(move |operation, _, mut answer| {
         let mut errors = Vec::new();
@@ -306,7 +306,7 @@ async fn a_technician_whose_address_fails_to_come_keeps_the_one_that_was_known()
     assert_eq!(people.technicians.values().next().unwrap().email.as_deref(), Some("ann@example.com"));
 }
 
-/// So many closed tickets, one updated each minute before the begin.
+/// Adds `count` closed tickets, one updated in each minute before the begin.
 fn closed_tickets(count: u64) -> impl FnOnce(&mut Desk) {
     move |desk| (1..=count).for_each(|id| desk.add(id, "Closed", at(-i64::try_from(id).unwrap())))
 }

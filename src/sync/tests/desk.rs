@@ -1,4 +1,4 @@
-//! A SuperOps of a few lines, on a socket, that does what a test tells it.
+//! A tiny SuperOps on a socket that does what a test tells it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -27,7 +27,7 @@ pub use crate::ticket::tests::sample as ticket;
 use crate::ticket::watch::{ChangeKind, Watched};
 use crate::ticket::{StatusWords, TenantId, TicketId};
 
-/// How the desk takes a sort or a filter.
+/// How the desk handles a sort or a filter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Takes {
     #[default]
@@ -39,10 +39,10 @@ pub enum Takes {
 /// What happens before a certain page of tickets is answered.
 pub type Meanwhile = Box<dyn FnOnce(&mut Desk) + Send>;
 
-/// The last word on an answer: the operation, its input, and what would have been answered.
+/// Rewrites an answer: takes the operation, its input, and what would have been answered.
 pub type Twist = Box<dyn FnMut(&str, &Value, Value) -> Value + Send>;
 
-/// What SuperOps says when it stumbles.
+/// SuperOps' answer when it has an internal error.
 pub fn internal(operation: &str) -> Value {
     json!({ "errors": [{ "message": "Internal Server Error(s) while executing query" }], "data": { operation: null } })
 }
@@ -53,21 +53,21 @@ pub struct Desk {
     pub tickets: Vec<Value>,
     pub sort: Takes,
     pub filter: Takes,
-    /// Operation -> the code of the error it answers with.
+    /// The code of the error that each operation answers with.
     pub errors: HashMap<&'static str, &'static str>,
-    /// Page of an unfiltered list -> what happens just before it is answered.
+    /// What happens just before a page of an unfiltered list is answered, by page.
     pub meanwhile: HashMap<u64, Meanwhile>,
     pub conversations: Vec<Value>,
-    /// How it takes a filter by date.
+    /// How it handles a filter by date.
     pub dates: Takes,
-    /// Each later page is an internal error.
+    /// The deepest page; each later one is an internal error.
     pub deepest: Option<u64>,
     /// How far its clock is ahead of ours.
     pub ahead: TimeDelta,
     pub twist: Option<Twist>,
-    /// A field that the schema lacks, and what is said of it.
+    /// A field that the schema lacks, and the message about it.
     pub unknown: Option<(&'static str, &'static str)>,
-    /// Each call since last asked: `getTicketList 1`, `getTicketList 1 open`, `getTicket 7`.
+    /// The calls since last asked: `getTicketList 1`, `getTicketList 1 open`, `getTicket 7`.
     pub calls: Vec<String>,
 }
 
@@ -95,7 +95,7 @@ impl Desk {
         self.set(id, "updatedTime", time(updated));
     }
 
-    /// Has each call of `operation` answered with this error.
+    /// Makes each call of `operation` answer with this error.
     pub fn fail(&mut self, operation: &'static str, code: &'static str) {
         self.errors.insert(operation, code);
     }
@@ -178,7 +178,7 @@ impl Desk {
     }
 }
 
-/// Only the fields that were asked for.
+/// Keeps only the fields that were asked for.
 fn choose(row: &mut Value, query: &str) {
     if let Some(fields) = row.as_object_mut() {
         fields.retain(|field, _| query.contains(field.as_str()));
@@ -242,13 +242,13 @@ pub fn begin() -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap()
 }
 
-/// So many minutes after the begin, or before it.
+/// That many minutes after the begin, or before it if negative.
 pub fn at(minute: i64) -> DateTime<Utc> {
     begin() + TimeDelta::minutes(minute)
 }
 
 impl Bench {
-    /// A sync that has not made a turn yet, before a desk as `prepare` leaves it.
+    /// Creates a sync that has not run a turn yet, against a desk set up by `prepare`.
     pub async fn with(prepare: impl FnOnce(&mut Desk)) -> Self {
         let mut desk = Desk::default();
         prepare(&mut desk);
@@ -257,7 +257,7 @@ impl Bench {
         Self::before(endpoint, desk, ManualClock::at(begin())).await
     }
 
-    /// A sync that has not made a turn yet, before whatever answers at `endpoint`.
+    /// Creates a sync that has not run a turn yet, against the server at `endpoint`.
     pub async fn before(endpoint: String, desk: Arc<Mutex<Desk>>, clock: ManualClock) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tenant = tenant(endpoint, &folder);
@@ -268,13 +268,13 @@ impl Bench {
         Self { desk, clock, store, sync, nudge, hints, health, tenant, folder }
     }
 
-    /// What a crash and a new start leave: all that was in memory is gone.
+    /// Restarts as after a crash: everything in memory is gone.
     pub async fn restart(&mut self) {
         self.store = open(&self.folder).await;
         (self.sync, self.health) = start(&self.tenant, &self.store, &self.clock, &self.nudge, &self.hints).await;
     }
 
-    /// A crash at this moment: a new start finds what is on the disk, and nothing else.
+    /// Crashes at this moment: the new start finds what is on the disk, and nothing else.
     pub async fn crash(&mut self) {
         let folder = tempfile::tempdir().unwrap();
         for file in std::fs::read_dir(self.folder.path()).unwrap() {
@@ -286,7 +286,7 @@ impl Bench {
         self.restart().await;
     }
 
-    /// While this is held, nothing more can be saved.
+    /// Locks the store: while the connection is held, nothing more can be saved.
     pub async fn lock_store(&self) -> SqliteConnection {
         let options = SqliteConnectOptions::new().filename(self.folder.path().join("store.db"));
         let mut connection = options.connect().await.unwrap();
@@ -298,7 +298,7 @@ impl Bench {
         self.desk.lock().unwrap()
     }
 
-    /// One turn that succeeds.
+    /// Runs one turn, which must succeed.
     pub async fn turn(&mut self) -> TurnReport {
         self.try_turn().await.unwrap()
     }
@@ -307,13 +307,13 @@ impl Bench {
         self.sync.turn(self.clock.now()).await
     }
 
-    /// One turn, so many minutes after the begin.
+    /// Runs one turn at that many minutes after the begin.
     pub async fn turn_at(&mut self, minute: i64) -> TurnReport {
         self.clock.set(at(minute));
         self.turn().await
     }
 
-    /// The calls since this was last asked.
+    /// Returns the calls since this was last asked.
     pub fn calls(&self) -> Vec<String> {
         std::mem::take(&mut self.desk().calls)
     }

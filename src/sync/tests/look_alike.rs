@@ -1,5 +1,4 @@
-//! The sync before the SuperOps look-alike: after a while of a living desk, it
-//! holds what is there.
+//! The sync against the SuperOps look-alike: after some time on a busy desk, it holds what is there.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +25,7 @@ impl Account {
         Self { simulator, bench, _served: served }
     }
 
-    /// A turn every `minutes`, so many times.
+    /// Runs a turn every `minutes`, `turns` times.
     async fn live(&mut self, turns: usize, minutes: i64) {
         for _ in 0..turns {
             self.bench.turn().await;
@@ -35,7 +34,7 @@ impl Account {
         self.bench.turn().await;
     }
 
-    /// The open tickets as they are, and as we hold them.
+    /// Returns the open tickets as they are, and as we hold them.
     async fn both(&self) -> (BTreeMap<String, Option<String>>, BTreeMap<String, Option<String>>) {
         let words = StatusWords::default();
         let there = self

@@ -14,7 +14,7 @@ fn named(id: &str) -> Named {
     Named { id: RefId::parse(id).unwrap(), name: format!("name of {id}") }
 }
 
-/// Opened at 0, last updated at 1, first read at 10.
+/// Returns a ticket opened at 0, last updated at 1, first read at 10.
 fn ticket() -> Ticket {
     Ticket {
         status: Some("Open".into()),
@@ -133,7 +133,7 @@ fn a_ticket_that_was_over_in_a_status_nobody_listed_is_reopened_like_any_other()
     assert_eq!((kinds(&changes), again.cycle), (vec![ChangeKind::Priority], 0));
 }
 
-/// Closed at 8, as it was first read.
+/// Returns a ticket that was closed at 8, before it was first read.
 fn closed() -> Ticket {
     let resolution = Reported { met_at: Some(at(8)), ..ticket().resolution };
     Ticket { status: Some("Closed".into()), resolution, ..ticket() }
@@ -301,7 +301,7 @@ fn a_decision_by_hand_survives_a_change_of_the_sla() {
     assert_eq!(after.overridden(ClockKind::Resolution), Some(OverrideAction::Cancelled));
 }
 
-/// A decision of the first cycle.
+/// Returns a manual override in the first cycle.
 fn cancelled(clock: ClockKind) -> ManualOverride {
     let (reason, by) = ("a test".into(), "mia".into());
     ManualOverride { clock, cycle: 0, action: OverrideAction::Cancelled, reason, by, at: at(50) }

@@ -22,7 +22,7 @@ fn april(spans: &[Span], windows: &[Window], terms: &Terms) -> Figure {
     figure(&Record { spans, windows, since: 0, ended: None }, terms, APRIL, EVERYTHING)
 }
 
-/// Up for all of April but for `outage`, in hours from its beginning.
+/// Up for all of April except an outage, in hours from its beginning.
 fn with_outage(from: i64, until: i64) -> Vec<Span> {
     let at = |hour: i64| APRIL.0 + hour * HOUR;
     vec![

@@ -171,7 +171,7 @@ fn what_nobody_looked_at_since_its_check_got_another_name_is_unknown_from_when_t
     assert_eq!(open(&remembered)[..3], [Down; 3], "what is left was looked at since");
 }
 
-/// What the store would hold after all `rewrites`.
+/// Returns what the store would hold after all `rewrites`.
 fn stored(rewrites: &[Rewrite]) -> BTreeMap<String, Vec<Span>> {
     let mut rows: BTreeMap<String, BTreeMap<Millis, Span>> = BTreeMap::new();
     for rewrite in rewrites {
@@ -197,7 +197,7 @@ proptest! {
             rewrites.extend(book.expire(now * SECOND).rewrites);
             rewrites.extend(see(&mut book, check, now, [Up, Degraded, Down][verdict]).rewrites);
             if index == stop {
-                // A restart: all that is known is what was written down.
+                // A restart: only what was stored is known.
                 let states = book.checks.iter().map(|check| (check.plan.id.clone(), check.state.clone())).collect();
                 let since = book.components.iter().map(|one| (one.plan.id.clone(), one.since)).collect();
                 let (components, checks) = plans();

@@ -1,8 +1,8 @@
-//! How announced work on members reaches the groups that they are in.
+//! How announced work on members affects the groups that they are in.
 //!
-//! Work on a service is not work on the groups that it belongs to: these may still work, and have to. But what a group
-//! would not have lost if the members under work had been up, it has lost to that work: it is maintenance of the group
-//! as it is of the member, and is told only if it outlasts the work. Work on a group is not work on its members.
+//! Work on a service is not work on its groups: these may still work, and have to. But what a group would not have lost
+//! if the members under work had been up, it lost to that work: that is maintenance of the group just as of the member,
+//! and is announced only if it outlasts the work. Work on a group is not work on its members.
 
 use std::collections::BTreeSet;
 
@@ -11,18 +11,18 @@ use crate::uptime::availability::Window;
 use crate::uptime::incident::Announcements;
 use crate::uptime::{Condition, Millis};
 
-/// A member that is not up, and is worked on.
+/// Work on a member that is not up.
 #[derive(Clone, Copy)]
 struct Excuse {
-    /// How long before its beginning that was announced.
+    /// How long before its beginning the work was announced.
     notice: Millis,
     until: Millis,
 }
 
 impl Book {
-    /// When the component called `id` was worked on, or will be; of a group also when it was not well only because
-    /// members were worked on. Each such time was announced as long before it began as the work was that explains it, and
-    /// that was announced last.
+    /// Returns when the component `id` was or will be worked on; for a group, also when it was not up only because
+    /// members were worked on. Each such time counts as announced as long before it began as the work that explains it,
+    /// and of several works the one with the shortest notice.
     pub fn windows_of(&self, id: &str, announcements: &Announcements) -> Vec<Window> {
         let mut windows = announcements.windows_of(id);
         if let Some(place) = self.place_of_group(id) {
@@ -31,8 +31,8 @@ impl Book {
         windows
     }
 
-    /// Until when the component called `id` is worked on, or its members are by which alone it is not well; none: it is
-    /// not, at `now`.
+    /// Returns until when the component `id` is worked on, or those members whose work alone explains its condition.
+    /// `None` if that is not so at `now`.
     pub fn worked_on_until(&self, id: &str, announcements: &Announcements, now: Millis) -> Option<Millis> {
         let own = announcements.worked_on_until(id, now);
         own.or_else(|| {
@@ -71,7 +71,8 @@ impl Book {
         }
     }
 
-    /// By what work on members the group at `place` is not well at `at`; none: it is well, or would not be without it.
+    /// Returns the work on members that explains why the group at `place` is not well at `at`. `None` if it is well, or
+    /// would be failing anyway.
     fn excuses(&self, place: usize, announcements: &Announcements, at: Millis) -> Option<Vec<Excuse>> {
         let is_failing = self.components[place].line.at(at) >= Condition::Degraded;
         let mut excuses = Vec::new();
@@ -80,7 +81,7 @@ impl Book {
         (without < Condition::Degraded && !excuses.is_empty()).then_some(excuses)
     }
 
-    /// How the group at `place` would stand at `at` if its members that are worked on were up.
+    /// Returns how the group at `place` would stand at `at` if its members under work were up.
     fn without_work_on_members(
         &self,
         place: usize,
@@ -111,7 +112,7 @@ impl Book {
         }
         let works = announcements.windows_of(&entry.plan.id).into_iter();
         let works = works.filter(|work| work.from <= at && at < work.until);
-        // Whichever of several was announced best explains it.
+        // Of several works, the longest notice counts.
         let excuse = works.map(|work| Excuse { notice: work.from - work.announced_at, until: work.until });
         let excuse = excuse
             .reduce(|one, other| Excuse { notice: one.notice.max(other.notice), until: one.until.max(other.until) });
@@ -124,7 +125,7 @@ impl Book {
         }
     }
 
-    /// The worst that the own checks of a group say; up if it has none.
+    /// Returns the worst condition of a group's own checks; up if it has none.
     fn own_checks_at(&self, entry: &ComponentEntry, at: Millis) -> Condition {
         let from = at - self.reach(entry);
         self.lines_of_checks(entry, from).iter().map(|line| line.at(at)).max().unwrap_or(Condition::Up)

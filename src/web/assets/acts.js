@@ -4,22 +4,22 @@ import { send } from './state.js';
 
 const SNOOZES = [['15m', '15 min'], ['30m', '30 min'], ['1h', '1 h'], ['4h', '4 h'], ['1d', '1 day']];
 
-/** Whether whoever is signed in may act. */
+/** Whether the person signed in may act. */
 export const mayAct = () => document.querySelector('main').dataset.mayAct === 'true';
 
-/** Who acts: a token may serve several people. */
+/** The name of the person who acts, because several people may share a token. */
 export const you = () => $('you')?.value.trim() || undefined;
 
-/** How long after that an alert may take to move in the list or to leave it, in milliseconds. */
+/** How long after an act an alert may take to move in the list or to leave it, in milliseconds. */
 const SOON = 5000;
 
 /** When each alert was acted upon here. */
 const acted = new Map();
 
-/** Whether it was acted upon here, just now: then it does not move behind anybody's back. */
+/** Whether it was acted upon here just now: then its move surprises nobody. */
 export const actedLately = (id) => performance.now() - acted.get(id) < SOON;
 
-/** Does `what` to the alert; the error says why that could not be done. */
+/** Does `what` to the alert; the error says why it failed. */
 export async function actUpon(id, what, more = {}) {
   acted.set(id, performance.now());
   return send('POST', `/api/v1/alerts/${id}/${what}`, { by: you(), ...more }).catch((error) => {
@@ -34,7 +34,7 @@ async function act(alert, what, more) {
   document.dispatchEvent(new Event('acted'));
 }
 
-/** The buttons of one alert; none for whoever may only look. */
+/** The buttons of one alert; none for people who may only read. */
 export function actions(alert) {
   if (!mayAct() || alert.state === 'resolved') return null;
   const button = (label, what, more) => el('button', { type: 'button', 'data-what': what, onclick: () => act(alert, what, more?.()) }, label);

@@ -10,7 +10,7 @@ import { pageOf } from './ticket.js';
 import { brief, counted, local, serverNow, words } from './time.js';
 import { writtenLine } from './written.js';
 
-/** What is wrong with a component. */
+/** The problems that a component can have. */
 const TROUBLES = { outage: 'Outage', budget: 'Downtime budget', objective: 'Objective', certificate: 'Certificate', heartbeat: 'Heartbeat' };
 const STAGES = { breached: 'Breached', warning: 'At risk', predicted: 'Likely to breach' };
 const OUTAGE_STAGES = { breached: 'Down', warning: 'Degraded' };
@@ -21,16 +21,16 @@ const CLOSINGS = {
   unlikely: 'breach no longer likely',
 };
 
-/** How the troubles of components end by themselves. */
+/** What to say when a component's problem ends by itself. */
 const MENDED = {
   outage: 'up again', budget: 'within its limits again', objective: 'within its limits again', certificate: 'renewed',
   heartbeat: 'heard from again',
 };
 
-/** At so many at once the server is asked. */
+/** How many requests are sent to the server at once. */
 const AT_ONCE = 6;
 
-/** `place` is where whoever goes through the list by keyboard was when their alert left it. */
+/** `place` is where somebody moving through the list by keyboard was when their alert left it. */
 const page = { state: 'open', sort: 'worst', cards: new Map(), page: null, picked: new Set(), place: 0 };
 
 const overlayLine = (overlay) => el('p', { class: 'overlaid' },
@@ -46,19 +46,19 @@ function nextWords(alert) {
   return `Next: step ${alert.next_step ?? 1} of “${alert.escalation}” ${when}`;
 }
 
-/** Why it is over. */
+/** Says why the alert is over. */
 function endWords({ component, clock, closing }) {
   if (component && closing === 'met') return MENDED[clock] ?? 'over';
   if (component && closing === 'vanished') return 'no longer watched';
   return CLOSINGS[closing] ?? closing;
 }
 
-/** An outage has begun, a certificate or a period is yet to end. */
+/** An outage has begun already; a certificate or a period is yet to end. */
 function sinceOrUntil(alert) {
   return Date.parse(alert.due) > serverNow() ? 'until' : 'since';
 }
 
-/** The time of its clock, as the ticket shows it. */
+/** The time left or over on its clock, as the ticket shows it. */
 function dueWords(alert) {
   if (alert.component) return `${sinceOrUntil(alert)} ${brief(alert.due)}`;
   if (alert.state === 'resolved' || !alert.clock_status) return `due ${brief(alert.due)}`;
@@ -66,14 +66,14 @@ function dueWords(alert) {
   return `${figure} ${word}`.trim();
 }
 
-/** When it is due, and that its time is working time where that is not the same. */
+/** When it is due, with a note if that counts working time rather than wall time. */
 function dueTitle(alert) {
   if (alert.component) return `${sinceOrUntil(alert)} ${local(alert.due)}`;
   const working = alert.clock_status && !alert.clock_status.round_the_clock;
   return `due ${local(alert.due)}${working ? `; counted in working time: ${alert.clock_status.hours}` : ''}`;
 }
 
-/** Each person once, with the ways that reached them; then what reached nobody. */
+/** Lists each person once with the channels that reached them, then counts the messages that reached nobody. */
 function toldWords(notifications) {
   const ways = new Map();
   for (const { recipient, channel, state: how } of notifications.filter((one) => one.kind === 'alert' || one.kind === 'digest')) {
@@ -104,7 +104,7 @@ function pick(id, on) {
   drawPicked();
 }
 
-/** Marks what is chosen, and says how many. */
+/** Marks the chosen alerts and says how many they are. */
 function drawPicked() {
   if (!$('bulk')) return;
   for (const [id, { card }] of page.cards) {
@@ -118,7 +118,7 @@ function drawPicked() {
   say($('bulk-ack'), many ? `Acknowledge ${many} chosen` : 'Acknowledge chosen');
 }
 
-/** Acknowledges all that are chosen, a few at a time, and says what could not be done. */
+/** Acknowledges all chosen alerts, a few at a time, and says what failed. */
 async function acknowledgePicked() {
   const wanted = [...page.picked];
   const failed = [];
@@ -133,7 +133,7 @@ async function acknowledgePicked() {
   document.dispatchEvent(new Event('acted'));
 }
 
-/** What a key does to the alert that is looked at. */
+/** What each key does to the current alert. */
 const KEYS = {
   x: (card) => card.querySelector('.pick')?.click(),
   a: (card) => (page.picked.size ? acknowledgePicked() : card.querySelector('[data-what=ack]')?.click()),
@@ -141,7 +141,7 @@ const KEYS = {
   o: (card) => card.querySelector('.what a').click(),
 };
 
-/** Where a step down or up leads: from the card, or from the gap that one left. */
+/** Where a step down or up leads: from the card, or from the gap that a removed card left. */
 function placeAfter(step, cards, card) {
   if (card) return cards.indexOf(card) + step;
   const gap = document.activeElement === $('alerts') ? page.place : 0;
@@ -186,7 +186,7 @@ function makeCard(alert) {
     told(alert), writtenLine(alert), actions(alert));
 }
 
-/** What was opened and chosen in the old card is so in the new one. */
+/** Carries what was opened and chosen in the old card over to the new one. */
 function takeOver(old, card) {
   for (const [what, how] of [['details', 'open'], ['select', 'value']]) {
     const [before, now] = [old.querySelector(what), card.querySelector(what)];
@@ -194,7 +194,7 @@ function takeOver(old, card) {
   }
 }
 
-/** A card is made anew only when its alert changed: nobody loses an opened list or a button under the finger. */
+/** Rebuilds a card only when its alert changed: nobody loses an opened list or a button under the finger. */
 function drawCard(alert) {
   const { standing, due, counting } = alert.clock_status ?? {};
   const signature = JSON.stringify({ ...alert, clock_status: { standing, due, counting } });
@@ -209,22 +209,22 @@ function drawCard(alert) {
   return card;
 }
 
-/** What has the focus, of which alert, and where in the list; null while it is elsewhere. */
+/** The focused element, its alert, and its place in the list; null if the focus is elsewhere. */
 function focusNow() {
   const focused = document.activeElement;
   const [id, known] = [...page.cards].find(([, { card }]) => card.contains(focused)) ?? [];
   return known ? { focused, id, at: [...$('alerts').children].indexOf(known.card) } : null;
 }
 
-/** The same button, list or link in a card that was made anew; the card where it has none. */
+/** The same button, list or link in a rebuilt card; the card itself if it has none. */
 function sameIn(card, focused) {
   const { what } = focused.dataset;
   return (focused.matches('.alert') ? null : card.querySelector(what ? `[data-what=${what}]` : focused.localName)) ?? card;
 }
 
 /**
- * The focus stays with the alert, wherever that goes. Only whoever acknowledged it here comes to the next one; and where
- * it has left the list behind anybody's back none gets it, so that no key acts upon an alert that nobody chose.
+ * Keeps the focus on its alert, wherever that moves. It goes to the next alert only if this one was acknowledged here.
+ * If the alert left the list for another reason, no alert gets the focus, so that no key acts on one that nobody chose.
  */
 function keepFocus({ focused, id, at }) {
   if (document.activeElement === focused) return;
@@ -254,7 +254,7 @@ function draw() {
   if (page.state === 'open') document.title = total ? `(${total}) Alerts · SLA watch` : 'Alerts · SLA watch';
 }
 
-/** What this week's alerts came to, all tenants together. */
+/** Sums up this week's alerts over all tenants. */
 function drawWeek({ now, weeks }) {
   const current = weeks.filter((week) => Date.parse(now) - Date.parse(week.from) < 7 * 86400000);
   const sum = (name) => current.reduce((total, week) => total + week[name], 0);

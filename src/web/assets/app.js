@@ -1,4 +1,4 @@
-// The page: asks the API every few seconds, counts down in between, and says so when it no longer knows.
+// The page: asks the API every few seconds, counts down in between, and says when its data is out of date.
 import { readAlerts, startAlerts, tickAlerts } from './alerts.js';
 import { readDay } from './day.js';
 import { $ } from './dom.js';
@@ -22,7 +22,7 @@ function drawDesk(how) {
   drawDifferences();
 }
 
-/** Asks for everything first and shows it together, so that one failing answer leaves no half-fresh page. */
+/** Fetches everything before showing any of it, so that one failed answer leaves no half-fresh page. */
 async function readDesk(overview) {
   const caught = document.querySelector('.desk').dataset.caught === 'true';
   const [now, page, { messages }, caughtNow] = await Promise.all([
@@ -38,18 +38,18 @@ async function readDesk(overview) {
   if (state.open && $('drawer').open) await drawDrawer();
 }
 
-/** The server makes the rest of such a page. */
+/** The server renders the rest of such a page. */
 async function readPage(overview) {
   const [now] = await Promise.all([overview, refresh()]);
   setOverview(now);
 }
 
-/** A report stays as it was asked for; only its head is kept fresh. */
+/** A report stays as requested; only its head is kept fresh. */
 async function readHead(overview) {
   setOverview(await overview);
 }
 
-/** How the rest of each kind of page is read. */
+/** How to read the rest of each kind of page. */
 const READS = { dashboard: readDesk, ticket: drawTicketPage, alerts: readAlerts, made: readPage, reports: readHead };
 
 async function turn() {
@@ -59,7 +59,7 @@ async function turn() {
   drawHealth();
 }
 
-/** Milliseconds. While changes are told, the page asks only to be sure; and not for each of many changes. */
+/** Milliseconds. While the stream reports changes, polling is only a safeguard; many changes cause one read. */
 const SURE = 15000;
 const SETTLE = 250;
 const APART = 1000;
@@ -80,7 +80,7 @@ const poll = {
     drawStale();
     poll.timer = setTimeout(poll.now, poll.again ? APART : live.on ? SURE : state.poll);
   },
-  /** Something changed. */
+  /** Polls soon because something changed. */
   soon() {
     if (poll.busy) return void (poll.again = true);
     clearTimeout(poll.timer);
@@ -97,7 +97,7 @@ function tick() {
   tickAlerts();
 }
 
-/** Escape empties the search box, and its filter with it; then it leaves. */
+/** Escape first empties the search box and its filter, then leaves it. */
 function leave(event) {
   const { target } = event;
   if (target.name !== 'text' || !target.value) return target.blur();
@@ -133,7 +133,7 @@ function startDesk() {
     state.open = null;
     if (history.state?.drawer) history.back();
   });
-  // The Back button closes it as well.
+  // The Back button also closes it.
   addEventListener('popstate', () => {
     state.open = null;
     $('drawer').close();
@@ -149,8 +149,8 @@ function startDesk() {
 }
 
 /**
- * A link in a mail may lead here although the browser holds a good cookie: it is kept back when another
- * site leads to us, and sent when our own page does. Without one we are back here, and stay.
+ * A link in a mail may lead here although the browser holds a good cookie: it withholds the cookie when another site
+ * leads to us, and sends it when our own page does. Without a good cookie we come back here, and stay.
  */
 function skipLogin() {
   location.replace(document.querySelector('input[name=next]').value);

@@ -19,7 +19,7 @@ export function mark(standing) {
   return el('span', { class: `mark ${standing}`, 'aria-hidden': 'true' }, STANDINGS[standing]?.sign ?? '?');
 }
 
-/** The figure and the word after it. */
+/** The figure of a clock and the word after it. */
 export function reading(clock) {
   if (clock.met_at) return clock.breached ? { figure: countdown(clock.over ?? 0), word: 'late' } : { figure: '', word: 'met in time' };
   if (clock.standing === 'cancelled') return { figure: '', word: 'cancelled' };
@@ -27,12 +27,12 @@ export function reading(clock) {
   if (left === null) return { figure: '', word: { breached: 'breached', paused: 'paused', unknown: 'not known' }[clock.standing] ?? 'no due time' };
   if (clock.standing === 'paused') return { figure: countdown(left), word: 'paused' };
   if (left === 0 && clock.remaining > 0) return { figure: '00:00', word: 'due now' };
-  // SuperOps may call a clock breached before its due time; then no time is said to be left.
+  // SuperOps may call a clock breached before its due time; then no time left is shown.
   if (clock.standing === 'breached' && left >= 0) return { figure: '', word: 'breached' };
   return { figure: countdown(Math.abs(left)), word: left < 0 ? 'over' : clock.standing === 'at_risk' ? 'left, at risk' : 'left' };
 }
 
-/** What its figure is of, where that is not wall time. */
+/** The unit of its figure, unless that is wall time. */
 export const unitOf = (clock) => (!clock || clock.round_the_clock || (clock.remaining === null && clock.over === null) ? '' : 'working time');
 
 function explain(clock) {
@@ -44,7 +44,7 @@ function explain(clock) {
   return [...lines, ...clock.partial].join('\n');
 }
 
-/** One that was stopped late is over no more. */
+/** A clock that was stopped late is not over any more. */
 const labelOf = (clock) => (clock.standing === 'met_late' ? 'Met late' : STANDINGS[clock.standing]?.label ?? clock.standing);
 
 const looks = (clock) => (clock.standing === 'met_late' ? 'breached' : clock.met_at && !clock.breached ? 'met' : clock.standing);
@@ -110,7 +110,7 @@ export function clockCard(clock) {
   return card;
 }
 
-/** How much of the promised time is used: words first where the figure alone puzzles. */
+/** How much of the target is used: in words first where a figure alone would puzzle. */
 function usedWords(share) {
   const figure = `${Math.round(share * 100)} %`;
   if (share <= 1) return figure;

@@ -1,11 +1,11 @@
-// How the day goes, on the page of tickets: the server draws it, and it is asked for once a minute.
+// How the day compares, on the page of tickets: drawn by the server, and fetched once a minute.
 import { $, say } from './dom.js';
 
 const EVERY = 60000;
 
 const day = { askedAt: -Infinity };
 
-/** Puts what the server drew in place; the page goes on without it. */
+/** Shows what the server drew; the page works without it. */
 async function read() {
   const answer = await fetch('/today', { headers: { accept: 'text/html' }, signal: AbortSignal.timeout(10000) });
   if (!answer.ok || answer.redirected) return;

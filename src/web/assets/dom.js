@@ -3,10 +3,10 @@
 
 export const $ = (id) => document.getElementById(id);
 
-/** Marks that nobody sees and that turn the reading order of what follows. */
+/** Invisible characters that reverse the reading order of the text after them. */
 const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
 
-/** Text as people may read it: what a stranger wrote does not turn round what stands beside it. */
+/** Makes text safe to read: a stranger's text must not reverse the text beside it. */
 const readable = (text) => (typeof text === 'string' ? text.replace(TURNING, '') : text);
 
 /** An element with attributes and children; children that are not elements become text. */
@@ -21,7 +21,7 @@ export function el(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Puts `children` into `place`, but not under a selection; what had the focus gets it back. */
+/** Puts `children` into `place` unless text is selected there; restores the focus. */
 export function refill(place, children) {
   const selection = getSelection();
   if (!selection.isCollapsed && place.contains(selection.anchorNode)) return;
@@ -31,8 +31,8 @@ export function refill(place, children) {
 }
 
 /**
- * Makes `order` the children of `place`. Only those are moved that are not where they belong, and never the one that
- * holds the focus: the others are put round it, so that focus, selection and an opened list survive.
+ * Makes `order` the children of `place`. Moves only children that are out of place, and never the one that holds the
+ * focus: the others are put around it, so that focus, selection and an opened list survive.
  */
 export function arrange(place, order) {
   const stay = new Set(order);
@@ -50,7 +50,7 @@ export function arrange(place, order) {
   }
 }
 
-/** Sets text only where it differs, so that a selection and a screen reader are left alone. */
+/** Sets text only if it differs, so that a selection and a screen reader are not disturbed. */
 export function say(node, text) {
   const shown = readable(text);
   if (node.textContent !== shown) node.textContent = shown;

@@ -1,11 +1,11 @@
-// Whether the page can be believed: how old the data is, and whether the server still answers.
+// Whether the page can be trusted: how old the data is, and whether the server still answers.
 import { $, el, say } from './dom.js';
 import { live } from './live.js';
 import { channelName } from './messages.js';
 import { state } from './state.js';
 import { clockTime, counted, local, serverNow, time, words, zone } from './time.js';
 
-/** Polls without an answer after which the page says so. */
+/** After this many polls without an answer the page says so. */
 const STALE_AFTER = 3;
 /** Seconds after which a tenant's data is shown as old. */
 const OLD = 180;
@@ -30,13 +30,13 @@ const MISMATCHES = {
   nobody_told: 'breaches were told to nobody', unknown_clock: 'tickets have clocks that SuperOps says nothing of', late_notification: 'messages are stuck',
 };
 
-/** What should have happened and did not: a fault of the watch itself. */
+/** What should have happened and did not: faults of the watch itself. */
 function audited(mismatches) {
   const found = Object.entries(mismatches).map(([kind, count]) => `${count} ${MISMATCHES[kind] ?? kind}`);
   return found.length ? [{ tenant: 'Audit', trouble: `${found.join(', ')}. The log names each; look there first.` }] : [];
 }
 
-/** What is in the store and cannot be shown: a list must not look whole when it is not. */
+/** What the store holds but cannot show: a list must not look complete when it is not. */
 function leftOut(kinds) {
   const found = Object.entries(kinds).map(([kind, count]) => counted(count, kind));
   return found.length ? [{ tenant: 'Store', trouble: `${found.join(', ')} cannot be read and ${found.length > 1 || Object.values(kinds)[0] > 1 ? 'are' : 'is'} left out of the pages. The log names each; superops-sla store check says what to do.` }] : [];
@@ -64,7 +64,7 @@ export function drawNow() {
   say($('now'), time.speed > 1 ? `${text} · ${time.speed}× speed` : text);
 }
 
-/** Old data must never look fresh: after a few polls without an answer everything stops and says so. */
+/** Old data must never look fresh: after a few polls without an answer everything stops, and the page says so. */
 export function drawStale() {
   const silent = performance.now() - state.answeredAt;
   const stale = silent > state.poll * STALE_AFTER && !live.on;

@@ -4,11 +4,11 @@ import { $, el, say } from './dom.js';
 import { matches, NONE, noneOf, PAGE_SIZE, state } from './state.js';
 import { serverNow, words } from './time.js';
 
-/** What each tile counts; the last one counts them all, and is the sum of the others. */
+/** What each tile counts; the last one counts all tickets and is the sum of the others. */
 const TILES = ['breached', 'at_risk', 'on_track', 'paused', 'nothing_due', ''];
 const HINTS = { nothing_due: 'Without a due time, or with nothing due any more' };
 
-/** Counts what the other filters leave, so that a tile's number is what a click on it shows. */
+/** Counts within the other filters, so that a tile's number is what a click on it shows. */
 function count(standing) {
   if (state.total > PAGE_SIZE) return state.counts[standing || 'open'];
   return state.tickets.filter((ticket) => matches(ticket, { standing })).length;
@@ -27,7 +27,7 @@ export function drawTiles() {
     const number = count(standing);
     say(tile.firstChild, String(number));
     tile.classList.toggle('zero', number === 0);
-    // Most desks have none, and what is not there needs no room.
+    // Most desks have none, so an empty tile takes no room.
     tile.hidden = standing === 'nothing_due' && number === 0 && state.filters.standing !== standing;
     tile.setAttribute('aria-pressed', String(state.filters.standing === standing));
   });
@@ -37,7 +37,7 @@ export function drawTiles() {
   document.title = breached ? `(${breached}) SLA watch` : 'SLA watch';
 }
 
-/** What can be chosen: all that was ever seen here, and what a bookmark asks for. */
+/** The choices: all values ever seen here, and the one that a bookmark asks for. */
 function choices(name) {
   const values = [...state.seen[name]].sort((a, b) => a.localeCompare(b));
   if (state.tickets.some((ticket) => !ticket[name])) values.push(NONE);
@@ -67,7 +67,7 @@ export function setFilter(name, value) {
   document.dispatchEvent(new Event('filtered'));
 }
 
-/** Shows what these filters leave. */
+/** Shows the tickets that match these filters. */
 export function applyFilters(filters) {
   for (const name of Object.keys(state.filters)) state.filters[name] = filters[name] ?? '';
   $('filters').elements.text.value = state.filters.text;

@@ -11,12 +11,12 @@ function until(hold) {
 
 const did = (hold) => (hold.kind === 'snoozed' ? 'Snoozed' : 'Acknowledged');
 
-/** In full, with what it is about where that has to be said. */
+/** The hold in full, after `what` it is about if that must be said. */
 export function holdLine(hold, what = '') {
   if (!hold) return null;
   return el('p', { class: `hold ${hold.expired ? 'expired' : ''}` },
     `${what ? `${what}: ` : ''}${did(hold)} by ${hold.by} ${HOW[hold.how] ?? ''} at ${brief(hold.at)}${until(hold)}`);
 }
 
-/** In a few words, for a row of a table. */
+/** The holds in a few words, for a row of a table. */
 export const holdWords = (held) => [...new Set(held.map((hold) => `${did(hold)} by ${hold.by}${until(hold)}`))].join('; ');

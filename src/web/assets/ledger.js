@@ -3,9 +3,9 @@ import { CLOCKS } from './clocks.js';
 import { $, el } from './dom.js';
 import { ask, state } from './state.js';
 
-/** Which ledgers a person has opened: the page is drawn anew every few seconds. */
+/** The ledgers that a person has opened, because the page is redrawn every few seconds. */
 const opened = new Set();
-/** Differences change slowly, and comparing all tickets is work. */
+/** Milliseconds. Differences change slowly, and comparing all tickets is work. */
 const EVERY = 60000;
 
 function length(seconds) {
@@ -41,7 +41,7 @@ function group(one) {
     el('p', { class: 'muted', dir: 'auto' }, one.example));
 }
 
-/** The panel that makes a wrongly configured client stand out; nothing to say, nothing shown. */
+/** Shows the panel that makes a wrongly configured client stand out; hides it if there is nothing to show. */
 export function drawDifferences() {
   const found = state.differences;
   const panel = $('differences');
@@ -54,7 +54,7 @@ export function drawDifferences() {
     el('ul', {}, found.groups.map(group)));
 }
 
-/** Asks once in a while; the page goes on without an answer. */
+/** Asks once in a while; the page works without an answer. */
 export async function readDifferences() {
   if (performance.now() - (state.differencesAt ?? -EVERY) < EVERY) return;
   state.differencesAt = performance.now();

@@ -1,9 +1,9 @@
-// Hears of changes as they happen: one stream for all tabs of this browser, which one of them holds and tells the others.
+// Hears of changes as they happen. All tabs of a browser share one stream: one tab holds it and tells the others.
 
-/** Milliseconds: the server says every five seconds that it is there. Without that the page asks by itself. */
+/** Milliseconds. The server sends a sign of life every five seconds; without one the page polls. */
 const LOST = 16000;
 const AGAIN = 10000;
-/** A page that was just read is fresh: one that is opened and left at once costs no stream. */
+/** A page that was just read is fresh, so one that is opened and left at once needs no stream. */
 const SETTLED = 3000;
 
 export const live = {
@@ -11,7 +11,7 @@ export const live = {
   get on() { return performance.now() - live.heardAt < LOST; },
 };
 
-/** Calls `changed` whenever something did. */
+/** Calls `changed` whenever something has changed. */
 export function listen(changed) {
   const channel = 'BroadcastChannel' in window ? new BroadcastChannel('sla-events') : null;
   const heard = (kind) => {
@@ -21,7 +21,7 @@ export function listen(changed) {
   if (channel) channel.onmessage = ({ data }) => heard(data);
   const tell = (kind) => { heard(kind); channel?.postMessage(kind); };
   const hold = () => new Promise(() => setTimeout(() => open(tell), SETTLED));
-  // The lock passes to another tab when the one that holds it is closed.
+  // When the tab that holds the lock is closed, the lock passes to another tab.
   if (channel && navigator.locks) navigator.locks.request('sla-events', hold);
   else hold();
 }
@@ -30,7 +30,7 @@ function open(tell) {
   const source = new EventSource('/api/v1/events');
   for (const kind of ['hello', 'change', 'beat']) source.addEventListener(kind, () => tell(kind));
   source.addEventListener('error', () => {
-    // A stream that broke is taken up again by the browser; one that was refused is not.
+    // The browser reconnects a broken stream by itself, but not a refused one.
     if (source.readyState === EventSource.CLOSED) setTimeout(() => open(tell), AGAIN);
   });
 }

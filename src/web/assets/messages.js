@@ -28,7 +28,7 @@ function answerWords(outcome, channel) {
   return `accepted by ${{ email: 'mail server', sms: 'SMS provider' }[channel] ?? channelName(channel)}`;
 }
 
-/** Why it waits or has waited, or that it went out together with others. */
+/** Why the message waits or has waited, or that it was sent together with others. */
 function shape(message) {
   if (message.state === 'pending' && message.held_by) return ` · ${HELD[message.held_by] ?? 'held until'} ${brief(message.due_at)}`;
   if (message.state === 'sent' && message.held_by === 'quiet_hours') return ` · waited for the end of quiet hours${message.bundle ? ', in one digest' : ''}`;
@@ -50,7 +50,7 @@ export function messageItem(message, { link = true } = {}) {
       message.last_error ? el('p', { class: 'error' }, message.last_error) : '', tries(message)));
 }
 
-/** How each attempt went, where it took more than one. */
+/** How each attempt went, if there were several. */
 function tries({ state: how, channel, outcomes = [] }) {
   const shown = outcomes.length > 1 || how === 'failed' ? outcomes : [];
   return shown.map(({ number, at, outcome, detail }) => el('p', { class: 'muted attempt' },
@@ -81,7 +81,7 @@ function caughtItem(item) {
     el('pre', { dir: 'auto' }, item.text)));
 }
 
-/** Which messages are asked for. */
+/** The query for the messages. */
 const asked = { sort: '-created', limit: 60 };
 const MOST = 500;
 
@@ -119,7 +119,7 @@ export function makeViews(desk) {
   };
   const names = { tickets: 'Tickets', messages: 'Messages', ...(caught && { caught: 'Caught' }) };
   $('views').append(...Object.entries(names).map(([view, name]) => el('button', { type: 'button', role: 'tab', 'data-view': view, onclick: () => show(view) }, name, el('span', { class: 'count' }))));
-  // A wide page shows the tickets beside one of the other two, a narrow one shows one of the three.
+  // A wide page shows the tickets beside one of the other two views, a narrow one shows one of the three.
   narrow.addEventListener('change', () => show(narrow.matches ? 'tickets' : beside));
   show(narrow.matches ? 'tickets' : beside);
 }

@@ -1,11 +1,11 @@
-// Pages that the server makes: their content is fetched anew when something changed, and put in place without taking
-// the focus, an opened list, or what somebody is typing.
+// Pages that the server renders: their content is fetched again when something changed, and replaced without losing the
+// focus, an opened list, or what somebody is typing.
 
 const page = { shown: null };
 
 const nameOf = (node) => ['id', 'name', 'href'].map((key) => node.getAttribute?.(key)).find(Boolean);
 
-/** Somebody is in the middle of something, or was told what is wrong with what they typed: it waits. */
+/** Whether somebody is in the middle of something, or is shown a complaint about their form: then the refresh waits. */
 function isBusy(main) {
   const fields = [...main.querySelectorAll('input, textarea')];
   const isChanged = (field) => field.value !== field.defaultValue || field.checked !== field.defaultChecked;

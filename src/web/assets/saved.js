@@ -1,10 +1,10 @@
-// Views that somebody saved under a name: filters, kept by the service for this person, or shared with all who see as
-// much. A view's address can be sent to anybody as well.
+// Saved views: filters under a name, kept by the service for this person, or shared with all who see as much. A view's
+// address can be sent to anybody as well.
 import { $, el, say } from './dom.js';
 import { applyFilters } from './head.js';
 import { ask, send, state } from './state.js';
 
-/** Where this browser kept views before the service did. */
+/** Where this browser kept views before the service kept them. */
 const KEY = 'sla-views';
 
 let views = [];
@@ -39,7 +39,7 @@ export function drawSaved() {
   $('share').hidden = nothing || Boolean(current?.shared) || !mayShare();
 }
 
-/** Does it, reads what there is then, and says what went wrong. */
+/** Makes a change, reads the views again, and says what went wrong. */
 async function change(doing) {
   await doing.then(read).catch((error) => say($('note'), `The view could not be changed: ${error.message}`));
   drawSaved();
@@ -57,7 +57,7 @@ function saveOrForget() {
   else keep(false);
 }
 
-/** What this browser kept goes to the service, once. */
+/** Moves the views that this browser kept to the service, once. */
 async function bringAlong() {
   const kept = JSON.parse(localStorage.getItem(KEY) ?? '{}');
   for (const [name, filters] of Object.entries(kept)) await send('POST', '/api/v1/views', { name, filters });

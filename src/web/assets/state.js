@@ -1,4 +1,4 @@
-// What the page knows: the last answers, the filters, and what two answers together tell.
+// What the page knows: the latest answers, the filters, and what follows from both.
 import { serverNow, setTime, setZone, time } from './time.js';
 
 export const POLL = { wall: 5000, demo: 2000 };
@@ -22,13 +22,13 @@ export async function ask(path) {
   const answer = await fetch(path, { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(10000) });
   if (answer.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
   if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
-  // What the browser has already is of another moment: what time it is stands over the answer.
+  // An answer that the browser had already is from another moment: a header tells the current time.
   const now = answer.headers.get('x-now');
   if (now) setTime(now);
   return answer.json();
 }
 
-/** Changes something; the error says what the server found wrong with it. */
+/** Changes something; the error says what the server found wrong. */
 export async function send(method, path, body) {
   const answer = await fetch(path, {
     method, headers: { accept: 'application/json', 'content-type': 'application/json' },
@@ -41,7 +41,7 @@ export async function send(method, path, body) {
 
 export function ticketsPath() {
   const query = new URLSearchParams({ limit: PAGE_SIZE });
-  // The page filters what it holds; only where it cannot hold all of them the server must choose.
+  // The page filters the tickets it holds; only if it cannot hold all of them must the server filter.
   if (state.total > PAGE_SIZE) {
     for (const name of ['tenant', 'client', 'technician', 'priority', 'standing', 'text']) {
       if (state.filters[name] && state.filters[name] !== NONE) query.set(name, state.filters[name]);
@@ -50,7 +50,7 @@ export function ticketsPath() {
   return `/api/v1/tickets?${query}`;
 }
 
-/** Gives each clock of a ticket the moment it was read off. */
+/** Notes on each clock of a ticket the moment at which it was read. */
 export function date(ticket, now) {
   for (const clock of ticket.clocks) clock.asOf = now;
 }
@@ -64,11 +64,11 @@ export function learn(page) {
   }
   state.tickets = page.tickets;
   state.counts = page.counts;
-  // What the server has filtered says nothing of how many there are in all.
+  // The number that the server's filters leave says nothing of how many there are in all.
   state.total = state.total > PAGE_SIZE ? state.overview.open : page.total;
 }
 
-/** Working seconds left: they pass only while the server says that they count. */
+/** Working seconds left: they pass only while the server says that the clock counts. */
 export function remainingNow(clock) {
   if (clock.remaining === null || clock.remaining === undefined) return null;
   const passed = clock.counting ? Math.max(0, serverNow() - clock.asOf) / 1000 : 0;

@@ -1,4 +1,4 @@
-// The table of open tickets: worst first, and still while somebody reads it.
+// The table of open tickets: worst first, and steady while somebody reads it.
 import { CLOCKS, clockCell, unitOf } from './clocks.js';
 import { $, arrange, el, say } from './dom.js';
 import { clearFilters } from './head.js';
@@ -12,7 +12,7 @@ const HOLD = 8000;
 
 export const rows = new Map();
 
-/** What stands one above the other in the last two columns. */
+/** The facts shown above each other in the last two columns. */
 const FACTS = [['technician', 'status'], ['priority', 'sla_policy']];
 
 function showFact(fact, name, value) {
@@ -44,13 +44,13 @@ function makeRow(ticket) {
   return row;
 }
 
-/** Rows keep their order while somebody moves among them, by pointer or by keyboard. */
+/** Whether rows keep their order because somebody moves among them, by pointer or by keyboard. */
 function held() {
   const among = $('rows').matches(':hover') || $('rows').contains(document.activeElement);
   return among && performance.now() - state.readAt < HOLD;
 }
 
-/** The third clock has a column where some policy asks for it. */
+/** The third clock has a column only if some policy asks for it. */
 const asksNext = (ticket) => ticket.clocks.some((clock) => clock.clock === 'next_response');
 
 export function drawTable({ force = false } = {}) {

@@ -11,7 +11,7 @@ import { writtenSection } from './written.js';
 
 export const pageOf = (tenant, id) => `/tickets/${encodeURIComponent(tenant)}/${encodeURIComponent(id)}`;
 
-/** Only web addresses become links: the text comes from configuration and from outside. */
+/** Only web addresses become links, because the text comes from the configuration and from outside. */
 function superopsLink(ticket) {
   return /^https?:\/\//.test(ticket.superops_url ?? '')
     ? el('a', { class: 'button', href: ticket.superops_url, target: '_blank', rel: 'noopener noreferrer' }, 'Open in SuperOps ↗') : '';
@@ -47,7 +47,7 @@ function ticketView({ ticket, messages, ledger, alerts, picture }, heading, link
 
 const STAGES = { breached: 'Breached', warning: 'At risk', predicted: 'Likely to breach' };
 
-/** The alerts that are not over, each with what can be done about it on the spot. */
+/** The alerts that are not over, each with the buttons to act on it. */
 function alertSection(alerts) {
   const open = alerts.filter((alert) => alert.state !== 'resolved');
   if (!open.length) return '';
@@ -57,7 +57,7 @@ function alertSection(alerts) {
   return el('section', {}, el('h3', {}, 'Alerts'), open.map(card));
 }
 
-/** The picture of the clocks, as the server draws it: its text is escaped there. */
+/** The picture of the clocks as the server drew it; the server has escaped its text. */
 function pictureSection(picture) {
   const figure = picture && new DOMParser().parseFromString(picture, 'text/html').querySelector('figure');
   return figure ? el('section', {}, el('h3', {}, 'Timeline'), figure) : '';
@@ -74,7 +74,7 @@ function byHand({ clock, ruling, time: at, by, reason }) {
   return `${clock.replace('_', ' ')} ${what} ${at ? local(at) : ''} by ${by}: ${reason}`;
 }
 
-/** How likely each clock is to breach, when it is likely to be done, and why we think so. */
+/** How likely each clock is to breach, when it will probably be done, and why we think so. */
 function forecastSection(clocks) {
   const foreseen = clocks.filter((clock) => clock.forecast);
   if (!foreseen.length) return '';
@@ -87,7 +87,7 @@ function forecastSection(clocks) {
   return el('section', {}, el('h3', {}, 'Forecast'), foreseen.map(card));
 }
 
-/** Which of our own policies holds, and which would hold without it. */
+/** Which of our own policies applies, and which would apply without it. */
 function policyWords({ choice, version }) {
   const parts = [choice, version && `version ${version}`];
   return parts.filter(Boolean).join(', ');

@@ -1,6 +1,6 @@
-// Time as the server tells it, and in words.
+// The server's time, and times in words.
 
-/** The server's clock, carried on by this computer's steady one: the two may differ, and a demo's runs faster. */
+/** The server's clock, carried on by this computer's monotonic one: the two may differ, and a demo's runs faster. */
 export const time = { at: null, since: 0, speed: 1, frozen: false };
 
 export function setTime(now) {
@@ -11,7 +11,7 @@ export function setTime(now) {
 /** All times on a page are in one zone, which its head names. */
 export const zone = { name: 'UTC' };
 
-/** The zone that all of these are; UTC where they differ, or where this browser does not know it. */
+/** Sets the zone that all of these share; UTC if they differ, or if this browser does not know it. */
 export function setZone(names) {
   const common = new Set(names).size === 1 ? names[0] : 'UTC';
   try {
@@ -49,7 +49,7 @@ const written = (at, form) => new Date(at).toLocaleString(undefined, { ...form, 
 export const local = (text) => (text ? written(text, FULL) : '');
 export const clockTime = (at) => written(at, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 
-/** `14:05` today, with the day otherwise. */
+/** `14:05` if today, with the date otherwise. */
 export function brief(text) {
   const day = (at) => written(at, { dateStyle: 'short' });
   const today = time.at !== null && day(text) === day(serverNow());

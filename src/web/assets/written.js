@@ -1,4 +1,4 @@
-// What was written on a ticket at SuperOps, and what is still to be.
+// Write-backs: what was written on a ticket at SuperOps, and what is still to be written.
 import { el } from './dom.js';
 import { brief, local } from './time.js';
 

@@ -1,4 +1,4 @@
-//! What one connection is at, and since when: told by what it reads, answers and writes.
+//! What one connection is doing, and since when: judged by what it reads, answers and writes.
 
 use std::io;
 use std::pin::Pin;
@@ -10,32 +10,32 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-/// From the first byte of a request to the end of its head; from the connection, if it is the first request.
+/// The limit from the first byte of a request to the end of its head; for the first request, from the connection.
 const HEAD: Duration = Duration::from_secs(10);
-/// Between two requests. Longer than proxies keep a connection: one closed under a request would lose that.
+/// The limit between two requests. Longer than proxies keep a connection: closing one as a request arrives loses it.
 const IDLE: Duration = Duration::from_secs(130);
-/// A little more than an answer is given.
+/// The limit for answering: a little more than the deadline of an answer.
 const ANSWER: Duration = super::super::ANSWER_DEADLINE.saturating_add(Duration::from_secs(5));
-/// To take all of an answer, or the next part of a stream.
+/// The limit for taking all of an answer, or the next part of a stream.
 const WRITE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Connected; nothing was asked yet.
+    /// Connected; nothing has been asked yet.
     New,
-    /// All that was asked is answered.
+    /// Everything asked so far is answered.
     Idle,
     /// A request has begun to arrive.
     Asking,
     Answering,
     Writing,
-    /// Of a stream: as it has something to tell, for as long as the other side takes it.
+    /// A stream sends when it has something to tell, for as long as the other side takes it.
     Streaming,
-    /// About to be closed: no request is taken any more.
+    /// About to be closed: takes no more requests.
     Dismissed,
 }
 
-/// Shared by the connection, which moves it on, and whoever decides what is to be closed.
+/// Shared by the connection, which advances it, and the server, which decides what to close.
 #[derive(Debug)]
 pub struct Progress(Mutex<(Phase, Instant)>);
 
@@ -55,7 +55,7 @@ impl Progress {
         }
     }
 
-    /// A request is complete. False if it is not to be taken any more.
+    /// Records that a request is complete. False if it must not be taken any more.
     pub fn asked(&self) -> bool {
         let mut state = self.state();
         if state.0 == Phase::Dismissed {
@@ -65,28 +65,28 @@ impl Progress {
         true
     }
 
-    /// The answer is there, and goes out.
+    /// Records that the answer is ready and is being sent.
     pub fn answered(&self) {
         self.move_on(Phase::Answering, Phase::Writing);
     }
 
-    /// The answer is a stream, and has begun.
+    /// Records that the answer is a stream and has begun.
     pub fn streams(&self) {
         self.move_on(Phase::Answering, Phase::Streaming);
     }
 
-    /// Something of a stream was taken.
+    /// Records that the other side took something of a stream.
     fn taken(&self) {
         self.move_on(Phase::Streaming, Phase::Streaming);
     }
 
-    /// Since when it has been waiting for the other side to ask for something; none while it works.
+    /// Returns since when it has waited for the other side to ask for something; `None` while it works.
     pub fn waiting_since(&self) -> Option<Instant> {
         let (phase, since) = *self.state();
         matches!(phase, Phase::New | Phase::Idle | Phase::Asking).then_some(since)
     }
 
-    /// Takes no request any more, if none is being answered. True if so.
+    /// Takes no more requests if none is being answered. Returns whether that is so.
     pub fn dismiss(&self) -> bool {
         let mut state = self.state();
         let waits = matches!(state.0, Phase::New | Phase::Idle | Phase::Asking);
@@ -96,7 +96,7 @@ impl Progress {
         waits
     }
 
-    /// Whether it has taken longer than anybody should.
+    /// Whether its phase has lasted longer than its limit.
     pub fn is_overdue(&self, now: Instant) -> bool {
         let (phase, since) = *self.state();
         let most = match phase {
@@ -110,7 +110,7 @@ impl Progress {
     }
 }
 
-/// A stream that tells its progress.
+/// A stream that records its progress.
 pub struct Tracked {
     pub stream: TcpStream,
     pub progress: Arc<Progress>,
@@ -144,7 +144,7 @@ impl AsyncWrite for Tracked {
         self.stream.is_write_vectored()
     }
 
-    /// The server flushes once all of an answer is handed over.
+    /// The server flushes once it has handed over the whole answer.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         self.progress.move_on(Phase::Writing, Phase::Idle);

@@ -14,7 +14,7 @@ use crate::web::api::not_texted;
 use crate::web::auth::Caller;
 use crate::web::{Problem, Web};
 
-/// A day, as it is written here.
+/// The format of a day on this page.
 const DAY: &str = "%-d %b %Y";
 
 /// GET /alerts
@@ -67,7 +67,7 @@ fn content(caller: &Caller, not_texted: &[NoMoreTexts], times: Times) -> Markup 
     }
 }
 
-/// Each is told by other ways. A STOP is its owner's alone to take back.
+/// Lists the people who get no text messages; other channels reach them. Only its owner can take a STOP back.
 fn no_texts(people: &[NoMoreTexts], may_clear: bool, times: Times) -> Markup {
     html! {
         h2 { "Not texted" }

@@ -1,4 +1,4 @@
-//! The description of the API, for people: each call, what it takes and what it answers.
+//! The API description for people: each call, what it takes and what it answers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,10 +28,10 @@ pub async fn api(State(web): State<Arc<Web>>, caller: Caller) -> Html<String> {
     frame(&web, &caller, &Sheet { title: "API", kind: "made", here: "/system" }, &content)
 }
 
-/// One operation: its method, its path, and what is said of it.
+/// One operation: its method, its path, and its description.
 type Operation<'d> = (&'d str, &'d str, &'d Value);
 
-/// All operations of programs, by what they are about.
+/// Returns all operations for programs, by tag.
 fn by_tag(document: &Value) -> BTreeMap<&str, Vec<Operation<'_>>> {
     let mut tags = BTreeMap::<_, Vec<_>>::new();
     for (path, methods) in document["paths"].as_object().into_iter().flatten() {
@@ -120,13 +120,13 @@ fn named_type(name: &str, schema: &Value) -> Markup {
     }
 }
 
-/// The fields of an object, also of one that another type is part of.
+/// Returns the fields of an object, also if another type is part of it.
 fn fields(schema: &Value) -> Option<&Map<String, Value>> {
     let parts = schema["allOf"].as_array().into_iter().flatten();
     std::iter::once(schema).chain(parts).find_map(|part| part["properties"].as_object())
 }
 
-/// A type in a few words, with a link to the types that it is made of.
+/// Describes a type in a few words, with links to the types it consists of.
 fn type_of(schema: &Value) -> Markup {
     if let Some(name) = schema["$ref"].as_str().map(last) {
         return html! { a href={ "#" (name) } { (name) } };
@@ -156,7 +156,7 @@ fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value[key].as_str().unwrap_or_default()
 }
 
-/// The name at the end of a reference.
+/// Returns the name at the end of a reference.
 fn last(reference: &str) -> &str {
     reference.rsplit('/').next().unwrap_or(reference)
 }

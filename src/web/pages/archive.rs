@@ -1,4 +1,4 @@
-//! The page of reports as they went out: sent by a schedule, or asked for once their months were closed.
+//! The page of archived reports: those sent by a schedule, or requested after their months were closed.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The page of clients: what was kept of what was promised to each, and whether that is better or worse than before.
+//! The page of clients: how well each client's promises were kept, and whether that is better or worse than before.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::service::reports::listed::{FigureListQuery, FigureOrder};
 use crate::web::auth::Caller;
 use crate::web::{Problem, Web};
 
-/// Each with the order that the first click on it asks for.
+/// The columns, each with the order that the first click on it asks for.
 const HEADS: [(&str, Option<&str>); 10] = [
     ("Client", Some("name")),
     ("Clocks", Some("-total")),
@@ -61,7 +61,7 @@ pub async fn clients(
 
 fn table(page: &ClientPage, query: &FigureListQuery, several: bool) -> Markup {
     let order = FigureOrder::parse(query.sort.as_deref()).map(FigureOrder::as_str).unwrap_or_default();
-    // Of one tenant it goes by name.
+    // For a single tenant the list is sorted by name.
     let shown = if !several && order == "tenant" { "name" } else { order };
     let sorted = |word: &str| again(query, word, None);
     html! {
@@ -83,7 +83,7 @@ fn table(page: &ClientPage, query: &FigureListQuery, several: bool) -> Markup {
     }
 }
 
-/// The same page in the order `sort`, from where `cursor` says.
+/// Returns the link to the same page in the order `sort`, continuing at `cursor`.
 fn again(query: &FigureListQuery, sort: &str, cursor: Option<&str>) -> String {
     let anonymous = query.anonymize.map(|it| it.to_string());
     let maintenance = query.exclude_maintenance.map(|it| it.to_string());
@@ -102,7 +102,7 @@ fn again(query: &FigureListQuery, sort: &str, cursor: Option<&str>) -> String {
 
 fn line(one: &ClientView, page: &ClientPage, several: bool) -> Markup {
     let (from, to) = (page.period_start.to_string(), page.period_end.to_string());
-    // Under a pseudonym nothing leads to the client.
+    // A pseudonym links to nothing that would reveal the client.
     let entries = |outcome: &str| {
         let id = one.client_id.as_deref()?;
         let pairs = [("outcome", Some(outcome)), ("client", Some(id)), ("from", Some(&*from)), ("to", Some(&*to))];

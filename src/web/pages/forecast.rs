@@ -1,4 +1,4 @@
-//! The page of the forecast's own record: what it said, against what happened, as a table and a curve.
+//! The page of the forecast's own record: what it predicted against what happened, as a table and a curve.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::notify::counted;
 use crate::predict::reliability::{Bin, Reliability, Week};
 use crate::service::forecast::{AlertWeek, ClockRecord, TenantRecord};
 
-/// The side of a curve's square.
+/// The side length of the curve's square.
 const SIDE: f64 = 220.0;
 
 /// GET /forecast
@@ -134,7 +134,7 @@ fn week_row(week: &Week) -> Markup {
     }
 }
 
-/// What happened over what was said, on two axes from 0 to 100 %; on the straight line both agree.
+/// Draws what happened over what was predicted, on two axes from 0 to 100 %; on the diagonal both agree.
 fn curve(bins: &[Bin]) -> Markup {
     let place = |bin: &Bin| format!("{:.1},{:.1}", bin.said * SIDE, (1.0 - bin.happened) * SIDE);
     let points: Vec<_> = bins.iter().map(place).collect();
@@ -155,7 +155,7 @@ fn curve(bins: &[Bin]) -> Markup {
     }
 }
 
-/// The lines of `share` on both axes, and what they stand for.
+/// Draws the grid lines at `share` on both axes, with their labels.
 fn grid(share: f64) -> Markup {
     let at = share * SIDE;
     html! {
@@ -166,12 +166,12 @@ fn grid(share: f64) -> Markup {
     }
 }
 
-/// Fewer predictions than these say nothing of the forecast.
+/// With fewer predictions than this, nothing can be said of the forecast.
 const FEW: usize = 30;
-/// A tenth that is off by more than this is named, if chance does not explain it.
+/// A tenth that is off by more than this is named if chance does not explain it.
 const FAR: f64 = 0.1;
 
-/// How far what was said lay from what happened, in words, and where it is far off although the mean is not.
+/// Says how far predictions and outcomes lie apart, and names a tenth that is far off even if the mean is not.
 fn agreement(ece: f64, found: &Reliability) -> String {
     if found.predictions < FEW {
         return format!("Too few to say how well the forecast agrees: that takes {FEW}.");
@@ -196,7 +196,7 @@ fn agreement(ece: f64, found: &Reliability) -> String {
     }
 }
 
-/// The tenth that is furthest off, if it is far off and by more than chance explains.
+/// Returns the tenth that is furthest off, if it is far off and by more than chance explains.
 fn worst(bins: &[Bin]) -> Option<&Bin> {
     let off = |bin: &Bin| (bin.said - bin.happened).abs();
     let chance = |bin: &Bin| 2.0 * (bin.said * (1.0 - bin.said) / bin.predictions as f64).sqrt();

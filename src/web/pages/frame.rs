@@ -1,4 +1,4 @@
-//! What every page has round its content: head, navigation, freshness and banners.
+//! The frame around every page's content: head, navigation, freshness and banners.
 
 use axum::response::{Html, IntoResponse, Response};
 use maud::{Markup, html};
@@ -9,7 +9,7 @@ use crate::store::tokens::Role;
 use crate::web::auth::Caller;
 use crate::web::{Problem, Web};
 
-/// The pages that each page leads to: path, name, and who may see it.
+/// The pages in the navigation: path, name, and the role needed to see it.
 const NAVIGATION: &[(&str, &str, Role)] = &[
     ("/", "Tickets", Role::Viewer),
     ("/alerts", "Alerts", Role::Viewer),
@@ -24,29 +24,29 @@ const NAVIGATION: &[(&str, &str, Role)] = &[
     ("/system", "System", Role::Viewer),
 ];
 
-/// What is particular to one page.
+/// What differs from page to page.
 pub struct Sheet<'a> {
-    /// What the browser's tab says; `SLA watch` is added.
+    /// The title in the browser's tab; `SLA watch` is added.
     pub title: &'a str,
-    /// What the script does on it, beside the clock and the freshness: see `app.js`.
+    /// Tells the script what to do beside the clock and the freshness: see `app.js`.
     pub kind: &'static str,
-    /// Which entry of the navigation it is; a page below it names that.
+    /// The entry of the navigation that is current; a page below an entry names that entry.
     pub here: &'static str,
 }
 
-/// A page for somebody who is signed in, with `content` from `main` on.
+/// Renders a page for somebody who is signed in, with `content` from `main` on.
 pub fn frame(web: &Web, caller: &Caller, sheet: &Sheet<'_>, content: &Markup) -> Html<String> {
     let title = format!("{} · SLA watch", sheet.title);
     layout(&title, sheet.kind, html! { (bar(web, caller, sheet)) (content) })
 }
 
-/// A whole page; `kind` tells the script what to fill in.
+/// Renders a whole page; `kind` tells the script what to fill in.
 pub fn layout(title: &str, kind: &str, body: Markup) -> Html<String> {
     let head = html! { (look()) script type="module" src="/assets/app.js" {} };
     Html(document(title, &head, &html! { body data-page=(kind) { (body) } }).into_string())
 }
 
-/// What makes a page look like one of ours.
+/// Returns the links that give a page our look.
 pub fn look() -> Markup {
     html! {
         link rel="icon" href="/assets/icon.svg";
@@ -70,14 +70,14 @@ fn bar(web: &Web, caller: &Caller, sheet: &Sheet<'_>) -> Markup {
             }
         }
         div.banner id="stale" hidden {}
-        // It is said once: the banner counts seconds.
+        // Announced only once, because the banner itself counts seconds.
         p.spoken id="stale-spoken" role="alert" {}
         div id="troubles" {}
         (without_script(sheet.kind))
     }
 }
 
-/// What a page lacks where no script runs.
+/// Says what the page lacks without JavaScript.
 fn without_script(kind: &str) -> Markup {
     html! {
         noscript { @match kind {
@@ -87,7 +87,7 @@ fn without_script(kind: &str) -> Markup {
     }
 }
 
-/// As what somebody is logged in.
+/// Says who is logged in, and with which role.
 fn who(caller: &Caller) -> String {
     let (role, name) = (caller.role.as_str(), caller.who());
     match &caller.scope {
@@ -96,7 +96,7 @@ fn who(caller: &Caller) -> String {
     }
 }
 
-/// A page that says why the page that was wanted is not shown.
+/// Renders a page that says why the requested page is not shown.
 pub fn refused(problem: &Problem) -> Response {
     let content = html! {
         main.alone {

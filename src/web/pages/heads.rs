@@ -1,9 +1,9 @@
-//! Heads of tables that sort by a click: each leads to the same page in its order, or turns the order that holds round.
+//! Column heads that sort by a click: each links to the same page in its order, or reverses the current order.
 
 use maud::{Markup, html};
 
-/// The head of a column. `word` is the order that the first click asks for, `now` the one that holds; a column without a
-/// word does not sort.
+/// Renders the head of a column. `word` is the order that the first click asks for, `now` the current one; a column
+/// without a word does not sort.
 pub fn head(title: &str, word: Option<&str>, now: &str, way: impl Fn(&str) -> String) -> Markup {
     let Some(word) = word else { return html! { th scope="col" { (title) } } };
     let holds = bare(word) == bare(now);

@@ -1,4 +1,4 @@
-//! The page of what the figures rest on: what is counted, what is left out and why, and what nobody knows.
+//! The page of what the figures rest on: what is counted, what is left out and why, and what is unknown.
 
 use std::sync::Arc;
 
@@ -172,13 +172,13 @@ fn figure(name: &str, value: &str, note: &str) -> Markup {
     html! { div.figure { span.name { (name) } strong { (value) } span.muted { (note) } } }
 }
 
-/// How many, and of how many.
+/// Shows a share with its count and its total.
 fn share(name: &str, seen: ShareOf, note: &str) -> Markup {
     let of = format!("{} of {} ({note})", seen.count, seen.of);
     figure(name, &percent(seen.percent), &of)
 }
 
-/// The same where the parts are too small to be named.
+/// Shows a share without counts, whose units would mean nothing to people.
 fn part(name: &str, seen: ShareOf, note: &str) -> Markup {
     figure(name, &percent(seen.percent), note)
 }

@@ -1,4 +1,4 @@
-//! The pages of incidents and announced work: what happened, what was said of it, and forms to say more.
+//! The pages of incidents and announced maintenance, with their updates and forms.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::web::auth::Caller;
 use crate::web::fields::Fields;
 use crate::web::{Problem, Web};
 
-/// A form that was refused: which one, what was typed in it, and what was wrong with that.
+/// A form that was refused: which one, what was typed in it, and what was wrong.
 pub struct Refused<'a> {
     pub form: Form,
     pub fields: &'a Fields,
@@ -34,7 +34,7 @@ pub enum Form {
     Work,
 }
 
-/// What one form holds: what was typed in it when it was refused, else what it begins with.
+/// The content of one form: what was typed if it was refused, or else its initial values.
 #[derive(Clone, Copy)]
 struct Typed<'a>(Option<&'a Refused<'a>>);
 
@@ -70,7 +70,7 @@ pub async fn incident(
     one_page(&web, &caller, &id, None).await.map(IntoResponse::into_response)
 }
 
-/// All of them, with a form as it was `refused`.
+/// Renders the list, with a form that was `refused` as it was sent.
 pub async fn list_page(web: &Web, caller: &Caller, refused: Option<&Refused<'_>>) -> Result<Html<String>, Problem> {
     let times = Times::of(web, caller).await?;
     let all = web.service.incidents(&caller.scope, &IncidentQuery::default());
@@ -95,7 +95,7 @@ pub async fn list_page(web: &Web, caller: &Caller, refused: Option<&Refused<'_>>
     Ok(frame(web, caller, &Sheet { title: "Incidents", kind: "made", here: "/services" }, &content))
 }
 
-/// One of them, with its form as it was `refused`.
+/// Renders one incident, with a form that was `refused` as it was sent.
 pub async fn one_page(
     web: &Web,
     caller: &Caller,
@@ -161,7 +161,7 @@ fn table(all: &[&IncidentView], components: &[ComponentView], now: DateTime<Utc>
     }
 }
 
-/// What people call it; the id of what is no longer watched.
+/// Returns the display name, or the id of a component that is no longer watched.
 fn name<'a>(id: &'a str, components: &'a [ComponentView]) -> &'a str {
     components.iter().find(|one| one.id == id).map_or(id, |one| &one.name)
 }

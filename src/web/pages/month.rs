@@ -1,4 +1,4 @@
-//! A rotation as a calendar: two weeks from this one's Monday, who is on call on each day, and when nobody is.
+//! A rotation as a calendar from this week's Monday: who is on call on each day, and when nobody is.
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeZone, Utc};
 use maud::{Markup, html};
@@ -6,10 +6,10 @@ use maud::{Markup, html};
 use crate::service::on_call::RotationView;
 use crate::sla::zone::Tz;
 
-/// Days that are shown, from a Monday on.
+/// The number of days shown, from a Monday on.
 const DAYS: u64 = 21;
 
-/// Part of a day: from, until, and who is on call; none: nobody.
+/// A part of a day: from, until, and who is on call; `None` if nobody is.
 struct Part<'r> {
     from: DateTime<Utc>,
     until: DateTime<Utc>,
@@ -17,7 +17,7 @@ struct Part<'r> {
     stands_in: bool,
 }
 
-/// The calendar of `rotation` around `now`, with links to nothing: it is there to be read.
+/// Renders the calendar of `rotation` around `now`, for reading only: it has no links.
 pub fn calendar(rotation: &RotationView, zone: Tz, now: DateTime<Utc>) -> Markup {
     let today = now.with_timezone(&zone).date_naive();
     let monday = today - Days::new(u64::from(today.weekday().num_days_from_monday()));
@@ -53,7 +53,7 @@ fn cell(rotation: &RotationView, day: NaiveDate, today: NaiveDate, zone: Tz) -> 
     }
 }
 
-/// What is known of the time between: shifts and gaps in their order.
+/// Returns the shifts and gaps between `begin` and `end`, in order.
 fn parts(rotation: &RotationView, begin: DateTime<Utc>, end: DateTime<Utc>) -> Vec<Part<'_>> {
     let shifts = rotation.shifts.iter().map(|shift| Part {
         from: shift.from,
@@ -69,7 +69,7 @@ fn parts(rotation: &RotationView, begin: DateTime<Utc>, end: DateTime<Utc>) -> V
     parts
 }
 
-/// Where a day begins; where midnight is skipped, an hour later.
+/// Returns the start of a day; where midnight is skipped, an hour later.
 fn midnight(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
     let at =
         |hour| NaiveTime::from_hms_opt(hour, 0, 0).map(|time| zone.from_local_datetime(&day.and_time(time)).earliest());

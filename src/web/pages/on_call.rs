@@ -1,4 +1,4 @@
-//! The page of the on-call rotations: who is on call now, who comes next, and when nobody does.
+//! The page of the on-call rotations: who is on call now, who comes next, and when nobody is.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::service::on_call::{OverrideRequest, OverrideView, RotationView, Shift
 use crate::sla::zone::Tz;
 use crate::store::tokens::Role;
 
-/// What somebody asked for in a form and did not get.
+/// A form's request that was refused, and why.
 pub struct Refused {
     pub request: OverrideRequest,
     pub complaint: String,
@@ -27,10 +27,10 @@ pub async fn on_call(State(web): State<Arc<Web>>, caller: Caller) -> Result<Html
     page(&web, &caller, None).await
 }
 
-/// The page, with the form as it was `refused`.
+/// Renders the page, with a form that was `refused` as it was sent.
 pub async fn page(web: &Web, caller: &Caller, refused: Option<&Refused>) -> Result<Html<String>, Problem> {
     let known = web.service.on_call(&caller.scope).await?;
-    // A rotation that is not there has no form to show the complaint in.
+    // If the rotation does not exist, no form can show the complaint.
     let homeless = refused.filter(|one| known.rotations.iter().all(|rotation| rotation.name != one.request.rotation));
     let body = html! {
         main.single {
@@ -46,7 +46,7 @@ pub async fn page(web: &Web, caller: &Caller, refused: Option<&Refused>) -> Resu
     Ok(frame(web, caller, &Sheet { title: "On call", kind: "made", here: "/on-call" }, &body))
 }
 
-/// As the API has it: a rotation that all tenants share is not changed by somebody of one.
+/// Matches the API: somebody of one tenant may not change a rotation that all tenants share.
 fn may_change(caller: &Caller, rotation: &RotationView) -> bool {
     caller.role >= Role::Responder && (caller.scope == Reach::All || rotation.tenant.is_some())
 }

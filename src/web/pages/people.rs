@@ -1,4 +1,4 @@
-//! The pages of what single people have asked for: all of them in a table, and one with a form.
+//! The pages of personal rules: everybody's in a table, and one person's in a form.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use crate::store::tokens::Role;
 use crate::web::auth::Caller;
 use crate::web::{Problem, Web};
 
-/// Rows that wait to be filled in, below the rules that are there.
+/// The empty rows below the existing rules.
 const BLANK_RULES: usize = 2;
 const STAGES: [&str; 3] = ["predicted", "warning", "breached"];
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
-/// What somebody asked for in the form and did not get.
+/// A form's request that was refused, and why.
 pub struct Refused {
     pub asked: RawPersonalRules,
     pub complaint: String,
@@ -95,7 +95,7 @@ pub async fn person(State(web): State<Arc<Web>>, caller: Caller, Path(id): Path<
     person_page(&web, &caller, &id, None).await.map(IntoResponse::into_response)
 }
 
-/// The page of one person, with the form as it was `refused`.
+/// Renders the page of one person, with a form that was `refused` as it was sent.
 pub async fn person_page(web: &Web, caller: &Caller, id: &str, refused: Option<&Refused>) -> Result<Response, Problem> {
     let Some(one) = web.service.person((&caller.scope, &caller.sees), id).await? else {
         let content = html! { main.alone { h1 { "No such person" } p { a href="/people" { "All people" } } } };
@@ -119,7 +119,7 @@ pub async fn person_page(web: &Web, caller: &Caller, id: &str, refused: Option<&
     Ok(frame(web, caller, &Sheet { title: name, kind: "reports", here: "/on-call" }, &content).into_response())
 }
 
-/// Those that are set up and reach single people.
+/// Returns the channels that are set up and reach individual people.
 fn personal_channels(web: &Web) -> Vec<ChannelKind> {
     web.service.config().notify.kinds().into_iter().filter(|kind| !kind.is_system()).collect()
 }

@@ -1,4 +1,4 @@
-//! The form of pages that speak of a period, and the ways from their numbers to the entries that they count.
+//! The form of pages that cover a period, and the links from their numbers to the entries that they count.
 
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -14,7 +14,7 @@ pub enum Shows {
     All,
 }
 
-/// Whose figures, from when to when, and whether by name. The list stays in the order `sort`, if there is one.
+/// Renders the choice of tenant, days and anonymity. The list keeps the order `sort`, if it has one.
 pub fn form(query: &TechnicianQuery, sort: Option<&str>, (tenants, shows): (&[String], Shows), here: &str) -> Markup {
     let value = |text: &Option<String>| text.clone().unwrap_or_default();
     html! {
@@ -34,14 +34,14 @@ pub fn form(query: &TechnicianQuery, sort: Option<&str>, (tenants, shows): (&[St
     }
 }
 
-/// `path` with those of `pairs` that have a value.
+/// Returns `path` with those of `pairs` that have a value as its query.
 pub fn link(path: &str, pairs: &[(&str, Option<&str>)]) -> String {
     let given = pairs.iter().filter_map(|(name, value)| Some((name, (*value).filter(|value| !value.is_empty())?)));
     let parts = given.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
     format!("{path}?{}", parts.collect::<Vec<_>>().join("&"))
 }
 
-/// `96.4 %`, or a dash.
+/// Formats a share as `96.4 %`, or as a dash.
 pub fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "–".to_owned(), |share| format!("{share:.1} %"))
 }

@@ -1,4 +1,4 @@
-//! The pages of what is in force, and of what people did: policies, settings and the audit log.
+//! The pages of what is in force and of what people did: policies, settings and the audit log.
 
 use std::sync::Arc;
 
@@ -135,7 +135,7 @@ fn policy_row(policy: &PolicyView) -> Markup {
     }
 }
 
-/// How long, counted as `clock` counts: nobody knows how long a day of working hours is.
+/// Formats a target as `clock` counts it: working hours are not summed up to days, whose length would be unclear.
 fn promised(length: TimeDelta, clock: &str) -> String {
     if clock == "business" { hours(length) } else { length_words(length) }
 }

@@ -1,4 +1,4 @@
-//! The pages of reports: figures, curves and tables made on the server, each number a way to the tickets it counts.
+//! The pages of reports: figures, charts and tables rendered on the server; each number links to the tickets it counts.
 
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ pub async fn technicians(
     shown(&web, &caller, &by_usually(query, By::Technician), (&sheet, order.as_ref())).await
 }
 
-/// The question, cut by `usual` unless it says by what.
+/// Returns the query, grouped by `usual` unless it names a grouping.
 fn by_usually(query: ReportQuery, usual: By) -> ReportQuery {
     let by = query.by.clone().filter(|by| !by.is_empty()).unwrap_or_else(|| usual.as_str().to_owned());
     ReportQuery { by: Some(by), ..query }
@@ -81,7 +81,7 @@ async fn shown(
     Ok((status, frame(web, caller, sheet, &body)).into_response())
 }
 
-/// The question, with the days of the `period` that is shown.
+/// Renders the form, with the days of the `period` that is shown.
 fn form(query: &ReportQuery, tenants: &[String], here: &str, period: Option<&Period>) -> Markup {
     let value = |text: &Option<String>| text.clone().unwrap_or_default();
     let day = |text: &Option<String>, shown: fn(&Period) -> NaiveDate| {
@@ -126,13 +126,13 @@ fn whole(report: &Report, query: &ReportQuery, (here, order): (&str, Option<&Ord
     }
 }
 
-/// The way to what the figures of this period rest on.
+/// Links to what the figures of this period rest on.
 fn rests_on(query: &ReportQuery) -> Markup {
     let pairs = [("tenant", query.tenant.as_deref()), ("from", query.from.as_deref()), ("to", query.to.as_deref())];
     html! { p { a href=(link_to("/honesty", &pairs)) { "What these figures rest on, and the questions that they raise" } } }
 }
 
-/// The same report as a file.
+/// Returns the link to the same report as a file.
 fn file(query: &ReportQuery, format: Format) -> String {
     let flag = |flag: Option<bool>| flag.map(|flag| flag.to_string());
     let pairs = [
@@ -211,7 +211,7 @@ fn line(row: &Row, of: &Table, query: &ReportQuery, zone: Tz) -> Markup {
     }
 }
 
-/// A number opens those of the row's entries that it counts.
+/// Narrows the entries of a row to those that the number at `place` counts.
 fn narrowed(opens: &Opens, of: &Table, place: usize) -> Opens {
     let outcome = match of.columns.get(place).map(|column| column.key.as_str()) {
         Some("breached") => Some("breached"),
@@ -223,7 +223,7 @@ fn narrowed(opens: &Opens, of: &Table, place: usize) -> Opens {
     Opens { outcome, ..opens.clone() }
 }
 
-/// A cell as people read it, times by the clocks of the days that are reported on.
+/// Formats a cell for people, with times in the zone of the reported days.
 fn words(cell: &Cell, zone: Tz) -> String {
     match cell {
         Cell::Time(at) => text::local(*at, zone),
@@ -231,7 +231,7 @@ fn words(cell: &Cell, zone: Tz) -> String {
     }
 }
 
-/// The page of the entries behind a figure, which are counted there as they were here.
+/// Links to the entries behind a figure, counted there as they are here.
 fn link(opens: &Opens, query: &ReportQuery) -> String {
     let excluded = query.exclude_maintenance.map(|is| is.to_string());
     let own = [
@@ -265,7 +265,7 @@ pub async fn entries(
     Ok(frame(&web, &caller, &sheet, &self::list(&page, shown, places)))
 }
 
-/// The entries behind `cursor` of the list that is asked for by `query`.
+/// Returns the link to the entries after `cursor` in the list of `query`.
 fn behind(query: &str, cursor: &str) -> String {
     let asked = query.split('&').filter(|part| !part.is_empty() && !part.starts_with("cursor="));
     let cursor = format!("cursor={}", utf8_percent_encode(cursor, NON_ALPHANUMERIC));
@@ -276,7 +276,7 @@ fn behind(query: &str, cursor: &str) -> String {
 #[derive(Clone, Copy)]
 struct Places<'a> {
     is_first: bool,
-    /// The way to the next part.
+    /// The link to the next part.
     more: Option<&'a str>,
 }
 
@@ -284,7 +284,7 @@ struct Places<'a> {
 #[derive(Clone, Copy)]
 struct Shown<'a> {
     tenant: &'a str,
-    /// The query of the page, where the caller may say why a clock was missed.
+    /// The query of the page, if the caller may say why a clock was missed.
     list: Option<&'a str>,
     times: Times,
 }
@@ -334,7 +334,7 @@ fn ticket_path(tenant: &str, one: &EntryView) -> String {
     format!("/tickets/{}/{}", part(tenant), part(&one.ticket_id))
 }
 
-/// Where a person who knows better says why.
+/// Renders the form for a person who knows the reason better.
 fn reason_form(one: &EntryView, path: &str, list: &str) -> Markup {
     html! {
         details.reason {
@@ -353,7 +353,7 @@ fn reason_form(one: &EntryView, path: &str, list: &str) -> Markup {
     }
 }
 
-/// The picture of a table, as files of the report have it.
+/// Renders the same chart as the files of the report.
 fn chart(one: &Chart) -> Markup {
     html! {
         figure.chart {

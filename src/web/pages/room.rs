@@ -69,7 +69,7 @@ fn line(one: &RoomView, several: bool) -> Markup {
     }
 }
 
-/// `3 h 20 min`, or with a minus before it.
+/// Formats as `3 h 20 min`, with a minus if negative.
 fn signed(span: TimeDelta) -> String {
     if span < TimeDelta::zero() { format!("−{}", length(-span)) } else { length(span) }
 }

@@ -1,4 +1,4 @@
-//! The pages of services: all of them with how they stand, and one of them with its past.
+//! The pages of services: all of them with their current state, and one of them with its past.
 
 mod latency;
 mod one;
@@ -22,9 +22,9 @@ use crate::uptime::Condition;
 use crate::web::auth::Caller;
 use crate::web::{Problem, Web};
 
-/// So many of the latest looks stand beside each service.
+/// The number of latest looks shown beside each service.
 const LATEST_LOOKS: u32 = 30;
-/// The days of the past on a service's page.
+/// The number of past days on a service's page.
 const DAYS: u64 = 90;
 
 /// GET /services
@@ -79,7 +79,7 @@ pub async fn service(
     Ok(frame(&web, &caller, &sheet, &content).into_response())
 }
 
-/// Each group followed by its members, with how deep each lies; what stands in two groups stands in the first.
+/// Returns each group followed by its members, with their depth. A member of two groups is listed in the first.
 fn in_groups(all: &[ComponentView]) -> Vec<(&ComponentView, usize)> {
     let is_member = |one: &ComponentView| all.iter().any(|other| other.members.contains(&one.id));
     let mut rows = Vec::with_capacity(all.len());
@@ -117,7 +117,7 @@ fn table(rows: &[Markup]) -> Markup {
     }
 }
 
-/// The places that look for us, and whether they are heard.
+/// Shows the outposts, and whether they are heard from.
 fn outposts(all: &[OutpostView], times: Times) -> Markup {
     html! {
         div.scroll { table {
@@ -159,7 +159,7 @@ fn row(
     }
 }
 
-/// Which of the page's colours stands for a condition.
+/// Returns the page's colour for a condition.
 fn tone(status: &str) -> &'static str {
     match Condition::parse(status) {
         Some(Condition::Up) => "on_track",
@@ -169,7 +169,7 @@ fn tone(status: &str) -> &'static str {
     }
 }
 
-/// How it stands, with a sign and a word, never by colour alone.
+/// Shows how it stands, with a sign and a word, never by colour alone.
 fn state(one: &ComponentView, times: Times) -> Markup {
     let (tone, sign) = match tone(one.status) {
         tone @ "on_track" => (tone, "✓"),
@@ -186,7 +186,7 @@ fn state(one: &ComponentView, times: Times) -> Markup {
     }
 }
 
-/// The latest looks as small bars, the latest at the right.
+/// Shows the latest looks as small bars, the newest at the right.
 fn latest(looks: &[LookView], times: Times) -> Markup {
     let words = |look: &LookView| format!("{} {}: {}", times.second(look.at), look.check, look.status);
     let bar = |look: &LookView| Bar { worst: Condition::parse(look.status), words: words(look) };
@@ -205,7 +205,7 @@ fn percentiles(history: Option<&ComponentHistory>) -> String {
     all.map_or_else(|| "–".to_owned(), |[p50, p95, p99]| format!("{p50} / {p95} / {p99} ms"))
 }
 
-/// The certificate that ends first.
+/// Shows the certificate that expires first.
 fn certificate(checks: &[CheckView]) -> Markup {
     let first = checks.iter().filter_map(|one| Some((one.certificate_days?, one.certificate_holds))).min();
     html! {
@@ -231,7 +231,7 @@ fn budget(sla: Option<&SlaView>) -> Markup {
     }
 }
 
-/// So many minutes, as people say it.
+/// Formats minutes for people.
 fn minutes(minutes: f64) -> String {
     if minutes == 0.0 { "none".to_owned() } else { length((minutes * 60_000.0) as i64) }
 }

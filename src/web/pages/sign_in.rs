@@ -1,4 +1,4 @@
-//! The pages between us and the identity provider.
+//! The pages shown between us and the identity provider.
 
 use axum::response::Html;
 use maud::{Markup, html};
@@ -11,7 +11,7 @@ pub fn signed_in(wanted: &str) -> Html<String> {
     leading("Signed in", wanted, &html! { p { "You are signed in." } p { a href=(wanted) { "Go on" } } })
 }
 
-/// Leads on to where the browser signs out of the provider called `name`.
+/// Leads on to where the browser signs out of the provider `name`.
 pub fn signed_out(there: &str, name: &str) -> Html<String> {
     let content = html! {
         p { "You are signed out here." }

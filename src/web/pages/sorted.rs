@@ -1,4 +1,4 @@
-//! Tables of a report that sort by a click on the head of a column: which order is asked for, and the rows in it.
+//! Report tables that sort by a click on a column head: reads the requested order and sorts the rows.
 
 use std::cmp::Ordering;
 
@@ -12,15 +12,15 @@ use crate::report::{Cell, Column, Row};
 use crate::service::reports::ReportQuery;
 use crate::web::Problem;
 
-/// The order that is asked for, and the page that is shown in it.
+/// The requested order, and the page to show in it.
 pub struct Order {
-    /// The key of a column, after a minus if the most comes first; empty: as the report has them.
+    /// The key of a column, after a minus for descending order; empty for the report's own order.
     word: String,
-    /// The rest of what the page is asked for.
+    /// The rest of the page's query.
     others: String,
 }
 
-/// The question that `query` asks, without the order in which its rows are to be shown.
+/// Splits `query` into the report query and the order of its rows.
 pub fn sorted(query: &str) -> Result<(ReportQuery, Option<Order>), Problem> {
     let (word, rest): (Vec<_>, Vec<_>) = form_urlencoded::parse(query.as_bytes()).partition(|(name, _)| name == "sort");
     let others = form_urlencoded::Serializer::new(String::new()).extend_pairs(rest).finish();
@@ -32,7 +32,7 @@ pub fn sorted(query: &str) -> Result<(ReportQuery, Option<Order>), Problem> {
 }
 
 impl Order {
-    /// The head of `column`, which is the one at `place`: names begin with the first, figures with the most.
+    /// Renders the head of `column` at `place`. A first click sorts names ascending and figures descending.
     pub fn head(&self, column: &Column, place: usize) -> Markup {
         let first = if place == 0 { column.key.clone() } else { format!("-{}", column.key) };
         let way = |word: &str| {
@@ -42,7 +42,7 @@ impl Order {
         head(&column.title, Some(&first), &self.word, way)
     }
 
-    /// `rows` in this order; those of which a figure is not known come last.
+    /// Returns `rows` in this order; rows without the figure come last.
     pub fn of<'a>(&self, rows: &'a [Row], columns: &[Column]) -> Vec<&'a Row> {
         let mut sorted: Vec<&Row> = rows.iter().collect();
         let key = self.word.trim_start_matches('-');

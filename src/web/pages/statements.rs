@@ -1,4 +1,4 @@
-//! The page of statements: what came of uptime promises, period by period, and the credits to be decided.
+//! The page of statements: the outcome of uptime promises, period by period, and the credits to decide on.
 
 use std::sync::Arc;
 

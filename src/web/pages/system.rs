@@ -1,5 +1,5 @@
-//! The page of the service itself: is SuperOps read, do the channels work, who is signed in; and the page for a screen
-//! on the wall.
+//! The page of the service itself: whether SuperOps is read, whether the channels work, who is signed in; and the page
+//! for a wall screen.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::store::tokens::Role;
 use crate::web::auth::Caller;
 use crate::web::{Problem, Web, sessions};
 
-/// As many as can be read from across the room.
+/// The most tickets that can be read from across the room.
 const ON_THE_WALL: usize = 10;
 
 /// GET /system
@@ -117,7 +117,7 @@ pub async fn wall(State(web): State<Arc<Web>>, caller: Caller) -> Result<Html<St
         ("nothing_due", "Nothing due", counts.nothing_due),
         ("", "Open", counts.open),
     ];
-    // As on the page of tickets: most desks have none.
+    // As on the page of tickets: on most desks there are none of these.
     let tiles = tiles.into_iter().filter(|(class, _, number)| *class != "nothing_due" || *number > 0);
     let content = html! {
         main.wall {

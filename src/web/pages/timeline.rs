@@ -1,5 +1,5 @@
-//! The picture of a ticket's clocks: when working time counted, when it did not and why, and when it is due. What it shows
-//! stands line by line in the ledger beside it.
+//! The picture of a ticket's clocks: when working time counted, when it did not and why, and when it is due. The ledger
+//! beside it lists the same line by line.
 
 use std::sync::Arc;
 
@@ -14,15 +14,15 @@ use crate::ticket::ClockKind;
 use crate::web::auth::Caller;
 use crate::web::{Problem, Web};
 
-/// The whole picture, and the room at its left for names.
+/// The width of the whole picture, and the room for names at its left.
 const WIDTH: f64 = 760.0;
 const NAMES: f64 = 112.0;
-/// One clock.
+/// The height of a clock's row, and of the bar in it.
 const ROW: f64 = 38.0;
 const BAR: f64 = 16.0;
-/// Below the clocks, for times.
+/// The height below the clocks, for times.
 const FOOT: f64 = 24.0;
-/// More times than this under the picture would run into each other.
+/// More times than this under the picture would overlap.
 const MOST_TICKS: i64 = 7;
 
 /// GET /tickets/{tenant}/{id}/timeline
@@ -36,14 +36,14 @@ pub async fn timeline(
     Ok(Html(picture(&ledger).into_string()))
 }
 
-/// From where to where the picture goes, and where a moment stands in it.
+/// The span of time in the picture, which maps moments to positions.
 struct Scale {
     from: DateTime<Utc>,
     to: DateTime<Utc>,
 }
 
 impl Scale {
-    /// All that is known of the clocks of `ledger`, and a little more.
+    /// Spans all that is known of the clocks of `ledger`, and a little more.
     fn of(ledger: &TicketLedger) -> Option<Self> {
         let lines = || ledger.clocks.iter().flat_map(|clock| &clock.lines);
         let from = lines().map(|line| line.from).min()?;
@@ -57,7 +57,7 @@ impl Scale {
         NAMES + (passed / whole).clamp(0.0, 1.0) * (WIDTH - NAMES)
     }
 
-    /// Round local times under the picture, each with its words.
+    /// Returns round local times under the picture, each with its label.
     fn ticks(&self, zone: Tz) -> Vec<(f64, String)> {
         let length = self.to - self.from;
         let hours = [1, 2, 4, 6, 12, 24, 48, 96, 168, 336, 720, 1440, 4320];
@@ -73,7 +73,7 @@ impl Scale {
     }
 }
 
-/// The clocks one above the other; nothing, if nothing is known of any.
+/// Draws the clocks one above the other; empty if nothing is known of any.
 pub fn picture(ledger: &TicketLedger) -> Markup {
     let Some(scale) = Scale::of(ledger) else { return html! {} };
     let zone = ledger.clocks.first().and_then(|clock| clock.timezone.parse().ok()).unwrap_or(Tz::UTC);
@@ -112,7 +112,7 @@ fn row(clock: &ClockLedger, scale: &Scale, top: f64) -> Markup {
     }
 }
 
-/// How a stretch is drawn.
+/// Returns the CSS class of a stretch.
 fn look(line: &LedgerLine) -> &'static str {
     match line.kind {
         "counted" => "counted",
@@ -129,7 +129,7 @@ fn name(clock: ClockKind) -> &'static str {
     }
 }
 
-/// What the picture says, for those who do not see it.
+/// Describes the picture to people who cannot see it.
 fn in_words(ledger: &TicketLedger, zone: Tz) -> String {
     let time = |at: DateTime<Utc>| at.with_timezone(&zone).format("%-d %b %H:%M").to_string();
     let each = ledger.clocks.iter().map(|clock| {

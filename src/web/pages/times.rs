@@ -1,4 +1,4 @@
-//! How a page writes times: all of them in one zone, which the page names.
+//! Formats the times of a page, all in one zone, which the page names.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Timelike, Utc};
 
@@ -7,57 +7,57 @@ use crate::sla::zone::Tz;
 use crate::web::auth::Caller;
 use crate::web::{Problem, Web};
 
-/// What a browser sends of a field of local time.
+/// The formats in which browsers send a field of local time.
 const TYPED: [&str; 2] = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
 
-/// Writes and reads times in the zone that the caller's tenants have in common, or in UTC.
+/// Formats and parses times in the zone that the caller's tenants share, or in UTC.
 #[derive(Clone, Copy)]
 pub struct Times(Tz);
 
 impl Times {
-    /// Those of a page for `caller`.
+    /// Creates the formatter for a page shown to `caller`.
     pub async fn of(web: &Web, caller: &Caller) -> Result<Self, Problem> {
         Ok(Self(web.service.common_zone(&caller.scope).await?.unwrap_or(Tz::UTC)))
     }
 
-    /// The name of the zone.
+    /// Returns the name of the zone.
     pub fn zone(self) -> &'static str {
         self.0.name()
     }
 
-    /// `24 Nov 2026 17:05`
+    /// Formats as `24 Nov 2026 17:05`.
     pub fn at(self, time: DateTime<Utc>) -> String {
         self.written(time, "%-d %b %Y %H:%M")
     }
 
-    /// `24 Nov 17:05`, where the year is beyond doubt.
+    /// Formats as `24 Nov 17:05`, for times whose year is clear.
     pub fn brief(self, time: DateTime<Utc>) -> String {
         self.written(time, "%-d %b %H:%M")
     }
 
-    /// `24 Nov 17:05:31`
+    /// Formats as `24 Nov 17:05:31`.
     pub fn second(self, time: DateTime<Utc>) -> String {
         self.written(time, "%-d %b %H:%M:%S")
     }
 
-    /// `2026-11-24 17:05:31`
+    /// Formats as `2026-11-24 17:05:31`.
     pub fn exact(self, time: DateTime<Utc>) -> String {
         self.written(time, "%Y-%m-%d %H:%M:%S")
     }
 
-    /// By a pattern of chrono's.
+    /// Formats by a chrono pattern.
     pub fn written(self, time: DateTime<Utc>, pattern: &str) -> String {
         time.with_timezone(&self.0).format(pattern).to_string()
     }
 
-    /// The day on which `time` lies.
+    /// Returns the day of `time`.
     pub fn day(self, time: DateTime<Utc>) -> NaiveDate {
         time.with_timezone(&self.0).date_naive()
     }
 
-    /// What was typed into a field of local time, with its zone; what is no such time stays as it is.
+    /// Parses what was typed into a field of local time and adds its zone. Returns any other text unchanged.
     ///
-    /// An hour that comes twice is the first one; one that is skipped is an hour later.
+    /// If the hour occurs twice, it is the first; if it is skipped, it is an hour later.
     pub fn typed(self, text: String) -> String {
         let local = TYPED.iter().find_map(|form| NaiveDateTime::parse_from_str(&text, form).ok());
         let instant = local.and_then(|local| {

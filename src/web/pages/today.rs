@@ -1,4 +1,4 @@
-//! The page of how the day goes, against the same weekday before; the page of tickets shows it, too.
+//! The page of how today compares with the same weekday a week before; the page of tickets shows it as well.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::service::today::{Happened, Today};
 use crate::web::auth::Caller;
 use crate::web::{Problem, Web};
 
-/// How many of a kind happened.
+/// Counts one kind of event.
 type Count = fn(&Happened) -> usize;
 
-/// What is counted, by its key and title.
+/// The kinds of events, with their keys and titles.
 const KINDS: [(&str, &str, Count); 3] = [
     ("opened", "Opened", |happened| happened.opened),
     ("closed", "Closed", |happened| happened.closed),
@@ -47,13 +47,13 @@ fn picture(day: &Today) -> Markup {
     }
 }
 
-/// What the same day a week before is called: `last Monday`.
+/// Returns the name of the same day a week before: `last Monday`.
 fn weekday(day: &Today) -> String {
     let zone = day.timezone.and_then(|name| name.parse::<crate::sla::zone::Tz>().ok()).unwrap_or_default();
     format!("last {}", day.now.with_timezone(&zone).format("%A"))
 }
 
-/// `Today: 34 opened, 29 closed, 3 targets missed; last Tuesday by this time: 30, 31 and 1.`
+/// Says `Today: 34 opened, 29 closed, 3 targets missed; last Tuesday by this time: 30, 31 and 1.`
 fn words(day: &Today, before: &str) -> String {
     let (now, then) = (&day.today, &day.before_by_now);
     format!(

@@ -1,4 +1,4 @@
-//! The page of tokens: who may use the API and the pages, since when, and when last.
+//! The page of tokens: who may use the API and the pages, since when, and when each was last used.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::store::tokens::TokenRecord;
 use crate::web::auth::Caller;
 use crate::web::{Problem, Web};
 
-/// What came of the form.
+/// The result of the form.
 pub enum Outcome {
     Made(TokenMade),
     Refused(Problem),
@@ -25,7 +25,7 @@ pub async fn tokens(State(web): State<Arc<Web>>, caller: Caller) -> Result<Html<
     page(&web, &caller, None).await
 }
 
-/// The page, with what came of its form.
+/// Renders the page with the result of its form.
 pub async fn page(web: &Web, caller: &Caller, outcome: Option<&Outcome>) -> Result<Html<String>, Problem> {
     let (known, now) = (web.service.tokens(&caller.scope).await?, web.service.now());
     let times = Times::of(web, caller).await?;
@@ -43,7 +43,7 @@ pub async fn page(web: &Web, caller: &Caller, outcome: Option<&Outcome>) -> Resu
             @else { (table(&known, caller, now, times)) }
         }
     };
-    // What was made is shown once: such a page is not fetched anew by itself.
+    // A new token is shown only once, so the page must not refresh itself.
     let kind = if outcome.is_some() { "reports" } else { "made" };
     Ok(frame(web, caller, &Sheet { title: "Tokens", kind, here: "/system" }, &content))
 }

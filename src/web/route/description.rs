@@ -1,5 +1,4 @@
-//! What the description of the API says of one route, taken from its rule and from the types that it really takes and
-//! gives.
+//! Builds a route's part of the API description from its rule and from the types that it really takes and returns.
 
 use serde_json::{Map, Value, json};
 use utoipa::openapi::path::ParameterIn;
@@ -14,13 +13,13 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const EVENTS: &str = "text/event-stream";
 const HTML: &str = "text/html";
 
-/// Named types, as the description lists them.
+/// Named types, as listed in the description.
 pub type Schemas = Vec<(String, RefOr<Schema>)>;
 
-/// A type as the description has it; the types that it is made of are added to the list.
+/// Refers to a type in the description and adds it, and the types it uses, to the list.
 type Named = fn(&mut Schemas) -> Value;
 
-/// What is said of a route beside its rule.
+/// What the table says of a route beside its rule.
 #[derive(Clone, Default)]
 pub struct Description {
     summary: &'static str,
@@ -39,7 +38,7 @@ struct Body {
     required: bool,
 }
 
-/// One way in which a route answers what it was asked.
+/// One way in which a route answers a request.
 #[derive(Clone)]
 struct Answer {
     status: u16,
@@ -62,29 +61,29 @@ fn query_of<Q: IntoParams>() -> Value {
 }
 
 impl Route {
-    /// What it does, in a line.
+    /// Says in a line what the route does.
     pub fn about(mut self, summary: &'static str) -> Self {
         self.description.summary = summary;
         self
     }
 
-    /// Its query is a `Q`.
+    /// Sets the type of its query.
     pub fn query<Q: IntoParams>(mut self) -> Self {
         self.description.query = Some(query_of::<Q>);
         self
     }
 
-    /// Its body is a `B`.
+    /// Sets the type of its body.
     pub fn takes<B: ToSchema>(self) -> Self {
         self.body(JSON, named::<B>, true)
     }
 
-    /// Its body is a `B`, or nothing.
+    /// Sets the type of its body, which may be missing.
     pub fn may_take<B: ToSchema>(self) -> Self {
         self.body(JSON, named::<B>, false)
     }
 
-    /// Its body is a form that says a `B`.
+    /// Sets the type of its body, sent as a form.
     pub fn takes_form<B: ToSchema>(self) -> Self {
         self.body(FORM, named::<B>, true)
     }
@@ -94,38 +93,38 @@ impl Route {
         self
     }
 
-    /// It believes these proofs, by their names in the description.
+    /// Names the proofs that the handler accepts, as called in the description.
     pub fn proven_by(mut self, proof: &'static [&'static str]) -> Self {
         self.description.proof = proof;
         self
     }
 
-    /// It answers with a `T`, which is `what`.
+    /// Says that it answers with a `T`, described by `what`.
     pub fn gives<T: ToSchema>(self, what: &'static str) -> Self {
         self.answers(200, what, vec![(JSON, Some(named::<T>))])
     }
 
-    /// It answers with a list of `T`, which is `what`.
+    /// Says that it answers with a list of `T`, described by `what`.
     pub fn gives_list<T: ToSchema>(self, what: &'static str) -> Self {
         self.answers(200, what, vec![(JSON, Some(listed::<T>))])
     }
 
-    /// It makes a `T`, which is `what`.
+    /// Says that it creates a `T`, described by `what`.
     pub fn makes<T: ToSchema>(self, what: &'static str) -> Self {
         self.answers(201, what, vec![(JSON, Some(named::<T>))])
     }
 
-    /// It answers with a stream of events, of which each that matters is a `T`.
+    /// Says that it answers with a stream of events; those that matter are each a `T`.
     pub fn streams<T: ToSchema>(self, what: &'static str) -> Self {
         self.answers(200, what, vec![(EVENTS, Some(named::<T>))])
     }
 
-    /// It answers with a file of one of these `kinds`.
+    /// Says that it answers with a file of one of these `kinds`.
     pub fn gives_file(self, kinds: &[&'static str], what: &'static str) -> Self {
         self.answers(200, what, kinds.iter().map(|kind| (*kind, None)).collect())
     }
 
-    /// What it last answers with may be of this kind as well.
+    /// Says that the answer named last may also come in this kind.
     pub fn also_as(mut self, kind: &'static str) -> Self {
         if let Some(last) = self.description.answers.last_mut() {
             last.contents.push((kind, None));
@@ -133,23 +132,23 @@ impl Route {
         self
     }
 
-    /// It answers with nothing more than that it has happened.
+    /// Says that it answers without content.
     pub fn gives_nothing(self, what: &'static str) -> Self {
         self.answers(204, what, Vec::new())
     }
 
-    /// It answers with a status, and nothing else.
+    /// Says that it answers with this status and nothing else.
     pub fn says(self, status: u16, what: &'static str) -> Self {
         self.answers(status, what, Vec::new())
     }
 
-    /// What its path names, it names by a number.
+    /// Says that the id in its path is a number.
     pub fn numbered(mut self) -> Self {
         self.description.is_numbered = true;
         self
     }
 
-    /// It may refuse with these as well, beside what follows from its rule.
+    /// Adds refusals to those that follow from its rule.
     pub fn refuses(mut self, statuses: &[u16]) -> Self {
         self.description.refusals.extend(statuses);
         self
@@ -160,7 +159,7 @@ impl Route {
         self
     }
 
-    /// The operation as the description has it.
+    /// Builds the operation for the description.
     pub fn operation(&self, schemas: &mut Schemas) -> Value {
         let Description { summary, query, body, .. } = &self.description;
         let mut operation = json!({ "summary": summary, "operationId": self.operation_id(), "tags": [self.tag()] });
@@ -190,7 +189,7 @@ impl Route {
         responses
     }
 
-    /// What it answers; of a page or a form of which nothing is said, what all of them do.
+    /// Returns its answers; for a page or form that states none, the usual ones.
     fn answered(&self) -> Vec<Answer> {
         let is_page = self.rule.audience == Audience::Page && self.description.answers.is_empty();
         match (is_page, self.method.is_safe()) {
@@ -206,7 +205,7 @@ impl Route {
         format!("{}_{}", self.method.as_str().to_lowercase(), words.join("_"))
     }
 
-    /// The first word of its path that says what it is about.
+    /// Returns the first word of its path that says what it is about.
     fn tag(&self) -> &'static str {
         self.path.split('/').find(|word| !matches!(*word, "" | "api" | "v1")).unwrap_or("page")
     }
@@ -233,7 +232,7 @@ impl Route {
         in_path.into_iter().chain(in_query).collect()
     }
 
-    /// The refusals that follow from its rule. People are told on a page, programs by problem details.
+    /// Returns the refusals that follow from its rule. A page explains them to people, the API in problem details.
     fn refusals(&self) -> Map<String, Value> {
         let rule = &self.rule;
         let mut statuses = vec![400, 404, 421, 429, 500, 503];

@@ -1,4 +1,4 @@
-//! docs/api.md is the table of routes, and README names every command.
+//! Checks that docs/api.md matches the table of routes, and that README names every command.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -43,7 +43,7 @@ fn table() -> String {
     text
 }
 
-/// `SUPEROPS_SLA_WRITE_DOCS=1` writes it anew.
+/// `SUPEROPS_SLA_WRITE_DOCS=1` rewrites the document.
 #[test]
 fn the_table_of_paths_is_that_of_the_routes() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/api.md");

@@ -1,4 +1,4 @@
-//! Who may do what: every route of the table, as everybody who could ask.
+//! Checks who may do what: calls every route of the table as every kind of caller.
 
 use axum::http::header::{HOST, ORIGIN};
 
@@ -7,7 +7,7 @@ use crate::web::route::{Audience, Needs, Route, Takes, Tenants};
 
 const ROLES: [Role; 3] = [Role::Viewer, Role::Responder, Role::Admin];
 
-/// The route's path, about acme and something that is not there.
+/// Returns the route's path, filled in for acme and for something that does not exist.
 fn path(route: &Route) -> String {
     let named = [("{tenant}", "acme"), ("{id}", "1"), ("{name}", "app.css"), ("{token}", "nothing")];
     named.iter().fold(route.path.to_owned(), |path, (name, value)| path.replace(name, value))
@@ -21,7 +21,7 @@ impl TestWeb {
         token
     }
 
-    /// Asks `route` as a program or a form does.
+    /// Calls `route` as a program or a form does.
     fn asking(&self, route: &Route, query: &str) -> RequestBuilder {
         let request = self.request(route.method.clone(), &format!("{}{query}", path(route)));
         match route.rule.takes {
@@ -51,7 +51,7 @@ async fn every_route_that_needs_a_role_refuses_strangers() {
     for (route, _) in guarded() {
         let (none, unknown) = (web.asking(&route, ""), web.asking(&route, "").bearer_auth(stranger.expose()));
         let what = format!("{} {}", route.method, route.path);
-        // To the login goes whoever only looks; a form loses what stood in it.
+        // Only readers are sent to the login page; a form is refused, because its content would be lost.
         let looks = route.rule.audience == Audience::Page && route.rule.takes == Takes::Nothing;
         assert_eq!(web.status(none).await, if looks { StatusCode::SEE_OTHER } else { denied }, "{what}");
         // After some guesses an address has to wait.

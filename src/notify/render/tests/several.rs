@@ -1,4 +1,4 @@
-//! Messages that tell of several alerts at once, or of a service.
+//! Messages about several alerts at once, or about a service.
 
 use super::*;
 

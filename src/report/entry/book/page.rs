@@ -1,4 +1,4 @@
-//! One clock of one round: whether and how it is decided, and the entry that comes of it.
+//! Decides one clock of one round, and makes its entry.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ struct Decision {
 }
 
 impl Page<'_, '_> {
-    /// The entry, once it is decided, by the terms that were in force then.
+    /// Returns the entry once it is decided, by the terms in force at that time.
     pub(super) fn entry(&self, now: DateTime<Utc>) -> Option<Entry> {
         let eras = self.facts.eras;
         let start = self.watched.start(self.kind)?;
@@ -82,12 +82,12 @@ impl Page<'_, '_> {
         Some(Decision { outcome, why: None, at })
     }
 
-    /// SuperOps calls it breached. It does not know what a person decided.
+    /// Whether SuperOps calls it breached. SuperOps does not know what a person decided.
     fn is_flagged(&self) -> bool {
         self.action().is_none() && self.watched.ticket.reported(self.kind).breached == Some(true)
     }
 
-    /// What became of the ticket, if that is what stopped the clock.
+    /// What happened to the ticket, if that is what stopped the clock.
     fn gone(&self, cause: StopCause) -> Option<Exclusion> {
         let periods = self.statuses().periods;
         let closed = periods.iter().rev().take_while(|period| period.meaning == StatusMeaning::Closed).last();
@@ -107,7 +107,7 @@ impl Page<'_, '_> {
         if self.watched.ticket.sla.is_some() { Exclusion::NoDueTime } else { Exclusion::NoTarget }
     }
 
-    /// When its SLA was taken away, if it has none any more.
+    /// When its SLA was removed, if it has none now.
     fn sla_removed(&self) -> Option<DateTime<Utc>> {
         let last = self.facts.history.retargets.iter().rfind(|change| change.what == ChangeKind::Sla)?;
         (last.to.is_none() && self.watched.ticket.sla.is_none()).then_some(last.at.latest)
@@ -178,7 +178,7 @@ impl Page<'_, '_> {
         at.with_timezone(&self.facts.zone).date_naive()
     }
 
-    /// What SuperOps says: its flag, or whether its due time was exceeded.
+    /// What SuperOps says: its flag, or whether its due time has passed.
     fn reported(&self, clock: &Reckoning<'_>, now: DateTime<Utc>) -> Option<bool> {
         let reported = self.watched.ticket.reported(self.kind);
         let late = || clock.stopped_at().unwrap_or(now).min(now) > reported.due.unwrap_or(DateTime::<Utc>::MAX_UTC);
@@ -208,7 +208,7 @@ impl Page<'_, '_> {
         held.map_or(Holder::Unknown, |held| held.holder.clone())
     }
 
-    /// Time that would have counted had the ticket not been paused, from `from` to `to`.
+    /// The time between `from` and `to` that would have counted had the ticket not been paused.
     pub(super) fn paused(&self, clock: &Reckoning<'_>, from: DateTime<Utc>, to: DateTime<Utc>) -> TimeDelta {
         self.pauses(to)
             .map(|(begin, end)| (begin.max(from), end.min(to)))
@@ -235,7 +235,7 @@ impl Page<'_, '_> {
     }
 }
 
-/// As entries are kept: else what SuperOps tells in parts of a millisecond would come out otherwise each time.
+/// Cuts to the precision of the store: otherwise SuperOps' times in parts of a millisecond would differ each time.
 fn whole_millis(at: DateTime<Utc>) -> DateTime<Utc> {
     at.trunc_subsecs(3)
 }

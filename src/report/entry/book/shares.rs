@@ -1,4 +1,4 @@
-//! What each holder had of a clock.
+//! Each holder's share of a clock.
 
 use chrono::{DateTime, Utc};
 
@@ -7,8 +7,8 @@ use super::{Page, TICK};
 use crate::report::share::{WHOLE, cut};
 use crate::sla::clock::Reckoning;
 impl Page<'_, '_> {
-    /// What each holder had of it. The weights are cut by the time counted until the decision: of a breach, until its
-    /// target was full, an instant before it was exceeded.
+    /// Returns each holder's share. Weights go by the time counted until the decision; for a breach, until its target
+    /// was used up, an instant before it was exceeded.
     pub(super) fn shares(
         &self,
         clock: &Reckoning<'_>,

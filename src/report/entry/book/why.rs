@@ -1,4 +1,4 @@
-//! Why a clock was missed, and what looks like a figure that was helped along.
+//! Why a clock was missed, and signs of a figure that was helped along.
 
 use chrono::{DateTime, Utc};
 
@@ -17,7 +17,7 @@ impl Page<'_, '_> {
     ) -> Reason {
         let history = self.facts.history;
         let late_at_once = history.due_moves.iter().filter(|moved| moved.clock == self.kind).any(|moved| {
-            // It was due in time yet, and then it was late.
+            // It was not due yet before the change, and late after it.
             moved.to.zip(moved.from).is_some_and(|(to, from)| to <= moved.at.latest && moved.at.latest < from)
         });
         let by_change = || self.target_changes(era, now).iter().any(|change| change.made_late);
@@ -55,7 +55,7 @@ impl Page<'_, '_> {
         periods.chain(holders).chain(answers).chain(first).chain(changes).collect()
     }
 
-    /// The signs that it shows, and those that it could have shown.
+    /// The signs it shows, and those it could have shown.
     pub(super) fn signs(
         &self,
         era: &Era<'_>,

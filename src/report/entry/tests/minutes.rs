@@ -1,4 +1,4 @@
-//! The books against somebody who goes through the ticket's life minute by minute, slowly, and shares no code with them.
+//! Checks the books against a slow minute-by-minute reckoning that shares no code with them.
 
 use chrono::{Datelike, Timelike, Weekday};
 use proptest::prelude::*;
@@ -13,7 +13,7 @@ const MINUTES: i64 = 5 * 1440 + 4 * 60;
 struct Story {
     calendar_time: bool,
     created: i64,
-    /// In whose hands it is, and from when on.
+    /// Who has it, and from when.
     hands: Vec<(i64, &'static str)>,
     answered: Option<i64>,
     /// While it waits for the client.
@@ -23,7 +23,7 @@ struct Story {
     resolved: Option<i64>,
 }
 
-/// What is to be in the books of one clock.
+/// What the books should say of one clock.
 #[derive(Debug, Default, PartialEq)]
 struct Expected {
     breached: bool,
@@ -41,7 +41,7 @@ fn moment(minute: i64) -> DateTime<Utc> {
     at("Thu 09:00") + TimeDelta::minutes(minute)
 }
 
-/// Whether the office of New York is open in that minute, by its own clocks.
+/// Whether the New York office is open in that minute, local time.
 fn is_open(minute: i64) -> bool {
     let local = moment(minute).with_timezone(&Tz::named("America/New_York"));
     !matches!(local.weekday(), Weekday::Sat | Weekday::Sun) && (9..17).contains(&local.hour())
@@ -61,7 +61,7 @@ impl Story {
         let closed: Vec<(i64, i64)> = self.closed.into_iter().filter(|_| pauses).collect();
         let mut at_decision = Vec::new();
         for minute in self.created..stop.unwrap_or(MINUTES) {
-            // Whoever has it comes before whoever has it later, whether or not anything counts meanwhile.
+            // Holders are listed in the order in which they had it, whether or not anything counts meanwhile.
             let name = self.holder(minute);
             if found.hands.iter().all(|(known, _)| *known != name) {
                 found.hands.push((name.clone(), 0));
@@ -141,7 +141,7 @@ impl Step {
     }
 }
 
-/// Cut up by hand: the largest remainders get what is left, of equal ones the earlier.
+/// Split by hand: the largest remainders get what is left, the earlier first among equals.
 fn weights(hands: &[(String, i64)]) -> BTreeMap<String, i64> {
     let all: i64 = hands.iter().map(|(_, minutes)| minutes).sum();
     let mut cut: Vec<(String, i64, i64)> = hands

@@ -1,6 +1,6 @@
-//! The clock against a counter that knows nothing of it: it goes through the ticket's life second by second.
+//! Checks the clock against an independent counter that goes through the ticket's life second by second.
 //!
-//! What is written here is the meaning of the rules, not the way the clock keeps them.
+//! The counter states what the rules mean, not how the clock implements them.
 
 use proptest::prelude::*;
 
@@ -10,29 +10,29 @@ use crate::sla::ledger::Ledger;
 use crate::sla::tests::having;
 use crate::ticket::watch::{Change, ChangeKind};
 
-/// So many seconds are gone through at the most.
+/// The longest life to go through, in seconds.
 const LIFE: i64 = 3_000;
 
-/// What befalls a ticket.
+/// Something that happens to a ticket.
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Status(&'static str),
     Assigned,
-    /// SuperOps moves the due time, to so many seconds after its making.
+    /// SuperOps moves the due time, to this many seconds after the creation.
     Due(i64),
     /// SuperOps says when it was first answered.
     Answered,
 }
 
-/// A ticket's life: what happened when, in seconds after its making.
+/// A ticket's life: what happened when, in seconds after its creation.
 #[derive(Clone, Debug)]
 struct Life {
     events: Vec<(i64, Event)>,
-    /// As it was made.
+    /// The due time at its creation.
     due: Option<i64>,
-    /// Whether SuperOps says when it was made.
+    /// Whether SuperOps says when it was created.
     dated: bool,
-    /// A change of status was seen to have happened from so long before it to so long after it: by the time of a poll, or
+    /// How long before and after it a change of status may have happened as far as was seen: by the time of a poll, or
     /// by SuperOps' time of update, which is exact.
     seen: (i64, i64),
 }
@@ -84,7 +84,7 @@ impl Life {
         self.until(now).find_map(answer)
     }
 
-    /// What watching it has shown by `now`.
+    /// Returns what watching it has shown by `now`.
     fn watched(&self, now: i64) -> (Watched, Vec<Change>) {
         let mut changes = Vec::new();
         let mut before = "Open";
@@ -131,7 +131,7 @@ impl Life {
     }
 }
 
-/// Open from 09:00, but not from 09:33 to 09:43.
+/// Returns a calendar open from 09:00, but not from 09:33 to 09:43.
 fn closed_for_ten_minutes() -> Arc<Calendar> {
     let mut week: [Vec<(u16, u16)>; 7] = Default::default();
     week[..5].fill(vec![(540, 573), (583, 1050)]);
@@ -169,7 +169,7 @@ fn count(life: &Life, kind: ClockKind, target: Option<i64>, calendar: &Calendar,
     let stopped = answered.is_some() || closed;
     let left = match reported {
         Some(due) => {
-            // From the last moment at which it ran, or runs, to the due time; nothing of a stand-still counts after it.
+            // From the last moment at which it ran, or runs, to the due time; a standstill after that does not count.
             let last =
                 if runs(now) && !stopped { now } else { (begin..now).rfind(|m| runs(*m)).map_or(begin, |m| m + 1) };
             let ahead = (last..due).filter(|moment| open(*moment)).count() as i64;

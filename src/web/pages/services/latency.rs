@@ -1,17 +1,17 @@
-//! How long answers took, as curves over time and as a table of the same figures.
+//! Response times as curves over time, and as a table of the same figures.
 
 use super::super::times::Times;
 use maud::{Markup, html};
 
 use crate::service::uptime::LatencyPoint;
 
-/// The inner width and height, and the room at the left and below for words.
+/// The inner width and height, and the room for labels at the left and below.
 const SIZE: (f64, f64) = (760.0, 160.0);
 const MARGIN: (f64, f64) = (56.0, 22.0);
-/// Rows of the table; the curves show all.
+/// The most rows in the table; the curves show all points.
 const ROWS_MOST: usize = 96;
 
-/// p50 and p95 over time.
+/// Draws p50 and p95 over time.
 pub(super) fn chart(points: &[LatencyPoint], times: Times) -> Markup {
     let (width, height) = SIZE;
     let most = points.iter().filter_map(|point| point.p95_ms).max().unwrap_or_default();
@@ -62,12 +62,12 @@ fn table(points: &[LatencyPoint], shape: &str, times: Times) -> Markup {
     }
 }
 
-/// Of a day the time matters, of more the date.
+/// Returns the time format: within a day the time matters, beyond that the date.
 fn shape(whole: f64) -> &'static str {
     if whole <= 36.0 * 3_600_000.0 { "%H:%M" } else { "%-d %b" }
 }
 
-/// The next of 4, 8, 20, 40, 80, 200 and so on: a quarter of each is round.
+/// Returns the next of 4, 8, 20, 40, 80, 200 and so on: a quarter of each is round.
 fn round_up(most: i64) -> i64 {
     let mut unit = 4;
     loop {

@@ -1,4 +1,4 @@
-//! The page of one service: how it stands, its days, its promise, how long answers took, how it stood, and what was seen.
+//! The page of one service: its current state, days, promise, response times, past states and latest looks.
 
 use maud::{Markup, html};
 
@@ -15,7 +15,7 @@ use crate::uptime::Condition;
 
 /// The ranges that a page can show.
 const RANGES: [&str; 4] = ["24h", "7d", "30d", "90d"];
-/// No more of what changes all the time is shown.
+/// The most past states, and below the most incidents, on the page.
 const SPANS_MOST: usize = 100;
 const INCIDENTS_MOST: usize = 20;
 
@@ -185,7 +185,7 @@ fn checks(all: &[CheckView], times: Times) -> Markup {
     }
 }
 
-/// Short times to the second: a look each five seconds is another promise than one each fifty.
+/// Formats short times to the second: a look every five seconds promises more than one every fifty.
 fn every(seconds: i64) -> String {
     if seconds < 60 { format!("{seconds} s") } else { length(seconds * 1000) }
 }
