@@ -35,7 +35,9 @@ pub fn is_record_type(text: &str) -> bool {
 
 fn question(ask: &DnsAsk) -> Result<Message, Fault> {
     let unaskable = |what: &str| Fault::down(format!("`{what}` cannot be asked for"));
-    let name = Name::from_ascii(&ask.name).map_err(|_| unaskable(&ask.name))?;
+    let mut name = Name::from_ascii(&ask.name).map_err(|_| unaskable(&ask.name))?;
+    // As it comes back in the answer.
+    name.set_fqdn(true);
     let kind = RecordType::from_str(&ask.record).map_err(|_| unaskable(&ask.record))?;
     let mut id = [0; 2];
     getrandom::fill(&mut id).map_err(|_| Fault::down("the system gives no random bytes"))?;

@@ -631,7 +631,9 @@ async fn name_server() -> SocketAddr {
             let Some(answer) = named(&question[..count], true) else { continue };
             let mut forged = answer.clone();
             forged[0] ^= 1;
-            for bytes in [&forged, &answer] {
+            let mut to_another_question = answer.clone();
+            to_another_question[13] ^= 2;
+            for bytes in [&forged, &to_another_question, &answer] {
                 let _ = socket.send_to(bytes, from).await;
             }
         }
