@@ -491,7 +491,7 @@ async fn a_look_at_the_store_finds_what_does_not_fit() {
         (
             "UPDATE _sqlx_migrations SET version = version + 1000000",
             "UPDATE _sqlx_migrations SET version = version - 1000000",
-            "migrations: step 1000001 is of a later version",
+            "migrations: migration 1000001 is of a later version",
         ),
     ];
     for (spoil, undo, found) in cases {
