@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
 use superops_sla::app::Parts;
 use superops_sla::clock::{Clock, SystemClock};
 use superops_sla::config::{Config, ProcessEnvironment};
@@ -34,6 +35,8 @@ async fn book(tickets: usize) -> anyhow::Result<(usize, Duration, Duration)> {
     let path = world.receivers.write_config(folder.path(), &world.endpoint(), "1m", "site", "")?;
     let mut config = Config::load(&path, &ProcessEnvironment)?;
     without_budget(&mut config);
+    // The archive is older than what is read by default.
+    config.tenants.values_mut().for_each(|tenant| tenant.history = TimeDelta::days(10_000));
     let mut parts = Parts::build(config, std::sync::Arc::new(SystemClock)).await?;
     let sync = &mut parts.syncs[0];
     while parts.store.sync_state(&super::world::tenant()).await?.passed_at.is_none() {

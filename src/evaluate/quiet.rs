@@ -180,7 +180,7 @@ mod tests {
     use crate::sla::tenant_rules::RulesConfig;
     use crate::ticket::tests::sample;
     use crate::ticket::watch::Bounds;
-    use crate::ticket::{Directory, TenantId};
+    use crate::ticket::{Directory, TenantId, Ticket};
 
     fn at(second: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap()
@@ -201,6 +201,19 @@ mod tests {
         quiet.begin(rules, at(100));
         quiet.keep(watched, Clocks::of(watched, rules), Some(at(110)), true);
         quiet
+    }
+
+    #[test]
+    fn histories_that_are_walked_on_all_cores_come_back_in_their_order() {
+        let rules = rules();
+        let opened = |second| {
+            let ticket = Ticket { created_at: Some(at(second)), ..sample(&second.to_string()) };
+            Arc::new(Watched::new(ticket, Bounds { earliest: at(second), latest: at(second) }))
+        };
+        let tickets: Vec<_> = (0..4 * WORTH_A_THREAD as i64 + 1).map(opened).collect();
+        let words = |clocks: &[Clocks]| clocks.iter().map(|clocks| format!("{clocks:?}")).collect::<Vec<_>>();
+        let one_by_one: Vec<_> = tickets.iter().map(|ticket| Clocks::of(ticket, &rules)).collect();
+        assert_eq!(words(&Quiet::default().clocks_of_all(&tickets, &rules)), words(&one_by_one));
     }
 
     #[test]
