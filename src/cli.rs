@@ -260,7 +260,7 @@ fn log(format: LogFormat, usual: &str) {
 
 fn time(text: &str) -> Result<Duration, String> {
     let length = duration::parse(text)?;
-    length.to_std().map_err(|_| format!("`{text}` is no length of time"))
+    length.to_std().map_err(|_| format!("`{text}` is not a length of time"))
 }
 
 /// Returns `data` as JSON, for scripts.
@@ -278,7 +278,7 @@ fn print_bytes(bytes: &[u8]) -> Result<(), CliError> {
     let mut out = std::io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(anyhow::anyhow!("the output could not be written, or not all of it: {error}").into())
+            Err(anyhow::anyhow!("could not write all of the output: {error}").into())
         }
         _ => Ok(()),
     }

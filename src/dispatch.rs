@@ -241,7 +241,7 @@ impl Dispatch {
     fn recorded(&mut self, recorded: Result<(Vec<Attempted>, bool), JoinError>) -> bool {
         let batch = std::mem::replace(&mut self.batch, Arc::new([]));
         let (left, follows) = recorded.unwrap_or_else(|error| {
-            error!(error = %error, "how attempts went could not be recorded; trying again");
+            error!(error = %error, "the results of attempts could not be recorded; trying again");
             (batch.to_vec(), true)
         });
         self.is_stuck = !left.is_empty();
@@ -384,7 +384,7 @@ impl Dispatch {
         let (id, attempted) = match ended {
             Ok((id, attempted)) => (id, Some(attempted)),
             Err(error) => {
-                error!(error = %error, "an attempt to send ended badly; its lease runs out and it is made again");
+                error!(error = %error, "an attempt to send crashed; it is repeated once its lease has expired");
                 (error.id(), None)
             }
         };
@@ -427,7 +427,7 @@ impl Notifier for RemovedChannel {
     }
 
     async fn send(&self, _message: &Message) -> Result<Receipt, SendError> {
-        Err(SendError::Misconfigured { reason: "it is not configured any more".to_owned() })
+        Err(SendError::Misconfigured { reason: "it is no longer configured".to_owned() })
     }
 }
 
@@ -437,8 +437,8 @@ fn warn_of_budget(told: &mut HashMap<String, DateTime<Utc>>, tenants: HashSet<St
         if told.get(&tenant).is_none_or(|at| now - at >= TimeDelta::days(1)) {
             error!(
                 tenant,
-                "the day's text messages of `{tenant}` are used up: they go by email, or wait; \
-                `alerts.limits.sms_per_day` says how many there may be"
+                "`{tenant}` has used up its text messages for today: more of them go by email, or wait; \
+                `alerts.limits.sms_per_day` sets the limit"
             );
             told.insert(tenant, now);
         }

@@ -209,7 +209,7 @@ impl Monitor {
     fn was_away(&mut self, now: Millis) {
         if now - self.turned_at > ASLEEP * Millis::from(self.wiring.clock.speed()) {
             warn!(
-                "nobody has looked for {} s: this machine was asleep, or its clock leapt",
+                "no service was looked at for {} s: this machine was asleep, or its clock jumped",
                 (now - self.turned_at) / SECOND
             );
             self.forgive_silence(now);
@@ -287,7 +287,7 @@ impl Monitor {
     fn take(&mut self, seen: Result<Seen, JoinError>) {
         let Seen { check, began, look, connectivity } = match seen {
             Ok(seen) => seen,
-            Err(error) => return error!("a look has ended badly: {error}"),
+            Err(error) => return error!("a look at a service crashed: {error}"),
         };
         let host = self.check(check).probe.ask.host().to_owned();
         if let Some(busy) = self.busy.get_mut(&host) {
@@ -300,7 +300,7 @@ impl Monitor {
         let was_clear = !self.is_blind();
         self.record(check, &outcome, micros, connectivity);
         if connectivity == Connectivity::Offline && was_clear {
-            warn!("nothing answers, canaries included: our own line is cut, and what is in doubt is unknown");
+            warn!("nothing answers, not even the canaries: our own line is cut; services in doubt are unknown");
         }
         let now = millis(self.wiring.clock.now());
         self.schedule(check, now);
@@ -323,8 +323,8 @@ impl Monitor {
             return;
         }
         let words = match self.check(check).probe.ask {
-            Ask::Heartbeat(_) => "it has not called in time",
-            _ => "no result of it has come in time",
+            Ask::Heartbeat(_) => "no heartbeat came in time",
+            _ => "no result came in time",
         };
         let outcome = Outcome::bad(deadline, Condition::Down, words);
         self.record(check, &outcome, 0, Connectivity::Online);

@@ -75,10 +75,10 @@ pub enum PredictError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The next turn starts again with the past.
-    #[error("the forecaster's thread ended before its time")]
+    #[error("the forecaster's thread ended unexpectedly")]
     Lost(#[source] oneshot::error::RecvError),
     /// The system has no room for another thread.
-    #[error("no thread can be started for the forecaster: {0}")]
+    #[error("the forecaster's thread cannot be started: {0}")]
     NoThread(#[source] std::io::Error),
 }
 
@@ -443,7 +443,7 @@ impl Predict {
                 (true, false) => warn!(%tenant, clock = clock.as_str(), error,
                     "predictions of the {words} of `{tenant}` are paused: recently inaccurate (error {error:.3})"),
                 (false, true) => info!(%tenant, clock = clock.as_str(), error,
-                    "predictions of the {words} of `{tenant}` go on: accurate again"),
+                    "predictions of the {words} of `{tenant}` are resumed: accurate again"),
                 _ => {}
             }
             *before = quality.trusted;

@@ -128,7 +128,7 @@ async fn ask(ask: &Ask, dialler: &Connector<'_>, trust: &tls::Trust) -> Result<(
         Ask::Dns(ask) => dns::look(ask, dialler).await,
         Ask::Postgres(ask) => postgres::look(ask, dialler, trust).await,
         Ask::Icmp(ask) => icmp::look(ask, dialler).await,
-        Ask::Heartbeat(_) | Ask::Pushed(_) => Err(Fault::down("this check is told from outside, and never looked at")),
+        Ask::Heartbeat(_) | Ask::Pushed(_) => Err(Fault::down("this check is only reported from outside")),
     }
 }
 
@@ -137,7 +137,7 @@ fn late(ask: &Ask, trace: &Trace, deadline: Duration) -> Fault {
     match (ask, trace.phase()) {
         // Most servers of line-based protocols keep the connection open for the next question, whatever they answered.
         (Ask::Tcp(_), Phase::Reading) => {
-            Fault::degraded(format!("the text looked for is not in what was answered within {seconds} s"))
+            Fault::degraded(format!("the expected text is not in what was received within {seconds} s"))
         }
         (_, phase) => Fault::down(format!("no answer within {seconds} s: still {}", phase.words())),
     }

@@ -109,9 +109,9 @@ pub const LONGEST_DAYS: i64 = 366;
 /// Why a period cannot be reported on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadPeriod {
-    #[error("it begins on {from} and ends before that, on {to}; exchange the two")]
+    #[error("it begins on {from} and ends before that, on {to}; swap the two")]
     Reversed { from: NaiveDate, to: NaiveDate },
-    #[error("it is {0} days long, and may be {LONGEST_DAYS} at most; ask for parts of it")]
+    #[error("it is {0} days long, but may have at most {LONGEST_DAYS}; ask for parts of it")]
     TooLong(i64),
 }
 
@@ -377,12 +377,12 @@ mod tests {
         assert_eq!(period("2026-10-01", "2026-10-01").unwrap().before(), period("2026-09-30", "2026-09-30").unwrap());
         assert_eq!(
             period("2026-10-02", "2026-10-01").unwrap_err(),
-            "it begins on 2026-10-02 and ends before that, on 2026-10-01; exchange the two"
+            "it begins on 2026-10-02 and ends before that, on 2026-10-01; swap the two"
         );
         assert_eq!(period("2024-01-01", "2024-12-31").unwrap().day_count(), 366);
         assert_eq!(
             period("2024-01-01", "2025-01-01").unwrap_err(),
-            "it is 367 days long, and may be 366 at most; ask for parts of it"
+            "it is 367 days long, but may have at most 366; ask for parts of it"
         );
     }
 

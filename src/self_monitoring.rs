@@ -114,7 +114,7 @@ impl SelfMonitoring {
                 continue;
             }
             if let Err(error) = self.turn(now).await {
-                error!(error = %error, "the watch could not be watched; trying again in a minute");
+                error!(error = %error, "self-monitoring failed; trying again in a minute");
             }
             next = self.clock.now() + EVERY;
         }
@@ -123,9 +123,9 @@ impl SelfMonitoring {
     /// Switches to newer time zone rules if the machine has some.
     fn renew_zones(&mut self, now: DateTime<Utc>) {
         match self.zones.turn(now) {
-            Ok(true) => info!("time zones go by the rules {} from now on", self.zones.held().words(now)),
+            Ok(true) => info!("time zone rules now in force: {}", self.zones.held().words(now)),
             Ok(false) => {}
-            Err(error) => error!(error = %error, "the machine's time zone rules cannot be read; those before hold on"),
+            Err(error) => error!(error = %error, "the machine's time zone rules cannot be read; the old ones apply"),
         }
         self.zones.show(&self.telemetry, now);
     }

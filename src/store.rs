@@ -108,7 +108,7 @@ pub enum StoreError {
         in_words(.0)
     )]
     Unreachable(#[source] sqlx::Error),
-    #[error("another replica leads now; what was asked is not done")]
+    #[error("another replica leads now; the request was not carried out")]
     Replaced,
     #[error("the copy is not whole: {0}")]
     NotCopied(String),
@@ -116,17 +116,15 @@ pub enum StoreError {
     Broken(#[source] sqlx::Error),
     #[error("the database could not be brought up to date")]
     Migration(#[source] sqlx::migrate::MigrateError),
-    #[error(
-        "the store is of an older version, and {0} of its replicas at work: stop them, or use the version that they have"
-    )]
+    #[error("the store is of an older version, with {0} of its replicas running: stop them, or use their version")]
     OlderAtWork(i64),
     #[error("a stored record cannot be read: {0}")]
     Unreadable(String),
     #[error("somebody acted on an alert in the meantime; the decision is void and has to be made again")]
     Overtaken,
     #[error(
-        "the store holds what is encrypted with the key `{0}`, which [store] encryption_keys_env or encryption_keys_file does \
-         not give: put it there, after a newer one or alone, and restart; nothing was changed"
+        "the store holds data encrypted with the key `{0}`, which [store] encryption_keys_env or encryption_keys_file \
+         does not give: put it there, after a newer one or alone, and restart; nothing was changed"
     )]
     KeyMissing(String),
     #[error(

@@ -218,7 +218,8 @@ impl TenantSync {
             self.shares_budget = shares_budget;
             let free_in = TimeDelta::from_std(self.client.share_half(shares_budget)).unwrap_or(MINUTE);
             if shares_budget {
-                info!(tenant = %self.tenant, "half of the requests of `{}` are given to a check beside us", self.tenant);
+                info!(tenant = %self.tenant,
+                    "half of the requests of `{}` go to a check beside this service", self.tenant);
                 self.store.grant_budget_share(&self.tenant, now + free_in).await?;
             }
         }
@@ -333,7 +334,7 @@ impl TenantSync {
         let ahead = self.client.clock_ahead().filter(|ahead| ahead.abs() > CLOCK_WRONG)?;
         let known = self.health.borrow().clock.as_ref().map(|clock| clock.since);
         if known.is_none() {
-            error!(tenant = %self.tenant, "{}: alerts are wrong by as much", ahead_words(ahead));
+            error!(tenant = %self.tenant, "{}: alerts are wrong by that much", ahead_words(ahead));
         }
         Some(SyncProblem::clock(&ahead_words(ahead), known.unwrap_or(now)))
     }
@@ -510,7 +511,7 @@ fn coverage_words(coverage: &Coverage) -> String {
         Some(at) => {
             format!("{pages}: closed tickets last updated before {} are not seen", at.format("%Y-%m-%d %H:%M UTC"))
         }
-        None => format!("{pages}: what lies beyond is not seen, but for open tickets"),
+        None => format!("{pages}: tickets beyond are not seen, except open ones"),
     }
 }
 

@@ -209,17 +209,17 @@ impl Default for Telemetry {
         let alerts = family!("alerts", "Alerts raised, by clock and stage", Family::default());
         let deliveries = family!("deliveries", "Attempts to deliver, by channel and outcome", Family::default());
         let channel_open = family!("channel_open", "1 while a channel is out of order", Family::default());
-        let hooks = family!("hooks", "Calls of a provider, by hook and outcome", Family::default());
+        let hooks = family!("hooks", "Calls from providers, by hook and outcome", Family::default());
         let audit_mismatches =
             family!("audit_mismatches", "Discrepancies that the audit of alerts found", Family::default());
         let outbox_pending = family!("outbox_pending", "Notifications waiting to be sent", Gauge::default());
-        let week = family!("alerts_this_week", "Alerts told this week, and what came of them", Family::default());
+        let week = family!("alerts_this_week", "Alerts first sent this week, and what came of them", Family::default());
         let cache_lookups = family!("cache_lookups", "Cache look-ups, by hit or miss", Family::default());
         let cache_entries = family!("cache_entries", "Entries held by each cache", Family::default());
         let forecast_outcomes =
             family!("forecast_outcomes", "Decided clocks that the forecast has learned from", Family::default());
         let forecast_error =
-            family!("forecast_error", "How far the latest 500 probabilities were off what happened", Family::default());
+            family!("forecast_error", "How far off the latest 500 probabilities were", Family::default());
         let forecast_trusted =
             family!("forecast_trusted", "1: alerts go by the forecast too; 0: by the clock alone", Family::default());
         let predicted_alerts_judged = family!(
@@ -239,7 +239,7 @@ impl Default for Telemetry {
         let leader = family!("leader", "1: this process runs the loops; 0: it follows one that does", Gauge::default());
         let web_connections = family!("web_connections", "Connections to the page and the hooks", Gauge::default());
         let web_connections_closed =
-            family!("web_connections_closed", "Connections to the page that we closed, by why", Family::default());
+            family!("web_connections_closed", "Connections to the page that we closed, by reason", Family::default());
         let sync_age_seconds = Family::default();
         figures.seconds("sync_age", "Time since the last good read of open tickets", sync_age_seconds.clone());
         // Goal: 99 in 100 within 250 ms of the moment they were due.

@@ -153,7 +153,7 @@ impl Serialize for AlertKind {
 impl<'de> Deserialize<'de> for AlertKind {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| de::Error::custom(format!("`{text}` is no kind of alert")))
+        Self::parse(&text).ok_or_else(|| de::Error::custom(format!("`{text}` is not a kind of alert")))
     }
 }
 

@@ -57,7 +57,7 @@ impl Phones for StoredPhones {
     async fn line(&self, number: &str, message: &Message, now: DateTime<Utc>) -> Line {
         self.look_up(number, message, now).await.unwrap_or_else(|error| {
             // A message without a code is better than none. The provider honours a STOP as well.
-            warn!(error = %error, "a text message leaves without its code");
+            warn!(error = %error, "a text message is sent without its code");
             Line::Open(Offer::default())
         })
     }
@@ -84,7 +84,7 @@ impl Phones for StoredPhones {
             code => self.store.mark_phone(number, code, who, now).await,
         };
         if let Err(error) = stored {
-            warn!(error = %error, code, "that a phone is not to be texted could not be stored");
+            warn!(error = %error, code, "could not store that a phone must not be texted");
         }
     }
 }

@@ -30,7 +30,7 @@ pub fn unknown_alert() -> String {
 pub fn done(alert: &AlertRow, message: &Message, now: DateTime<Utc>) -> String {
     let about = about(message);
     match alert.state() {
-        State::Resolved => format!("Alerts stopped: {about}. You hear no more of it unless it gets worse."),
+        State::Resolved => format!("Alerts stopped: {about}. You hear no more unless it gets worse."),
         _ => format!("Acknowledged: {about}. {}.", paused(std::slice::from_ref(alert), message, now)),
     }
 }
@@ -56,7 +56,7 @@ pub fn all_done(act: Act, changed: usize) -> String {
 pub fn was_so(alert: &AlertRow, message: &Message, now: DateTime<Utc>) -> String {
     let about = about(message);
     match alert.life.held() {
-        _ if alert.raised.resolved_as.is_some() => format!("The alert ended before: {about}."),
+        _ if alert.raised.resolved_as.is_some() => format!("Already ended: {about}."),
         Some(hold) => {
             let word = if hold.kind == HoldKind::Acknowledged { "acknowledged" } else { "snoozed" };
             format!("Already {word} by {} at {}: {about}.", hold.by, render::time(message, hold.at, now))

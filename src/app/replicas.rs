@@ -67,7 +67,7 @@ pub async fn run(config: Config, clock: SharedClock, told_to_stop: impl Future<O
             Ok(Ended::Told) => break Ok(()),
             Ok(Ended::RoleChanged) => {}
             Ok(Ended::ClockSetBack) => {
-                warn!("this computer's clock was set back: what waits for a moment begins anew, as after a start");
+                warn!("this computer's clock was set back: all timers start over, as after a restart");
             }
             Err(error) if is_first || election.is_none() => break Err(error),
             Err(error) => {
@@ -117,7 +117,7 @@ async fn run_as(
         () = told_to_stop => Ok(Ended::Told),
         () = role_changed => Ok(Ended::RoleChanged),
         () = set_back(clock.as_ref()) => Ok(Ended::ClockSetBack),
-        () = running.failed() => Err(anyhow::anyhow!("a loop has ended that should not; the log says which")),
+        () = running.failed() => Err(anyhow::anyhow!("a loop ended unexpectedly; the log says which")),
     };
     running.stop().await;
     ended
@@ -149,7 +149,7 @@ pub(super) async fn take_up_first_key(store: Store, place: Place, mut stop: watc
                 Ok(true) => return,
                 Ok(false) => {}
                 Err(error) => {
-                    warn!(error = %error, "whether the first key may encrypt could not be asked; trying again")
+                    warn!(error = %error, "cannot find out whether the first key may encrypt; trying again")
                 }
             }
             tokio::time::sleep(FIRST_KEY_EVERY).await;
@@ -232,7 +232,7 @@ impl Following {
         let mut others = self.store.news_of_others();
         for turn in (0..FORECASTS_EVERY).cycle() {
             if let Err(error) = self.look().await {
-                warn!(error = %error, "how fresh the leader's picture is could not be read; trying again");
+                warn!(error = %error, "cannot read how fresh the leader's data is; trying again");
             }
             if turn % SERVICES_EVERY == 0 {
                 self.look_at_services().await;
@@ -254,7 +254,7 @@ impl Following {
                 let now = millis(self.clock.now());
                 match self.store.announcements(now).await {
                     Ok(announcements) => monitor_state.announce(announcements, now),
-                    Err(error) => warn!(error = %error, "what is told of services could not be read; trying again"),
+                    Err(error) => warn!(error = %error, "announcements about services could not be read; trying again"),
                 }
             }
             tokio::time::sleep(TOLD_EVERY).await;
@@ -289,10 +289,10 @@ impl Following {
                 monitor_state.show(board, true);
                 monitor_state.announce(announcements, now);
                 if let Err(error) = objectives::measure(&self.config, &self.store, monitor_state, now).await {
-                    warn!(error = %error, "how objectives stand could not be worked out; trying again");
+                    warn!(error = %error, "the state of objectives could not be worked out; trying again");
                 }
             }
-            Err(error) => warn!(error = %error, "how services stand could not be read; trying again"),
+            Err(error) => warn!(error = %error, "the state of services could not be read; trying again"),
         }
     }
 

@@ -37,7 +37,7 @@ pub async fn show_life(loop_healths: LoopHealths, mut stop: watch::Receiver<bool
     };
     loop {
         if loop_healths.hang() {
-            error!("a loop hangs: systemd is to start this service anew");
+            error!("a loop hangs: systemd will restart this service");
             drop(stop.wait_for(|stop| *stop).await);
             return;
         }
@@ -51,6 +51,6 @@ pub async fn show_life(loop_healths: LoopHealths, mut stop: watch::Receiver<bool
 
 fn tell(state: &[NotifyState]) {
     if let Err(error) = sd_notify::notify(state) {
-        debug!(error = %error, "systemd could not be told");
+        debug!(error = %error, "systemd could not be notified");
     }
 }

@@ -91,7 +91,7 @@ fn verdict(found: &Verified) -> String {
     if found.rows + found.unchained == 0 {
         return "the log is empty: nobody has done anything yet, or all of it was taken out\n".to_owned();
     }
-    let mut text = format!("{} rows hold together", found.rows);
+    let mut text = format!("{} rows form an unbroken chain", found.rows);
     if found.unchained > 0 {
         let _ = write!(text, "; {} before them are older than the chain", found.unchained);
     }

@@ -222,7 +222,7 @@ fn welcome(args: &DemoArgs, clock: &SharedClock, address: SocketAddr, own_page: 
     let speed = match clock.speed() {
         1 => "in real time".to_owned(),
         60 => "a minute in a second".to_owned(),
-        speed => format!("{speed} times as fast as the wall"),
+        speed => format!("{speed} times as fast as real time"),
     };
     let desk = match &args.replay {
         Some(path) => format!("the history {}", path.display()),

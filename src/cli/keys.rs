@@ -83,8 +83,9 @@ async fn check_services(place: &Place, keys: &KeyRing, is_claimed: bool) -> Resu
     match place.services_without_key(first).await? {
         0 => Ok(()),
         _ => Err(anyhow::anyhow!(
-            "a service is at work on this store that does not hold the key `{first}`, and could read nothing that it encrypts: \
-             restart the service with the configuration that has it, or stop it, and run this again; nothing was changed"
+            "a running service on this store does not have the key `{first}`, and could read nothing encrypted with \
+             it: restart the service with the configuration that has the key, or stop it, and run this again; nothing \
+             was changed"
         )
         .into()),
     }
@@ -117,8 +118,8 @@ async fn rotate(config: &Config) -> Result<(), CliError> {
         text += &alone_words(&place);
     } else {
         store.close().await;
-        text += "a service is at work on this store: once it has these keys too, stop it and run this again; then older keys \
-                 may go, and old data left in the file is wiped\n";
+        text += "a service is running on this store: once it has these keys too, stop it and run this again; then \
+                 older keys can be removed, and old data left in the file is wiped\n";
     }
     super::print(&text)?;
     match turned.left.len() {
@@ -144,17 +145,17 @@ fn turned_words(turned: &Turned, keys: &KeyRing) -> String {
 
 fn alone_words(place: &Place) -> String {
     let wiped = match place {
-        Place::File(_) => "the file was written anew, so nothing of before is left in it",
+        Place::File(_) => "the file was rewritten, so no old data is left in it",
         Place::Server(_) => {
             "run VACUUM FULL to remove the old data that the server still holds; its old backups keep it"
         }
     };
-    format!("keys other than the first are not needed any more; {wiped}\n")
+    format!("keys other than the first are no longer needed; {wiped}\n")
 }
 
 fn words(answer: &Answer) -> String {
-    let seals = answer.seals.as_deref().unwrap_or("none: what is new stays plain");
-    let until = if answer.held_back { ", once every service at work holds it" } else { "" };
+    let seals = answer.seals.as_deref().unwrap_or("none: new data stays plain");
+    let until = if answer.held_back { ", once every running service has it" } else { "" };
     let mut text = format!("encrypts with  {seals}{until}\nreads with     {}\n\n", answer.opens.join(", "));
     let row = |(column, standing): (&&'static str, &Standing)| {
         let by = |(id, number): (&String, &u64)| format!("{number} by {id}");

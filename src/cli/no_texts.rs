@@ -21,7 +21,7 @@ fn unreachable_line(phone: &UnreachableNumber) -> String {
     let (words, code, since) = (phone.fault(), phone.code, phone.since.format("%Y-%m-%d"));
     let until = phone.until.format("%Y-%m-%d");
     format!(
-        "{} gets no text messages until {until}: the number {words} (error {code} of {since}); mend it in SuperOps",
+        "{} gets no text messages until {until}: the number {words} (error {code} of {since}); correct it in SuperOps",
         phone.who
     )
 }
@@ -43,7 +43,7 @@ mod tests {
         store.mark_phone("+15005550102", 21614, "Bob", now).await.unwrap();
         insta::assert_snapshot!(lines(&store, now).await.unwrap().join("\n"), @r"
         Ann said STOP on 2026-11-23 and gets no text messages
-        Bob gets no text messages until 2026-12-23: the number is not that of a mobile phone (error 21614 of 2026-11-23); mend it in SuperOps
+        Bob gets no text messages until 2026-12-23: the number is not that of a mobile phone (error 21614 of 2026-11-23); correct it in SuperOps
         ");
     }
 }

@@ -87,9 +87,9 @@ async fn erase(config: &Config, person: &str, tenant: Option<&str>, yes: bool) -
         store.close().await;
         wipe_freed(&place).await.map_err(|error| {
             anyhow::anyhow!(
-                "no row names the person any more, but the file could not be written anew, so the name may still stand in freed \
-                 parts of it: {error}. Make room for a second file of its size beside it, and say `privacy erase {} --tenant {} \
-                 --yes` again",
+                "no row names the person any more, but the file could not be rewritten, so the name may still be in \
+                 freed parts of it: {error}. Make room for a second file of its size beside it, and run `privacy erase \
+                 {} --tenant {} --yes` again",
                 person.id,
                 person.tenant
             )
@@ -108,7 +108,7 @@ async fn erase(config: &Config, person: &str, tenant: Option<&str>, yes: bool) -
 
 fn done(pseudonym: &str, erased: &Erased, place: &Place) -> String {
     let wiped = match place {
-        Place::File(_) => "The file was written anew, so nothing of before is left in it.",
+        Place::File(_) => "The file was rewritten, so no old data is left in it.",
         Place::Server(_) => "Run VACUUM FULL to remove the old data that the server still holds.",
     };
     format!(

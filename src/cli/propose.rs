@@ -11,8 +11,8 @@ use crate::service::policies::{Inferred, InferredPolicy, InferredTarget};
 /// Returns `inferred` as `[[policies]]` tables. They name their tenant if there are several.
 pub fn as_toml(inferred: &[Inferred]) -> String {
     let mut text = String::from(
-        "# Targets inferred from the due times that SuperOps gives, for tickets never seen to wait.\n\
-         # Nothing of this holds until you paste it into the configuration.\n",
+        "# Targets inferred from the due times that SuperOps gives, for tickets never seen waiting.\n\
+         # None of this applies until you paste it into the configuration.\n",
     );
     for tenant in inferred {
         head(&mut text, tenant);

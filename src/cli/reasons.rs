@@ -31,7 +31,7 @@ pub(super) enum ReasonCommand {
         /// first_response | resolution | next_response
         #[arg(long, value_name = "CLOCK", default_value = "resolution")]
         clock: String,
-        /// Which round of the clock; the last that was missed unless told
+        /// Which round of the clock; by default the last one missed
         #[arg(long, value_name = "N")]
         round: Option<u32>,
         /// Take back what was said: the history of the ticket tells the reason again
@@ -97,7 +97,7 @@ fn unknown(ticket: &str) -> CliError {
 
 /// Lists the reasons of a ticket, and all that can be given.
 fn all_text(views: &[ReasonView]) -> String {
-    let mut text = if views.is_empty() { "no clock of it was missed\n".to_owned() } else { rows_text(views) };
+    let mut text = if views.is_empty() { "none of its clocks was missed\n".to_owned() } else { rows_text(views) };
     text.push_str("\nReasons that can be given:\n");
     for reason in Reason::ALL {
         let _ = writeln!(text, "  {:<12}  {}", reason.as_str(), reason.words());
@@ -149,6 +149,6 @@ mod tests {
           waiting       untouched for half of the time
           worked_on     worked on
         ");
-        assert!(all_text(&[]).starts_with("no clock of it was missed\n"));
+        assert!(all_text(&[]).starts_with("none of its clocks was missed\n"));
     }
 }

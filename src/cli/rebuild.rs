@@ -57,15 +57,16 @@ pub(super) fn wipe() {
 
 fn words(rebuilt: &Rebuilt) -> String {
     let Rebuilt { tickets, left, new, revised, corrections, filled_in, days, dropped } = rebuilt;
-    let mut text = format!("{} tickets and {days} days were made anew\n", tickets - left);
+    let mut text = format!("{} tickets and {days} days were rebuilt\n", tickets - left);
     if *left > 0 {
         text += &format!("{left} tickets are older than the histories that [retention] keeps: their entries stay\n");
     }
     if new + revised + filled_in == 0 && *dropped == 0 {
-        return text + "nothing came out otherwise\n";
+        return text + "nothing came out differently\n";
     }
-    text +=
-        &format!("new {new}, revised {revised}, something else known {filled_in}, of no entry and dropped {dropped}\n");
+    text += &format!(
+        "new {new}, revised {revised}, other details filled in {filled_in}, without an entry and dropped {dropped}\n"
+    );
     if *corrections > 0 {
         text +=
             &format!("{corrections} of them are of closed months: these stay as they were, and reports list them\n");
@@ -75,14 +76,14 @@ fn words(rebuilt: &Rebuilt) -> String {
 
 fn named(differing: &[Differing]) -> String {
     if differing.is_empty() {
-        return "all entries are what the histories of their tickets say\n".to_owned();
+        return "all entries match the histories of their tickets\n".to_owned();
     }
-    let mut text = format!("the entries of {} tickets are not what their histories say:\n", differing.len());
+    let mut text = format!("the entries of {} tickets do not match their histories:\n", differing.len());
     for one in differing.iter().take(NAMED) {
         text += &format!("  {}: ticket {}\n", one.tenant, super::status::printable(&one.ticket));
     }
     if differing.len() > NAMED {
         text += &format!("  and {} more\n", differing.len() - NAMED);
     }
-    text + "`report rebuild` makes them anew\n"
+    text + "`report rebuild` rebuilds them\n"
 }

@@ -19,9 +19,9 @@ use crate::sla::zone::Tz;
 
 #[derive(Debug, Subcommand)]
 pub enum ReportCommand {
-    /// Make the books anew from the histories of the tickets; closed months stay as they were closed
+    /// Rebuild the books from the histories of the tickets; closed months stay as they were closed
     Rebuild {
-        /// Only say which tickets' entries are not what their histories say
+        /// Only say which tickets' entries do not match their histories
         #[arg(long)]
         dry_run: bool,
         /// Print JSON, for other programs
@@ -64,7 +64,7 @@ pub struct ReportArgs {
     /// table | json | csv | html | xlsx | pdf; the last two into a file: … > report.pdf
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: String,
-    /// Which table a CSV holds, by its key; the first unless told
+    /// Which table a CSV holds, by its key; by default the first
     #[arg(long, value_name = "KEY")]
     table: Option<String>,
     /// Pseudonyms instead of names
@@ -86,10 +86,10 @@ pub struct ReportArgs {
 
 #[derive(Debug, Args)]
 pub struct TechniciansArgs {
-    /// The first date, like 2026-01-31, in the tenant's zone; a month ago unless told
+    /// The first date, like 2026-01-31, in the tenant's zone; by default a month ago
     #[arg(long, value_name = "DATE", value_parser = day::date)]
     from: Option<NaiveDate>,
-    /// The last date; today unless told
+    /// The last date; by default today
     #[arg(long, value_name = "DATE", value_parser = day::date)]
     to: Option<NaiveDate>,
     /// Only this tenant's

@@ -71,9 +71,10 @@ pub async fn simulate(args: SimulateArgs) -> Result<(), CliError> {
 fn speed_words(speed: u32) -> Option<String> {
     (speed > 1).then(|| {
         format!(
-            "Its clock runs {speed} times as fast as a real one. A service that is run against it keeps its own time: after a \
-             minute it finds SuperOps {} minutes ahead, says that the clocks differ, and takes tickets for late or early by \
-             as much. To see a whole day with both clocks alike, use `superops-sla demo --speed {speed}`.",
+            "Its clock runs {speed} times as fast as a real one. A service that runs against it keeps its own time: \
+             after a minute it finds SuperOps {} minutes ahead, reports that the clocks differ, and sees tickets as \
+             late or early by that much. To see a whole day with both clocks in step, use `superops-sla demo --speed \
+             {speed}`.",
             speed - 1
         )
     })

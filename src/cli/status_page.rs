@@ -47,7 +47,7 @@ enum StatusPageCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Make a link lead nowhere from now on
+    /// Revoke a link, so that it stops working
     Revoke {
         /// The link, by its id
         id: String,
@@ -129,6 +129,6 @@ async fn revoke(config: Config, id: &str) -> Result<(), CliError> {
     store.close().await;
     let page = revoked
         .ok_or_else(|| anyhow::anyhow!("no valid link has the id `{id}`; `status-page links` shows them all"))?;
-    super::print(&format!("revoked {} of {}; it leads nowhere within two seconds\n", page.id, page.client))?;
+    super::print(&format!("revoked {} of {}; it stops working within two seconds\n", page.id, page.client))?;
     Ok(())
 }

@@ -75,8 +75,8 @@ async fn check(config: Config, json: bool) -> Result<(), CliError> {
     super::print(&if json { super::as_json(&checked)? } else { words(&checked) })?;
     match checked.count() {
         0 => Ok(()),
-        1 => Err(anyhow::anyhow!("one thing in the store does not fit").into()),
-        many => Err(anyhow::anyhow!("{many} things in the store do not fit").into()),
+        1 => Err(anyhow::anyhow!("one thing in the store is wrong").into()),
+        many => Err(anyhow::anyhow!("{many} things in the store are wrong").into()),
     }
 }
 
@@ -88,7 +88,7 @@ async fn histories(config: Config, checked: &mut Checked) -> Result<(), CliError
     wipe();
     checked.looks.insert(Look::Histories);
     for one in differing? {
-        let what = format!("{}: the entries of ticket {} are not what its history says", one.tenant, one.ticket);
+        let what = format!("{}: the entries of ticket {} do not match its history", one.tenant, one.ticket);
         checked.found(
             Look::Histories,
             what,

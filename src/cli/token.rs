@@ -77,9 +77,7 @@ pub(super) async fn token(config: Config, command: TokenCommand) -> Result<(), C
     let answer = match command {
         TokenCommand::Create { role, tenant, name, expires, json } => {
             if expires.is_some_and(|length| length <= TimeDelta::zero()) {
-                return Err(CliError::usage(
-                    "`--expires` must be longer than nothing: the token would be worthless at once",
-                ));
+                return Err(CliError::usage("`--expires` must be more than zero: the token would expire at once"));
             }
             let asked = Asked { role, tenant, name, expires_at: expires.map(|length| now + length) };
             create(&store, asked, config.tenants.keys(), json, now).await?

@@ -37,7 +37,7 @@ pub fn own_url(text: &str) -> Result<String, String> {
     let url = web_url(text)?;
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
         return Err(format!(
-            "must end with the host, since all pages and links stand right behind it: \"{}\"",
+            "must end with the host, since pages and links are appended to it: \"{}\"",
             url.origin().ascii_serialization()
         ));
     }
@@ -194,7 +194,7 @@ mod tests {
     fn our_own_address_ends_with_the_host() {
         assert_eq!(own_url("https://sla.example.com:8443/").unwrap(), "https://sla.example.com:8443");
         for bad in ["https://sla.example.com/sla", "https://sla.example.com/?x=1", "https://sla.example.com/#top"] {
-            assert!(own_url(bad).unwrap_err().ends_with("right behind it: \"https://sla.example.com\""), "{bad}");
+            assert!(own_url(bad).unwrap_err().ends_with("appended to it: \"https://sla.example.com\""), "{bad}");
         }
     }
 

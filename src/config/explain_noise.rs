@@ -58,7 +58,7 @@ fn pace(pace: Option<&Pace>) -> String {
         most => format!("; further apart the nearer {most} in 24 h"),
     };
     format!(
-        "warnings gather for {}, later steps every {}, recoveries wait up to {} for company{a_day}",
+        "warnings gather for {}, later steps every {}, recoveries wait up to {} to be bundled{a_day}",
         show(pace.gather),
         show(pace.escalations_every),
         show(pace.recoveries_wait)
@@ -72,7 +72,7 @@ fn night(rules: &Rules) -> String {
         named => format!("priority {}", named.join(", ")),
     };
     let (from, until) = (night.from.format("%H:%M"), night.until.format("%H:%M"));
-    format!("{from} to {until} no SMS or call but for breaches of {urgent}, where the tenant's calendar tells the time")
+    format!("{from} to {until} no SMS or call except for breaches of {urgent}, by the clock of the tenant's calendar")
 }
 
 fn caps(rules: &Rules, channel: ChannelKind) -> String {

@@ -15,7 +15,7 @@ pub(super) fn on_call(page: &mut Page, rotation: &Rotation) {
         page.row("for", format!("{tenant} only"));
     }
     for (index, layer) in rotation.layers.iter().enumerate() {
-        let wins = if index == 0 { "" } else { "; wins over those above while it holds" };
+        let wins = if index == 0 { "" } else { "; overrides those above while it applies" };
         page.row(format!("layer {}", index + 1), format!("{}{wins}", layer_words(layer)));
         if let Some(hours) = &layer.hours {
             hours_rows(page, &hours.spec().week);

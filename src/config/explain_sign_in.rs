@@ -24,7 +24,7 @@ pub(super) fn sign_in(page: &mut Page, config: &Config) {
     page.row("addresses", addresses(oidc));
     oidc.access.iter().for_each(|rule| page.row("lets in", rule_words(rule)));
     let length = oidc.session_length;
-    page.row("signs in anew", or_default(format!("after {}", duration::show(length)), length == DEFAULT_SESSION));
+    page.row("signs in again", or_default(format!("after {}", duration::show(length)), length == DEFAULT_SESSION));
     let skew = oidc.clock_skew;
     page.row("clocks", or_default(format!("may differ by {}", duration::show(skew)), skew == DEFAULT_SKEW));
 }

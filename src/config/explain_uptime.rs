@@ -52,7 +52,7 @@ fn about(page: &mut Page, uptime: &Uptime, component: &Component) {
         page.row("made of", format!("{}; {}", component.of.join(", "), needs_words(component.needs)));
     }
     if !component.depends_on.is_empty() {
-        page.row("depends on", format!("{}: told with that", component.depends_on.join(", ")));
+        page.row("depends on", format!("{}: reported together with that", component.depends_on.join(", ")));
     }
     let checks = uptime.checks.iter().filter(|check| check.component == component.id);
     checks.for_each(|check| page.row(&check.id, check_words(check)));
@@ -70,21 +70,21 @@ fn needs_words(needs: Needs) -> String {
     }
 }
 
-/// `https, each 1m, 10s at the most; down after 3 bad looks (5s and 15s apart), up after 2 good ones`.
+/// `https, each 1m, at most 10s; down after 3 bad looks (5s and 15s apart), up after 2 good ones`.
 fn check_words(check: &Check) -> String {
     let length = |millis: Millis| duration::show(TimeDelta::milliseconds(millis));
     let (kind, rules) = (check.probe.ask.kind(), &check.rules);
     let every = length(rules.interval);
     if !check.probe.ask.is_active() {
         let silence = if check.probe.ask.silence().is_some() { "down" } else { "not known" };
-        return format!("{kind}, expected each {every}; down when it says so, {silence} when it stays away");
+        return format!("{kind}, expected each {every}; down when it says so, {silence} when nothing comes");
     }
     let deadline = duration::show(TimeDelta::from_std(check.probe.deadline).unwrap_or_default());
     let (failures, successes) = (rules.failures, rules.successes);
     let from = check.view.as_ref().map(view_words).unwrap_or_default();
     format!(
-        "{kind}{from}, each {every}, {deadline} at the most; down after {failures} bad looks, 5s and then 15s apart, up after \
-         {successes} good ones"
+        "{kind}{from}, each {every}, at most {deadline}; down after {failures} bad looks, 5s and then 15s apart, up \
+         after {successes} good ones"
     )
 }
 
@@ -122,7 +122,7 @@ fn about_promise(page: &mut Page, promise: &Promise) {
     page.row("unknown time", format!("{unknown}; if less than 95 % was measured, nothing is owed"));
     let work = terms.maintenance.map(|most| {
         let notice = duration::show(seconds(terms.notice));
-        format!("left out if announced {notice} before, {} a month at the most", duration::show(seconds(most)))
+        format!("left out if announced {notice} before, at most {} a month", duration::show(seconds(most)))
     });
     page.row("maintenance", work.unwrap_or_else(|| "counts like any other time".to_owned()));
     let tiers = promise.tiers.iter().map(|tier| format!("{} % from {} %", tier.percent, percent(tier.floor)));

@@ -15,7 +15,7 @@ pub(super) fn watch(page: &mut Page, config: &Config) {
         Some(way) => {
             format!("the managers whom SuperOps knows, else the account managers, else everybody, by {}", way.words())
         }
-        None if whom.is_empty() => "NOBODY: it stands in the log, on the page and in /readyz only".to_owned(),
+        None if whom.is_empty() => "NOBODY: it shows only in the log, on the page and in /readyz".to_owned(),
         None => whom.join("; "),
     };
     page.row("told to", or_default(whom, config.watch.notify.is_none()));

@@ -80,7 +80,7 @@ fn events(text: &str) -> Result<Vec<ICalendarComponent>, String> {
         match parser.entry() {
             Entry::ICalendar(calendar) => events.extend(calendar.components.into_iter().filter(is_event)),
             Entry::Eof => return Ok(events),
-            Entry::VCard(_) | Entry::InvalidLine(_) => return Err("it is no iCalendar file".to_owned()),
+            Entry::VCard(_) | Entry::InvalidLine(_) => return Err("it is not an iCalendar file".to_owned()),
             _ => return Err("it is damaged".to_owned()),
         }
     }
@@ -172,10 +172,10 @@ fn check(event: &ICalendarComponent) -> Result<(), String> {
     for entry in &event.entries {
         let dated = matches!(entry.name, P::Dtstart | P::Dtend | P::Exdate | P::Rdate | P::RecurrenceId);
         if dated && (entry.values.is_empty() || !entry.values.iter().all(is_time)) {
-            return Err(format!("has a {} that is no date", entry.name.as_str()));
+            return Err(format!("has a {} that is not a date", entry.name.as_str()));
         }
         if entry.name == P::Duration && !matches!(entry.values[..], [ICalendarValue::Duration(_)]) {
-            return Err("has a DURATION that is no length of time".to_owned());
+            return Err("has a DURATION that is not a length of time".to_owned());
         }
         if entry.name == P::Rrule {
             rules += 1;

@@ -143,7 +143,7 @@ fn is_duplicate(error: &Error) -> bool {
 /// Returns the parser's message, without the excerpt of the file that its own display adds: it could be a secret.
 fn syntax_rule(error: &Error) -> String {
     if is_duplicate(error) {
-        return "this key or table stands twice: only one of the two could hold".to_owned();
+        return "this key or table appears twice: only one of the two could apply".to_owned();
     }
     format!("not valid TOML: {}", error.message())
 }

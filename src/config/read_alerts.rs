@@ -67,7 +67,7 @@ fn predict(section: &Section<'_>) -> Rule {
     let least_left = section.text("predict_least_left").and_then(|text| text.read(|text| duration::parse(text)));
     if section.has("predict_at") {
         for key in ["predict_per_day", "predict_least_left"].into_iter().filter(|key| section.has(key)) {
-            section.clash(key, "does not go with `predict_at`, which tells every breach that is likely enough");
+            section.clash(key, "cannot be combined with `predict_at`, which tells every breach that is likely enough");
         }
     }
     let budget = Budget {
@@ -110,7 +110,7 @@ fn time_left(text: &str) -> Result<TimeDelta, String> {
 /// Reads how long an acknowledged breach may rest.
 pub(super) fn ack_expires(section: &Section<'_>) -> Option<TimeDelta> {
     section.text("ack_expires")?.read(|text| match duration::parse(text)? {
-        none if none.is_zero() => Err("must be over 0s: an acknowledgement would hold nothing".to_owned()),
+        none if none.is_zero() => Err("must be over 0s: an acknowledgement would have no effect".to_owned()),
         some => Ok(some),
     })
 }

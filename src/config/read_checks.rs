@@ -117,7 +117,7 @@ fn from_places(
     }
     for told in ["heartbeat", "pushed"] {
         if section.has("places") && section.flag(told).is_some_and(|found| found.value) {
-            section.clash("places", &format!("clashes with `{told}`: nobody looks at what is told to us"));
+            section.clash("places", &format!("clashes with `{told}`: we do not look at what is reported to us"));
         }
     }
     let check = check(&section, components, rules);

@@ -20,10 +20,10 @@ pub(super) fn tiers(section: &Section<'_>) -> Option<Vec<Tier>> {
     let mut tiers: Vec<Tier> = found.into_iter().filter_map(tier).collect();
     tiers.sort_by_key(|tier| std::cmp::Reverse(tier.floor));
     if tiers.last().is_none_or(|last| last.floor > 0) {
-        section.clash("credits", "needs a tier from \"0\" on: else nothing is said of what lies under the lowest");
+        section.clash("credits", "needs a tier from \"0\" on: else nothing covers shares under the lowest");
     }
     if tiers.windows(2).any(|two| two[0].percent > two[1].percent) {
-        section.clash("credits", "gives less for a lower share, which cannot be meant");
+        section.clash("credits", "gives less for a lower share, which cannot be intended");
     }
     Some(tiers)
 }
@@ -44,5 +44,5 @@ pub(super) fn of_policy(section: &Section<'_>) -> Option<CreditTerms> {
 
 fn least(number: &i64) -> Result<u64, String> {
     let fits = u64::try_from(*number).ok().filter(|number| *number > 0);
-    fits.ok_or_else(|| "must be 1 or more: so many clocks a month must have to be judged".to_owned())
+    fits.ok_or_else(|| "must be 1 or more: a month with fewer clocks is not judged".to_owned())
 }

@@ -56,7 +56,7 @@ fn new_name(text: &str, known: &[Escalation]) -> Result<String, String> {
         return Err(format!("must not be `{DEFAULT}`, which is what [[alerts.steps]] are called"));
     }
     if known.iter().any(|other| other.name == name) {
-        return Err(format!("stands twice: two escalations called `{name}` could not be told apart"));
+        return Err(format!("appears twice: two escalations called `{name}` could not be told apart"));
     }
     Ok(name)
 }

@@ -65,7 +65,7 @@ fn pace(section: Section<'_>) -> (Option<Pace>, Option<Night>, Vec<String>) {
 fn within_a_day(text: &str) -> Result<TimeDelta, String> {
     let length = duration::parse(text)?;
     let fits = length <= TimeDelta::days(1);
-    if fits { Ok(length) } else { Err("must be 24h at the most: what waits longer is no news".to_owned()) }
+    if fits { Ok(length) } else { Err("must be 24h at most: what waits longer is no longer news".to_owned()) }
 }
 
 fn share(number: i64) -> Result<u32, String> {
@@ -110,7 +110,7 @@ fn crowd(from: i64) -> Result<usize, String> {
     usize::try_from(from)
         .ok()
         .filter(|from| *from >= 2)
-        .ok_or_else(|| "must be 2 or more: one message by itself is not put together with anything".to_owned())
+        .ok_or_else(|| "must be 2 or more: a single message has nothing to be bundled with".to_owned())
 }
 
 fn quiet_hours(section: Section<'_>) -> Option<QuietHours> {

@@ -47,7 +47,7 @@ fn objective(section: Section<'_>, components: &[&str], watched: &[Check]) -> Op
     if let Some(Goal { warn: Some(warn), breach, .. }) = goal
         && warn >= breach
     {
-        section.clash("warn", "must be under `breach`, or it would never be heard");
+        section.clash("warn", "must be under `breach`, or there would never be a warning");
     }
     if let (Some(component), Some(goal)) = (&component, &goal) {
         enough_looks(&section, component, goal, watched);
@@ -95,7 +95,7 @@ fn window(text: &str) -> Result<TimeDelta, String> {
     match duration::parse(text)? {
         length if length < TimeDelta::milliseconds(MINUTE) => Err("must be 1m or more".to_owned()),
         length if length > LONGEST_WINDOW => Err(format!(
-            "must be {} or less: what looks came to by five minutes is not kept for longer",
+            "must be {} or less: the five-minute figures of looks are not kept for longer",
             duration::show(LONGEST_WINDOW)
         )),
         length => Ok(length),

@@ -20,7 +20,7 @@ pub(super) fn people(sections: Vec<(Found<'_, &str>, Section<'_>)>, channels: &C
         if let Some(address) = address
             && people.insert(address, personal).is_some()
         {
-            name.wrong("stands twice, in capital and small letters: only one of the two could hold");
+            name.wrong("appears twice, in capital and small letters: only one of the two could apply");
         }
     }
     people

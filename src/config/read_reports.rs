@@ -77,7 +77,7 @@ fn schedules(section: &Section<'_>, names: &Names<'_>, mail: bool) -> Vec<Report
         if found.iter().any(|other| (&other.tenant, &other.name) == (&schedule.tenant, &schedule.name))
             && let Some(name) = name
         {
-            name.wrong("stands twice: by its name it is known which periods a schedule has sent");
+            name.wrong("appears twice: the name records which periods a schedule has sent");
         }
         found.push(schedule);
     }
@@ -85,7 +85,7 @@ fn schedules(section: &Section<'_>, names: &Names<'_>, mail: bool) -> Vec<Report
 }
 
 fn schedule(section: Section<'_>, names: &Names<'_>) -> Option<ReportSchedule> {
-    let name = section.needed_text("name", ": by it is known which periods were sent");
+    let name = section.needed_text("name", ": it records which periods were sent");
     let name = name.and_then(|text| text.read(|text| checks::not_blank(text)));
     let tenant = section.text("tenant").and_then(|text| text.read(|text| known_tenant(text, &names.tenants)));
     let tenant = tenant.or_else(|| only_tenant(&section, names));
@@ -129,7 +129,7 @@ fn only_tenant(section: &Section<'_>, names: &Names<'_>) -> Option<TenantId> {
         [only] => TenantId::parse(only).ok(),
         _ if section.has("tenant") => None,
         _ => {
-            section.wrong("`tenant` is needed: a report speaks of one");
+            section.wrong("`tenant` is needed: a report is about one");
             None
         }
     }

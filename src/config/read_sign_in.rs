@@ -31,7 +31,7 @@ pub(super) fn sign_in(section: Section<'_>, server: &Server, tenants: &[&str]) -
 
 fn read_oidc(section: &Section<'_>, tenants: &[&str]) -> Option<Oidc> {
     let issuer = section
-        .needed_text("issuer", ": it is where the identity provider is asked who it is")
+        .needed_text("issuer", ": it is the address of the identity provider")
         .and_then(|found| found.read(|text| issuer(text)));
     let client_id = section
         .needed_text("client_id", ": the identity provider gives it to each service that is registered there")
@@ -96,7 +96,7 @@ fn session_length(text: &str) -> Result<TimeDelta, String> {
 fn clock_skew(text: &str) -> Result<TimeDelta, String> {
     let skew = duration::parse(text)?;
     let fits = skew <= TimeDelta::minutes(5);
-    if fits { Ok(skew) } else { Err("must be 5m or less: clocks that differ by more are to be set".to_owned()) }
+    if fits { Ok(skew) } else { Err("must be 5m or less: clocks that differ by more should be set right".to_owned()) }
 }
 
 fn scopes(section: &Section<'_>) -> Vec<String> {
@@ -116,7 +116,7 @@ fn scope_name(text: &str) -> Result<String, String> {
 fn access(section: &Section<'_>, tenants: &[&str]) -> Vec<AccessRule> {
     let rules = section.each("access").unwrap_or_default();
     if rules.is_empty() {
-        section.wrong("[[sign_in.oidc.access]] is needed: whom no rule names is not let in, so nobody would be");
+        section.wrong("[[sign_in.oidc.access]] is needed: only people named by a rule are let in, so nobody would be");
     }
     rules.into_iter().filter_map(|rule| access_rule(rule, tenants)).collect()
 }

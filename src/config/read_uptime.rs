@@ -83,7 +83,7 @@ fn measured<'a>(components: &'a [Component], checks: &'a [Check]) -> BTreeSet<&'
 
 fn never_known(component: &Found<'_, &str>) {
     component.remark(
-        "has no [[checks]], nor has any member of it: how it is will never be known. Give it a check, or members by \
+        "has no [[checks]], nor has any of its members: its state will never be known. Give it a check, or members by \
          `all_of`, `any_of` or `of`",
     );
 }
@@ -93,7 +93,8 @@ fn never_counted(section: &Section<'_>, measured: &BTreeSet<&str>, first: &mut B
     let Some(component) = section.text("component") else { return };
     if !measured.contains(component.value) {
         component.futile(format!(
-            "names `{}`, which has no [[checks]], nor has any member of it: the promise is never measured. Give it a check",
+            "names `{}`, which has no [[checks]], nor has any of its members: the promise is never measured. Give it a \
+             check",
             component.value
         ));
     }
@@ -227,17 +228,19 @@ fn knots(components: &[Component]) -> Vec<(&str, String)> {
         let id = component.id.as_str();
         let named = own(component);
         if reaches(component.of.clone(), id, |member| find(member).map(|one| one.of.clone())) {
-            knots.push((id, "is a member of itself, by way of others: it could never be judged".to_owned()));
+            knots.push((id, "is a member of itself, through others: it could never be judged".to_owned()));
         } else if reaches(named.clone(), id, |other| find(other).map(own)) {
-            knots.push((
-                id,
-                "depends on itself, if only by way of others: nobody would be told that it fails".to_owned(),
-            ));
+            knots
+                .push((id, "depends on itself, if only through others: nobody would be told that it fails".to_owned()));
         }
         let foreign = named.iter().filter_map(find).find(|other| other.tenant != component.tenant);
         knots.extend(foreign.map(|other| {
             let (name, theirs, ours) = (&other.id, &other.tenant, &component.tenant);
-            (id, format!("is of the tenant `{ours}`, and cannot stand on `{name}` of the tenant `{theirs}`, whose people are others"))
+            let rule = format!(
+                "is of the tenant `{ours}`, and cannot depend on `{name}` of the tenant `{theirs}`, which has other \
+                 people"
+            );
+            (id, rule)
         }));
     }
     knots

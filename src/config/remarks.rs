@@ -41,8 +41,8 @@ fn same_accounts(config: &Config) -> Vec<String> {
         let first = tenants[..index].iter().find(|first| account(first) == account(tenant))?;
         let (id, same, subdomain) = (&tenant.id, &first.id, &tenant.subdomain);
         Some(format!(
-            "{same} and {id} are one account of SuperOps, {subdomain}: everybody is told twice, and both take from its \
-             requests; keep one of the two"
+            "{same} and {id} are the same SuperOps account, {subdomain}: everybody is told twice, and both take from \
+             its requests; keep one of the two"
         ))
     };
     tenants.iter().enumerate().filter_map(about).collect()

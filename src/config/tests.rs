@@ -189,8 +189,8 @@ fn nothing_at_all_is_answered_with_what_is_needed_and_why() {
 #[test]
 fn a_key_that_stands_twice_does_not_hide_the_other_faults() {
     assert_snapshot!(complaints("[server]\nlisten = \"127.0.0.1:80\"\nlisten = \"127.0.0.1:81\"\n[server]\nlog_format = \"xml\"\n"), @r#"
-    config.toml:11:1: this key or table stands twice: only one of the two could hold
-    config.toml:12:2: this key or table stands twice: only one of the two could hold
+    config.toml:11:1: this key or table appears twice: only one of the two could apply
+    config.toml:12:2: this key or table appears twice: only one of the two could apply
     config.toml:13:14: `log_format` must be "text" or "json"
     "#);
 }
@@ -390,7 +390,7 @@ fn a_report_that_goes_out_by_itself_says_to_whom_and_waits_for_final_figures_unl
     let week = good(&format!("{LEAST}{}at = \"18:30\"\n", least.replace("month", "week")));
     assert_eq!((week.reports.schedules[0].rhythm.days_after, week.reports.schedules[0].rhythm.at), (0, 1110));
     let cases = [
-        (format!("{least}{least}"), "`name` stands twice"),
+        (format!("{least}{least}"), "`name` appears twice"),
         (least.replace("month", "fortnight"), "`every` must be one of week, month, quarter, year"),
         (least.replace("[\"a@example.com\"]", "[\"boss\"]"), "`to` must hold mail addresses"),
         (least.replace("to =", "# to ="), "`to` is needed"),
@@ -522,9 +522,9 @@ colour = "red"
 fn a_system_without_its_secret_is_of_no_use() {
     let more = "[notify.slack]\nchannel = '#sla'\n[notify.pagerduty]\n[notify.webhook]\nurl = 'https://h.example/x/'\n";
     assert_snapshot!(complaints(more), @r"
-    config.toml:9:1: `bot_token_env` with `channel`, or `webhook_url_env`, is needed: Slack takes no message without
+    config.toml:9:1: `bot_token_env` with `channel`, or `webhook_url_env`, is needed: Slack accepts no message otherwise
     config.toml:11:1: `routing_key_env` or `routing_key_file` is needed: it names the service at PagerDuty
-    config.toml:12:1: `secret_env` or `secret_file` is needed: by it the receiver knows that a message is ours
+    config.toml:12:1: `secret_env` or `secret_file` is needed: it tells the receiver that a message is ours
     ");
 }
 
@@ -641,8 +641,8 @@ fn check_explains_the_least_configuration() {
 
     Not too much
       storms            2 or more that wait for one person are one message (default)
-      pace              warnings gather for 5m, later steps every 15m, recoveries wait up to 12h for company; further apart the nearer 15 in 24 h (default)
-      nights            22:00 to 07:00 no SMS or call but for breaches of the two highest priorities, where the tenant's calendar tells the time (default)
+      pace              warnings gather for 5m, later steps every 15m, recoveries wait up to 12h to be bundled; further apart the nearer 15 in 24 h (default)
+      nights            22:00 to 07:00 no SMS or call except for breaches of the two highest priorities, by the clock of the tenant's calendar (default)
       SMS a number      at most 1 in 1m, 5 in 15m, 11 in 1h, 21 in 3h (default)
       calls a number    at most 1 in 3m, 3 in 15m, 8 in 3h (default)
       email an address  no limit (default)
@@ -805,8 +805,8 @@ channels = ["sms"]
 
     Not too much
       storms            2 or more that wait for one person are one message (default)
-      pace              warnings gather for 5m, later steps every 15m, recoveries wait up to 12h for company; further apart the nearer 15 in 24 h (default)
-      nights            22:00 to 07:00 no SMS or call but for breaches of the two highest priorities, where the tenant's calendar tells the time (default)
+      pace              warnings gather for 5m, later steps every 15m, recoveries wait up to 12h to be bundled; further apart the nearer 15 in 24 h (default)
+      nights            22:00 to 07:00 no SMS or call except for breaches of the two highest priorities, by the clock of the tenant's calendar (default)
       SMS a number      at most 1 in 1m, 5 in 15m, 11 in 1h, 21 in 3h (default)
       calls a number    at most 1 in 3m, 3 in 15m, 8 in 3h (default)
       email an address  no limit (default)
@@ -888,7 +888,7 @@ holiday_files = ["none.ics", "token", "party.ics"]
 "#;
     assert_snapshot!(complaints(more), @r#"
     config.toml:13:18: `holiday_files` names `none.ics`: there is no such file
-    config.toml:13:30: `holiday_files` names `token`: it is no iCalendar file
+    config.toml:13:30: `holiday_files` names `token`: it is not an iCalendar file
     config.toml:13:39: `holiday_files` names `party.ics`: the event `Party` of 2026-12-18 covers no whole day: a holiday closes whole days, so make it an all-day event or take it out
     config.toml:14:1: `dates` or `files` is needed: without dates the list `x` closes nothing
     "#);
@@ -1101,8 +1101,8 @@ fn limits_and_quiet_hours_are_read_and_said() {
     let (said, _) = said.split_once("\n\n").unwrap();
     insta::assert_snapshot!(said, @r"
     storms            6 or more that wait for one person are one message
-    pace              warnings gather for 5m, later steps every 15m, recoveries wait up to 12h for company; further apart the nearer 15 in 24 h (default)
-    nights            22:00 to 07:00 no SMS or call but for breaches of the two highest priorities, where the tenant's calendar tells the time (default)
+    pace              warnings gather for 5m, later steps every 15m, recoveries wait up to 12h to be bundled; further apart the nearer 15 in 24 h (default)
+    nights            22:00 to 07:00 no SMS or call except for breaches of the two highest priorities, by the clock of the tenant's calendar (default)
     SMS a number      no limit
     calls a number    at most 1 in 3m, 3 in 15m, 8 in 3h (default)
     email an address  at most 20 in 1h
@@ -1119,7 +1119,7 @@ fn limits_and_quiet_hours_that_would_hide_breaches_are_refused() {
     config.toml:10:19: `sms_per_number` must hold caps such as "5/15m", five within 15 minutes, not `5 in 15m`
     config.toml:10:31: `sms_per_number` must hold caps over 0s and up to 7d: a longer one would hide breaches
     config.toml:11:15: `sms_per_day` must be a number of messages, or 0 for no limit
-    config.toml:12:15: `bundle_from` must be 2 or more: one message by itself is not put together with anything
+    config.toml:12:15: `bundle_from` must be 2 or more: a single message has nothing to be bundled with
     config.toml:17:9: `days` must hold mon, tue, wed, thu, fri, sat or sun, not `monday`
     config.toml:18:1: unknown key `loud` in [alerts.quiet_hours]
     "#);
@@ -1386,7 +1386,7 @@ fn people_sign_in_by_a_provider_with_the_usual_settings_and_the_rules_in_their_o
       addresses         believed only if the provider says that they are verified (default)
       lets in           group leads or mia@example.com or @example.org as admin of all tenants
       lets in           everybody whom the provider lets in as viewer of acme
-      signs in anew     after 12h (default)
+      signs in again    after 12h (default)
       clocks            may differ by 1m (default)
     ");
     assert!(!page.contains("oidc-1"));

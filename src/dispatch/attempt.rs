@@ -93,7 +93,7 @@ impl Attempt {
                 maybe_taken: false,
                 outage: false,
             })?;
-            let gone = || SendError::Refused { reason: "the report is not kept any more".to_owned() };
+            let gone = || SendError::Refused { reason: "the report is no longer kept".to_owned() };
             let (_, bytes) = kept.ok_or_else(gone)?;
             let (name, content_type) = (file.name.clone(), file.content_type.clone());
             files.push(Attachment { name, content_type, bytes });
@@ -140,7 +140,8 @@ impl Attempt {
                 "refused"
             }
             Err(SendError::Misconfigured { reason }) => {
-                error!(notification.id = %key, ticket.id = ticket, channel, "channel {channel} needs a person: {reason}");
+                error!(notification.id = %key, ticket.id = ticket, channel,
+                    "channel {channel} does not work until somebody fixes it: {reason}");
                 "misconfigured"
             }
         };
@@ -163,7 +164,7 @@ fn still_unknown(error: SendError) -> SendError {
     match error {
         unavailable @ SendError::Unavailable { .. } => unavailable,
         other => {
-            let reason = format!("whether it was taken cannot be found out: {other}");
+            let reason = format!("it is not known whether it was accepted: {other}");
             SendError::Unavailable { reason, retry_after: None, maybe_taken: true, outage: false }
         }
     }

@@ -111,7 +111,10 @@ impl Gates {
                 info!(channel, "channel {channel} takes messages again, after {}", words(after));
             }
             (Change::Opened, Err(error)) => {
-                warn!(channel, "channel {channel} is out of order: {error}; its messages wait, one at a time tries");
+                warn!(
+                    channel,
+                    "channel {channel} is out of order: {error}; its messages wait and are tried one at a time"
+                );
             }
             (Change::Opened, Ok(_)) => {}
         }

@@ -56,7 +56,7 @@ impl Evaluate {
                 let alert =
                     context.about(open, &key).map(|about| about.alert_words(&key)).unwrap_or_else(|| key.to_string());
                 info!(tenant = %key.tenant, ticket.id = %key.subject, alert.id = %key.id(),
-                    "the acknowledgement of {alert} is up; its escalation goes on");
+                    "the acknowledgement of {alert} has expired; its escalation continues");
             }
             // A turn may change an alert more than once; the last change holds.
             work.alerts.push(self.memory.put(row));

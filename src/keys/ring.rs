@@ -50,7 +50,7 @@ pub struct KeyRing {
 pub enum SealError {
     #[error("it is encrypted with the key `{0}`, which is not among [store] encryption_keys")]
     UnknownKey(String),
-    #[error("what is encrypted in `{0}` was changed, cut short, or stood in another place")]
+    #[error("the encrypted data in `{0}` was changed, cut short, or moved from another place")]
     Broken(String),
 }
 

@@ -105,7 +105,7 @@ impl Monitor {
                 let now = millis(self.wiring.clock.now());
                 match read {
                     Ok(read) => self.announce(read, now),
-                    Err(error) => warn!("what is told of services was not read: {error}"),
+                    Err(error) => warn!("announcements about services could not be read: {error}"),
                 }
                 if self.keeping.ask_again {
                     self.ask_what_is_told(now);
@@ -172,7 +172,7 @@ impl Monitor {
                 self.keeping.unwritten.taken.extend(taken);
                 self.hear_all(pushed.into_iter().map(|one| (one, None)).collect());
             }
-            Err(error) => warn!("what services have told other replicas cannot be read yet: {error}"),
+            Err(error) => warn!("reports about services that other replicas took cannot be read yet: {error}"),
         }
         for Report { told, done } in std::mem::take(&mut self.keeping.told_before) {
             self.hear_all(told);
@@ -298,7 +298,7 @@ impl Monitor {
             self.show(board, under_way.is_news, under_way.is_to_be_told);
         }
         if let Some(error) = failure {
-            warn!("what was seen of services is not written down yet: {error}");
+            warn!("results of looks at services are not stored yet: {error}");
             // What could not be written goes with the next write; those who wait for it learn that it failed.
             let since = std::mem::take(&mut self.keeping.unwritten);
             self.keeping.unwritten = under_way.change.followed_by(since);
@@ -333,7 +333,7 @@ impl Monitor {
         self.keeping.upkeep.spawn(async move {
             settle::settle(&config, &store, &board, &announcements, now).await;
             if let Err(error) = rollup::all(&store, now).await {
-                warn!("what was seen of services is not summed up yet: {error}");
+                warn!("results of looks at services are not summed up yet: {error}");
             }
         });
     }
@@ -352,7 +352,7 @@ impl Monitor {
             match objectives::measure(&config, &store, &monitor_state, now).await {
                 Ok(true) => news.notify_one(),
                 Ok(false) => {}
-                Err(error) => warn!("how objectives stand cannot be worked out now: {error}"),
+                Err(error) => warn!("the state of objectives cannot be worked out now: {error}"),
             }
         });
     }

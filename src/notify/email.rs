@@ -123,7 +123,7 @@ fn with_files(words: MultiPart, files: &[Attachment]) -> Result<MultiPart, SendE
     let mut whole = MultiPart::mixed().multipart(words);
     for file in files {
         let kind =
-            ContentType::parse(&file.content_type).map_err(|_| SendError::refused("a file is of no known type"))?;
+            ContentType::parse(&file.content_type).map_err(|_| SendError::refused("a file is of an unknown type"))?;
         // Bytes that look like text would be sent as they are, and lines too long for SMTP would be broken.
         let body = Content::new_with_encoding(file.bytes.clone(), ContentTransferEncoding::Base64);
         let body = body.map_err(|_| SendError::refused("a file cannot be put into the mail"))?;

@@ -57,7 +57,7 @@ pub struct Claim {
 /// Why a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
-    #[error("this link was not made here, or not all of it was copied")]
+    #[error("this link was not made here, or was only partly copied")]
     Forged,
     #[error("this link has expired")]
     Expired,

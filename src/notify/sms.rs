@@ -182,7 +182,7 @@ pub struct NumberFault {
 /// Returns what the provider's error `code` says about the number itself; none if nothing.
 pub fn fault_of_number(code: u32) -> Option<NumberFault> {
     let (words, days) = match code {
-        21211 => ("is no valid number", 30),
+        21211 => ("is not valid", 30),
         21614 => ("is not that of a mobile phone", 30),
         // Also said of a phone that has been off for a long time.
         30005 => ("is not known to its network", 7),
@@ -252,7 +252,7 @@ impl Notifier for SmsNotifier {
 }
 
 fn recipient(message: &Message) -> Result<String, SendError> {
-    e164(&message.to).ok_or_else(|| SendError::refused("the recipient's number has no country code or is no number"))
+    e164(&message.to).ok_or_else(|| SendError::refused("the recipient's number has no country code or is not a number"))
 }
 
 /// Returns `raw` as Twilio needs it: `+` and up to 15 digits.

@@ -121,7 +121,7 @@ fn setup_error(reason: &str) -> SetupError {
 }
 
 fn recipient(message: &Message) -> Result<String, SendError> {
-    e164(&message.to).ok_or_else(|| SendError::refused("the recipient's number has no country code or is no number"))
+    e164(&message.to).ok_or_else(|| SendError::refused("the recipient's number has no country code or is not a number"))
 }
 
 /// Sorts the answer to an order: any 2xx means that the call is on its way, however strange the body.

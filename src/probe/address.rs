@@ -139,7 +139,7 @@ fn class(address: IpAddr) -> Option<Refusal> {
 fn class_v4(address: Ipv4Addr) -> Option<Refusal> {
     use Refusal::{Never, NotAllowed};
     Some(match address.octets() {
-        [0, ..] => Never("an address of no host"),
+        [0, ..] => Never("an unusable address"),
         [127, ..] => NotAllowed("an address of this machine"),
         [169, 254, ..] => Never("a link-local address, as metadata services have"),
         [100, 100, 100, 200] | [168, 63, 129, 16] | [192, 0, 0, 192] => Never("a metadata service"),
@@ -147,7 +147,7 @@ fn class_v4(address: Ipv4Addr) -> Option<Refusal> {
         [240..=255, ..] => Never("a reserved address"),
         [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => NotAllowed("an address of a private network"),
         [100, 64..=127, ..] => NotAllowed("an address behind a carrier's NAT"),
-        [192, 0, 0, _] | [198, 18 | 19, ..] => NotAllowed("an address that is not of the internet"),
+        [192, 0, 0, _] | [198, 18 | 19, ..] => NotAllowed("an address that is not on the internet"),
         _ => return None,
     })
 }
@@ -155,7 +155,7 @@ fn class_v4(address: Ipv4Addr) -> Option<Refusal> {
 fn class_v6(address: Ipv6Addr) -> Option<Refusal> {
     use Refusal::{Never, NotAllowed};
     Some(match address.segments() {
-        [0, 0, 0, 0, 0, 0, 0, 0] => Never("an address of no host"),
+        [0, 0, 0, 0, 0, 0, 0, 0] => Never("an unusable address"),
         [0, 0, 0, 0, 0, 0, 0, 1] => NotAllowed("an address of this machine"),
         [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254] => Never("a metadata service"),
         [first, ..] if first & 0xff00 == 0xff00 => Never("a multicast address"),

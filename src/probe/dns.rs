@@ -19,7 +19,7 @@ pub(super) async fn look(ask: &DnsAsk, dialler: &Connector<'_>) -> Result<(), Fa
     let question = question(ask)?;
     let address = dialler.find(&ask.server, ask.port).await?;
     dialler.trace.enter(Phase::Waiting);
-    let bytes = question.to_vec().map_err(|error| Fault::down(format!("the question cannot be asked: {error}")))?;
+    let bytes = question.to_vec().map_err(|error| Fault::down(format!("the query cannot be encoded: {error}")))?;
     let lost = |error: std::io::Error| Fault::down(format!("no answer from the name server: {error}"));
     let mut answer = by_datagram(address, &bytes, &question).await.map_err(lost)?;
     if answer.metadata.truncation {
@@ -34,7 +34,7 @@ pub fn is_record_type(text: &str) -> bool {
 }
 
 fn question(ask: &DnsAsk) -> Result<Message, Fault> {
-    let unaskable = |what: &str| Fault::down(format!("`{what}` cannot be asked for"));
+    let unaskable = |what: &str| Fault::down(format!("`{what}` cannot be queried"));
     let mut name = Name::from_ascii(&ask.name).map_err(|_| unaskable(&ask.name))?;
     // As it comes back in the answer.
     name.set_fqdn(true);
@@ -92,7 +92,7 @@ fn judge(ask: &DnsAsk, answer: &Message) -> Result<(), Fault> {
     match &ask.expect {
         _ if records.is_empty() => Err(Fault::degraded(format!("the name has no {} record", ask.record))),
         Some(text) if !records.iter().any(|record| record.contains(text.as_str())) => {
-            Err(Fault::degraded("the record looked for is not among the answers"))
+            Err(Fault::degraded("the expected record is not among the answers"))
         }
         _ => Ok(()),
     }

@@ -128,7 +128,7 @@ fn request(ask: &HttpAsk, hop: &Hop) -> Result<Request<Full<Bytes>>, Fault> {
     request = request.header(USER_AGENT, WHO).header(ACCEPT, "*/*").header(CONNECTION, "close");
     let mut request = request
         .body(Full::new(hop.body.clone()))
-        .map_err(|_| Fault::down("the request cannot be made of what is configured"))?;
+        .map_err(|_| Fault::down("the configuration gives no valid request"))?;
     if hop.trusted {
         put_configured(ask, request.headers_mut())?;
     }
@@ -161,7 +161,7 @@ fn redirected(hop: &Hop, head: &Parts) -> Option<Result<Hop, Fault>> {
     }
     let location = head.headers.get(LOCATION)?.to_str().ok()?;
     let url = hop.url.join(location).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
-    let Some(url) = url else { return Some(Err(Fault::down("a redirect to something that is no web address"))) };
+    let Some(url) = url else { return Some(Err(Fault::down("a redirect, but not to a web address"))) };
     let trusted = hop.trusted && url.origin() == hop.url.origin();
     let (method, body) = match (keeps, &hop.method) {
         (true, method) if trusted => (method.clone(), hop.body.clone()),
@@ -184,7 +184,7 @@ fn judge(ask: &HttpAsk, answer: &Answer) -> Result<(), Fault> {
     if let Some(text) = &ask.contains
         && !String::from_utf8_lossy(&answer.body).contains(text.as_str())
     {
-        return Err(Fault::degraded("the text looked for is not in the answer"));
+        return Err(Fault::degraded("the expected text is not in the answer"));
     }
     ask.json.as_ref().map_or(Ok(()), |wish| judge_json(wish, &answer.body))
 }
@@ -204,7 +204,7 @@ fn judge_json(wish: &JsonCondition, body: &[u8]) -> Result<(), Fault> {
 
 pub(super) fn broken(error: &hyper::Error) -> Fault {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-    Fault::down(format!("no answer in HTTP: {error}{cause}"))
+    Fault::down(format!("no HTTP answer: {error}{cause}"))
 }
 
 #[cfg(test)]

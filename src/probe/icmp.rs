@@ -20,7 +20,7 @@ pub(super) async fn look(ask: &IcmpAsk, dialler: &Connector<'_>) -> Result<(), F
     let socket = open(address.ip()).map_err(|error| Fault::unasked(closed(&error)))?;
     dialler.trace.enter(Phase::Waiting);
     let mark = fastrand::u64(..);
-    let lost = |error: std::io::Error| Fault::down(format!("cannot be sent to: {error}"));
+    let lost = |error: std::io::Error| Fault::down(format!("the ping failed: {error}"));
     socket.send_to(&request(address.ip(), mark), SocketAddr::new(address.ip(), 0)).await.map_err(lost)?;
     loop {
         let mut reply = [0; 128];
@@ -48,7 +48,7 @@ fn open(address: IpAddr) -> std::io::Result<UdpSocket> {
 }
 
 fn closed(error: &std::io::Error) -> String {
-    format!("this machine lets us send no echo requests: {error}; see `net.ipv4.ping_group_range`")
+    format!("this machine does not allow echo requests: {error}; see `net.ipv4.ping_group_range`")
 }
 
 /// Builds the packet; the kernel fills in the identifier, and for IPv6 the checksum.

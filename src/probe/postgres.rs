@@ -39,8 +39,8 @@ pub(super) async fn look(ask: &PostgresAsk, dialler: &Connector<'_>, trust: &Tru
             dialler.trace.enter(Phase::Waiting);
             talk(stream, ask).await
         }
-        Ok(b'N') => Err(Fault::degraded("the server speaks no TLS")),
-        Ok(_) => Err(Fault::down("what answers is no PostgreSQL server")),
+        Ok(b'N') => Err(Fault::degraded("the server offers no TLS")),
+        Ok(_) => Err(Fault::down("it is not a PostgreSQL server")),
         Err(error) => Err(broken(&error)),
     }
 }
@@ -53,7 +53,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, ask: &PostgresAs
         (b'E', password) => return refused(&body, password.is_none()),
         (b'R', None) => return Ok(()),
         (b'R', Some(password)) => log_in(&mut stream, &body, password.expose_secret(), ask.tls).await?,
-        _ => return Err(Fault::down("what answers is no PostgreSQL server")),
+        _ => return Err(Fault::down("it is not a PostgreSQL server")),
     }
     until(&mut stream, b'Z').await?;
     send(&mut stream, &framed(Some(b'Q'), b"SELECT 1\0")).await?;
@@ -72,7 +72,7 @@ async fn receive<S: AsyncRead + Unpin>(stream: &mut S) -> Result<Message, Fault>
     let kind = stream.read_u8().await.map_err(|error| broken(&error))?;
     let length = stream.read_u32().await.map_err(|error| broken(&error))? as usize;
     if !(4..=MESSAGE_MOST).contains(&length) {
-        return Err(Fault::down("what answers is no PostgreSQL server"));
+        return Err(Fault::down("it is not a PostgreSQL server"));
     }
     let mut body = vec![0; length - 4];
     stream.read_exact(&mut body).await.map_err(|error| broken(&error))?;
@@ -116,7 +116,7 @@ async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(
         Some(0) => Ok(()),
         // Anybody on the way could ask for it.
         Some(3) if !is_secure => {
-            Err(Fault::degraded("the server asks for the password itself, which is sent by TLS only"))
+            Err(Fault::degraded("the server wants the plain password, which is sent only over TLS"))
         }
         Some(3) => {
             send(stream, &framed(Some(b'p'), &[password.as_bytes(), b"\0"].concat())).await?;
@@ -145,7 +145,7 @@ async fn scram<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, password: &str
     send(stream, &framed(Some(b'p'), answer.as_bytes())).await?;
     let last = text(until(stream, b'R').await?)?;
     if last.strip_prefix("v=") != Some(&STANDARD.encode(signature)) {
-        return Err(Fault::degraded("the server does not know the password itself"));
+        return Err(Fault::degraded("the server seems not to know the password"));
     }
     Ok(())
 }

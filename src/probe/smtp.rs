@@ -56,13 +56,12 @@ async fn reply<S: AsyncRead + Unpin>(stream: &mut BufReader<S>, wanted: u16) -> 
     loop {
         let mut line = String::new();
         let read = stream.read_line(&mut line).await;
-        let count = read.map_err(|error| Fault::down(format!("no reply in SMTP: {error}")))?;
+        let count = read.map_err(|error| Fault::down(format!("no SMTP reply: {error}")))?;
         if count == 0 {
             return Err(Fault::down("the reply broke off"));
         }
         let line = line.trim_end();
-        let code: u16 =
-            line.get(..3).and_then(|code| code.parse().ok()).ok_or_else(|| Fault::down("no reply in SMTP"))?;
+        let code: u16 = line.get(..3).and_then(|code| code.parse().ok()).ok_or_else(|| Fault::down("no SMTP reply"))?;
         if code != wanted {
             let detail = format!("answered with code {code}");
             return Err(if code >= 400 { Fault::down(detail) } else { Fault::degraded(detail) });

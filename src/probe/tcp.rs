@@ -50,7 +50,7 @@ async fn expect<S: AsyncRead + Unpin>(stream: &mut S, text: &[u8], dialler: &Con
         let count =
             stream.read(&mut chunk).await.map_err(|error| Fault::down(format!("nothing can be read: {error}")))?;
         if count == 0 && read.is_empty() {
-            return Err(Fault::down("the connection was closed without a word"));
+            return Err(Fault::down("the connection closed without an answer"));
         }
         if count == 0 {
             break;
@@ -63,5 +63,5 @@ async fn expect<S: AsyncRead + Unpin>(stream: &mut S, text: &[u8], dialler: &Con
             return Ok(());
         }
     }
-    Err(Fault::degraded("the text looked for is not in the answer"))
+    Err(Fault::degraded("the expected text is not in the answer"))
 }

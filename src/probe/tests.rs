@@ -105,7 +105,7 @@ async fn an_answer_is_judged_by_status_text_and_json() {
     let cases = [
         (at("/"), Condition::Up, ""),
         (HttpAsk { contains: Some("shop".into()), ..at("/") }, Condition::Up, ""),
-        (HttpAsk { contains: Some("basket".into()), ..at("/") }, Condition::Degraded, "the text looked for"),
+        (HttpAsk { contains: Some("basket".into()), ..at("/") }, Condition::Degraded, "the expected text"),
         (at("/broken"), Condition::Down, "status 502"),
         (at("/gone"), Condition::Degraded, "status 404"),
         (HttpAsk { statuses: vec![404..=404], ..at("/gone") }, Condition::Up, ""),
@@ -135,8 +135,8 @@ async fn whatever_a_server_does_wrong_ends_by_the_deadline_and_is_named() {
             "broke off",
         ),
         ("slow drip", says(format!("{head}content-length: 9\r\n\r\nhalf").into_bytes(), true).await, "still reading"),
-        ("nonsense", says(b"220 mail.example.com ESMTP\r\n".to_vec(), false).await, "no answer in HTTP"),
-        ("headers without end", says(format!("{head}{headers}\r\n").into_bytes(), true).await, "no answer in HTTP"),
+        ("nonsense", says(b"220 mail.example.com ESMTP\r\n".to_vec(), false).await, "no HTTP answer"),
+        ("headers without end", says(format!("{head}{headers}\r\n").into_bytes(), true).await, "no HTTP answer"),
     ];
     for (name, address, detail) in cases {
         let ask = Ask::Http(http(&format!("http://{address}/")));
@@ -199,7 +199,7 @@ async fn redirects_are_followed_so_far_and_secrets_are_not_sent_elsewhere() {
         ("/round", "more than 5 redirects"),
         ("/metadata", "not asked: 169.254.169.254"),
         ("/decimal", "not asked: 169.254.169.254"),
-        ("/file", "no web address"),
+        ("/file", "not to a web address"),
     ] {
         let seen = look(at(path, "")).await;
         assert!(words(&seen).1.contains(detail), "{path}: {seen:?}");
@@ -408,7 +408,7 @@ async fn a_port_is_spoken_to() {
     };
     assert_eq!(look(ask(address, "PONG")).await.verdict, Condition::Up);
     let other = look_briefly(ask(address, "OK")).await;
-    let expected = "the text looked for is not in what was answered within 0.7 s";
+    let expected = "the expected text is not in what was received within 0.7 s";
     assert_eq!(words(&other), (Condition::Degraded, expected), "it waits for the next question");
     let closes = says(b"+NO\r\n".to_vec(), false).await;
     assert_eq!(look(ask(closes, "PONG")).await.verdict, Condition::Degraded);
@@ -458,7 +458,7 @@ async fn a_database_that_asks_for_a_password_takes_connections() {
     let starting = says(b"E\0\0\0\x18SFATAL\0C57P03\0Mno\0\0\0".to_vec(), true).await;
     assert!(words(&look(ask(starting.port())).await).1.contains("57P03"));
     let other = says(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), true).await;
-    assert!(words(&look(ask(other.port())).await).1.contains("no PostgreSQL server"));
+    assert!(words(&look(ask(other.port())).await).1.contains("not a PostgreSQL server"));
 }
 
 #[tokio::test]

@@ -150,7 +150,7 @@ fn notes(sum: &Summary, material: &Material<'_>) -> Vec<String> {
     let corrections: u64 = material.months.iter().map(|month| month.corrections).sum();
     if corrections > 0 {
         let figures = match material.latest {
-            true => "these figures are what is known now, not those that it was closed with",
+            true => "these figures are what is known now, not what was known when it was closed",
             false => "its figures stay as they were",
         };
         notes.push(format!("Decisions that changed after their month was closed: {corrections}; {figures}."));
@@ -342,14 +342,14 @@ mod tests {
     #[test]
     fn a_report_says_how_many_reasons_are_a_persons_word() {
         let mut entries = entries();
-        assert!(!told(People::Named, false, &entries).contains("person's word"));
+        assert!(!told(People::Named, false, &entries).contains("given by a person"));
         let breached =
             |entry: &&mut Entry| entry.outcome == Outcome::Breached && entry.is_headline() && !entry.maintenance;
         let breach = entries.iter_mut().find(breached).unwrap();
         breach.said = Some(super::super::entry::Said { reason: Reason::Understaffed, by: "Mia".into() });
         let text = told(People::Named, false, &entries);
         assert!(
-            text.contains("1 of the reasons is a person's word") && text.contains("more was due than could be done"),
+            text.contains("1 of the reasons is given by a person") && text.contains("more was due than could be done"),
             "{text}"
         );
     }

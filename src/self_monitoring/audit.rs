@@ -145,7 +145,7 @@ impl Audit {
                 kind.as_str(),
                 match kind {
                     MismatchKind::UnknownClock => {
-                        "SuperOps fails to say what its clocks need: look at the ticket yourself"
+                        "SuperOps does not return the data for its clocks: look at the ticket yourself"
                     }
                     _ => "is overdue; see the log before this line, and report it",
                 },

@@ -42,7 +42,7 @@ impl Heartbeat {
         self.last = Some(now);
         let failure = self.ask().await.err();
         match (&failure, self.is_failing) {
-            (Some(why), false) => warn!("the heartbeat does not get through: {why}; it is tried each minute"),
+            (Some(why), false) => warn!("the heartbeat does not get through: {why}; it is retried every minute"),
             (None, true) => info!("the heartbeat gets through again"),
             _ => {}
         }

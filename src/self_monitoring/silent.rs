@@ -65,11 +65,11 @@ impl OutpostWatch {
             None if self.is_silent(&heard, now) => {
                 let facts = facts(outpost, tenant, checks.len(), &heard);
                 let recipients = self.teller.tell(tenant, &subject, &facts, now).await?;
-                warn!(outpost = outpost.id, recipients, "the outpost `{}` is silent since {}", outpost.id, facts.since);
+                warn!(outpost = outpost.id, recipients, "outpost `{}` silent since {}", outpost.id, facts.since);
                 Some(facts.since)
             }
             Some(since) if heard.holds || heard.is_recent(now.timestamp_millis()) => {
-                info!(outpost = outpost.id, "the outpost `{}` is heard again; it was silent since {since}", outpost.id);
+                info!(outpost = outpost.id, "outpost `{}` heard again; it was silent since {since}", outpost.id);
                 self.teller.tell_over(&subject, now).await?;
                 None
             }
@@ -89,8 +89,7 @@ fn facts(outpost: &Outpost, tenant: &Tenant, checks: usize, heard: &Heard) -> St
     let nothing = if heard.last.is_some() { "nothing comes from it any more" } else { "nothing ever came from it" };
     let unmade = if checks == 1 { "1 check is".to_owned() } else { format!("{checks} checks are") };
     let reason = format!("{nothing}, and {unmade} not made from there");
-    let advice =
-        "see that `superops-sla outpost` runs there and that it can reach this watch; its log says what is wrong";
+    let advice = "check that `superops-sla outpost` runs there and can reach this watch; its log says what is wrong";
     StaleFacts {
         tenant: tenant.id.to_string(),
         since: instant(heard.last.unwrap_or(heard.since)),

@@ -75,7 +75,7 @@ impl StaleWatch {
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         let facts = facts(tenant, health, since);
-        error!(tenant = %tenant.id, "the data of `{}` is stale since {since}: {}", tenant.id, facts.reason);
+        error!(tenant = %tenant.id, "the data of `{}` has been stale since {since}: {}", tenant.id, facts.reason);
         self.teller.tell(tenant, &subject(tenant), &facts, now).await.map(drop)
     }
 

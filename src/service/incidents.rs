@@ -206,8 +206,7 @@ impl Service {
         };
         let update = incident.say(saying, &author.who, now).map_err(|why| bad(Complaint::whole(why)))?;
         let shown = if incident.public { "public" } else { "not public" };
-        let what =
-            format!("said of the incident {id} ({shown}) that it is {}: {}", update.progress.as_str(), update.text);
+        let what = format!("updated the incident {id} ({shown}) to {}: {}", update.progress.as_str(), update.text);
         self.save_incident(incident, update, author, what).await.map(Some)
     }
 
@@ -338,7 +337,7 @@ fn text(name: &'static str, text: Option<String>, most: usize) -> Result<Option<
     let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     match text {
         Some(text) if text.chars().count() > most => {
-            Err(bad(Complaint::of(name, format!("may have {most} letters at most"))))
+            Err(bad(Complaint::of(name, format!("may have at most {most} characters"))))
         }
         text => Ok(text),
     }

@@ -223,7 +223,7 @@ impl Service {
                 continue;
             }
             if let Err(error) = self.look_for_changes().await {
-                warn!(error = %error, "what changed could not be read; pages ask by themselves meanwhile");
+                warn!(error = %error, "changes could not be read; meanwhile pages poll for them");
             }
         }
         self.live.closed.send_replace(true);

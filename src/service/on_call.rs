@@ -158,7 +158,7 @@ impl Service {
         if is_bare && !foreign_addresses(&[&person], &directories).is_empty() {
             return Err(ServiceError::BadQuestion(Complaint::of(
                 "person",
-                "is no technician's address: check its spelling, or write email:ADDRESS if it is meant",
+                "is not a technician's address: check its spelling, or write email:ADDRESS to use it anyway",
             )));
         }
         let tenant = rotation.tenant.clone();

@@ -121,11 +121,11 @@ pub fn cursor(order: Order, as_of: AsOf, after: Key) -> String {
 /// Reads the ticket after which a page begins, and the moment of the first page; none: it is the first.
 pub fn begins_after(order: Order, cursor: Option<&str>) -> Result<Option<(AsOf, Key)>, ServiceError> {
     let Some(text) = cursor else { return Ok(None) };
-    let bad = || ServiceError::BadQuestion(Complaint::of("cursor", format!("`{text}` is not one that we gave")));
+    let bad = || ServiceError::BadQuestion(Complaint::of("cursor", format!("`{text}` is not a cursor of this list")));
     let written = URL_SAFE_NO_PAD.decode(text).ok().and_then(|text| serde_json::from_slice::<Written>(&text).ok());
     let written = written.ok_or_else(bad)?;
     if written.order != order {
-        return Err(ServiceError::BadQuestion(Complaint::of("cursor", "is of another order than `sort`")));
+        return Err(ServiceError::BadQuestion(Complaint::of("cursor", "was made for a different `sort`")));
     }
     Ok(Some((written.as_of, written.after)))
 }

@@ -49,9 +49,7 @@ pub fn last_place<P: DeserializeOwned>(list: &str, cursor: Option<&str>) -> Resu
     let Some(text) = cursor.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
     let written = URL_SAFE_NO_PAD.decode(text).ok().and_then(|text| serde_json::from_slice::<Written<P>>(&text).ok());
     let written = written.filter(|written| written.list == list);
-    let bad = || {
-        ServiceError::BadQuestion(Complaint::of("cursor", format!("`{text}` is not one that we gave for this list")))
-    };
+    let bad = || ServiceError::BadQuestion(Complaint::of("cursor", format!("`{text}` is not a cursor of this list")));
     written.map(|written| Some(written.after)).ok_or_else(bad)
 }
 

@@ -206,7 +206,7 @@ fn is_elsewhere(scope: &Reach, known: &Known) -> bool {
 }
 
 fn by_the_file(address: &str) -> String {
-    format!("the configuration file says how they are told, and goes first: change [people.\"{address}\"] there")
+    format!("the configuration file says how they are told, and takes precedence: change [people.\"{address}\"] there")
 }
 
 fn words_of(row: Option<&PersonalRow>) -> String {

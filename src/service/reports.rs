@@ -255,7 +255,7 @@ impl Service {
 
     fn persons_are_told_apart(&self) -> Result<(), ServiceError> {
         match self.config.reports.people {
-            People::Off => Err(withheld("nothing is reported about single technicians", People::Off)),
+            People::Off => Err(withheld("nothing is reported about individual technicians", People::Off)),
             People::Named | People::Pseudonyms => Ok(()),
         }
     }

@@ -76,7 +76,7 @@ struct Staffed<'a> {
 impl Service {
     /// Who has room now.
     pub async fn room(&self, reach: &Reach, query: &RoomQuery) -> Result<RoomPage, ServiceError> {
-        self.persons_are_named("who has room is not told")?;
+        self.persons_are_named("who has room is not shown")?;
         let now = self.clock.now();
         let only = query.tenant.as_deref().filter(|name| !name.is_empty());
         let tenants = self.tenants(reach).filter(|tenant| only.is_none_or(|name| tenant.id.as_str() == name));

@@ -158,7 +158,7 @@ impl Service {
         }
         let note = order.note.map(|note| note.trim().to_owned()).filter(|note| !note.is_empty());
         if note.as_ref().is_some_and(|note| note.chars().count() > 1000) {
-            return Err(ServiceError::BadQuestion(Complaint::of("note", "may have 1000 letters at most")));
+            return Err(ServiceError::BadQuestion(Complaint::of("note", "may have at most 1000 characters")));
         }
         if !self.store.decide_credit(one, becomes, note, author, millis(self.clock.now())).await? {
             return Err(refused());
@@ -408,7 +408,7 @@ fn notes(made: &Statement) -> Vec<String> {
         ));
     }
     if made.agreed.maintenance.is_some() {
-        notes.push("Maintenance is left out as far as it was announced in time and was agreed on.".to_owned());
+        notes.push("Maintenance is left out to the extent that it was announced in time and agreed on.".to_owned());
     }
     notes
 }

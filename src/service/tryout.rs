@@ -122,7 +122,7 @@ fn midnight(zone: Tz, date: NaiveDate) -> Result<DateTime<Utc>, ServiceError> {
     let local = date.and_time(NaiveTime::MIN);
     let candidates = (0..=24).map(|hour| local + chrono::TimeDelta::hours(hour));
     let first = candidates.filter_map(|local| zone.from_local_datetime(&local).earliest()).next();
-    let bad = || ServiceError::BadQuestion(Complaint::whole(format!("`{date}` is no date of this calendar")));
+    let bad = || ServiceError::BadQuestion(Complaint::whole(format!("`{date}` is not a valid date")));
     first.map(|at| at.to_utc()).ok_or_else(bad)
 }
 

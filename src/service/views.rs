@@ -77,7 +77,7 @@ impl Service {
     ) -> Result<ViewView, ServiceError> {
         let name = order.name.split_whitespace().collect::<Vec<_>>().join(" ");
         if name.is_empty() || name.chars().count() > LONGEST_NAME {
-            let rule = format!("must be what the view is called, in {LONGEST_NAME} characters at most");
+            let rule = format!("must be the name of the view, of at most {LONGEST_NAME} characters");
             return Err(ServiceError::BadQuestion(Complaint::of("name", rule)));
         }
         let filters = order.filters.checked()?;
@@ -115,7 +115,7 @@ impl ViewFilters {
         for word in [tenant, client, technician, priority, standing, risk, text] {
             word.take_if(|word| word.trim().is_empty());
             if word.as_ref().is_some_and(|word| word.chars().count() > LONGEST_WORD) {
-                let rule = format!("may hold words of {LONGEST_WORD} characters at most");
+                let rule = format!("may have at most {LONGEST_WORD} characters each");
                 return Err(ServiceError::BadQuestion(Complaint::of("filters", rule)));
             }
         }

@@ -61,7 +61,7 @@ impl CalendarSpec {
 pub enum CalendarError {
     #[error("calendar `{0}` has no open hours, so nothing counted by it would ever be due")]
     NeverOpen(String),
-    #[error("calendar `{calendar}`: `{start}` to `{end}` minutes after midnight is no window of a day")]
+    #[error("calendar `{calendar}`: `{start}` to `{end}` minutes after midnight is not a window within a day")]
     BadWindow { calendar: String, start: u16, end: u16 },
 }
 

@@ -330,7 +330,7 @@ fn site_calendars(
 /// Turns the hours of a site into a calendar, or returns why it cannot.
 fn site_spec(site: &Site, holiday_lists: &BTreeMap<String, Vec<NaiveDate>>) -> Result<CalendarSpec, String> {
     let zone = site.timezone.as_deref().ok_or("it has no time zone")?;
-    let timezone: Tz = zone.parse().map_err(|_| format!("`{zone}` is no time zone"))?;
+    let timezone: Tz = zone.parse().map_err(|_| format!("`{zone}` is not a time zone"))?;
     let mut week: [Vec<(u16, u16)>; 7] = Default::default();
     if !site.always_open {
         for row in &site.hours {
@@ -353,5 +353,5 @@ fn minutes(text: &str) -> Result<u16, String> {
         let total = hours.checked_mul(60)?.checked_add(minutes)?;
         (minutes < 60 && total <= 1440).then_some(total)
     };
-    parse().ok_or_else(|| format!("`{text}` is no time of day"))
+    parse().ok_or_else(|| format!("`{text}` is not a time of day"))
 }

@@ -28,7 +28,7 @@ pub struct Tz {
 
 /// The error for a name that is not in the database.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no zone of the IANA time zone database")]
+#[error("`{0}` is not in the IANA time zone database")]
 pub struct UnknownZone(pub String);
 
 /// The rules that hold now.

@@ -34,13 +34,13 @@ pub(super) async fn choose(place: &Place, keys: &KeyRing) -> Result<(), StoreErr
         if place.services_without_key(id).await? == 0 {
             keys.seal_by(Some(id));
             if id != first {
-                warn!(key = first, "a service at work does not hold the key `{first}`: `{id}` encrypts until it does");
+                warn!(key = first, "a running service does not have the key `{first}`: `{id}` encrypts until it does");
             }
             return Ok(());
         }
     }
     keys.seal_by(None);
-    warn!(key = first, "a service at work does not hold the key `{first}`: nothing is encrypted until it does");
+    warn!(key = first, "a running service does not have the key `{first}`: nothing is encrypted until it does");
     Ok(())
 }
 
@@ -289,7 +289,7 @@ impl Store {
         let writer = self.writer.of_anybody();
         writer.write(move |tx: &mut Connection| Box::pin(async move { note(tx, &ring, Some(&noted)).await })).await?;
         keys.seal_by(Some(&first));
-        info!(key = %first, "every service at work holds the key `{first}`: it encrypts from now on");
+        info!(key = %first, "every running service has the key `{first}`: it encrypts from now on");
         Ok(true)
     }
 

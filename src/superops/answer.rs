@@ -41,7 +41,7 @@ fn names(ways: &BTreeSet<String>) -> impl Iterator<Item = String> {
 /// A list with holes is still a list: data beside an error of the engine is used, and nothing is known of the places
 /// that the error points at.
 pub(super) fn read(operation: &'static str, body: &[u8]) -> Result<Answered, ApiError> {
-    let mut answer = Value::of_body(body).ok_or_else(|| ApiError::transient("the answer is not whole JSON"))?;
+    let mut answer = Value::of_body(body).ok_or_else(|| ApiError::transient("the answer is not complete JSON"))?;
     let data = answer.take("data").and_then(|mut data| data.take(operation));
     let errors = answer.get("errors").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     if let Some(code) = errors.iter().find_map(client_code) {

@@ -98,7 +98,7 @@ fn unknown(fields: &[&str]) -> Vec<Unknown> {
 
 const FAILED: &str = "SuperOps answers with an error in its place";
 const UNASKED: &str = "SuperOps does not know this field now";
-const KEPT: &str = "SuperOps does not tell it now; what was known last stands";
+const KEPT: &str = "SuperOps does not give it now; the last known value stays";
 
 /// Whether asking for the ticket again may bring what is missing: SuperOps failed to give it, and it was never known.
 pub fn lacks(ticket: &Ticket) -> bool {

@@ -92,7 +92,7 @@ fn clock(client: &SuperOps) -> Option<Finding> {
         0..=5 => Finding::ok("our clock and SuperOps' agree"),
         _ => Finding::degraded(
             format!("our clock is {ahead} s ahead of SuperOps' (below zero: behind)"),
-            "set this computer's clock, best by NTP: alerts are early or late by as much",
+            "set this computer's clock, best by NTP: alerts are early or late by that much",
         ),
     };
     Some(finding.told_as("clock_ahead_s", ahead.to_string()))
@@ -220,7 +220,7 @@ async fn date_filter(client: &SuperOps) -> Finding {
     let answer = client.call(&call, Urgency::Urgent).await;
     let works = answer.is_ok_and(|answer| convert::ticket_page(&answer.data, &answer.gaps).is_some());
     let what = if works { "filter by date works" } else { "filter by date does not work here" };
-    Finding::new(Verdict::Ok, what, "only tickets beyond the last page that can be had are read by it")
+    Finding::new(Verdict::Ok, what, "only tickets beyond the last readable page are read with it")
         .told_as("filter_by_date", if works { "works" } else { "does not work" })
 }
 

@@ -60,7 +60,7 @@ impl TenantSync {
                 }
                 Err(error) if error.needs_a_person() || error == ApiError::Throttled => return Err(error),
                 Err(error) => {
-                    debug!(tenant = %self.tenant, ticket = %id, %error, "`{id}` cannot be asked for by itself")
+                    debug!(tenant = %self.tenant, ticket = %id, %error, "`{id}` cannot be read on its own")
                 }
             }
         }

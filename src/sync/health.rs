@@ -60,7 +60,7 @@ impl SyncProblem {
 
     /// Describes that our clock is off, in these `words`.
     pub fn clock(words: &str, since: DateTime<Utc>) -> Self {
-        let advice = "set this computer's clock, best by NTP: alerts are early or late by as much";
+        let advice = "set this computer's clock, best by NTP: alerts are early or late by that much";
         Self { since, what: words.to_owned(), advice, needs_a_person: true }
     }
 
@@ -94,7 +94,7 @@ fn advice(error: &SyncError) -> &'static str {
         ApiError::Forbidden { .. } => "give the token's user the right to read tickets",
         ApiError::Throttled => "lower `requests_per_minute`, or see which other program uses this token",
         ApiError::Setup { .. } => "correct the tenant's settings and restart",
-        _ => "wait, it is tried again by itself",
+        _ => "wait: it is tried again automatically",
     }
 }
 

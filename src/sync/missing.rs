@@ -139,7 +139,7 @@ impl TenantSync {
             self.store.mark_vanished(&self.tenant, id, Bounds { earliest: now, latest: now }).await?;
             report.vanished += 1;
             self.nudge.notify_one();
-            info!(tenant = %self.tenant, ticket = %id, "ticket `{id}` has vanished: deleted, merged, or no longer ours to see");
+            info!(tenant = %self.tenant, ticket = %id, "ticket `{id}` has vanished: deleted, merged, or no longer visible to us");
         }
         Ok(())
     }
@@ -172,7 +172,7 @@ impl TenantSync {
             return Ok(());
         }
         self.state.missing = 0;
-        info!(tenant = %self.tenant, "what is read of `{}` is believed again", self.tenant);
+        info!(tenant = %self.tenant, "the open tickets read from `{}` are trusted again", self.tenant);
         Ok(self.store.save_sync_state(&self.tenant, self.state.clone()).await?)
     }
 }

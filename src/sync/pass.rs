@@ -156,7 +156,7 @@ impl TenantSync {
         match self.state.coverage.as_ref().filter(|coverage| !coverage.others_read) {
             None => info!(tenant = %self.tenant, "all tickets of `{}` have been read", self.tenant),
             Some(coverage) => {
-                warn!(tenant = %self.tenant, "tickets of `{}` have been read as far as can be: {}", self.tenant, super::coverage_words(coverage));
+                warn!(tenant = %self.tenant, "tickets of `{}` have been read as far as possible: {}", self.tenant, super::coverage_words(coverage));
             }
         }
         self.show_health(|health| health.reading = None);

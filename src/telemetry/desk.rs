@@ -69,7 +69,7 @@ impl DeskFigures {
         Self {
             ready: figures.add("ready", "1 while alerts would go out", Gauge::default()),
             loop_age: figures.seconds("loop_age", "Since the last good turn of a loop", Family::default()),
-            unassigned: figures.add("unassigned_tickets", "Open tickets that nobody has", Family::default()),
+            unassigned: figures.add("unassigned_tickets", "Open tickets that nobody owns", Family::default()),
             oldest_unanswered: figures.seconds(
                 "oldest_unanswered",
                 "The longest time that a client has waited for a first response",
@@ -90,10 +90,10 @@ impl DeskFigures {
                 Family::default(),
             ),
             policies: figures.add("policies", "Policies in force", Family::default()),
-            policy_version: figures.add("policy_version", "Which version of them", Family::default()),
+            policy_version: figures.add("policy_version", "Version of the policies in force", Family::default()),
             sent_last_day: figures.add("sent_last_day", "Messages sent in the last day", Gauge::default()),
             failed_last_day: figures.add("failed_last_day", "Messages that failed in the last day", Gauge::default()),
-            components: figures.add("uptime_components", "Services by how they stand", Family::default()),
+            components: figures.add("uptime_components", "Services by status", Family::default()),
         }
     }
 }

@@ -37,24 +37,24 @@ pub struct ProcessFigures {
 
 impl ProcessFigures {
     pub fn register(figures: &mut Figures) -> Self {
-        let build = figures.add("build", "The version that runs", Family::<VersionLabels, Gauge>::default());
+        let build = figures.add("build", "The running version", Family::<VersionLabels, Gauge>::default());
         build.get_or_create(&VersionLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
         Self {
-            memory: figures.bytes("process_memory", "Memory that is resident", Gauge::default()),
-            cpu: figures.seconds("process_cpu", "Time on processors since the start", Gauge::default()),
+            memory: figures.bytes("process_memory", "Resident memory", Gauge::default()),
+            cpu: figures.seconds("process_cpu", "Processor time since the start", Gauge::default()),
             threads: figures.add("process_threads", "Threads", Gauge::default()),
-            descriptors: figures.add(
-                "process_open_descriptors",
-                "Files and connections that are open",
+            descriptors: figures.add("process_open_descriptors", "Open files and connections", Gauge::default()),
+            descriptors_most: figures.add(
+                "process_most_descriptors",
+                "Files and connections that may be open at once",
                 Gauge::default(),
             ),
-            descriptors_most: figures.add("process_most_descriptors", "How many may be open", Gauge::default()),
             store: figures.bytes(
                 "store",
                 "Files of the store: the database, and what is not yet in it",
                 Family::default(),
             ),
-            disk_free: figures.bytes("disk_free", "Room that is left where the store is", Gauge::default()),
+            disk_free: figures.bytes("disk_free", "Free space where the store is", Gauge::default()),
         }
     }
 

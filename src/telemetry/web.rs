@@ -58,10 +58,10 @@ impl WebFigures {
             seconds: figures.seconds("web_answer", "How long an answer took, by route", seconds),
             limited: figures.add("web_limited", "Requests that came too fast", Counter::default()),
             guesses: figures.add("web_unknown_tokens", "Requests with an unknown token", Counter::default()),
-            sign_ins: figures.add("web_sign_ins", "Browsers that signed in, or could not", Family::default()),
+            sign_ins: figures.add("web_sign_ins", "Sign-ins of browsers, by outcome", Family::default()),
             streams: figures.add("web_streams", "Open streams of changes", Gauge::default()),
             sessions: figures.add("web_sessions", "Browsers that are signed in", Gauge::default()),
-            tokens: figures.add("web_tokens", "Tokens that are good, by role", Family::default()),
+            tokens: figures.add("web_tokens", "Valid tokens, by role", Family::default()),
         }
     }
 }

@@ -132,7 +132,7 @@ impl Incident {
         let cause = saying.cause.or_else(|| self.cause.clone());
         if progress == Progress::Resolved && impact >= Impact::Major && cause.is_none() {
             return Err(format!(
-                "an incident of {} impact is resolved with its root cause: say `cause`",
+                "an incident of {} impact can be resolved only with its root cause: give `cause`",
                 impact.as_str()
             ));
         }

@@ -196,7 +196,7 @@ where
     let writing = write(web.store.clone());
     tokio::spawn(async move {
         if let Err(error) = writing.await {
-            tracing::debug!(error = %error, "when a token was last used could not be written down");
+            tracing::debug!(error = %error, "could not record when a token was last used");
         }
     });
 }

@@ -132,7 +132,7 @@ fn called_by_a_good_name(web: &Web, headers: &HeaderMap) -> Result<(), Problem> 
         Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
         None => false,
     };
-    let detail = "this service is known by `localhost`, by its address, and by its `server.public_url` only";
+    let detail = "this service answers only to `localhost`, to its address, and to its `server.public_url`";
     if is_good { Ok(()) } else { Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail)) }
 }
 
@@ -238,7 +238,7 @@ fn refusal(audience: Audience, parts: &Parts, problem: Problem) -> Response {
         let back = if parts.method.is_safe() { login_for(&parts.uri) } else { "/login".to_owned() };
         return Redirect::to(&back).into_response();
     }
-    Problem::unauthorized("you are not signed in, and nothing of what you sent was taken; sign in and send it again")
+    Problem::unauthorized("you are not signed in, so nothing that you sent was saved; sign in and send it again")
         .into_response()
 }
 

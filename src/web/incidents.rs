@@ -173,7 +173,7 @@ fn complaint(problem: Problem) -> Result<String, Problem> {
 /// Replaces the API's field names with the labels that a person sees.
 fn as_the_form_says(complaint: &str) -> String {
     let labels = [
-        ("say what it touches: `components`", "tick what it touches: one service at least"),
+        ("say what it touches: `components`", "tick what it affects: at least one service"),
         (": `title`", ""),
         ("`text`", "“What everybody is told”"),
         ("`note`", "“Internal note”"),

@@ -79,7 +79,7 @@ fn standing(linked: &Linked) -> String {
             let word = if hold.kind == HoldKind::Acknowledged { "acknowledged" } else { "snoozed" };
             format!("Already {word} by {} at {} {}.", hold.by, time(hold.at), hold.how.words())
         }
-        _ => "This link was used before, and works once. A later message has a new one.".to_owned(),
+        _ => "This link works only once and was used before. A later message has a new one.".to_owned(),
     }
 }
 
@@ -125,7 +125,7 @@ fn refusal_page(refusal: LinkRefusal) -> Result<Response, Problem> {
         LinkRefusal::Gone => (StatusCode::NOT_FOUND, "The alert it refers to is no longer kept."),
         LinkRefusal::Store(error) => return Err(error.into()),
     };
-    let title = if status == StatusCode::GONE { "This link has expired" } else { "This link leads nowhere" };
+    let title = if status == StatusCode::GONE { "This link has expired" } else { "This link does not work" };
     let body = html! { h1 { (title) } p { (advice) } p { a href="/" { "All open tickets" } } };
     Ok((status, page(title, body)).into_response())
 }

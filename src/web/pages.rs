@@ -189,7 +189,7 @@ fn missing(unread: Option<usize>) -> Markup {
     html! {
         main.alone {
             h1 { "No such ticket" }
-            p { "It is unknown here, or your token does not show it. A new ticket appears after the next read of SuperOps." }
+            p { "It is unknown here, or your token may not see it. A new ticket appears after the next read of SuperOps." }
             @if let Some(unread) = unread {
                 p.complaint { (counted(unread, "ticket")) " cannot be read from the store; if this is one, it comes back when SuperOps shows it again. The log names each." }
             }

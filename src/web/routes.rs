@@ -81,7 +81,7 @@ fn people() -> Vec<Route> {
             .about("The page of what a figure counts")
             .query::<EntryQuery>(),
         page("/clients", Viewer, pages::clients::clients)
-            .about("The page of clients: what was kept of what was promised to each")
+            .about("The page of clients: how well the promises to each were kept")
             .query::<FigureListQuery>(),
         page("/honesty", Viewer, pages::honesty::honesty)
             .about("The page of what the figures rest on: what is counted, left out, and not known")
@@ -116,9 +116,9 @@ fn people() -> Vec<Route> {
         page("/on-call", Viewer, pages::on_call::on_call).about("The page of the on-call rotations"),
         page("/people", Viewer, pages::people::people).about("The page of how people are told").query::<PeopleQuery>(),
         page("/people/{id}", Viewer, pages::people::person).about("The page of how one person is told"),
-        form("/people/{id}", Responder, people::submit).about("Has somebody told as they ask, from their page"),
+        form("/people/{id}", Responder, people::submit).about("Sets one person's preferences, from their page"),
         form("/people/{id}/clear", Responder, people::submit_clear)
-            .about("Has somebody told as the steps say again, from their page"),
+            .about("Removes one person's preferences, from their page"),
         page("/policies", Viewer, pages::records::policies).about("The page of the policies in force"),
         page("/audit", Admin, pages::records::audit).about("The page of the audit log").query::<AuditParams>(),
         page("/settings", Admin, pages::records::settings).of_all_tenants().about("The settings as they were read"),
@@ -139,10 +139,10 @@ fn people() -> Vec<Route> {
             .about("Says why a clock was missed, from the page of entries")
             .takes_form::<ReasonForm>(),
         form("/on-call", Responder, on_call::submit)
-            .about("Has somebody stand in, from the page of the rotations")
+            .about("Adds a stand-in, from the page of the rotations")
             .takes_form::<OverrideRequest>(),
         form("/on-call/{id}/remove", Responder, on_call::submit_removal)
-            .about("Takes back that somebody stands in, from the page of the rotations"),
+            .about("Removes a stand-in, from the page of the rotations"),
         form("/alerts/no-texts/{id}/clear", Admin, api::submit_text_again)
             .numbered()
             .about("Texts a number again, from the page of alerts"),
@@ -202,19 +202,19 @@ fn tickets() -> Vec<Route> {
             .gives::<TicketSla>("The ticket as it stands now")
             .refuses(&[409]),
         post("/api/v1/tickets/{id}/reason", Responder, reports::say_reason)
-            .about("Say why a clock of a ticket was missed, in place of what its history tells")
+            .about("Set the reason why a clock of a ticket was missed, instead of the one from its history")
             .takes::<ReasonOrder>()
             .gives::<ReasonView>("The reason as it counts now")
             .refuses(&[409]),
         get("/api/v1/overview", Viewer, api::overview)
-            .about("How the desk stands, and whether that is known")
+            .about("How the desk stands, and whether the data is fresh")
             .gives::<Overview>("Counts, and how fresh they are"),
         get("/api/v1/views", Viewer, views::list)
-            .about("Saved views of the list of tickets: the asker's own, and those that are shared")
+            .about("Saved views of the list of tickets: the caller's own, and the shared ones")
             .query::<Within>()
             .gives::<views::Views>("By name; 100 of one's own and 1,000 shared at most"),
         post("/api/v1/views", Viewer, views::save)
-            .about("Save a view, for oneself or shared; a shared one needs a responder")
+            .about("Save a view, private or shared; sharing needs the role of responder")
             .takes::<ViewOrder>()
             .makes::<ViewView>("The view")
             .refuses(&[409]),
@@ -299,7 +299,7 @@ fn figures() -> Vec<Route> {
             .query::<EntryQuery>()
             .gives::<EntryPage>("The latest first"),
         get("/api/v1/cache", Viewer, reports::cache)
-            .about("How the caches have done")
+            .about("How the caches perform")
             .gives_list::<CacheFigures>("Each cache")
             .of_all_tenants(),
     ]
@@ -331,7 +331,7 @@ fn services() -> Vec<Route> {
             .query::<DailyQuery>()
             .gives::<DailySeries>("The days"),
         get("/api/v1/uptime/statements", Viewer, statements::list)
-            .about("What came of uptime promises, period by period, and what became of the credits")
+            .about("Results of uptime promises, period by period, and the state of their credits")
             .query::<StatementQuery>()
             .gives_list::<StatementView>("The latest period first"),
         get("/api/v1/uptime/statements/{id}", Viewer, statements::file)
@@ -343,7 +343,7 @@ fn services() -> Vec<Route> {
             .takes::<CreditOrder>()
             .gives::<StatementView>("The statement, with what became of its credit"),
         get("/api/v1/incidents", Viewer, incidents::list)
-            .about("What happened to services, and what was said of it")
+            .about("Incidents, with the updates posted to each")
             .query::<IncidentQuery>()
             .gives_list::<IncidentView>("The latest first"),
         post("/api/v1/incidents", Responder, incidents::open)
@@ -351,14 +351,14 @@ fn services() -> Vec<Route> {
             .takes::<IncidentOrder>()
             .makes::<IncidentView>("The incident"),
         get("/api/v1/incidents/{id}", Viewer, incidents::one)
-            .about("One incident, with all that was said of it")
+            .about("One incident, with all its updates")
             .gives::<IncidentView>("The incident"),
         post("/api/v1/incidents/{id}/updates", Responder, incidents::say)
             .about("Add an update to an incident: its state, a public text and an internal note")
             .takes::<SayingOrder>()
             .gives::<IncidentView>("The incident as it stands now"),
         get("/api/v1/uptime/maintenance", Viewer, incidents::works)
-            .about("Announced work on services: what was lately, goes on, and is to come")
+            .about("Announced work on services: recent, under way and planned")
             .gives_list::<WorkView>("The earliest first"),
         post("/api/v1/uptime/maintenance", Admin, incidents::announce)
             .about("Announce work: promises leave it out if it was announced in time")
@@ -402,27 +402,27 @@ fn public() -> Vec<Route> {
             .about("Where people ask to be told by mail what happens to services")
             .gives_file(&["text/html"], "A form"),
         proven(Method::GET, "/status/for/{token}/updates", Audience::Page, subscriptions::offer_private)
-            .about("The same, of the services of one client")
+            .about("The same, for the services of one client")
             .gives_file(&["text/html"], "A form"),
         open(Method::POST, "/status/updates", Audience::Page, subscriptions::subscribe)
-            .about("Ask to be told by mail what happens to services; a link in a mail confirms it")
+            .about("Subscribe to news of services by mail; a link in a mail confirms it")
             .takes_form::<SubscribeForm>()
             .gives_file(&["text/html"], "What to do next"),
         proven(Method::POST, "/status/for/{token}/updates", Audience::Page, subscriptions::subscribe_private)
-            .about("The same, of the services of one client")
+            .about("The same, for the services of one client")
             .takes_form::<SubscribeForm>()
             .gives_file(&["text/html"], "What to do next"),
         proven(Method::GET, "/status/updates/confirm/{token}", Audience::Page, subscriptions::offer_confirm)
-            .about("The link of a mail that asks whether its reader wants more of them; it changes nothing by itself")
+            .about("The link of a mail that asks to confirm a subscription; opening it changes nothing")
             .gives_file(&["text/html"], "A button"),
         proven(Method::POST, "/status/updates/confirm/{token}", Audience::Page, subscriptions::confirm)
             .about("Confirm that one wants to be told by mail")
             .gives_file(&["text/html"], "That it is so"),
         proven(Method::GET, "/status/updates/stop/{token}", Audience::Page, subscriptions::offer_stop)
-            .about("The link of a mail by which its reader ends them; it changes nothing by itself")
+            .about("The unsubscribe link of a mail; opening it changes nothing")
             .gives_file(&["text/html"], "A button"),
         proven(Method::POST, "/status/updates/stop/{token}", Audience::Page, subscriptions::stop)
-            .about("End the mails; mail programs do it in one click (RFC 8058)")
+            .about("Unsubscribe; mail programs do it in one click (RFC 8058)")
             .gives_file(&["text/html"], "That it is so"),
         open(Method::GET, "/api/v2/{name}", Audience::Api, status::api)
             .about("The public page in the form of Statuspage")
@@ -447,11 +447,11 @@ fn acting() -> Vec<Route> {
             .gives::<Weekly>("The weeks, the latest first"),
         get("/api/v1/alerts/{id}", Viewer, alerts::one).about("One alert").gives::<AlertView>("The alert"),
         post("/api/v1/alerts/{id}/ack", Responder, alerts::acknowledge)
-            .about("Somebody works on it: the escalation rests until the acknowledgement runs out or the stage rises")
+            .about("Acknowledge an alert: its escalation pauses until the acknowledgement runs out or the stage rises")
             .may_take::<By>()
             .gives::<AlertView>("The alert as it stands now"),
         post("/api/v1/alerts/{id}/resolve", Responder, alerts::resolve)
-            .about("It is over: not raised again for the same due time and stage")
+            .about("Resolve an alert: it is not raised again for the same due time and stage")
             .may_take::<By>()
             .gives::<AlertView>("The alert as it stands now"),
         post("/api/v1/alerts/{id}/snooze", Responder, alerts::snooze)
@@ -459,7 +459,7 @@ fn acting() -> Vec<Route> {
             .takes::<SnoozeOrder>()
             .gives::<AlertView>("The alert as it stands now"),
         post("/api/v1/alerts/{id}/escalate", Responder, alerts::escalate)
-            .about("The next step is run now")
+            .about("Run the next step of an alert now")
             .may_take::<By>()
             .gives::<AlertView>("The alert as it stands now"),
     ]
@@ -473,7 +473,7 @@ fn on_call_and_quiet() -> Vec<Route> {
             .about("The silences of now and later")
             .gives::<alerts::Silences>("The first to end first"),
         post("/api/v1/silences", Responder, alerts::silence)
-            .about("Tell nobody of some alerts for a while; they are recorded and shown all the same")
+            .about("Send no messages about some alerts for a while; they are still recorded and shown")
             .takes::<SuppressionOrder>()
             .makes::<SuppressionView>("The silence"),
         delete("/api/v1/silences/{id}", Responder, alerts::end_silence)
@@ -484,7 +484,7 @@ fn on_call_and_quiet() -> Vec<Route> {
             .about("The maintenance windows of now and later")
             .gives::<alerts::MaintenanceWindows>("The first to end first"),
         post("/api/v1/maintenance-windows", Admin, alerts::maintain)
-            .about("Tell nobody of some alerts for a while; they are recorded and shown all the same")
+            .about("Send no messages about some alerts for a while; they are still recorded and shown")
             .takes::<SuppressionOrder>()
             .makes::<SuppressionView>("The maintenance window"),
         delete("/api/v1/maintenance-windows/{id}", Admin, alerts::end_maintenance)
@@ -495,11 +495,11 @@ fn on_call_and_quiet() -> Vec<Route> {
             .about("Who is on call now and in the coming two weeks, and when nobody is")
             .gives::<OnCall>("The rotations that the caller may see"),
         post("/api/v1/on-call", Responder, on_call::add)
-            .about("Have somebody stand in")
+            .about("Add a stand-in")
             .takes::<OverrideRequest>()
             .makes::<OverrideView>("Who stands in, and when"),
         delete("/api/v1/on-call/{id}", Responder, on_call::remove)
-            .about("Take back that somebody stands in")
+            .about("Remove a stand-in")
             .gives_nothing("It is taken back"),
         get("/api/v1/people", Viewer, people::list)
             .about("How people are told: what each has asked for, by the configuration file or here")
@@ -518,7 +518,7 @@ fn on_call_and_quiet() -> Vec<Route> {
             .gives_nothing("It is done")
             .refuses(&[409]),
         get("/api/v1/no-texts", Viewer, api::no_texts)
-            .about("Who said STOP to text messages or has a number that none reaches, and is told by other ways")
+            .about("Who replied STOP to text messages or has a number that none reaches, and is told in other ways")
             .gives::<api::NoTexts>("These people"),
         delete("/api/v1/no-texts/{id}", Admin, api::text_again)
             .numbered()
@@ -552,10 +552,10 @@ fn calls() -> Vec<Route> {
             .proven_by(&["pagerduty"])
             .says(200, "It is understood"),
         proven(Method::GET, "/hooks/heartbeat/{token}", Audience::Api, uptime::beat)
-            .about("A service that is watched by its heartbeat has called: it is well")
+            .about("A service that is watched by its heartbeat reports that it is well")
             .gives_nothing("It is written down"),
         proven(Method::POST, "/hooks/heartbeat/{token}", Audience::Api, uptime::beat)
-            .about("A service that is watched by its heartbeat has called: it is well")
+            .about("A service that is watched by its heartbeat reports that it is well")
             .gives_nothing("It is written down"),
         proven(Method::GET, "/hooks/heartbeat/{token}/{how}", Audience::Api, uptime::beat_how)
             .about("The same, with ok, start or fail at the end: how it went")
@@ -628,9 +628,7 @@ fn machines() -> Vec<Route> {
             .about("Make a token")
             .takes::<TokenOrder>()
             .makes::<TokenMade>("The token with its text, which is shown this once"),
-        delete("/api/v1/tokens/{id}", Admin, tokens::revoke)
-            .about("Revoke a token")
-            .gives_nothing("It opens nothing now"),
+        delete("/api/v1/tokens/{id}", Admin, tokens::revoke).about("Revoke a token").gives_nothing("It is revoked"),
         get("/api/v1/status-pages", Admin, private_pages::list)
             .about("Links to the status pages of single clients, without their secret parts")
             .gives_list::<PrivatePageView>("The newest first; 1000 at most"),
@@ -640,7 +638,7 @@ fn machines() -> Vec<Route> {
             .makes::<PrivatePageMade>("The page with its link, which is shown this once"),
         delete("/api/v1/status-pages/{id}", Admin, private_pages::revoke)
             .about("Revoke a link to a client's status page")
-            .gives_nothing("It leads nowhere now"),
+            .gives_nothing("It is revoked"),
         get("/api/v1/demo/messages", Viewer, api::caught)
             .of_no_tenant()
             .about("What the demo's own receivers caught, newest first; only the demo has it")

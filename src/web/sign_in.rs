@@ -115,7 +115,7 @@ async fn begun(
 }
 
 const NOT_BEGUN: &str =
-    "This sign-in was not begun in this browser, is over already, or took more than ten minutes. Begin again.";
+    "This sign-in was not started in this browser, is already over, or took more than ten minutes. Start again.";
 
 /// Shows the login page with the reason why the provider did not help. Tokens still work.
 fn refused(web: &Web, sign_in: &SignIn, wanted: &str, error: &SignInError) -> Response {
@@ -128,16 +128,16 @@ fn refused(web: &Web, sign_in: &SignIn, wanted: &str, error: &SignInError) -> Re
         ),
         SignInError::Provider(_) | SignInError::Elsewhere | SignInError::NoCode => (
             StatusCode::BAD_GATEWAY,
-            format!("{name} gave no answer that can be believed: {error}. Ask your administrator, or use a token."),
+            format!("{name} gave no valid answer: {error}. Ask your administrator, or use a token."),
         ),
-        SignInError::Denied(_) => (StatusCode::FORBIDDEN, format!("{error}. Begin again, or use a token.")),
+        SignInError::Denied(_) => (StatusCode::FORBIDDEN, format!("{error}. Start again, or use a token.")),
         SignInError::NoAccess { person, groups_left_out } => {
             (StatusCode::FORBIDDEN, no_access(name, &person.who(), *groups_left_out))
         }
     };
     match error {
         SignInError::NoAccess { person, .. } => {
-            warn!(person = person.id(), "somebody signed in whom no rule of sign_in.oidc.access lets in")
+            warn!(person = person.id(), "somebody signed in, but no rule of sign_in.oidc.access lets them in")
         }
         SignInError::Denied(_) => {}
         error => warn!(error = %error, "nobody could be signed in by the identity provider"),
@@ -149,7 +149,7 @@ fn no_access(name: &str, who: &str, groups_left_out: bool) -> String {
     let why = if groups_left_out {
         format!("{name} left your groups out, since you are in too many of them")
     } else {
-        "neither your address nor a group of yours is given a role here".to_owned()
+        "neither your address nor any of your groups has a role here".to_owned()
     };
     format!("{name} knows you as {who}, but {why}. Ask your administrator, or use a token.")
 }

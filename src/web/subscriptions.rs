@@ -84,7 +84,7 @@ fn form(page: &StatusPage, shown: &[&Component]) -> Result<Response, Problem> {
             input id="email" name="email" type="email" required autocomplete="email" maxlength=(LONGEST_ADDRESS);
             @if shown.len() > 1 {
                 fieldset {
-                    legend { "Of which services? Of all, unless you choose." }
+                    legend { "Which services? All of them, unless you choose." }
                     @for one in shown {
                         label.choice { input type="checkbox" name="component" value=(one.id); " " (one.name) }
                     }
@@ -92,7 +92,7 @@ fn form(page: &StatusPage, shown: &[&Component]) -> Result<Response, Problem> {
             }
             button { "Subscribe" }
         }
-        p.muted { "A mail asks you to confirm it. Each later one has a link to end it; then the address is forgotten." }
+        p.muted { "A mail asks you to confirm it. Each later one has a link to unsubscribe, which deletes the address." }
     };
     Ok(page_of_its_own("News by mail", body))
 }
@@ -135,13 +135,13 @@ async fn ask(
     address: Option<IpAddr>,
 ) -> Result<Response, Problem> {
     let shown = open(web)?;
-    let wrong = || Problem::new(StatusCode::BAD_REQUEST, "this is no email address; go back and check it");
+    let wrong = || Problem::new(StatusCode::BAD_REQUEST, "this is not an email address; go back and check it");
     let email = email_address(&form.email).map_err(|_| wrong())?.to_lowercase();
     if email.len() > LONGEST_ADDRESS {
         return Err(wrong());
     }
     let components = chosen(of, &form)?;
-    let too_much = |wait| Problem::too_much(wait, "too many have asked for news just now; try again later");
+    let too_much = |wait| Problem::too_much(wait, "too many people are subscribing just now; try again later");
     web.limits.subscribes(address).map_err(too_much)?;
     let question = Question::of(web.service.config(), shown, page.is_empty());
     let question = question.ok_or_else(|| Problem::not_found("page"))?;
@@ -175,7 +175,7 @@ fn open(web: &Web) -> Result<&StatusPage, Problem> {
 /// GET /status/updates/confirm/{token}
 pub async fn offer_confirm(State(web): State<Arc<Web>>, Path(token): Path<String>) -> Result<Response, Problem> {
     whose(&web, SubscriberAction::Confirm, &token)?;
-    Ok(offer(&web, "Do you want to be told by mail?", "Yes, tell me"))
+    Ok(offer(&web, "Do you want news by mail?", "Yes, subscribe me"))
 }
 
 /// POST /status/updates/confirm/{token}
@@ -185,7 +185,7 @@ pub async fn confirm(State(web): State<Arc<Web>>, Path(token): Path<String>) -> 
     known.ok_or_else(gone)?;
     let body = html! {
         h1 { "You are subscribed" }
-        p role="status" { "You are told of incidents and of announced work by mail. Each mail has a link to end it." }
+        p role="status" { "You get incidents and announced work by mail. Each mail has a link to unsubscribe." }
     };
     Ok(page_of_its_own("You are subscribed", body))
 }
@@ -193,7 +193,7 @@ pub async fn confirm(State(web): State<Arc<Web>>, Path(token): Path<String>) -> 
 /// GET /status/updates/stop/{token}
 pub async fn offer_stop(State(web): State<Arc<Web>>, Path(token): Path<String>) -> Result<Response, Problem> {
     whose(&web, SubscriberAction::Stop, &token)?;
-    Ok(offer(&web, "Do you want no more mails?", "No more mails"))
+    Ok(offer(&web, "Do you want to unsubscribe?", "Unsubscribe"))
 }
 
 /// POST /status/updates/stop/{token}: from the page's button, or from that of a mail program (RFC 8058). A repeat gets
@@ -203,7 +203,7 @@ pub async fn stop(State(web): State<Arc<Web>>, Path(token): Path<String>) -> Res
     web.store.unsubscribe(&id).await?;
     let body = html! {
         h1 { "You are unsubscribed" }
-        p role="status" { "Your address is forgotten. A mail that is under way already may still arrive." }
+        p role="status" { "Your address is deleted. A mail that is already on its way may still arrive." }
     };
     Ok(page_of_its_own("You are unsubscribed", body))
 }
@@ -215,7 +215,7 @@ fn whose(web: &Web, wish: SubscriberAction, token: &str) -> Result<String, Probl
 fn gone() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
-        "this link leads nowhere: it is older than two days, was used up, or is not whole",
+        "this link does not work: it is older than two days, was used before, or is incomplete",
     )
 }
 

@@ -158,7 +158,7 @@ async fn a_link_that_was_used_does_not_acknowledge_what_has_come_up_again() {
     app.wait(minutes(31)).await;
     assert_eq!(alert(&mut app).await.state(), State::Open, "nothing happened on the ticket: it has run out");
     let (_, page) = post(&url).await;
-    assert!(page.contains("works once"), "{page}");
+    assert!(page.contains("works only once"), "{page}");
     assert_eq!(alert(&mut app).await.state(), State::Open);
 }
 
@@ -178,13 +178,13 @@ async fn a_text_says_how_to_answer_and_the_answer_acknowledges() {
 async fn a_text_closes_the_alert() {
     let (mut app, _) = breached().await;
     let answer = app.sms.text_in("SM1", OWNER, "1c").await.unwrap().1;
-    insta::assert_snapshot!(answer, @r#"<?xml version="1.0" encoding="UTF-8"?><Response><Message>Alerts stopped: 112326-0008 resolution. You hear no more of it unless it gets worse.</Message></Response>"#);
+    insta::assert_snapshot!(answer, @r#"<?xml version="1.0" encoding="UTF-8"?><Response><Message>Alerts stopped: 112326-0008 resolution. You hear no more unless it gets worse.</Message></Response>"#);
     assert_eq!(alert(&mut app).await.state(), State::Resolved);
     app.heard();
     app.wait(minutes(40)).await;
     assert!(!app.said().contains("BREACHED"), "it is over");
     let late = app.sms.text_in("SM2", OWNER, "1a").await.unwrap().1;
-    insta::assert_snapshot!(late, @r#"<?xml version="1.0" encoding="UTF-8"?><Response><Message>The alert ended before: 112326-0008 resolution.</Message></Response>"#);
+    insta::assert_snapshot!(late, @r#"<?xml version="1.0" encoding="UTF-8"?><Response><Message>Already ended: 112326-0008 resolution.</Message></Response>"#);
 }
 
 #[tokio::test]

@@ -273,7 +273,7 @@ async fn keys_are_rotated_beside_a_service_only_once_it_holds_the_first() {
     let refused = place.ask(&["keys", "rotate"]);
     let why = text(&refused.stderr);
     assert_eq!(refused.status.code(), Some(1), "{why}");
-    assert!(why.contains("restart the service with the configuration that has it"), "{why}");
+    assert!(why.contains("restart the service with the configuration that has the key"), "{why}");
     running.terminate();
     let mut running = place.run();
     running.url();
@@ -292,7 +292,7 @@ async fn what_cannot_be_written_is_a_failure_and_a_reader_that_has_left_is_none(
         let failed = place.command(&arguments).stdout(full).output().unwrap();
         let why = text(&failed.stderr);
         assert_eq!(failed.status.code(), Some(1), "{words}: {why}");
-        assert!(why.contains("the output could not be written"), "{words}: {why}");
+        assert!(why.contains("could not write all of the output"), "{words}: {why}");
 
         let mut command = place.command(&arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -462,7 +462,7 @@ async fn check_leads_with_what_is_wrong_and_keeps_the_rest_for_those_who_ask() {
     let said = text(&output.stdout);
     let lines: Vec<_> = said.lines().collect();
     assert_eq!((output.status.code(), lines[0]), (Some(1), "config.toml: 2 things to put right"), "{said}");
-    assert!(lines[1].contains("none/sla.db cannot be made: its folder is not there"), "{said}");
+    assert!(lines[1].contains("none/sla.db cannot be created: its folder does not exist"), "{said}");
     assert!(lines[2].contains("is taken by another program"), "{said}");
     assert!(lines.len() < 30, "{said}");
     std::fs::write(place.folder.path().join("config.toml"), place.config()).unwrap();

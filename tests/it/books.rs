@@ -543,13 +543,13 @@ async fn store_check_ends_in_one_when_something_does_not_fit_and_says_what_to_do
     let told: serde_json::Value = serde_json::from_slice(&bad.stdout).unwrap();
     assert_eq!(told["findings"][0]["look"], "references", "{told}");
     assert!(told["findings"][0]["remedy"].as_str().unwrap().contains("report rebuild"), "{told}");
-    assert!(String::from_utf8_lossy(&bad.stderr).contains("one thing in the store does not fit"));
+    assert!(String::from_utf8_lossy(&bad.stderr).contains("one thing in the store is wrong"));
     let rebuilt = program(&app, &["report", "rebuild", "--json"]);
     let told: serde_json::Value = serde_json::from_slice(&rebuilt.stdout).unwrap();
     assert_eq!(told["dropped"], 1, "{told}");
     assert!(program(&app, &["store", "check"]).status.success());
     let same = program(&app, &["report", "rebuild", "--dry-run"]);
-    assert_eq!(String::from_utf8_lossy(&same.stdout), "all entries are what the histories of their tickets say\n");
+    assert_eq!(String::from_utf8_lossy(&same.stdout), "all entries match the histories of their tickets\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

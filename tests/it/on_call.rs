@@ -100,7 +100,7 @@ async fn who_shares_a_name_or_mistypes_an_address_is_asked_who_is_meant() {
         service.add_override(&Reach::All, &request, author()).await.err().map(|error| error.to_string())
     };
     insta::assert_snapshot!(refused("mateo alvarez").await.unwrap(), @"`person` is the name of several technicians: give the email address, or the id (5120044817230462976, 5120044817230462978)");
-    insta::assert_snapshot!(refused("mateo.alvares@example.com").await.unwrap(), @"`person` is no technician's address: check its spelling, or write email:ADDRESS if it is meant");
+    insta::assert_snapshot!(refused("mateo.alvares@example.com").await.unwrap(), @"`person` is not a technician's address: check its spelling, or write email:ADDRESS to use it anyway");
     assert_eq!(refused("mateo.alvarez@example.com").await, None, "one of them alone has it");
     assert_eq!(refused("email:duty@example.com").await, None, "it is meant");
     let order = SuppressionOrder {

@@ -33,7 +33,7 @@ async fn an_erased_person_is_not_even_in_the_freed_room_of_the_file() {
     let asked = erase(&name, &[]);
     assert!(asked.contains("Mateo Alvarez, ") && asked.contains("nothing is changed yet: add --yes"), "{asked}");
     let said = erase(&name, &["--yes"]);
-    assert!(said.contains("nothing of before is left"), "{said}");
+    assert!(said.contains("no old data is left"), "{said}");
     for file in [file.clone(), file.with_extension("db-wal")] {
         let bytes = std::fs::read(&file).unwrap_or_default();
         let left = bytes.windows(name.len()).filter(|part| part.eq_ignore_ascii_case(name.as_bytes())).count();
@@ -41,5 +41,5 @@ async fn an_erased_person_is_not_even_in_the_freed_room_of_the_file() {
     }
     let id = asked.split("(id ").nth(1).and_then(|rest| rest.split(')').next()).unwrap();
     let again = erase(id, &["--yes"]);
-    assert!(again.contains("nothing of before is left"), "by the id it may be said again: {again}");
+    assert!(again.contains("no old data is left"), "by the id it may be said again: {again}");
 }

@@ -477,7 +477,7 @@ async fn who_has_room_is_told_from_what_is_open_and_from_what_was_resolved_latel
     }
     app.restart_with("[reports]\npeople = \"pseudonyms\"\n").await;
     let error = app.parts().service.room(&Reach::All, &RoomQuery::default()).await.unwrap_err();
-    assert_eq!(error.to_string(), "who has room is not told here: `people` in [reports] is `pseudonyms`");
+    assert_eq!(error.to_string(), "who has room is not shown here: `people` in [reports] is `pseudonyms`");
 }
 
 #[tokio::test]

@@ -171,7 +171,7 @@ async fn a_group_opens_one_tenant_and_no_other() {
 async fn whom_no_rule_names_is_told_so_and_not_let_in() {
     let stage = Stage::with(&[DESK]).await;
     let page = stage.refused(StatusCode::FORBIDDEN).await;
-    assert!(page.contains("neither your address nor a group of yours"), "{page}");
+    assert!(page.contains("neither your address nor any of your groups"), "{page}");
     stage.provider.claims("_claim_names", json!({"groups": "src1"}));
     let page = stage.refused(StatusCode::FORBIDDEN).await;
     assert!(page.contains("you are in too many of them"), "{page}");

@@ -33,17 +33,17 @@ async fn strange_answers_are_named_and_outlived() {
     let said = join_all(faults.map(|fault| Box::pin(outlived(fault)))).await;
     insta::assert_snapshot!(said.join("\n"), @r#"
     Html502
-      acme: superops cannot be reached, or gave an invalid answer: HTTP 502; wait, it is tried again by itself
+      acme: superops cannot be reached, or gave an invalid answer: HTTP 502; wait: it is tried again automatically
     NotJson
-      acme: superops cannot be reached, or gave an invalid answer: the answer is not whole JSON; wait, it is tried again by itself
+      acme: superops cannot be reached, or gave an invalid answer: the answer is not complete JSON; wait: it is tried again automatically
     EmptyBody
-      acme: superops cannot be reached, or gave an invalid answer: the answer is not whole JSON; wait, it is tried again by itself
+      acme: superops cannot be reached, or gave an invalid answer: the answer is not complete JSON; wait: it is tried again automatically
     Truncated
-      acme: superops cannot be reached, or gave an invalid answer: the answer is not whole JSON; wait, it is tried again by itself
+      acme: superops cannot be reached, or gave an invalid answer: the answer is not complete JSON; wait: it is tried again automatically
     Reset
-      acme: superops cannot be reached, or gave an invalid answer: connection closed before message completed; wait, it is tried again by itself
+      acme: superops cannot be reached, or gave an invalid answer: connection closed before message completed; wait: it is tried again automatically
     HugeBody(314572800)
-      acme: the answer to `getTicketList` is over 32 MB; wait, it is tried again by itself
+      acme: the answer to `getTicketList` is over 32 MB; wait: it is tried again automatically
     Redirect("https://elsewhere.example/msp")
       acme: superops redirects to the host `elsewhere.example`, which is not followed: the token would go along; correct `region` or `endpoint` in the configuration and restart
     Unauthorized

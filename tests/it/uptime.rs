@@ -582,7 +582,7 @@ async fn a_form_that_is_refused_comes_back_open_with_all_that_was_typed() {
     let (status, page) = fill("/incidents", &typed).await;
     let form = page.split("<details").find(|form| form.contains("action=\"/incidents\"")).unwrap();
     assert_eq!(status, 400);
-    assert!(form.contains("class=\"say\" open") && form.contains("tick what it touches"), "{form}");
+    assert!(form.contains("class=\"say\" open") && form.contains("tick what it affects"), "{form}");
     assert!(form.contains("value=\"Orders &amp; bills\"") && form.contains(">We look into it.<"), "{form}");
     assert!(form.contains(">db-7 is full<") && form.contains("value=\"critical\" selected"), "{form}");
     assert!(!form.contains("value=\"yes\" checked") && !page.contains("`components`"), "{form}");

@@ -34,7 +34,7 @@ fn pings(config: &Config, may_ping: bool) -> Option<String> {
     let pings: Vec<_> = config.uptime.checks.iter().filter(is_ping).map(|check| check.id.as_str()).collect();
     (!pings.is_empty() && !may_ping).then(|| {
         format!(
-            "{} can never be known: this machine lets us send no echo requests; let the group of the service do so in \
+            "{} can never be known: this machine does not allow echo requests; let the group of the service do so in \
              `net.ipv4.ping_group_range`",
             pings.join(", ")
         )
@@ -53,11 +53,11 @@ async fn store(place: Place, keys: &Arc<KeyRing>) -> Result<(), String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
         return Err(format!(
-            "the store {shown} cannot be made: its folder is not there; make it, or change [store] url"
+            "the store {shown} cannot be created: its folder does not exist; create it, or change [store] url"
         ));
     }
     let tried = tempfile::Builder::new().prefix(".superops-sla-check").tempfile_in(folder);
-    tried.map(drop).map_err(|error| format!("the store {shown} cannot be made: {}", why(&error)))
+    tried.map(drop).map_err(|error| format!("the store {shown} cannot be created: {}", why(&error)))
 }
 
 /// Checks that no other program listens on our address.
@@ -78,8 +78,8 @@ fn account_sid(config: &Config) -> Option<String> {
     let is_one = sid.len() == SID_LENGTH && sid.bytes().skip(2).all(|byte| byte.is_ascii_hexdigit());
     (!is_one).then(|| {
         format!(
-            "notify.sms.account_sid is no account of Twilio: it has {} characters, and must be AC and 32 digits or letters \
-             a to f, as the console shows it",
+            "notify.sms.account_sid is not a Twilio account: it has {} characters, and must be AC and 32 digits or \
+             letters a to f, as the console shows it",
             sid.len()
         )
     })

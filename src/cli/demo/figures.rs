@@ -130,7 +130,7 @@ impl Figures {
             self.said.most_in_a_day
         ));
         text.push_str(&format!(
-            "{} later steps of escalations were told, {} recovery notices and {} digests after quiet hours were sent\n\
+            "{} later escalation steps, {} recovery notices and {} digests after quiet hours were sent\n\
              {} acknowledged by the link in a mail, {} by replying to a text message\n\
              SuperOps was asked {} times",
             self.escalations,

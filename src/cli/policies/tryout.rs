@@ -17,12 +17,12 @@ fn one(tried: &Tryout) -> String {
     for clock in ClockKind::ALL {
         let rows: Vec<&TryoutRow> = rows.iter().filter(|row| row.clock == clock).collect();
         let Some(all) = rows.first() else { continue };
-        let _ = writeln!(text, "\n{}: {} of {} come out otherwise", clock.words(), all.changed, all.before.tickets);
+        let _ = writeln!(text, "\n{}: {} of {} come out differently", clock.words(), all.changed, all.before.tickets);
         let cells: Vec<[String; 7]> = rows.iter().map(|row| line(row)).collect();
         text.push_str(&table(["", "TICKETS", "MET", "BREACHED", "OPEN", "UNKNOWN", "SHARE"], &cells, |_| ("", "")));
     }
     if rows.iter().any(|row| row.before.unknown + row.after.unknown > 0) {
-        text.push_str("\nunknown: it hangs on what was never seen, such as a pause before the ticket was watched\n");
+        text.push_str("\nunknown: it depends on something never seen, such as a pause before the ticket was watched\n");
     }
     text
 }

@@ -247,7 +247,7 @@ fn headers(section: &Section<'_>) -> Vec<(String, String)> {
                 Err("must not stand in this file: name an environment variable in `headers_env`".to_owned())
             }
             Ok(_) => Ok((*text).to_owned()),
-            Err(_) => Err("is no value that a header can have".to_owned()),
+            Err(_) => Err("is not a valid value of a header".to_owned()),
         })?;
         Some((name, value))
     };
@@ -269,7 +269,7 @@ fn secret_headers(section: &Section<'_>) -> Vec<(String, SecretString)> {
                 .ok_or_else(|| "names an environment variable that is not set".to_owned())?;
             match HeaderValue::from_str(value.trim()) {
                 Ok(_) => Ok(SecretString::from(value.trim().to_owned())),
-                Err(_) => Err("names an environment variable with a value that no header can have".to_owned()),
+                Err(_) => Err("names an environment variable whose value no header can have".to_owned()),
             }
         })?;
         Some((name, value))
@@ -278,7 +278,7 @@ fn secret_headers(section: &Section<'_>) -> Vec<(String, SecretString)> {
 }
 
 fn header_name(text: &str) -> Result<String, String> {
-    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| "is no name of a header".to_owned())?;
+    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| "is not the name of a header".to_owned())?;
     if ["host", "connection", "content-length", "transfer-encoding"].contains(&name.as_str()) {
         return Err("is set by us, and cannot be chosen".to_owned());
     }

@@ -21,7 +21,7 @@ pub(super) fn ntfy(section: Section<'_>) -> Option<Ntfy> {
         if let Some((email, topic)) = email.zip(topic)
             && topics.insert(email, topic).is_some()
         {
-            person.wrong("stands twice: a person has one topic");
+            person.wrong("appears twice: a person has one topic");
         }
     }
     section.finish();

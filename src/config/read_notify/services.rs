@@ -34,7 +34,7 @@ pub(super) fn slack(section: Section<'_>) -> Option<Slack> {
         }
         (false, false) if needs_secret(&section) => {
             section.wrong(
-                "`bot_token_env` with `channel`, or `webhook_url_env`, is needed: Slack takes no message without",
+                "`bot_token_env` with `channel`, or `webhook_url_env`, is needed: Slack accepts no message otherwise",
             );
         }
         _ => {}
@@ -86,7 +86,7 @@ pub(super) fn webhook(section: Section<'_>) -> Option<Webhook> {
         section.text("url")
     };
     let url = url.and_then(|t| t.read(|text| checks::posting_url(text)));
-    let secret = needed(&SECRET, &section, ": by it the receiver knows that a message is ours");
+    let secret = needed(&SECRET, &section, ": it tells the receiver that a message is ours");
     let secret = secret.and_then(|secret| secret.value);
     if secret.as_ref().is_some_and(|secret| signing_key(secret).is_none()) {
         let key = if section.has(SECRET.env) { SECRET.env } else { SECRET.file };

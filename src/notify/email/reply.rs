@@ -53,8 +53,8 @@ fn unreached(error: &Error) -> String {
 /// Sorts a lasting refusal of our user and password.
 pub(super) fn sign_in_refused(error: &Error) -> SendError {
     match reply(error) {
-        Some(reply) => SendError::misconfigured(format!("{reply} to user and password")),
-        None => SendError::misconfigured("the mail server refused user and password"),
+        Some(reply) => SendError::misconfigured(format!("{reply} to our user name and password")),
+        None => SendError::misconfigured("the mail server refused our user name and password"),
     }
 }
 
@@ -67,7 +67,7 @@ fn sort_reply(reply: Reply) -> SendError {
         }
         (..500, _) => SendError::unavailable(reply.to_string()),
         (530 | 534 | 535 | 538, _) => SendError::misconfigured(reply.to_string()),
-        (550, Some((5, 7, _))) => SendError::refused(format!("{reply}, a matter of its policy; try another channel")),
+        (550, Some((5, 7, _))) => SendError::refused(format!("{reply}, because of its policy; try another channel")),
         _ => SendError::refused(reply.to_string()),
     }
 }

@@ -252,7 +252,7 @@ async fn answers_are_sorted_by_what_to_do_next() {
         (
             "END",
             "550-5.7.1 ann@client.example does not want this\r\n550 5.7.1 sorry",
-            SendError::refused(format!("{}, a matter of its policy; try another channel", said("550 5.7.1"))),
+            SendError::refused(format!("{}, because of its policy; try another channel", said("550 5.7.1"))),
         ),
         ("MAIL", "530 5.7.0 sign in first", SendError::misconfigured(said("530 5.7.0"))),
     ];

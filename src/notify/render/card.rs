@@ -134,7 +134,7 @@ fn fit(blocks: Vec<Value>, mut room: usize) -> Vec<Value> {
     };
     let mut kept: Vec<_> = blocks.into_iter().take_while(fits).collect();
     if kept.len() < all {
-        kept.push(block(vec![subtle("There is more, for which this card has no room.")], "Small"));
+        kept.push(block(vec![subtle("There is more than fits on this card.")], "Small"));
     }
     kept
 }

@@ -289,7 +289,7 @@ pub(super) fn digest(facts: &DigestFacts, message: &Message, now: DateTime<Utc>)
     if facts.more > 0 {
         letter.closing.push(format!("And {} more.", facts.more));
     }
-    letter.closing.push("You hear of them once, together, the worst first.".to_owned());
+    letter.closing.push("You are told of them only once, all together, the worst first.".to_owned());
     letter
 }
 
@@ -350,8 +350,8 @@ pub(super) fn stale(facts: &StaleFacts, message: &Message, now: DateTime<Utc>) -
         letter.why.extend(shown(facts.advice.as_deref(), 300).map(|advice| format!("What to do: {advice}.")));
         letter.closing.push(
             match facts.outpost {
-                Some(_) => "Until then the other places decide without it, and what only it looks at is unknown.",
-                None => "Until then alerts go by what was read last: what has happened since is not known.",
+                Some(_) => "Until then the other places decide without it; services that only it looks at are unknown.",
+                None => "Until then alerts go by the last data read; what has happened since is not known.",
             }
             .to_owned(),
         );

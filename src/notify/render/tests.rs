@@ -76,7 +76,7 @@ fn text(message: &Message) -> String {
 fn a_prediction_says_what_to_do_and_why_it_is_made() {
     let mut facts = alert(Stage::Predicted, "2026-06-03T16:30:00Z");
     facts.reasons =
-        vec!["a breach is 83 % likely".into(), "Network resolves 31 % of such tickets in time lately".into()];
+        vec!["a breach is 83 % likely".into(), "Network has lately resolved 31 % of such tickets in time".into()];
     let room = Some(FreeTechnician { name: "Bob Moss".into(), open: 2, on_call: false });
     facts.advice = Some(Advice { room, group: Some("Network".into()), ahead: 14 });
     let message = message(Body::Alert(facts));

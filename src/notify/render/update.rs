@@ -36,7 +36,8 @@ pub(super) fn letter(facts: &UpdateFacts, message: &Message) -> Letter {
 
 fn question(page: &str) -> Letter {
     let subject = format!("{page}: do you want to be told by mail?");
-    let mut letter = Letter::new(subject, format!("Somebody asked for news of {page} to this address"), Urgency::Plain);
+    let mut letter =
+        Letter::new(subject, format!("Somebody asked to have news of {page} sent to this address"), Urgency::Plain);
     letter.closing = vec![
         "If that was you, confirm it within two days.".to_owned(),
         "If not, do nothing: nothing more is sent, and the address is forgotten.".to_owned(),

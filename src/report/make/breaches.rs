@@ -59,7 +59,9 @@ pub(super) fn breaches(material: &Material<'_>, all: &[&Entry], sum: &Summary) -
         0 => Vec::new(),
         said => {
             let are = if said == 1 { "is" } else { "are" };
-            vec![format!("{said} of the reasons {are} a person's word; the others follow from the tickets' histories.")]
+            vec![format!(
+                "{said} of the reasons {are} given by a person; the others follow from the tickets' histories."
+            )]
         }
     };
     Section { key: "breaches".into(), title: "Breaches".into(), text, tables, ..Section::default() }

@@ -61,8 +61,8 @@ pub(super) fn overview(material: &Material<'_>, sum: &Summary, earlier: Rate) ->
 fn open_note(sum: &Summary) -> Option<String> {
     match sum.open_breaches {
         0 => None,
-        1 => Some("1 is not done yet".to_owned()),
-        more => Some(format!("{more} are not done yet")),
+        1 => Some("1 is still open".to_owned()),
+        more => Some(format!("{more} are still open")),
     }
 }
 
@@ -117,7 +117,7 @@ pub(super) fn course(material: &Material<'_>) -> Section {
         Column::new("breached", "Breached", ColumnKind::Count),
         Column::new("compliance", "Compliance", ColumnKind::Percent),
         Column::new("seven_days", "Seven days", ColumnKind::Percent),
-        Column::new("overdue", "Something overdue for", ColumnKind::Duration),
+        Column::new("overdue", "Time with overdue clocks", ColumnKind::Duration),
     ];
     let row = |day: &Day| Row {
         cells: vec![

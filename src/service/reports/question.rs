@@ -346,7 +346,7 @@ mod tests {
             "{reversed}"
         );
         let long = complaint("2025-01-01", "2026-01-02");
-        assert!(long.contains("it is 367 days long, and may be 366 at most"), "{long}");
+        assert!(long.contains("it is 367 days long, but may have at most 366"), "{long}");
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl Service {
         let now = self.clock.now();
         let at = result.at.unwrap_or(now);
         if !(now - LATEST..=now + AHEAD).contains(&at) {
-            let rule = "must lie in the last ten minutes: what was seen before says nothing of now";
+            let rule = "must be in the last ten minutes: older results say nothing about now";
             return Err(ServiceError::BadQuestion(Complaint::of("at", rule)));
         }
         let told = Condition::parse(&result.status).filter(|told| *told != Condition::Unknown);

@@ -72,7 +72,7 @@ impl Case<'_> {
     /// Returns the reason that is always there: it is all that is known for a new tenant.
     fn usual(&self) -> Reason {
         let words = format!(
-            "{} of tickets of this priority that are open when {} of the time has run breach",
+            "{} of tickets of this priority that are still open when {} of the time has run end in a breach",
             percent(self.usual),
             percent(self.share)
         );
@@ -100,7 +100,11 @@ impl Case<'_> {
             let (adds, plain) = rate(family)?;
             Some(Reason {
                 adds,
-                words: format!("{} resolves {} of such tickets in time lately", who?, percent(1.0 - plain.breached)),
+                words: format!(
+                    "{} has lately resolved {} of such tickets in time",
+                    who?,
+                    percent(1.0 - plain.breached)
+                ),
             })
         });
         let groups = clients.into_iter().chain(states).filter_map(move |(family, which)| {
@@ -129,7 +133,7 @@ impl Case<'_> {
     }
 
     fn pauses(&self) -> Option<Reason> {
-        let words = if self.open.paused { "its clock stands still now" } else { "its clock has stood still before" };
+        let words = if self.open.paused { "its clock is paused now" } else { "its clock was paused before" };
         (self.open.pauses > 0)
             .then(|| Reason { adds: self.numbers(&[Number::Paused, Number::Pauses]), words: words.to_owned() })
     }

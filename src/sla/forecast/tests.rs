@@ -251,7 +251,7 @@ fn a_desk_turned_upside_down_makes_the_forecast_step_back() {
 fn a_slow_group_is_named_as_the_reason() {
     let forecast = asked_half_way("Network");
     assert!(forecast.risk >= Risk::High, "{forecast:?}");
-    assert!(forecast.reasons.iter().any(|reason| reason.starts_with("Network resolves ")), "{forecast:?}");
+    assert!(forecast.reasons.iter().any(|reason| reason.starts_with("Network has lately resolved ")), "{forecast:?}");
     assert!(forecast.reasons.len() <= 3);
     assert!(forecast.reasons.capacity() <= 3, "tens of thousands are kept: no room for reasons that were not given");
     assert!(forecast.grounds.outcomes >= 1_400 && forecast.grounds.since == Some(at(0)));

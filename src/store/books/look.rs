@@ -10,7 +10,7 @@ use crate::store::check::{Checked, Look, words};
 use crate::store::sql::{self, Connection, Row};
 use crate::ticket::TenantId;
 
-const REBUILD: &str = "run `superops-sla report rebuild`: it makes the sums of all days anew";
+const REBUILD: &str = "run `superops-sla report rebuild`: it recalculates the sums of all days";
 const MOVED: &str =
     "figures of a closed month were changed in the database: restore a backup, or note that its reports differ";
 const UNREADABLE: &str = "it may be of a later version: run that one; else restore a backup";
@@ -80,7 +80,7 @@ async fn shares(connection: &mut Connection, checked: &mut Checked) -> Result<()
     .await?;
     for (entry, weight) in odd {
         let what = format!("the shares of entry {entry} come to {weight} of {WHOLE}");
-        checked.found(Look::Books, what, "run `superops-sla report rebuild`: it makes shares anew");
+        checked.found(Look::Books, what, "run `superops-sla report rebuild`: it recalculates shares");
     }
     Ok(())
 }
@@ -97,7 +97,7 @@ async fn days(connection: &mut Connection, checked: &mut Checked) -> Result<(), 
         let [kept, made] = [&kept, &made].map(|sums| sums.get(key).copied().unwrap_or_default());
         if kept != made {
             let (tenant, day, clock) = key;
-            let what = format!("{tenant}: the sums of {} ({clock}) are not those of its entries", date_of(*day)?);
+            let what = format!("{tenant}: the sums of {} ({clock}) do not match its entries", date_of(*day)?);
             checked.found(Look::Books, what, REBUILD);
         }
     }
@@ -171,7 +171,7 @@ async fn packed_days(connection: &mut Connection, checked: &mut Checked) -> Resu
         // Unreadable rows are reported by the check of the entries.
         let made = packed::made(connection, &id, day).await;
         if made.is_ok_and(|made| row.try_get::<&[u8], _>("packed").ok() != Some(&made)) {
-            let what = format!("{tenant}: the packed entries of {} are not those of its rows", date_of(day)?);
+            let what = format!("{tenant}: the packed entries of {} do not match its rows", date_of(day)?);
             checked.found(Look::Books, what, REBUILD);
         }
     }

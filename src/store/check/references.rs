@@ -4,7 +4,7 @@ use super::{Checked, Look};
 use crate::store::StoreError;
 use crate::store::sql::{self, Connection};
 
-const REBUILD: &str = "run `superops-sla report rebuild`: it makes the books anew, and drops what belongs to no entry";
+const REBUILD: &str = "run `superops-sla report rebuild`: it rebuilds the books, and drops what belongs to no entry";
 const HARMLESS: &str = "nothing reads them any more: delete them, or leave them to [retention]";
 const RESTORE: &str = "something was deleted by hand: restore a backup, or delete these rows as well";
 

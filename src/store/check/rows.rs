@@ -16,7 +16,7 @@ struct Kind {
     remedy: &'static str,
 }
 
-const READ_ANEW: &str = "it is passed over; once SuperOps shows the ticket again it is written anew";
+const READ_ANEW: &str = "it is skipped; once SuperOps shows the ticket again it is rewritten";
 const RAISED_ANEW: &str = "the service sets it aside at its next evaluation, and raises the alert anew if need be";
 const REFUSED: &str = "it is not sent; look at the ticket or report that it is about, and delete the row";
 const OF_LATER: &str = "it may be of a later version: run that one; else restore a backup";

@@ -45,8 +45,8 @@ async fn start_over(tx: &mut Connection, refused: &[&str], now: DateTime<Utc>) -
         rewrite(tx, &alert).await?;
         let (key, minutes) = (&alert.key, alert.next_step_at.map_or(0, |at| (at - now).num_minutes()));
         error!(tenant = %key.tenant, ticket.id = %key.subject, alert.id = %key.id(),
-            "nobody was told of alert {}: all that was sent was refused, for the reasons in the lines before, and no step is \
-             left; it is sent again in {minutes} minutes", key.id());
+            "nobody was told of alert {}: everything sent was refused, for the reasons in the lines above, and no step \
+             is left; it is sent again in {minutes} minutes", key.id());
         any = true;
     }
     Ok(any)

@@ -66,7 +66,7 @@ fn page_read(page: u32, is_last: bool, answer: Result<TicketPage, ApiError>) -> 
 /// Estimates how long the first sync takes, from the time of one page and our budget.
 pub(super) fn forecast(budget: u32, total: Option<u64>, page_takes: Duration) -> Finding {
     let Some(total) = total else {
-        return Finding::ok("how long the first sync takes cannot be told: no count is given");
+        return Finding::ok("no estimate of how long the first sync takes: no count is given");
     };
     let calls = total.div_ceil(PAGE_SIZE.into()) + LISTS;
     let paced = Duration::from_secs(calls * 60 / u64::from(budget.max(1)));

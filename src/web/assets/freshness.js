@@ -18,7 +18,7 @@ export function drawHealth() {
   while (chips.children.length < tenants.length) chips.append(el('li', {}, el('span', { class: 'dot', 'aria-hidden': 'true' }), el('b'), ' ', el('span')));
   tenants.forEach((tenant, i) => drawChip(chips.children[i], tenant));
   const down = state.overview.channels.filter((one) => one.state === 'down');
-  const silent = down.map(({ channel }) => ({ tenant: channelName(channel), trouble: 'nobody answers there; messages wait and are tried one at a time.' }));
+  const silent = down.map(({ channel }) => ({ tenant: channelName(channel), trouble: 'does not answer; messages wait and are tried one at a time.' }));
   const doubted = tenants.filter(({ forecast }) => forecast).map(({ tenant, forecast }) => ({ tenant, trouble: `${forecast}.` }));
   const limited = tenants.flatMap(({ tenant, limits }) => (limits ?? []).map((limit) => ({ tenant, trouble: `${limit}.` })));
   const unlisted = tenants.flatMap(({ tenant, unlisted_statuses: found }) => (found ?? []).map((said) => ({ tenant, trouble: `${said}.` })));
@@ -27,7 +27,7 @@ export function drawHealth() {
 
 const MISMATCHES = {
   late_step: 'steps of an escalation are overdue', no_alert: 'breached clocks have no alert',
-  nobody_told: 'breaches were told to nobody', unknown_clock: 'tickets have clocks that SuperOps says nothing of', late_notification: 'messages are stuck',
+  nobody_told: 'breaches were told to nobody', unknown_clock: 'tickets have clocks that SuperOps says nothing about', late_notification: 'messages are stuck',
 };
 
 /** What should have happened and did not: faults of the watch itself. */

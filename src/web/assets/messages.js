@@ -13,7 +13,7 @@ export function channelName(channel) {
   return CHANNELS[channel] ?? channel;
 }
 
-const HELD = { quiet_hours: 'held by quiet hours until', cap: 'held until', budget: 'the day’s text messages are used up; held until', person: 'held until the hours this person has chosen:' };
+const HELD = { quiet_hours: 'held by quiet hours until', cap: 'held until', budget: 'the day’s text messages are used up; held until', person: 'outside the hours this person has chosen; held until' };
 const KINDS = { digest: 'digest', bundle: 'several in one', recovery: 'recovered', acknowledged: 'acknowledged', stale: 'data stale', fresh: 'data fresh' };
 
 /** Who was told by which channel, or that nothing was sent. */

@@ -47,7 +47,7 @@ async function change(doing) {
 
 function keep(shared) {
   const known = views.find((view) => same(view.filters, chosen()));
-  const name = prompt(shared ? 'What is the view for everybody to be called?' : 'What is this view to be called?', known?.name ?? '')?.trim().slice(0, 60);
+  const name = prompt(shared ? 'Name of the view for everybody:' : 'Name of this view:', known?.name ?? '')?.trim().slice(0, 60);
   if (name) change(send('POST', '/api/v1/views', { name, shared, filters: chosen() }));
 }
 

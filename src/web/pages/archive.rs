@@ -27,7 +27,7 @@ pub async fn archive(
             p.muted { "Each was sent by a schedule, or asked for once its months were closed, and is kept to the byte. Times are in " (times.zone()) "." }
             @if page.reports.is_empty() { p.empty { "There is none yet. " a href="/reports" { "Make one" } " on a closed month, or have it sent: " code { "[[reports.schedules]]" } " in the configuration." } }
             @else { (files(&page.reports, times)) }
-            h2 { "Sent by themselves" }
+            h2 { "Sent automatically" }
             @if schedules.is_empty() { p.muted { "No schedule is configured." } }
             @else { ul { @for one in &schedules { li { strong { (one.name) } ": " (one.words) } } } }
         }

@@ -174,7 +174,7 @@ const FAR: f64 = 0.1;
 /// Says how far predictions and outcomes lie apart, and names a tenth that is far off even if the mean is not.
 fn agreement(ece: f64, found: &Reliability) -> String {
     if found.predictions < FEW {
-        return format!("Too few to say how well the forecast agrees: that takes {FEW}.");
+        return format!("Too few predictions to judge the forecast: it takes {FEW}.");
     }
     let points = (ece * 100.0).round() as usize;
     let off = worst(&found.bins);
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn a_verdict_needs_predictions_and_names_where_the_forecast_is_far_off() {
         let cases = [
-            (0.01, found(&[(0.05, 0.0, 1)]), "Too few to say"),
+            (0.01, found(&[(0.05, 0.0, 1)]), "Too few predictions to judge"),
             (
                 0.01,
                 found(&[(0.05, 0.04, 400)]),

@@ -82,7 +82,7 @@ fn without_script(kind: &str) -> Markup {
     html! {
         noscript { @match kind {
             "dashboard" | "alerts" | "ticket" => div.banner { "This page needs JavaScript. The same data is in " a href="/api" { "the API" } "." },
-            _ => div.banner.trouble { "Without JavaScript this page stays as it is now: load it anew to see what has changed." },
+            _ => div.banner.trouble { "Without JavaScript this page does not update: reload it to see what has changed." },
         } }
     }
 }
@@ -91,8 +91,8 @@ fn without_script(kind: &str) -> Markup {
 fn who(caller: &Caller) -> String {
     let (role, name) = (caller.role.as_str(), caller.who());
     match &caller.scope {
-        Reach::All => format!("You are {name}, a {role} of all tenants"),
-        Reach::One(tenant) => format!("You are {name}, a {role} of {tenant}"),
+        Reach::All => format!("You are {name}, with the role {role} for all tenants"),
+        Reach::One(tenant) => format!("You are {name}, with the role {role} for {tenant}"),
     }
 }
 

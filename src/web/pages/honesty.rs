@@ -98,7 +98,7 @@ fn verdicts(found: &HonestyView) -> Markup {
         section.report {
             h2 { "Who decided" }
             div.figures {
-                (figure("Decided by hand", &found.by_hand.to_string(), "a person's word comes first"))
+                (figure("Decided by hand", &found.by_hand.to_string(), "a person's decision takes precedence"))
                 (figure("Said by SuperOps", &found.by_superops.to_string(), "its due time or its flag"))
                 (figure("By your policy", &found.by_policy.to_string(), "where SuperOps says nothing"))
                 (figure("SuperOps and the policy differ", &found.differing.to_string(), "SuperOps says one thing, the policy another; SuperOps' word counts"))
@@ -134,8 +134,8 @@ fn booked(found: &HonestyView) -> Markup {
             p {
                 @match found.waiting {
                     0 => { "All that is known has been booked: a clock is in the books within seconds of being decided." }
-                    1 => { "1 ticket waits to be booked: the figures do not know yet what happened to it last." }
-                    more => { (more) " tickets wait to be booked: the figures do not know yet what happened to them last." }
+                    1 => { "1 ticket waits to be booked: its latest changes are not in the figures yet." }
+                    more => { (more) " tickets wait to be booked: their latest changes are not in the figures yet." }
                 }
                 @if let Some(until) = found.provisional_until { " Some figures may still move until " (until.format("%-d %B %Y")) ", when the last month of the period is closed." }
             }

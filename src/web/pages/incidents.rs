@@ -81,7 +81,7 @@ pub async fn list_page(web: &Web, caller: &Caller, refused: Option<&Refused<'_>>
         main.made.services {
             p { a.back href="/services" { "All services" } }
             h1 { "Incidents and maintenance" }
-            p.muted { "Times are in " (times.zone()) ". Downtime is counted from what was seen, never from what stands here." }
+            p.muted { "Times are in " (times.zone()) ". Downtime is counted from what was measured, never from what is written here." }
             h2 { "Open" }
             @if open.is_empty() { p.muted { "No open incidents." } } @else { (table(&open, &components, web.service.now(), times)) }
             h2 { "Maintenance" }
@@ -147,9 +147,9 @@ fn time(one: &IncidentView, now: DateTime<Utc>, times: Times) -> String {
 fn table(all: &[&IncidentView], components: &[ComponentView], now: DateTime<Utc>, times: Times) -> Markup {
     html! {
         div.scroll { table {
-            thead { tr { @for head in ["Incident", "State", "Impact", "When", "Touches", "Public", "Cause"] { th scope="col" { (head) } } } }
+            thead { tr { @for head in ["Incident", "State", "Impact", "When", "Affects", "Public", "Cause"] { th scope="col" { (head) } } } }
             tbody { @for one in all { tr {
-                td.what { a href={ "/incidents/" (one.id) } { (one.title) } @if one.automatic { span.id { "opened by itself" } } }
+                td.what { a href={ "/incidents/" (one.id) } { (one.title) } @if one.automatic { span.id { "opened automatically" } } }
                 td { (state(one)) }
                 td { (one.impact) }
                 td { (time(one, now, times)) }
@@ -194,7 +194,7 @@ fn works_table(
 ) -> Markup {
     html! {
         div.scroll { table {
-            thead { tr { @for head in ["Work", "From", "Until", "Announced", "Touches", ""] { th scope="col" { (head) } } } }
+            thead { tr { @for head in ["Work", "From", "Until", "Announced", "Affects", ""] { th scope="col" { (head) } } } }
             tbody { @for one in works { tr {
                 td.what { (one.title) @if !one.text.is_empty() { div.muted { (one.text) } } }
                 td { (times.at(one.from)) }
@@ -216,7 +216,7 @@ fn works_table(
 
 fn choose(components: &[ComponentView], typed: Typed<'_>) -> Markup {
     html! {
-        fieldset { legend { "Touches" } @for one in components {
+        fieldset { legend { "Affects" } @for one in components {
             label { input type="checkbox" name="components" value=(one.id) checked[typed.is("components", &one.id, false)]; " " (one.name) } " "
         } }
     }
@@ -244,13 +244,13 @@ fn say_form(one: &IncidentView, typed: Typed<'_>) -> Markup {
         details.say open[typed.0.is_some() || one.resolved_at.is_none()] { summary { "Post an update" }
             form method="post" action={ "/incidents/" (one.id) } {
                 (typed.complaint())
-                label { "It is" select name="status" { @for each in Progress::ALL { option value=(each.as_str()) selected[typed.is("status", each.as_str(), each.as_str() == one.status)] { (each.as_str()) } } } }
+                label { "State" select name="status" { @for each in Progress::ALL { option value=(each.as_str()) selected[typed.is("status", each.as_str(), each.as_str() == one.status)] { (each.as_str()) } } } }
                 (impact_field(typed, one.impact))
                 (told_field(typed))
                 (note_field(typed))
                 label { "Root cause" input name="cause" maxlength="4000" value=[typed.text("cause", one.cause.as_deref())]; }
                 (public_field(typed, one.public))
-                button { "Say it" }
+                button { "Post it" }
             }
         }
     }

@@ -35,7 +35,7 @@ pub async fn page(web: &Web, caller: &Caller, refused: Option<&Refused>) -> Resu
     let body = html! {
         main.single {
             h1 { "On call" }
-            p.muted { a href="/people" { "How people are told" } ": channels, hours and daily digests that single people have asked for" }
+            p.muted { a href="/people" { "How people are told" } ": channels, hours and daily digests that individual people have chosen" }
             @if known.rotations.is_empty() { p.muted { "No rotation is configured: see [on_call.NAME] in the example." } }
             @if let Some(one) = homeless { p.complaint role="alert" { (one.complaint) } }
             @for rotation in &known.rotations {

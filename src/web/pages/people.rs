@@ -40,7 +40,7 @@ pub async fn people(
         main.made {
             p { a.back href="/on-call" { "On call" } }
             h1 { "How people are told" }
-            p.muted { "People are told as the escalation steps say, unless they have chosen other channels, other hours, or a daily digest of warnings. What the configuration file says of somebody takes precedence. A personal choice may delay what that person hears, never the escalation." }
+            p.muted { "People are told as the escalation steps say, unless they have chosen other channels, other hours, or a daily digest of warnings. What the configuration file says about somebody takes precedence. A personal choice may delay what that person hears, never the escalation." }
             form.filters role="search" {
                 input type="search" name="text" value=(text) placeholder="Find a person…" aria-label="Find a person";
                 button.quiet { "Find" }
@@ -61,7 +61,7 @@ fn nobody(text: &str) -> &'static str {
 fn table(page: &PeoplePage, caller: &Caller, times: Times) -> Markup {
     html! {
         div.scroll { table {
-            thead { tr { @for head in ["Person", "Tenants", "Is told", "Said in", ""] { th scope="col" { (head) } } } }
+            thead { tr { @for head in ["Person", "Tenants", "Is told", "Set in", ""] { th scope="col" { (head) } } } }
             tbody { @for one in &page.people { tr {
                 td.what { (one.name.as_deref().unwrap_or(&one.email)) @if one.name.is_some() { div.muted { (one.email) } } }
                 td { (one.tenants.join(", ")) }
@@ -108,7 +108,7 @@ pub async fn person_page(web: &Web, caller: &Caller, id: &str, refused: Option<&
             p { a.back href="/people" { "All people" } }
             h1 { (name) " " span.muted { (one.email) } }
             p { b { "Is told: " } (one.words) }
-            p.muted { "Said in: " (said_in(&one, Times::of(web, caller).await?)) }
+            p.muted { "Set in: " (said_in(&one, Times::of(web, caller).await?)) }
             @if let Some(why) = &one.fixed { p { "It cannot be changed here: " (why) "." } }
             @if let Some(refused) = refused { p.complaint role="alert" { (refused.complaint) } }
             @if may_change(&one, caller) {
@@ -128,10 +128,10 @@ fn form(one: &PersonView, asked: &RawPersonalRules, channels: &[ChannelKind]) ->
     let none = RawPersonalRule::default();
     let blank = std::iter::repeat_n(&none, BLANK_RULES);
     html! {
-        details.say open { summary { "What is asked for" }
+        details.say open { summary { "Preferences" }
             form method="post" action={ "/people/" (one.id) } {
                 label { "Time zone of messages and hours" input name="timezone" value=[&asked.timezone] placeholder="Europe/London" autocomplete="off"; }
-                (ticks("By these channels, instead of what a step asks for", "channels", channels.iter().map(|kind| (kind.as_str(), kind.words())), &asked.channels))
+                (ticks("Use these channels instead of those of the step", "channels", channels.iter().map(|kind| (kind.as_str(), kind.words())), &asked.channels))
                 label { "Warnings and predictions once a day, at" input type="time" name="digest_at" value=[&asked.digest_at]; }
                 @for (number, rule) in asked.rules.iter().chain(blank).take(MOST_RULES).enumerate() {
                     (rule_fields(number, rule, number < asked.rules.len(), channels))
@@ -141,7 +141,7 @@ fn form(one: &PersonView, asked: &RawPersonalRules, channels: &[ChannelKind]) ->
             }
         }
         @if one.set_in == "page" {
-            form method="post" action={ "/people/" (one.id) "/clear" } { button.quiet { "Tell as the steps say" } }
+            form method="post" action={ "/people/" (one.id) "/clear" } { button.quiet { "Remove these preferences" } }
         }
     }
 }

@@ -30,7 +30,7 @@ pub async fn audit(
             h1 { "Audit log" }
             p.muted { "Every change by a person: who, with which token, from where. Times are in " (times.zone()) ". Each entry holds a hash of the one before; " code { "superops-sla audit verify" } " checks the whole chain." }
             (search(&params))
-            @if changes.is_empty() { p.empty { "Nobody changed anything of that kind. Acknowledgements, silences, stand-ins, overrides, tokens and sign-ins are listed here as they happen." } }
+            @if changes.is_empty() { p.empty { "No changes found. Acknowledgements, silences, stand-ins, overrides, tokens and sign-ins are listed here as they happen." } }
             @else { (changes_table(&changes, times)) }
             @if let Some(next) = next_cursor {
                 p { a.button href={ "/audit?" (params.again(&next)) } { @if params.begins_early() { "Later changes" } @else { "Earlier changes" } } }

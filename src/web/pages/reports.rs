@@ -322,7 +322,7 @@ fn entry(one: &EntryView, shown: Shown<'_>) -> Markup {
             td { (one.client.as_deref().unwrap_or("–")) }
             td {
                 (why)
-                @if let Some(by) = &one.reason_said_by { span.muted { " (" (by) " says so" @if let Some(told) = one.reason_from_history { "; its history: " (told) } ")" } }
+                @if let Some(by) = &one.reason_said_by { span.muted { " (" (by) " set this" @if let Some(told) = one.reason_from_history { "; from its history: " (told) } ")" } }
                 @if let Some(list) = shown.list.filter(|_| one.outcome == "breached" && one.excluded.is_none()) { (reason_form(one, &path, list)) }
             }
         }
@@ -344,7 +344,7 @@ fn reason_form(one: &EntryView, path: &str, list: &str) -> Markup {
                 input type="hidden" name="round" value=(one.round);
                 input type="hidden" name="list" value=(list);
                 select name="reason" aria-label="Why it was missed" {
-                    option value="" { "as its history tells" }
+                    option value="" { "the reason from its history" }
                     @for reason in Reason::ALL { option value=(reason.as_str()) selected[one.reason == Some(reason.words())] { (reason.words()) } }
                 }
                 " " button { "Save" }

@@ -36,7 +36,7 @@ pub async fn statements(
 fn table(all: &[StatementView], caller: &Caller) -> Markup {
     html! {
         div.scroll { table {
-            thead { tr { @for head in ["Service", "Period", "Uptime", "Promised", "Lost", "Credit", "It is", "As a file"] { th scope="col" { (head) } } } }
+            thead { tr { @for head in ["Service", "Period", "Uptime", "Promised", "Lost", "Credit", "State", "As a file"] { th scope="col" { (head) } } } }
             tbody { @for one in all { (row(one, caller)) } }
         } }
     }
@@ -50,7 +50,7 @@ fn row(one: &StatementView, caller: &Caller) -> Markup {
             td { (one.period) }
             td {
                 (one.uptime_percent.map_or_else(|| "not measured".to_owned(), |share| format!("{share} %")))
-                @if one.differs_now { div.muted { "would differ by what is known now" } }
+                @if one.differs_now { div.muted { "would be different with what is known now" } }
                 @if !one.conclusive { div.muted { "not conclusive" } }
             }
             td { (one.target_percent) " %" }

@@ -32,7 +32,7 @@ pub async fn page(web: &Web, caller: &Caller, outcome: Option<&Outcome>) -> Resu
     let content = html! {
         main.made {
             h1 { "Tokens" }
-            p.muted { "A token opens what its role and tenant allow, in the API and on these pages. Only its hash is stored. Times are in " (times.zone()) "." }
+            p.muted { "A token gives access to what its role and tenant allow, in the API and on these pages. Only its hash is stored. Times are in " (times.zone()) "." }
             @match outcome {
                 Some(Outcome::Made(made)) => (shown_once(made)),
                 Some(Outcome::Refused(problem)) => { p.complaint role="alert" { (problem.detail()) } }
@@ -51,7 +51,7 @@ pub async fn page(web: &Web, caller: &Caller, outcome: Option<&Outcome>) -> Resu
 fn shown_once(made: &TokenMade) -> Markup {
     html! {
         div.said role="status" {
-            p { "The token of " b { (made.record.name) } ". It is shown this once; keep it now." }
+            p { "The token of " b { (made.record.name) } ". It is shown only once: save it now." }
             p { code { (made.token) } }
         }
     }

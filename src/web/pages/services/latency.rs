@@ -17,7 +17,7 @@ pub(super) fn chart(points: &[LatencyPoint], times: Times) -> Markup {
     let most = points.iter().filter_map(|point| point.p95_ms).max().unwrap_or_default();
     let top = round_up(most) as f64;
     let (Some(first), Some(last)) = (points.first(), points.last()) else {
-        return html! { p.muted { "Nothing is summed up yet: the first curve comes after five minutes of looks." } };
+        return html! { p.muted { "No figures yet: the first curve appears after five minutes of looks." } };
     };
     let whole = (last.at - first.at).num_milliseconds().max(1) as f64;
     let x = |point: &LatencyPoint| MARGIN.0 + width * (point.at - first.at).num_milliseconds() as f64 / whole;
