@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike, Days, Months, TimeDelta, Utc};
+use futures_util::future::try_join_all;
 use tokio::sync::{OnceCell, watch};
 use tracing::{debug, error, info, warn};
 
@@ -35,6 +36,8 @@ use crate::ticket::{RefId, TenantId};
 const A_TURN: u32 = 250;
 /// How many of them go into one transaction: messages to people wait for its end.
 const AT_ONCE: usize = 25;
+/// How many tickets are read at a time.
+const READS_AT_ONCE: usize = 4;
 /// How long to pause after each of these transactions while messages to people are due: the books can wait.
 const WHILE_TELLING: Duration = Duration::from_millis(100);
 /// The most days of a tenant packed in one turn.
@@ -193,15 +196,22 @@ impl Bookkeeping {
         marked: &[Marked],
         now: DateTime<Utc>,
     ) -> Result<(Vec<Booked>, Tz), StoreError> {
-        let mut tickets = Vec::with_capacity(marked.len());
         let ids: Vec<&str> = marked.iter().map(|marked| marked.ticket.as_str()).collect();
         let mut events = self.store.events_of(&tenant.id, &ids).await?;
-        for one in marked {
-            let watched = self.store.ticket(&tenant.id, &one.ticket).await?;
-            let changes = events.remove(&one.ticket).unwrap_or_default();
-            let handovers = self.store.handovers(&tenant.id, &one.ticket).await?;
-            tickets.push((one, watched, changes, handovers));
+        let mut handovers = self.store.handovers_of(&tenant.id, &ids).await?;
+        let mut watched = Vec::with_capacity(marked.len());
+        for some in marked.chunks(READS_AT_ONCE) {
+            watched.extend(try_join_all(some.iter().map(|one| self.store.ticket(&tenant.id, &one.ticket))).await?);
         }
+        let tickets: Vec<_> = marked
+            .iter()
+            .zip(watched)
+            .map(|(one, watched)| {
+                let changes = events.remove(&one.ticket).unwrap_or_default();
+                let handovers = handovers.remove(one.ticket.as_str()).unwrap_or_default();
+                (one, watched, changes, handovers)
+            })
+            .collect();
         let since =
             tickets.iter().filter_map(|(_, watched, ..)| watched.as_deref().map(beginning)).min().unwrap_or(now);
         let books = self.books_of(tenant, since).await?;

@@ -19,7 +19,7 @@ use crate::ticket::watch::Watched;
 const FOR_A_LOOK: TimeDelta = TimeDelta::seconds(5);
 
 /// So many histories are walked before what they call for is done.
-const AT_A_TIME: usize = 8192;
+const AT_A_TIME: usize = 2048;
 
 /// What the looks at a tenant's tickets have shown.
 #[derive(Default)]

@@ -18,6 +18,8 @@ mod rows;
 mod tests;
 mod write;
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 
 pub use self::read::{Asked, BookDay, Correction, Queue};
@@ -126,18 +128,28 @@ impl Store {
         at.map(super::instant).transpose()
     }
 
-    /// Returns the handovers of the ticket, oldest first.
-    pub async fn handovers(&self, tenant: &TenantId, ticket: &TicketId) -> Result<Vec<Handover>, StoreError> {
-        let query = "SELECT was, became, at FROM handovers WHERE tenant = $1 AND ticket_id = $2 ORDER BY at, id";
-        let rows = sql::query(query).bind(tenant.as_str()).bind(ticket.as_str()).fetch_all(&self.reads).await?;
+    /// Returns the handovers of each of the tickets with these `ids`, oldest first.
+    pub async fn handovers_of(
+        &self,
+        tenant: &TenantId,
+        ids: &[&str],
+    ) -> Result<HashMap<String, Vec<Handover>>, StoreError> {
+        let query = "SELECT ticket_id, was, became, at FROM handovers \
+                     WHERE tenant = $1 AND ticket_id IN (SELECT value FROM json_each($2)) ORDER BY at, id";
+        let ids = serde_json::to_string(ids).map_err(unreadable)?;
+        let rows = sql::query(query).bind(tenant.as_str()).bind(ids).fetch_all(&self.reads).await?;
         let holder = |id: Option<String>| {
             id.map_or(Holder::Nobody, |id| RefId::parse(&id).map_or(Holder::Unknown, Holder::Person))
         };
         let handover = |row: &Row| {
             let (from, to) = (holder(row.try_get("was")?), holder(row.try_get("became")?));
-            Ok(Handover { from, to, at: super::instant(row.try_get("at")?)? })
+            Ok::<_, StoreError>(Handover { from, to, at: super::instant(row.try_get("at")?)? })
         };
-        rows.iter().map(handover).collect()
+        let mut found: HashMap<String, Vec<Handover>> = HashMap::new();
+        for row in &rows {
+            found.entry(row.try_get("ticket_id")?).or_default().push(handover(row)?);
+        }
+        Ok(found)
     }
 }
 

@@ -476,7 +476,11 @@ async fn what_superops_fails_to_tell_of_a_new_ticket_raises_no_alarm_and_is_foun
         let ticket = app.parts().service.ticket(&Reach::All, &id).await.unwrap().unwrap();
         let clock = &ticket.clocks[0];
         assert_eq!(clock.standing, "unknown", "{field}");
-        assert!(clock.partial.iter().any(|why| why.contains("returned an error instead of the data")), "{:?}", clock.partial);
+        assert!(
+            clock.partial.iter().any(|why| why.contains("returned an error instead of the data")),
+            "{:?}",
+            clock.partial
+        );
         app.superops.recover();
         app.wait(minutes(1)).await;
         let said = app.said();

@@ -150,12 +150,12 @@ fn a_file_that_is_no_list_of_holidays_is_said_so() {
     let cut = &UK[..UK.len() / 2];
     let cases = [
         ("nothing", "", "has no events"),
-        ("prose", "closed at Christmas", "is no iCalendar file"),
+        ("prose", "closed at Christmas", "is not an iCalendar file"),
         ("half of it", cut, "is cut short"),
         ("mixed up", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nEND:VCALENDAR\nEND:VEVENT\n", "is damaged"),
-        ("a contact", "BEGIN:VCARD\nVERSION:4.0\nFN:A\nEND:VCARD\n", "is no iCalendar file"),
+        ("a contact", "BEGIN:VCARD\nVERSION:4.0\nFN:A\nEND:VCARD\n", "is not an iCalendar file"),
         ("tasks", "BEGIN:VCALENDAR\nBEGIN:VTODO\nUID:1\nEND:VTODO\nEND:VCALENDAR\n", "has no events"),
-        ("a web page", "<!DOCTYPE html>\n<html></html>\n", "is no iCalendar file"),
+        ("a web page", "<!DOCTYPE html>\n<html></html>\n", "is not an iCalendar file"),
     ];
     for (name, text, rule) in cases {
         let complaint = dates(text).expect_err(name);

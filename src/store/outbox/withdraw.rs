@@ -15,22 +15,13 @@ use crate::store::{Store, StoreError};
 /// How long to wait before looking again at notifications whose encryption key is missing.
 const KEY_IS_ASKED_FOR: TimeDelta = TimeDelta::seconds(30);
 
-macro_rules! stage {
-    () => {
-        "CASE a.episode WHEN 0 THEN a.stage ELSE a.stage || '/' || a.episode END"
-    };
-}
-
 /// The stage of an alert `a`, as stored with its notifications.
-pub(super) const STAGE: &str = stage!();
+pub(super) const STAGE: &str = "CASE a.episode WHEN 0 THEN a.stage ELSE a.stage || '/' || a.episode END";
 
 /// What a notification `n` says of its alert `a` no longer holds: the alert is over, held by somebody, at another
 /// stage, or no longer this person's concern.
-pub(super) const VOID: &str = concat!(
-    "(n.void = 1 OR a.state = 'resolved' OR (a.acked_at IS NOT NULL AND a.hold_over = 0) OR n.stage <> ",
-    stage!(),
-    ")"
-);
+pub(super) const VOID: &str = "(n.void = 1 OR a.state = 'resolved' OR (a.acked_at IS NOT NULL AND a.hold_over = 0)
+     OR n.stage <> CASE a.episode WHEN 0 THEN a.stage ELSE a.stage || '/' || a.episode END)";
 
 /// A notification `n` may have been read: it was sent, or an attempt, its own or its bundle's, was never answered.
 pub(in crate::store) const MAY_BE_KNOWN: &str = "(n.state IN ('sent', 'sending') OR n.unreported > 0
