@@ -323,6 +323,7 @@ pub struct BundleFacts {
     pub likely: u32,
     /// How many were answered or resolved meanwhile, after an alert had been told.
     pub recovered: u32,
+    /// How many clients they are about; 0 as well if some are about one client and the others about none.
     pub clients: u32,
     /// One of the clients.
     pub client: Option<String>,

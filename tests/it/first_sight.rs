@@ -37,7 +37,7 @@ async fn each_person_gets_one_digest_and_nothing_else() {
     High priority, Globex Corporation: resolution was due 08:55 UTC, Luca Bianchi
     https://acme.superops.ai/#/tickets/7712049386651025419/ticket
 
-    You are told of them only once, all together, the worst first.
+    You are told of it only once.
     ---
     To yuki.tanaka@example.com
     3 tickets were overdue when monitoring began
@@ -57,7 +57,7 @@ async fn each_person_gets_one_digest_and_nothing_else() {
     High priority, Globex Corporation: resolution was due 08:50 UTC, Yuki Tanaka
     https://acme.superops.ai/#/tickets/7712049386651025417/ticket
 
-    You are told of them only once, all together, the worst first.
+    You are told of them only once, all together, earliest due first.
     ");
 
     app.wait(minutes(20)).await;
@@ -98,7 +98,7 @@ async fn whoever_works_for_two_tenants_gets_one_digest_over_both() {
     beta, High priority, Globex Corporation: resolution was due 08:30 UTC, Yuki Tanaka
     https://acme.superops.ai/#/tickets/7712049386651025416/ticket
 
-    You are told of them only once, all together, the worst first.
+    You are told of them only once, all together, earliest due first.
     ");
     app.restart().await;
     app.wait(minutes(20)).await;

@@ -12,7 +12,8 @@ const PAGE: &str = "margin:0;padding:16px;font:16px/1.5 -apple-system,'Segoe UI'
 const COLUMN: &str = "max-width:560px;margin:0 auto;overflow-wrap:anywhere";
 const PREHEADER: &str = "display:none;max-height:0;max-width:0;overflow:hidden;opacity:0;font-size:1px;line-height:1px";
 const TABLE: &str = "border-collapse:collapse;margin:0 0 16px";
-const LABEL: &str = "padding:2px 16px 2px 0;text-align:left;vertical-align:top;font-weight:normal;opacity:.7";
+const LABEL: &str =
+    "padding:2px 16px 2px 0;text-align:left;vertical-align:top;font-weight:normal;opacity:.7;white-space:nowrap";
 const CELL: &str = "padding:2px 0;vertical-align:top";
 /// Rows are stacked: two columns would leave a phone no room for the subject.
 const ROW: &str = "padding:0 0 0 10px;margin:0 0 14px";

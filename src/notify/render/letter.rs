@@ -289,7 +289,11 @@ pub(super) fn digest(facts: &DigestFacts, message: &Message, now: DateTime<Utc>)
     if facts.more > 0 {
         letter.closing.push(format!("And {} more.", facts.more));
     }
-    letter.closing.push("You are told of them only once, all together, the worst first.".to_owned());
+    let once = match facts.rows.len() as u64 + u64::from(facts.more) {
+        1 => "You are told of it only once.",
+        _ => "You are told of them only once, all together, earliest due first.",
+    };
+    letter.closing.push(once.to_owned());
     letter
 }
 
@@ -356,7 +360,9 @@ pub(super) fn stale(facts: &StaleFacts, message: &Message, now: DateTime<Utc>) -
             .to_owned(),
         );
     }
-    letter.closing.push("You get this because the configuration names this address for stale data.".to_owned());
+    letter
+        .closing
+        .push("You get this because the configuration names this address for warnings about stale data.".to_owned());
     letter
 }
 

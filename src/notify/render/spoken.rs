@@ -41,7 +41,7 @@ fn worst(ticket: &TicketFacts) -> (Option<String>, Option<String>) {
 
 /// Words `12 min over (due 14:30 BST)` as `12 minutes over, due 14:30 BST`.
 fn said(text: &str) -> String {
-    let text = text.replace(" (", ", ").replace(['(', ')'], " ");
+    let text = text.replace(" (", ", ").replace(['(', ')'], " ").replace('&', " and ");
     let clean = text.chars().map(|c| if is_said(c) { c } else { ' ' }).collect::<String>();
     let words: Vec<_> = clean.split_whitespace().collect();
     let mut before = "";
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn only_words_of_a_subject_are_said() {
-        assert_eq!(said("</Say><Dial>+1900</Dial> \"x\" & <break/>"), "/Say Dial 1900 /Dial x break/");
+        assert_eq!(said("</Say><Dial>+1900</Dial> \"x\" & <break/>"), "/Say Dial 1900 /Dial x and break/");
         assert_eq!(said("🔥🔥\u{202e}"), "");
     }
 }

@@ -104,7 +104,8 @@ async fn facts(tx: &mut Connection, key: &str) -> Result<BundleFacts, sql::Error
     // Two steps, or an unanswered call and the mail that replaced it, may both have told this person of one alert.
     let sums = format!(
         "SELECT COUNT(*) AS members, COUNT(DISTINCT kind || ' ' || alert_key) AS number, COUNT(DISTINCT tenant || ':' || ticket_id) AS tickets,
-                COUNT(DISTINCT tenant || ':' || COALESCE(client, '')) AS clients,
+                CASE WHEN COUNT(DISTINCT tenant || ':' || client) = 1 AND COUNT(client) < COUNT(*) THEN 0
+                     ELSE COUNT(DISTINCT tenant || ':' || client) END AS clients,
                 MIN(client) AS client,
                 COUNT(DISTINCT CASE WHEN kind = 'alert' AND stage LIKE 'breached%' THEN alert_key END) AS breached,
                 COUNT(DISTINCT CASE WHEN kind = 'alert' AND stage LIKE 'predicted%' THEN alert_key END) AS likely,
