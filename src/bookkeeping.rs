@@ -208,7 +208,7 @@ impl Bookkeeping {
             .zip(watched)
             .map(|(one, watched)| {
                 let changes = events.remove(&one.ticket).unwrap_or_default();
-                let handovers = handovers.remove(one.ticket.as_str()).unwrap_or_default();
+                let handovers = handovers.remove(&one.ticket).unwrap_or_default();
                 (one, watched, changes, handovers)
             })
             .collect();

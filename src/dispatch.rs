@@ -40,8 +40,6 @@ use crate::store::{Store, StoreError};
 use crate::telemetry::{LoopName, Telemetry};
 use tokio::sync::Notify;
 
-/// Attempts of one channel at the same time.
-const PLACES: usize = descriptors::ATTEMPTS;
 /// Longer on the wall than any attempt may take, so that a lease runs out only if the process died.
 const LEASE: Duration = Duration::from_secs(30);
 /// The wall-clock pause before results that could not be recorded are tried again.
@@ -326,7 +324,7 @@ impl Dispatch {
 
     fn room(&self, kind: ChannelKind, now: DateTime<Utc>) -> Capacity {
         let taken = self.places.values().filter(|place| place.kind == kind).count();
-        let free = PLACES.saturating_sub(taken);
+        let free = descriptors::ATTEMPTS.saturating_sub(taken);
         Capacity { kind, free, may_begin: self.gates.room(kind, free, now) }
     }
 

@@ -146,12 +146,10 @@ pub struct TenantSync {
 impl TenantSync {
     /// Resumes where the last run stopped.
     pub async fn open(tenant: &config::Tenant, wiring: Wiring) -> Result<Self, StoreError> {
-        let Wiring { client, store, clock, telemetry, nudge, hints, health, last_looks } = wiring;
+        let conversations = ConversationReader::new(tenant, &wiring);
+        let Wiring { client, store, clock, telemetry, nudge, hints, health, .. } = wiring;
         store.apply_words(&tenant.id, &tenant.statuses).await?;
         let state = store.sync_state(&tenant.id).await?;
-        let automation_answers = bare_rules(tenant).automation_answers;
-        let (id, asker, kept, rung) = (tenant.id.clone(), client.clone(), store.clone(), nudge.clone());
-        let conversations = ConversationReader::new(id, asker, kept, rung, last_looks, automation_answers);
         health.send_modify(|health| health.last_good = state.good_at);
         Ok(Self {
             tenant: tenant.id.clone(),

@@ -87,7 +87,8 @@ pub fn shadow(escalations: &[Escalation], index: usize) -> Option<&Escalation> {
     escalations[..index].iter().find(|earlier| earlier.which.covers(&later.which))
 }
 
-fn same_name(a: &str, b: &str) -> bool {
+/// Whether both name the same, whatever the case of their letters.
+pub fn same_name(a: &str, b: &str) -> bool {
     a.trim().to_lowercase() == b.trim().to_lowercase()
 }
 

@@ -442,6 +442,25 @@ async fn a_mail_server_is_greeted() {
 }
 
 #[tokio::test]
+async fn a_database_that_wants_the_plain_password_gets_it_over_tls_only() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut greeting = [0; 1024];
+        let _ = stream.read(&mut greeting).await.unwrap();
+        stream.write_all(&[b'R', 0, 0, 0, 8, 0, 0, 0, 3]).await.unwrap();
+        let mut heard = Vec::new();
+        stream.read_to_end(&mut heard).await.unwrap();
+        heard
+    });
+    let (host, user, database) = ("127.0.0.1".to_owned(), "watch".to_owned(), "shop".to_owned());
+    let password = Some("hunter2".to_owned().into());
+    let seen = look(Ask::Postgres(PostgresAsk { host, port, user, database, password, tls: false })).await;
+    assert_eq!((seen.verdict, heard.await.unwrap()), (Condition::Degraded, Vec::new()), "{seen:?}");
+}
+
+#[tokio::test]
 async fn a_database_that_asks_for_a_password_takes_connections() {
     let ask = |port| {
         Ask::Postgres(PostgresAsk {

@@ -26,7 +26,7 @@ pub use self::read::{Asked, BookDay, Correction, Queue};
 pub use self::reasons::Missed;
 pub use self::rebuild::agree;
 pub use self::write::{Booked, Written};
-use super::tickets::unreadable;
+use super::tickets::{by_ticket, unreadable};
 use super::{Store, StoreError, millis};
 use crate::report::entry::{Handover, Holder};
 use crate::store::sealed::NAME;
@@ -133,7 +133,7 @@ impl Store {
         &self,
         tenant: &TenantId,
         ids: &[&str],
-    ) -> Result<HashMap<String, Vec<Handover>>, StoreError> {
+    ) -> Result<HashMap<TicketId, Vec<Handover>>, StoreError> {
         let query = "SELECT ticket_id, was, became, at FROM handovers \
                      WHERE tenant = $1 AND ticket_id IN (SELECT value FROM json_each($2)) ORDER BY at, id";
         let ids = serde_json::to_string(ids).map_err(unreadable)?;
@@ -143,13 +143,10 @@ impl Store {
         };
         let handover = |row: &Row| {
             let (from, to) = (holder(row.try_get("was")?), holder(row.try_get("became")?));
-            Ok::<_, StoreError>(Handover { from, to, at: super::instant(row.try_get("at")?)? })
+            let ticket = TicketId::parse(row.try_get("ticket_id")?).map_err(unreadable)?;
+            Ok((ticket, Handover { from, to, at: super::instant(row.try_get("at")?)? }))
         };
-        let mut found: HashMap<String, Vec<Handover>> = HashMap::new();
-        for row in &rows {
-            found.entry(row.try_get("ticket_id")?).or_default().push(handover(row)?);
-        }
-        Ok(found)
+        Ok(by_ticket(rows.iter().map(handover).collect::<Result<_, StoreError>>()?))
     }
 }
 

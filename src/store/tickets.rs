@@ -356,12 +356,13 @@ fn of_ticket(row: &Row) -> Result<(TicketId, Change), StoreError> {
     Ok((TicketId::parse(row.try_get("ticket_id")?).map_err(unreadable)?, change(row)?))
 }
 
-fn by_ticket(found: Vec<(TicketId, Change)>) -> HashMap<TicketId, Vec<Change>> {
-    let mut events: HashMap<TicketId, Vec<Change>> = HashMap::new();
-    for (id, change) in found {
-        events.entry(id).or_default().push(change);
+/// Groups what was found by ticket, in the order in which it was found.
+pub(super) fn by_ticket<T>(found: Vec<(TicketId, T)>) -> HashMap<TicketId, Vec<T>> {
+    let mut grouped: HashMap<TicketId, Vec<T>> = HashMap::new();
+    for (id, one) in found {
+        grouped.entry(id).or_default().push(one);
     }
-    events
+    grouped
 }
 
 pub(super) fn change(row: &Row) -> Result<Change, StoreError> {

@@ -12,8 +12,9 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::Notify;
 use tracing::debug;
 
-use super::SyncError;
+use super::{SyncError, Wiring};
 use crate::clock::SharedClock;
+use crate::config;
 use crate::last_looks::LastLooks;
 use crate::store::Store;
 use crate::superops::{ApiError, Conversation, ConversationKind, SuperOps, Urgency};
@@ -39,11 +40,11 @@ pub(super) struct LastRead {
 /// Reads the conversations of one tenant's tickets. Cheap to clone; the clones share what they know.
 #[derive(Clone)]
 pub(super) struct ConversationReader {
-    pub tenant: TenantId,
-    pub client: Arc<SuperOps>,
-    pub store: Store,
+    tenant: TenantId,
+    client: Arc<SuperOps>,
+    store: Store,
     /// Notified after each read, for the evaluation.
-    pub nudge: Arc<Notify>,
+    nudge: Arc<Notify>,
     pub last_looks: Arc<LastLooks>,
     /// Whether an automatic first response counts.
     pub automation_answers: bool,
@@ -53,17 +54,18 @@ pub(super) struct ConversationReader {
 }
 
 impl ConversationReader {
-    pub fn new(
-        tenant: TenantId,
-        client: Arc<SuperOps>,
-        store: Store,
-        nudge: Arc<Notify>,
-        last_looks: Arc<LastLooks>,
-        automation_answers: bool,
-    ) -> Self {
-        let a_minute = NonZeroU32::new(client.budget() / A_SHARE).unwrap_or(NonZeroU32::MIN);
-        let share = Arc::new(RateLimiter::direct(Quota::per_minute(a_minute)));
-        Self { tenant, client, store, nudge, last_looks, automation_answers, last_reads: Arc::default(), share }
+    pub fn new(tenant: &config::Tenant, wiring: &Wiring) -> Self {
+        let a_minute = NonZeroU32::new(wiring.client.budget() / A_SHARE).unwrap_or(NonZeroU32::MIN);
+        Self {
+            tenant: tenant.id.clone(),
+            client: wiring.client.clone(),
+            store: wiring.store.clone(),
+            nudge: wiring.nudge.clone(),
+            last_looks: wiring.last_looks.clone(),
+            automation_answers: tenant.automation_answers,
+            last_reads: Arc::default(),
+            share: Arc::new(RateLimiter::direct(Quota::per_minute(a_minute))),
+        }
     }
 
     /// Reads conversations whenever a breach waits for one. Never returns.
@@ -90,7 +92,7 @@ impl ConversationReader {
     async fn answer(&self, ticket: TicketId, now: DateTime<Utc>) {
         let looked = match self.store.open_tickets(&self.tenant).await {
             Ok(open) => match open.get(&ticket).filter(|_| self.share.check().is_ok()) {
-                Some(watched) => self.take_last_look(watched, now).await,
+                Some(watched) => self.look_briefly(watched, now).await,
                 None => Ok(()),
             },
             Err(error) => Err(error.into()),
@@ -98,17 +100,27 @@ impl ConversationReader {
         if let Err(error) = looked {
             debug!(tenant = %self.tenant, %ticket, %error, "the conversations of `{ticket}` could not be read once more");
         }
-        self.last_looks.answer(&self.tenant, &ticket, now);
-        self.nudge.notify_one();
+        self.let_go(&ticket, now);
     }
 
     /// Reads a conversation once more before a breach is raised. The breach stops waiting, whatever the outcome.
     pub async fn take_last_look(&self, watched: &Watched, now: DateTime<Utc>) -> Result<(), SyncError> {
-        let look = tokio::time::timeout(LONGEST_LOOK, self.look_at(watched, Urgency::Urgent, now)).await;
-        self.last_looks.answer(&self.tenant, &watched.ticket.id, now);
+        let looked = self.look_briefly(watched, now).await;
+        self.let_go(&watched.ticket.id, now);
+        looked
+    }
+
+    /// Lets the breach of `ticket` wait no longer.
+    fn let_go(&self, ticket: &TicketId, now: DateTime<Utc>) {
+        self.last_looks.answer(&self.tenant, ticket, now);
         self.nudge.notify_one();
-        // If no answer came in that time, or there was no budget for one, SuperOps' own time of response has to do.
-        look.unwrap_or(Ok(()))
+    }
+
+    /// Reads a conversation that a breach waits for. If no answer comes in time, or there is no budget for one, SuperOps'
+    /// own time of response has to do.
+    async fn look_briefly(&self, watched: &Watched, now: DateTime<Utc>) -> Result<(), SyncError> {
+        let look = self.look_at(watched, Urgency::Urgent, now);
+        tokio::time::timeout(LONGEST_LOOK, look).await.unwrap_or(Ok(()))
     }
 
     /// Reads the conversation of a ticket, and stores who said what.

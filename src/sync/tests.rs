@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::{ReadLimit, TurnReport};
 use crate::store::Place;
+use crate::ticket::TicketId;
 use crate::ticket::watch::ChangeKind;
 
 /// Adds `count` open tickets, one updated in each minute before the begin.
@@ -378,7 +379,7 @@ async fn a_conversation_that_a_breach_waits_for_is_read_beside_the_turns() {
     health.wait_for(|health| health.next_try.is_some()).await.unwrap();
     desk.lock().unwrap().calls.clear();
     // The clock stands still, so no turn will come.
-    let ids = ["1", "2", "3"].map(|id| crate::ticket::TicketId::parse(id).unwrap());
+    let ids = ["1", "2", "3"].map(|id| TicketId::parse(id).unwrap());
     let wait = || ids.iter().filter(|id| looks.waits(&acme, id, at(0))).count();
     assert_eq!(wait(), 3);
     let looked = async {

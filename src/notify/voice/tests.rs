@@ -1,7 +1,7 @@
-use chrono::TimeDelta;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 
 use super::*;
 use crate::clock::{ManualClock, SharedClock};

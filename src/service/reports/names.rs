@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 
 use super::super::{Complaint, ServiceError};
+use crate::alert::policy::same_name;
 use crate::config::nearest;
 use crate::keys;
 use crate::report::People;
@@ -62,8 +63,7 @@ impl Called {
     /// The id of the client that people mean by `text`.
     pub fn client_id(&self, text: &str) -> Result<String, ServiceError> {
         let clients = || self.names.iter().filter(|((kind, _), _)| kind == "client");
-        let wanted = text.trim().to_lowercase();
-        let is_meant = |id: &str, name: &str| id == text || name.trim().to_lowercase() == wanted;
+        let is_meant = |id: &str, name: &str| id == text || same_name(name, text);
         let found = clients().find(|((_, id), name)| is_meant(id, name)).map(|((_, id), _)| id.clone());
         found.ok_or_else(|| {
             let hint = nearest(text, clients().map(|(_, name)| name.as_str()));

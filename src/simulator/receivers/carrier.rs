@@ -133,6 +133,7 @@ impl SmsCatcher {
 
 fn settle(kept: &mut Kept, outcome: DeliveryOutcome, reports: Reports) -> Vec<(String, Fields)> {
     kept.message["status"] = json!(outcome.steps()[2]);
+    kept.message["date_sent"] = kept.message["date_created"].clone();
     kept.message["error_code"] = outcome.code().map_or(Value::Null, |code| json!(code));
     let Some(url) = kept.callback.clone() else { return Vec::new() };
     reports.of(outcome.steps()).into_iter().map(|step| (url.clone(), form(&kept.message, step, outcome))).collect()

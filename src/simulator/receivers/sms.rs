@@ -329,6 +329,10 @@ mod tests {
         assert_eq!(list(&[]).await, 2);
         assert_eq!(list(&[("To", "+15005550101")]).await, 1);
         assert_eq!(list(&[("DateSent>", "2027-01-15")]).await, 0, "both are queued still");
+        phone.catcher.deliver().await;
+        assert_eq!(list(&[("To", "+15005550101"), ("DateSent>", "2027-01-15")]).await, 1);
+        assert_eq!(list(&[("DateSent>", "2027-01-15T08:01:00Z")]).await, 1);
+        assert_eq!(list(&[("DateSent", "2027-01-14")]).await, 0);
     }
 
     #[tokio::test]

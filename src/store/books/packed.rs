@@ -82,7 +82,7 @@ pub(super) async fn of_days(
 async fn room_for(reads: &mut Connection, tenant: &TenantId, (from, to): (i64, i64)) -> Result<usize, StoreError> {
     let query = "SELECT COUNT(*) FROM entries WHERE tenant = $1 AND counts = 1 AND day BETWEEN $2 AND $3";
     let query = sql::query_scalar::<i64>(query).bind(tenant.as_str()).bind(from).bind(to);
-    let entries = usize::try_from(query.fetch_one(&mut *reads).await?).unwrap_or_default();
+    let entries = usize::try_from(query.fetch_one(reads).await?).unwrap_or_default();
     Ok(entries + entries / 20)
 }
 
