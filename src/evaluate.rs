@@ -9,6 +9,7 @@ mod about;
 mod attend;
 mod carry_out;
 mod commit;
+mod cores;
 mod digest;
 mod escalate;
 mod facts;

@@ -26,10 +26,10 @@ use crate::ticket::watch::Watched;
 type Roles = BTreeMap<(u32, String), String>;
 
 impl Evaluate {
-    /// Returns the open alerts of `watched` about which other people are to be told than last time.
-    pub(super) fn changed(&self, context: &TurnContext<'_>, watched: &Watched) -> Vec<AlertKey> {
-        let rows = self.memory.of_ticket(&context.tenant.id, &watched.ticket.id).iter();
-        rows.filter(|row| self.is_changed(context, row, About::Ticket(watched))).map(|row| row.key.clone()).collect()
+    /// Returns which of the alerts of `watched`, its `rows`, are open and concern other people than when they were told last.
+    pub(super) fn changed(&self, context: &TurnContext<'_>, watched: &Watched, rows: &[AlertRow]) -> Vec<AlertKey> {
+        let is_changed = |row: &&AlertRow| self.is_changed(context, row, About::Ticket(watched));
+        rows.iter().filter(is_changed).map(|row| row.key.clone()).collect()
     }
 
     fn is_changed(&self, context: &TurnContext<'_>, row: &AlertRow, about: About<'_>) -> bool {

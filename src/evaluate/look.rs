@@ -5,8 +5,9 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::about::About;
+use super::memory::raised;
 use super::quiet::Quiet;
-use super::{Evaluate, TurnContext, key_of};
+use super::{Evaluate, TurnContext, cores, key_of};
 use crate::alert::life::Asked;
 use crate::alert::prediction::refine;
 use crate::alert::{self, AlertKey, Decision, Reason, Stage};
@@ -32,9 +33,22 @@ pub(super) struct Findings<'a> {
     pub raised: usize,
 }
 
+/// What a look at a ticket has shown.
+struct Look<'a> {
+    clocks: Clocks,
+    /// The clocks that call for something.
+    called: Vec<(ClockState<'a>, Decision)>,
+    /// Its alerts about which other people are to be told than last time.
+    changed: Vec<AlertKey>,
+    /// When its standing changes next by the passing of time.
+    next_change: Option<DateTime<Utc>>,
+    /// Whether it needs no look until then.
+    calm: bool,
+}
+
 impl Evaluate {
-    /// Looks at these tickets. After a start all of a desk's histories are new: they are walked on all cores, and some at
-    /// a time, so that memory holds few of them twice.
+    /// Looks at these tickets, and does what they call for. After a start all of a desk's histories are new: looks are taken
+    /// on all cores, and some at a time, so that memory holds few of them twice.
     pub(super) fn look_at_all<'a>(
         &mut self,
         context: &TurnContext<'a>,
@@ -43,26 +57,23 @@ impl Evaluate {
         found: &mut Findings<'a>,
     ) {
         for some in watched.chunks(AT_A_TIME) {
-            let clocks = quiet.clocks_of_all(some, context.rules);
-            for (watched, clocks) in some.iter().zip(clocks) {
-                self.look_at(context, watched, clocks, quiet, found);
+            let looks = cores::map(some, |watched| self.look_at(context, watched, quiet));
+            for (watched, look) in some.iter().zip(looks) {
+                quiet.keep(watched, look.clocks, look.next_change, look.calm);
+                found.changed.extend(look.changed);
+                for (clock, decision) in look.called {
+                    self.act_on(context, watched, clock, decision, found);
+                }
             }
         }
     }
 
-    /// Looks at the clocks of a ticket and does what they call for.
-    fn look_at<'a>(
-        &mut self,
-        context: &TurnContext<'a>,
-        watched: &Arc<Watched>,
-        clocks: Clocks,
-        quiet: &mut Quiet,
-        found: &mut Findings<'a>,
-    ) {
-        let before = self.memory.raised(&context.tenant.id, watched);
-        let mut next_change = None;
-        let mut calm = true;
-        for (clock, before) in clocks.at(watched, context.rules, context.now).into_iter().zip(before) {
+    /// Looks at the clocks of a ticket.
+    fn look_at<'a>(&self, context: &TurnContext<'a>, watched: &Arc<Watched>, quiet: &Quiet) -> Look<'a> {
+        let rows = self.memory.of_ticket(&context.tenant.id, &watched.ticket.id);
+        let clocks = quiet.clocks(watched, context.rules);
+        let (mut next_change, mut calm, mut called) = (None, true, Vec::new());
+        for (clock, before) in clocks.at(watched, context.rules, context.now).into_iter().zip(raised(rows, watched)) {
             next_change = next_change.into_iter().chain(clock.next_change).min();
             let decision = alert::decide(&clock, context.known_by(watched), before.as_ref());
             let call = context.forecasts.call(&watched.ticket.id, clock.kind);
@@ -70,14 +81,13 @@ impl Evaluate {
             if let Some(until) = self.waits_for_a_look(context, watched, &clock, decision) {
                 next_change = next_change.into_iter().chain([until]).min();
                 calm = false;
-                continue;
+            } else if decision != Decision::Keep {
+                called.push((clock, decision));
             }
-            calm &= decision == Decision::Keep;
-            self.act_on(context, watched, clock, decision, found);
         }
-        let changed = self.changed(context, watched);
-        quiet.keep(watched, clocks, next_change, calm && changed.is_empty());
-        found.changed.extend(changed);
+        let changed = self.changed(context, watched, rows);
+        calm &= called.is_empty() && changed.is_empty();
+        Look { clocks, called, changed, next_change, calm }
     }
 
     /// Returns until when at most the breach of a first response waits for a last look, if it does.

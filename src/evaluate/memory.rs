@@ -53,6 +53,14 @@ pub struct Memory {
     told: HashMap<TenantId, Tellings>,
 }
 
+/// Returns what was raised for each clock of a ticket in its present cycle, in the order of `ClockKind::ALL`; `rows` are
+/// the ticket's alerts.
+pub fn raised(rows: &[AlertRow], watched: &Watched) -> [Option<Raised>; ClockKind::ALL.len()] {
+    let present =
+        |clock| rows.iter().find(|row| row.key.kind == AlertKind::Clock(clock) && row.key.cycle == watched.cycle);
+    ClockKind::ALL.map(|clock| present(clock).map(|row| row.raised))
+}
+
 impl Memory {
     /// Reads what is stored of `tenant`: everything the first time, later what people changed since. It reads at once
     /// if `last_change` is new.
@@ -137,14 +145,6 @@ impl Memory {
 
     pub fn get(&self, key: &AlertKey) -> Option<&AlertRow> {
         self.of(&key.tenant, &key.subject).iter().find(|row| row.key == *key)
-    }
-
-    /// Returns what was raised for each clock of a ticket in its present cycle, in the order of `ClockKind::ALL`.
-    pub fn raised(&self, tenant: &TenantId, watched: &Watched) -> [Option<Raised>; ClockKind::ALL.len()] {
-        let rows = self.of_ticket(tenant, &watched.ticket.id);
-        let present =
-            |clock| rows.iter().find(|row| row.key.kind == AlertKind::Clock(clock) && row.key.cycle == watched.cycle);
-        ClockKind::ALL.map(|clock| present(clock).map(|row| row.raised))
     }
 
     pub fn of_ticket(&self, tenant: &TenantId, ticket: &TicketId) -> &[AlertRow] {

@@ -10,10 +10,7 @@
 //! looked at.
 
 use std::collections::{BTreeSet, HashMap};
-use std::num::NonZero;
-use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::thread;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -33,9 +30,6 @@ const FEW: usize = 100;
 /// How often every ticket is looked at, in seconds, so that nothing depends on a single
 /// wake-up. Each gets a random number in the range, so that they do not come all at once.
 const LOOK_AFTER: std::ops::RangeInclusive<i64> = 30..=60;
-
-/// To walk so many histories takes ten times as long as to begin a thread.
-const WORTH_A_THREAD: usize = 256;
 
 struct QuietTicket {
     /// The ticket as it was looked at.
@@ -121,21 +115,6 @@ impl Quiet {
         self.still(watched).map_or_else(|| Clocks::of(watched, rules), |still| still.clocks)
     }
 
-    /// The same of many: where there are more than a few of them, on all cores.
-    pub fn clocks_of_all(&self, watched: &[Arc<Watched>], rules: &TenantRules) -> Vec<Clocks> {
-        let walk = |some: &[Arc<Watched>]| some.iter().map(|one| self.clocks(one, rules)).collect::<Vec<_>>();
-        let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        let share = watched.len().div_ceil(cores).max(WORTH_A_THREAD);
-        thread::scope(|scope| {
-            let mut shares = watched.chunks(share);
-            let own = shares.next_back().unwrap_or_default();
-            let others: Vec<_> = shares.map(|some| scope.spawn(move || walk(some))).collect();
-            let own = walk(own);
-            let walked = others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
-            walked.flatten().chain(own).collect()
-        })
-    }
-
     /// Remembers a look at `watched`, whose standing changes next at `next_change`; `calm`: it called for nothing.
     pub fn keep(&mut self, watched: &Arc<Watched>, clocks: Clocks, next_change: Option<DateTime<Utc>>, calm: bool) {
         let id = &watched.ticket.id;
@@ -180,7 +159,7 @@ mod tests {
     use crate::sla::tenant_rules::RulesConfig;
     use crate::ticket::tests::sample;
     use crate::ticket::watch::Bounds;
-    use crate::ticket::{Directory, TenantId, Ticket};
+    use crate::ticket::{Directory, TenantId};
 
     fn at(second: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap()
@@ -201,19 +180,6 @@ mod tests {
         quiet.begin(rules, at(100));
         quiet.keep(watched, Clocks::of(watched, rules), Some(at(110)), true);
         quiet
-    }
-
-    #[test]
-    fn histories_that_are_walked_on_all_cores_come_back_in_their_order() {
-        let rules = rules();
-        let opened = |second| {
-            let ticket = Ticket { created_at: Some(at(second)), ..sample(&second.to_string()) };
-            Arc::new(Watched::new(ticket, Bounds { earliest: at(second), latest: at(second) }))
-        };
-        let tickets: Vec<_> = (0..4 * WORTH_A_THREAD as i64 + 1).map(opened).collect();
-        let words = |clocks: &[Clocks]| clocks.iter().map(|clocks| format!("{clocks:?}")).collect::<Vec<_>>();
-        let one_by_one: Vec<_> = tickets.iter().map(|ticket| Clocks::of(ticket, &rules)).collect();
-        assert_eq!(words(&Quiet::default().clocks_of_all(&tickets, &rules)), words(&one_by_one));
     }
 
     #[test]
