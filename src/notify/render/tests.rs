@@ -85,6 +85,18 @@ fn a_prediction_says_what_to_do_and_why_it_is_made() {
 }
 
 #[test]
+fn what_to_do_is_always_something_to_do() {
+    let advised = |ahead| {
+        let advice = Some(Advice { room: None, group: Some("Network".into()), ahead });
+        let facts = AlertFacts { advice, ..alert(Stage::Predicted, "2026-06-03T16:30:00Z") };
+        email(&message(Body::Alert(facts)), now()).text
+    };
+    let (text, what) = (advised(1), "see if it can be done first; 1 older ticket is ahead of it in the group");
+    assert!(text.contains(&format!("\nWhat to do: {what}\n")), "{text}");
+    assert!(!advised(0).contains("What to do"));
+}
+
+#[test]
 fn a_warning_says_what_who_how_long_and_why() {
     assert_snapshot!(text(&warning()));
     assert_snapshot!(sms(&warning(), now()), @"SLA at risk: High, Harbour Dental: first response due 14:30 London. 030626-0005 Mail server down. 42 min left. Ann Lee #a1b2c3");
