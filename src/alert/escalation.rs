@@ -191,9 +191,9 @@ impl ChannelKind {
     /// Returns what to call a recipient there whose name is not known.
     pub fn unnamed(self) -> &'static str {
         match self {
-            Self::Ntfy => "a configured topic",
-            Self::Voice => "a configured number",
-            Self::Email | Self::Sms => "a configured address",
+            Self::Ntfy => "a shared push topic",
+            Self::Sms | Self::Voice => "a phone number not in SuperOps",
+            Self::Email => "an address not in SuperOps",
             system => system.words(),
         }
     }

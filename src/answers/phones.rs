@@ -9,8 +9,9 @@ use tracing::warn;
 
 use super::reply::Reply;
 use super::{Answers, Hook, texts};
+use crate::alert::escalation::ChannelKind;
 use crate::alert::life::{Act, Actor, How};
-use crate::notify::sms::{CONFIGURED, OPTED_OUT, e164};
+use crate::notify::sms::{OPTED_OUT, e164};
 use crate::notify::ways::{Line, Offer, Phones, is_answerable};
 use crate::notify::{Message, render};
 use crate::store::phones::{Coded, Reply as Taken};
@@ -77,7 +78,7 @@ impl Phones for StoredPhones {
     }
 
     async fn refused(&self, number: &str, message: &Message, code: u32, now: DateTime<Utc>) {
-        let who = message.to_name.as_deref().unwrap_or(CONFIGURED);
+        let who = message.to_name.as_deref().unwrap_or(ChannelKind::Sms.unnamed());
         let author = Author { who: who.to_owned(), origin: "the SMS provider".to_owned() };
         let stored = match code {
             OPTED_OUT => self.store.stop_phone(number, author, now).await.map(drop),
@@ -173,13 +174,13 @@ impl Answers {
             }
         }
         if self.config.names_phone(number) {
-            return Ok(Some(CONFIGURED.to_owned()));
+            return Ok(Some(ChannelKind::Sms.unnamed().to_owned()));
         }
         match self.store.coded(number, None).await? {
             Some(Coded { notification, .. }) => {
                 let told = self.store.notification(&notification).await?;
                 let name = told.and_then(|row| row.leased.notification.message.to_name);
-                Ok(Some(name.unwrap_or_else(|| CONFIGURED.to_owned())))
+                Ok(Some(name.unwrap_or_else(|| ChannelKind::Sms.unnamed().to_owned())))
             }
             None => Ok(None),
         }

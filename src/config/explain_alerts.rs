@@ -94,7 +94,7 @@ fn role_words(target: &Target) -> Option<String> {
         Target::Manager => "the technician's manager",
         Target::Group => "everybody in the ticket's group",
         Target::AccountManager => "the client's account manager",
-        Target::OnCall(rotation) => return Some(format!("whoever is on call in {rotation}")),
+        Target::OnCall(rotation) => return Some(format!("whoever is on call for the rotation {rotation}")),
         _ => return None,
     };
     Some(words.to_owned())

@@ -179,7 +179,7 @@ fn said(kind: AlertKind, condition: Condition, entry: &ComponentEntry, now: Mill
         return format!("keeps going up and down ({changes} changes within an hour) and is {condition}");
     }
     match (kind, condition) {
-        (AlertKind::Heartbeat, _) => "has missed a heartbeat".to_owned(),
+        (AlertKind::Heartbeat, _) => "has not reported success".to_owned(),
         // Its state is unknown; it was not up when it was last seen.
         (_, Condition::Unknown) => "has not been seen up".to_owned(),
         _ => format!("is {condition}"),

@@ -130,7 +130,7 @@ fn of_outage(config: &Config, component: &Component, began: Millis) -> Incident 
         // The store names it after the outage.
         id: String::new(),
         tenant: component.tenant.to_string(),
-        title: format!("{}: outage", component.name),
+        title: format!("Outage of {}", component.name),
         impact: Impact::Major,
         progress: Progress::Investigating,
         components: vec![component.id.clone()],

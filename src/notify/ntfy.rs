@@ -70,7 +70,7 @@ impl NtfyNotifier {
 
     /// Returns the button that acknowledges, and those that open the ticket. The first is a POST to the link that a
     /// mail contains: it works once, for a day, and needs no login.
-    fn actions(&self, message: &Message, links: &[(&str, String)], now: DateTime<Utc>) -> Vec<Value> {
+    fn actions(&self, message: &Message, links: &[(String, String)], now: DateTime<Utc>) -> Vec<Value> {
         let acknowledge = self.ways.link(message, now).map(
             |url| json!({ "action": "http", "label": "Acknowledge", "url": url, "method": "POST", "clear": true }),
         );

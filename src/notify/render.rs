@@ -206,13 +206,13 @@ impl Told<'_> {
         format!("{} {was}due {}", self.clock.words(), local(self.due, now, zone))
     }
 
-    /// Words the wall-clock time left, if it differs from the working time: `in 17 h 2 min by the clock`.
+    /// Words the wall-clock time left, if it differs from the working time: `in 17 h 2 min, closed hours included`.
     fn by_the_clock(&self, now: DateTime<Utc>) -> Option<String> {
         let away = sane(self.due) - sane(now);
         let differs = self.working.is_some_and(|working| (working.left(now) - away).abs() >= TimeDelta::minutes(1));
         differs.then(|| match away < TimeDelta::zero() {
-            true => format!("{} ago by the clock", words(-away)),
-            false => format!("in {} by the clock", words(away)),
+            true => format!("{} ago, closed hours included", words(-away)),
+            false => format!("in {}, closed hours included", words(away)),
         })
     }
 

@@ -166,8 +166,6 @@ pub fn failure(delivery: &Delivery) -> Option<SendError> {
 
 /// The code of a recipient who has opted out at the provider.
 pub const OPTED_OUT: u32 = 21610;
-/// The owner of a number that does not belong to anybody in SuperOps.
-pub const CONFIGURED: &str = "a configured number";
 
 /// What is wrong with a number that no text message reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -324,7 +324,7 @@ mod tests {
         let incident = Incident {
             id: String::new(),
             tenant: "acme".to_owned(),
-            title: "Web shop: outage".to_owned(),
+            title: "Outage of Web shop".to_owned(),
             impact: Impact::Major,
             progress: Progress::Investigating,
             components: vec!["shop".to_owned()],

@@ -102,7 +102,7 @@ async fn the_link_of_a_message_about_several_tickets_acknowledges_all_of_them_on
     app.turn().await;
     app.wait(minutes(60) + TimeDelta::seconds(1)).await;
     let mail = newest_mail(&app);
-    assert!(mail.text.contains("Acknowledge all of them:"), "{}", mail.text);
+    assert!(mail.text.contains("Acknowledge all 5:"), "{}", mail.text);
     let url = format!("{reach}{}", link(&mail));
     let acme = TenantId::parse("acme").unwrap();
     for _ in 0..3 {

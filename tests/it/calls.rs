@@ -58,7 +58,8 @@ async fn a_step_that_names_calls_makes_them_for_a_warning_too() {
     app.ticket(TimeDelta::hours(8));
     app.turn().await;
     app.wait(TimeDelta::hours(6)).await;
-    assert!(app.said().starts_with("call +15005550101: S L A alert: At risk: 2 hours left, resolution due 17:00 UTC"));
+    let said = app.said();
+    assert!(said.starts_with("call +15005550101: S L A alert: At risk: 2 hours left, resolution due at 17:00 UTC"));
 }
 
 #[tokio::test]

@@ -46,9 +46,11 @@ async fn a_message_says_why_it_came_to_this_person() {
     let mut app = warned("", long()).await;
     app.wait(minutes(15)).await;
     app.wait(minutes(15)).await;
-    let last_lines: Vec<_> =
-        app.heard().iter().map(|mail| mail.text.trim_end().lines().last().unwrap().to_owned()).collect();
-    insta::assert_snapshot!(last_lines.join("\n"), @r"
+    let mails = app.heard();
+    let why = |text: &str| text.lines().find(|line| line.starts_with("You get this")).unwrap().to_owned();
+    let reasons: Vec<_> = mails.iter().map(|mail| why(&mail.text)).collect();
+    assert_eq!(mails[1].text.lines().nth(1), Some(reasons[1].as_str()), "after the first step it comes at once");
+    insta::assert_snapshot!(reasons.join("\n"), @r"
     You get this because you own this ticket.
     You get this because you manage Mateo Alvarez, who owns this ticket (escalation step 2).
     You get this because you manage this client's account (escalation step 3).

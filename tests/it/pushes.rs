@@ -55,7 +55,7 @@ async fn the_button_of_a_push_acknowledges_its_alert_once() {
     let acme = superops_sla::ticket::TenantId::parse("acme").unwrap();
     let alert = app.parts().store.alerts(&acme).await.unwrap().remove(0);
     let hold = alert.life.held().unwrap();
-    assert_eq!((hold.by.as_str(), hold.how.as_str(), alert.life.acts), ("a configured topic", "link", 1));
+    assert_eq!((hold.by.as_str(), hold.how.as_str(), alert.life.acts), ("a shared push topic", "link", 1));
     let forged = format!("{reach}/a/{}", "A".repeat(75));
     assert_eq!(Client::new().post(forged).send().await.unwrap().status(), 404);
 }

@@ -472,7 +472,7 @@ async fn a_heartbeat_that_stays_away_is_told_as_one_and_reaches_who_answers_wher
     watch(&mut app, TimeDelta::hours(3)).await;
     app.settle().await;
     let said = app.said();
-    assert!(said.contains("backup has missed a heartbeat since"), "{said}");
+    assert!(said.contains("backup has not reported success since"), "{said}");
 }
 
 #[tokio::test]
@@ -696,7 +696,7 @@ async fn announced_work_is_left_out_and_wakes_nobody_and_what_is_entered_late_co
     watch(&mut app, TimeDelta::minutes(11)).await;
     app.settle().await;
     assert!(app.said().contains("Web shop is down"), "the work is over, and it is still down");
-    assert_eq!(incidents(&mut app), ["Web shop: outage"]);
+    assert_eq!(incidents(&mut app), ["Outage of Web shop"]);
 
     let (status, made) = announce(work(TimeDelta::seconds(1), &app)).await;
     assert_eq!(status, 201, "{made}");
@@ -974,7 +974,7 @@ async fn a_client_reads_a_page_of_their_own_by_a_link_until_it_is_revoked() {
     app.parts().publisher.as_ref().unwrap().turn().await;
     let theirs: Value = get(format!("{link}/status.json")).await.json().await.unwrap();
     let title = theirs["incidents"][0]["name"].as_str().unwrap_or_default();
-    assert_eq!(title, "backup: outage", "the page of its client alone tells of it at once: {theirs}");
+    assert_eq!(title, "Outage of backup", "the page of its client alone tells of it at once: {theirs}");
     assert!(!get(format!("{url}/status/history.atom")).await.text().await.unwrap().contains("backup"));
     let revoked = app.parts().store.revoke_private_page(&made.id, author(), now).await.unwrap();
     assert_eq!(revoked.map(|page| page.client).as_deref(), Some("Globex"));
@@ -1090,7 +1090,7 @@ async fn who_was_told_of_an_outage_hears_its_end_though_the_service_is_taken_out
     Client::new().post(link_of(&asked[0].text, "/status/updates/confirm/", &url)).send().await.unwrap();
     shop.answers(503);
     watch(&mut app, seconds(300)).await;
-    assert!(mailed(&mut app).await[0].text.starts_with("Investigating: Web shop: outage"));
+    assert!(mailed(&mut app).await[0].text.starts_with("Investigating: Outage of Web shop"));
     app.restart_with(&config.replace("shop", "store")).await;
     watch(&mut app, seconds(1)).await;
     let query = superops_sla::service::incidents::IncidentQuery::default();
@@ -1098,7 +1098,7 @@ async fn who_was_told_of_an_outage_hears_its_end_though_the_service_is_taken_out
     let of_shop = seen.iter().find(|one| one.updates.len() == 2).unwrap();
     assert_eq!((of_shop.status, of_shop.updates[0].text.as_str()), ("resolved", "It is no longer watched here."));
     let told = mailed(&mut app).await;
-    let ends: Vec<_> = told.iter().filter(|mail| mail.text.starts_with("Resolved: Web shop: outage")).collect();
+    let ends: Vec<_> = told.iter().filter(|mail| mail.text.starts_with("Resolved: Outage of Web shop")).collect();
     assert_eq!((ends.len(), ends[0].to.as_str()), (1, "mia@example.com"));
     assert!(mailed(&mut app).await.iter().all(|mail| !mail.text.starts_with("Resolved")), "once");
 }
@@ -1291,13 +1291,13 @@ async fn who_stays_down_after_what_it_depends_on_is_up_again_is_told_and_has_an_
     app.look_at_services(seconds(60)).await;
     app.settle().await;
     app.said();
-    assert_eq!(incidents(&mut app), ["VPN: outage"]);
+    assert_eq!(incidents(&mut app), ["Outage of VPN"]);
     line.answers(200);
     app.look_at_services(seconds(60)).await;
     app.settle().await;
     let said = app.said();
     assert!(said.contains("Leeds is down"), "{said}");
-    assert_eq!(incidents(&mut app), ["Leeds: outage", "VPN: outage"]);
+    assert_eq!(incidents(&mut app), ["Outage of Leeds", "Outage of VPN"]);
 }
 
 #[tokio::test]

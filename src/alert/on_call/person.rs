@@ -84,7 +84,7 @@ impl Person {
 
     /// Returns how to reach them, since they are on call in `rotation`; none if SuperOps does not know the name.
     pub fn recipient(&self, rotation: &str, people: &Directory) -> Option<Recipient> {
-        let because = format!("you are on call in {rotation}");
+        let because = format!("you are on call for the rotation “{rotation}”");
         if let Some(technician) = self.technician(people) {
             return Some(Recipient::person(technician, because));
         }

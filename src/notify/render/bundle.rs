@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::letter::{ENDED, Letter, Row, mark, outcome, same, service_over};
 use super::{Told, Urgency, local, sane, shown};
+use crate::alert::AlertKind;
 use crate::notify::{BundleFacts, BundleRow, Message, TicketFacts, counted};
 use crate::sla::zone::Tz;
 
@@ -31,34 +32,51 @@ pub(super) fn letter(facts: &BundleFacts, message: &Message, now: DateTime<Utc>)
     letter
 }
 
-/// Sums them up: `12 breached, 2 at risk, first due 17:00 London`.
+/// Sums them up: `12 breached, 2 at risk, next due 17:00 London`.
 pub(super) fn sum(facts: &BundleFacts, now: DateTime<Utc>, zone: Tz) -> String {
-    let number = u32::try_from(facts.rows.len()).unwrap_or(u32::MAX).saturating_add(facts.more);
-    let ahead = number.saturating_sub(facts.breached).saturating_sub(facts.recovered);
+    let ahead = answerable(facts).saturating_sub(facts.breached);
+    let recovered = |row: &BundleRow| matches!(row, BundleRow::Recovery(facts) if facts.ticket.service.is_some());
+    // A ticket is done; a service goes on.
+    let over = if facts.rows.iter().any(recovered) { "back to normal" } else { "done" };
     if facts.more == 0 && !facts.rows.is_empty() && facts.rows.iter().all(|row| ticket(row).service.is_some()) {
-        return counts(&[(facts.breached, "failing", ""), (ahead, "at risk", ""), (facts.recovered, "OK again", "")]);
+        return counts(&[(facts.breached, "failing", ""), (ahead, "at risk", ""), (facts.recovered, over, "")]);
     }
     let first = first_due(facts, now).map(|due| {
-        let was = if sane(due) < sane(now) { "was " } else { "" };
-        format!(", first {was}due {}", local(due, now, zone))
+        let which = match sane(due) < sane(now) {
+            true => "first was due",
+            // What has breached was due before.
+            false if facts.breached > 0 => "next due",
+            false => "first due",
+        };
+        format!(", {which} {}", local(due, now, zone))
     });
     let first = first.as_deref().unwrap_or_default();
     let likely = facts.likely.min(ahead);
     let said = match is_past(facts, now) {
         // Alerts that came due while they waited in a queue say so.
-        true => counts(&[(facts.breached, "breached", first), (ahead, "past due", ""), (facts.recovered, "done", "")]),
+        true => counts(&[(facts.breached, "breached", first), (ahead, "past due", ""), (facts.recovered, over, "")]),
         false => counts(&[
             (facts.breached, "breached", ""),
             (ahead - likely, "at risk", if likely == 0 { first } else { "" }),
             (likely, "likely to breach", first),
-            (facts.recovered, "done", ""),
+            (facts.recovered, over, ""),
         ]),
     };
     // A ticket has more than one clock; where that shows, the tickets are counted as well.
+    let number = number(facts);
     if facts.tickets == number || facts.tickets == 0 || has_services(facts) {
         return said;
     }
     format!("{said} ({})", counted(facts.tickets as usize, "ticket"))
+}
+
+fn number(facts: &BundleFacts) -> u32 {
+    u32::try_from(facts.rows.len()).unwrap_or(u32::MAX).saturating_add(facts.more)
+}
+
+/// Returns how many of them can be acknowledged.
+pub(super) fn answerable(facts: &BundleFacts) -> u32 {
+    number(facts).saturating_sub(facts.recovered)
 }
 
 /// Returns the time that the headline names: when the first of those still ahead is due, or else when the first of
@@ -149,12 +167,17 @@ fn told(row: &BundleRow, now: DateTime<Utc>) -> Option<Told<'_>> {
     }
 }
 
-/// Words how a row stands: `resolution due 14:30 London`, `outage since 14:05 London`.
+/// Words how a row stands: `resolution due 14:30 London`, `no heartbeat since 14:05 London`.
 pub(super) fn standing(row: &BundleRow, now: DateTime<Utc>, zone: Tz) -> Option<String> {
     let told = told(row, now)?;
+    let what = match told.clock {
+        AlertKind::Heartbeat => "no heartbeat",
+        AlertKind::Objective => "outside its objectives",
+        other => other.words(),
+    };
     match &ticket(row).service {
-        Some(_) if told.due > now => Some(format!("{} until {}", told.clock.words(), local(told.due, now, zone))),
-        Some(service) => Some(format!("{} since {}", told.clock.words(), local(service.since, now, zone))),
+        Some(_) if told.due > now => Some(format!("{what} until {}", local(told.due, now, zone))),
+        Some(service) => Some(format!("{what} since {}", local(service.since, now, zone))),
         None => Some(told.due(now, zone)),
     }
 }

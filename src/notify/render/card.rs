@@ -70,7 +70,8 @@ fn details(letter: &Letter) -> Vec<Value> {
         .facts
         .iter()
         .map(|(label, fact)| block(vec![subtle(&format!("{label}: ")), run(fact, "Default")], "None"));
-    let why = letter.why.iter().chain(&letter.closing).map(|reason| block(vec![subtle(reason)], "Small"));
+    let why = letter.why.iter().chain(&letter.closing).chain(&letter.why_you);
+    let why = why.map(|reason| block(vec![subtle(reason)], "Small"));
     rows.chain(facts).chain(why).collect()
 }
 
@@ -87,8 +88,8 @@ fn mark(message: &Message) -> String {
     let thread = notification_key(&[&message.thread]);
     let mark = reference(&thread);
     match (&message.body, message.continues_thread) {
-        (Body::Recovery(_), _) => format!("Ends alert #{mark}: see the first card with this mark."),
-        (_, true) => format!("More on alert #{mark}: see the first card with this mark."),
+        (Body::Recovery(_), _) => format!("Alert #{mark} is over. To see its other cards, search for #{mark}."),
+        (_, true) => format!("More on alert #{mark}. To see its other cards, search for #{mark}."),
         (_, false) => format!("Alert #{mark}"),
     }
 }

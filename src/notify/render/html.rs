@@ -1,7 +1,7 @@
 //! A letter as HTML: one column, inline styles, no images.
 //!
 //! Text and background keep the reader's own colours, so a dark screen stays dark; only the bar beside the headline and
-//! the buttons have fixed colours, which read well on black and on white.
+//! the main button have fixed colours, which read well on black and on white.
 
 use maud::{DOCTYPE, Markup, html};
 
@@ -17,8 +17,11 @@ const LABEL: &str =
 const CELL: &str = "padding:2px 0;vertical-align:top";
 /// Rows are stacked: two columns would leave a phone no room for the subject.
 const ROW: &str = "padding:0 0 0 10px;margin:0 0 14px";
-const BUTTON: &str = "display:block;margin:0 0 8px;padding:12px 16px;border-radius:6px;background:#1d4ed8;color:#ffffff;\
-                      text-align:center;text-decoration:none;font-weight:bold";
+const BUTTON: &str =
+    "display:block;margin:0 0 8px;padding:11px 16px;border-radius:6px;text-align:center;text-decoration:none;";
+/// One button is filled: the one to press first.
+const MAIN: &str = "border:1px solid #1d4ed8;background:#1d4ed8;color:#ffffff;font-weight:bold";
+const OTHER: &str = "border:1px solid #6b7280;color:inherit";
 const SMALL: &str = "margin:16px 0 0;font-size:14px;opacity:.8";
 
 /// With more rows than this, the buttons also come before them, so that nobody has to scroll to find what to do.
@@ -49,15 +52,17 @@ fn content(letter: &Letter) -> Markup {
     html! {
         div style={ "border-left:6px solid " (colour(letter.urgency)) ";padding:0 0 0 12px;margin:0 0 16px" } {
             h1 style="margin:0;font-size:20px;line-height:1.3" { (letter.headline) }
+            @if let Some(why_you) = &letter.why_you { p style="margin:4px 0 0;opacity:.8" { (why_you) } }
             @if let Some(about) = &letter.about { p style="margin:4px 0 0" { (about) } }
             @if let Some(whose) = &letter.whose { p style="margin:4px 0 0;opacity:.8" { (whose) } }
         }
         @if !letter.facts.is_empty() { (facts(&letter.facts)) }
         @if !letter.why.is_empty() { (why(&letter.why)) }
-        @if letter.rows.len() > MANY { @for link in &letter.links { (button(link)) } }
+        @if letter.rows.len() > MANY { (buttons(&letter.links)) }
         @for row in &letter.rows { (worst(row)) }
-        @for link in &letter.links { (button(link)) }
+        (buttons(&letter.links))
         @for sentence in &letter.closing { p style=(SMALL) { (sentence) } }
+        @if let Some(link) = &letter.unsubscribe { p style=(SMALL) { a href=(link.url) { (link.label) } } }
     }
 }
 
@@ -86,8 +91,13 @@ fn worst(row: &Row) -> Markup {
     }
 }
 
-fn button(link: &Link) -> Markup {
-    html! { a href=(link.url) style=(BUTTON) { (link.label) } }
+fn buttons(links: &[Link]) -> Markup {
+    let looks = std::iter::once(MAIN).chain(std::iter::repeat(OTHER));
+    html! {
+        @for (link, look) in links.iter().zip(looks) {
+            a href=(link.url) style={ (BUTTON) (look) } { (link.label) }
+        }
+    }
 }
 
 fn colour(urgency: Urgency) -> &'static str {

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Told, Urgency, line, local, local_in_full, sane, shown};
-use crate::alert::{AlertKind, Closing};
+use super::{Told, Urgency, bundle, line, local, local_in_full, sane, shown};
+use crate::alert::{AlertKind, Closing, Reason};
 use crate::notify::{
     AcknowledgedFacts, Advice, AlertFacts, Body, DigestFacts, DigestRow, Message, News, RecoveryFacts, ReportFacts,
     ServiceFacts, StaleFacts, TicketFacts, hours, words,
@@ -24,6 +24,8 @@ pub(super) struct Letter {
     /// What a phone shows beside the subject before the mail is opened.
     pub preheader: String,
     pub urgency: Urgency,
+    /// Why it goes to this person, if a later step than the first does that.
+    pub why_you: Option<String>,
     /// The ticket that the headline is about.
     pub about: Option<String>,
     /// Its priority and client.
@@ -32,7 +34,10 @@ pub(super) struct Letter {
     pub why: Vec<String>,
     pub rows: Vec<Row>,
     pub closing: Vec<String>,
+    /// What can be done about it, the most important first.
     pub links: Vec<Link>,
+    /// How a subscriber ends the subscription.
+    pub unsubscribe: Option<Link>,
 }
 
 /// One clock of a digest.
@@ -46,7 +51,7 @@ pub(super) struct Row {
 }
 
 pub(super) struct Link {
-    pub label: &'static str,
+    pub label: String,
     pub url: String,
 }
 
@@ -66,6 +71,7 @@ impl Letter {
             preheader: headline.clone(),
             headline,
             urgency,
+            why_you: None,
             about: None,
             whose: None,
             facts: Vec::new(),
@@ -73,21 +79,39 @@ impl Letter {
             rows: Vec::new(),
             closing: Vec::new(),
             links: Vec::new(),
+            unsubscribe: None,
         }
     }
 
-    /// Adds `link` as the first action. The page behind it asks for a click, since mail scanners follow links too. A
-    /// subscriber's unsubscribe link comes last.
+    /// Adds `link` as the first action, or as a subscriber's way out. The page behind it asks for a click, since mail
+    /// scanners follow links too.
     pub fn answered_by(mut self, link: Option<&str>, body: &Body) -> Self {
-        let (label, is_first) = match body {
-            Body::Update(facts) if facts.news == News::Confirm => ("Confirm the subscription", true),
-            Body::Update(_) => ("Unsubscribe", false),
-            _ if self.rows.is_empty() => ("Acknowledge", true),
-            _ => ("Acknowledge all of them", true),
+        let Some(url) = link.and_then(web_address) else { return self };
+        let label = match body {
+            Body::Update(facts) if facts.news != News::Confirm => {
+                self.unsubscribe = Some(Link { label: "Unsubscribe".to_owned(), url });
+                return self;
+            }
+            Body::Update(_) => "Confirm the subscription".to_owned(),
+            Body::Bundle(facts) if bundle::answerable(facts) > 1 => {
+                format!("Acknowledge all {}", bundle::answerable(facts))
+            }
+            _ => "Acknowledge".to_owned(),
         };
-        let link = link.and_then(web_address).map(|url| Link { label, url });
-        let place = if is_first { 0 } else { self.links.len() };
-        self.links.splice(place..place, link);
+        self.links.insert(0, Link { label, url });
+        self
+    }
+
+    /// Says why this person gets the alert: after the first step at once, and otherwise at the end.
+    fn because(mut self, facts: &AlertFacts) -> Self {
+        let because = shown(Some(&facts.because), 200).unwrap_or_else(|| "the configuration names you".to_owned());
+        match facts.step {
+            0 => self.closing = vec![format!("You get this because {because}.")],
+            step => {
+                let step = step.saturating_add(1);
+                self.why_you = Some(format!("You get this because {because} (escalation step {step})."));
+            }
+        }
         self
     }
 
@@ -126,12 +150,18 @@ pub(super) fn alert(facts: &AlertFacts, message: &Message, now: DateTime<Utc>) -
         due.1 = format!("{}, {away}", due.1);
     }
     letter.facts.extend(facts.advice.as_ref().and_then(advice).map(|words| ("What to do", words)));
-    letter.why = facts.reasons.iter().take(MOST_REASONS).filter_map(|reason| shown(Some(reason), 300)).collect();
+    letter.why = reasons(facts).collect();
     if let Some(hours) = shown(Some(&facts.hours), 200) {
         letter.why.push(format!("Working time is {hours}."));
     }
-    letter.closing = vec![why_you(facts)];
-    letter
+    letter.because(facts)
+}
+
+/// Returns why it is said now, without what the headline of a breach says already.
+fn reasons(facts: &AlertFacts) -> impl Iterator<Item = String> {
+    let missed = Reason::Missed.to_string();
+    let news = facts.reasons.iter().filter(move |reason| **reason != missed);
+    news.take(MOST_REASONS).filter_map(|reason| shown(Some(reason), 300))
 }
 
 fn service_alert(facts: &AlertFacts, service: &ServiceFacts, message: &Message, now: DateTime<Utc>) -> Letter {
@@ -149,9 +179,8 @@ fn service_alert(facts: &AlertFacts, service: &ServiceFacts, message: &Message, 
         AlertKind::Budget => format!("{detail}."),
         _ => format!("What was seen: {detail}."),
     }));
-    letter.why.extend(facts.reasons.iter().take(MOST_REASONS).filter_map(|reason| shown(Some(reason), 300)));
-    letter.closing = vec![why_you(facts)];
-    letter
+    letter.why.extend(reasons(facts));
+    letter.because(facts)
 }
 
 /// Words the state of a component: `Web shop is down since 14:05 UTC`.
@@ -196,7 +225,7 @@ fn service_done(kind: AlertKind) -> &'static str {
     }
 }
 
-/// Words who could take it on and what is ahead of it; none if there is nothing to say about either.
+/// Words what to do: who could take it on, or else what it should overtake. None if nothing is known to help.
 fn advice(advice: &Advice) -> Option<String> {
     let room = advice.room.as_ref().and_then(|room| {
         let who = shown(Some(&room.name), 80)?;
@@ -210,15 +239,10 @@ fn advice(advice: &Advice) -> Option<String> {
         1 => Some("1 older ticket is ahead of it in the group".to_owned()),
         count => Some(format!("{count} older tickets are ahead of it in the group")),
     };
-    let sentences: Vec<_> = room.into_iter().chain(ahead).collect();
-    (!sentences.is_empty()).then(|| sentences.join("; "))
-}
-
-fn why_you(facts: &AlertFacts) -> String {
-    let because = shown(Some(&facts.because), 200).unwrap_or_else(|| "the configuration names you".to_owned());
-    match facts.step {
-        0 => format!("You get this because {because}."),
-        step => format!("You get this because {because} (escalation step {}).", step.saturating_add(1)),
+    match (room, ahead) {
+        (Some(room), Some(ahead)) => Some(format!("{room}; {ahead}")),
+        (None, Some(ahead)) => Some(format!("see if it can be done first; {ahead}")),
+        (room, None) => room,
     }
 }
 
@@ -442,18 +466,30 @@ pub(super) fn same<'a>(mut all: impl Iterator<Item = Option<&'a str>>) -> Option
     all.all(|one| one == Some(first)).then_some(first)
 }
 
-/// Words the subject: `[SLA] 062822-0005 first response: Mail server down (Harbour Dental)`.
+/// Words the subject: `[SLA] 062822-0005 first response: Mail server down (Harbour Dental)`, or `[SLA] Nightly backup:
+/// heartbeat missed`.
 ///
 /// The id and the clock come first: a phone shows some thirty characters.
 fn subject(ticket: &TicketFacts, clock: AlertKind) -> String {
     let mark = mark(ticket.tenant.as_deref());
     let stem = match ticket.service {
-        Some(_) => format!("{mark} {}: {}", ticket.shown_id(), clock.words()),
+        Some(_) => format!("{mark} {}: {}", ticket.shown_id(), trouble(clock)),
         None => format!("{mark} {} {}: {}", ticket.shown_id(), clock.words(), ticket.shown_subject()),
     };
     match shown(ticket.client.as_deref(), 40) {
         Some(client) => format!("{stem} ({client})"),
         None => stem,
+    }
+}
+
+/// Names what happened to a component, at whatever stage: all mails of a thread have one subject.
+fn trouble(kind: AlertKind) -> &'static str {
+    match kind {
+        AlertKind::Clock(_) | AlertKind::Outage => kind.words(),
+        AlertKind::Budget => "too much downtime",
+        AlertKind::Objective => "outside its objectives",
+        AlertKind::Certificate => "certificate to be renewed",
+        AlertKind::Heartbeat => "heartbeat missed",
     }
 }
 
@@ -476,7 +512,10 @@ fn technician(ticket: &TicketFacts) -> String {
 pub(super) fn links(ticket: &TicketFacts) -> Vec<Link> {
     let page = if ticket.service.is_some() { "Open the service" } else { "How this was worked out" };
     let known = [("Open in SuperOps", &ticket.superops_url), (page, &ticket.page_url)];
-    known.into_iter().filter_map(|(label, url)| Some(Link { label, url: web_address(url.as_deref()?)? })).collect()
+    let link = |(label, url): (&str, &Option<String>)| {
+        Some(Link { label: label.to_owned(), url: web_address(url.as_deref()?)? })
+    };
+    known.into_iter().filter_map(link).collect()
 }
 
 /// Returns `url` if a mail program may open it; a ticket's id is part of it and comes from outside.

@@ -22,7 +22,7 @@ pub struct Push {
     /// Names of emoji.
     pub tags: &'static [&'static str],
     /// Links that open the ticket, each with its label, the best first.
-    pub links: Vec<(&'static str, String)>,
+    pub links: Vec<(String, String)>,
 }
 
 /// Words `message` as a push.
@@ -60,8 +60,9 @@ fn lines(letter: &Letter) -> Vec<String> {
     let facts = letter.facts.iter().map(|(label, fact)| format!("{label}: {fact}"));
     let rows = letter.rows.iter().map(|row| format!("{}\n{}\n{}", row.over, row.title, row.details));
     letter
-        .about
+        .why_you
         .iter()
+        .chain(&letter.about)
         .chain(&letter.whose)
         .cloned()
         .chain(rows)

@@ -152,12 +152,14 @@ fn tenant_mark(tenant: Option<&str>) -> String {
     mark.filter(|mark| gsm7::fold(mark).is_some()).unwrap_or_default()
 }
 
-/// Words an alert about a component: `SLA: Web shop is down since 14:05 UTC`.
+/// Words an alert about a component: `SLA: Web shop is down since 14:05 UTC (High, Harbour Dental)`.
 fn service(ticket: &TicketFacts, state: String, detail: Option<&str>) -> Draft {
-    let client = ticket.client.as_deref().map(|client| (" (", format!("{})", line(client, 30))));
+    let (priority, client) = (shown(ticket.priority.as_deref(), 10), shown(ticket.client.as_deref(), 30));
+    let whose = priority.into_iter().chain(client).collect::<Vec<_>>().join(", ");
+    let whose = Some(whose).filter(|whose| !whose.is_empty()).map(|whose| (" (", format!("{whose})")));
     let detail = detail.map(|detail| (": ", line(detail, 100)));
     let head = format!("SLA{}: {state}", tenant_mark(ticket.tenant.as_deref()));
-    Draft { head, extras: client.into_iter().chain(detail).collect(), ..Draft::default() }
+    Draft { head, extras: whose.into_iter().chain(detail).collect(), ..Draft::default() }
 }
 
 /// Words an alert. For a breach that is only predicted, what to do comes right after the subject.

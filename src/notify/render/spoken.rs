@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::letter::Letter;
 use super::{bundle, line};
-use crate::notify::{Body, Message, TicketFacts};
+use crate::notify::{Body, Message, zone_name};
 
 /// The longest text, in characters: some twenty seconds. A listener remembers no more.
 const LONGEST: usize = 300;
@@ -20,22 +20,59 @@ pub fn spoken(message: &Message, now: DateTime<Utc>) -> String {
         return "This is a test call of the SLA watch.".to_owned();
     }
     let letter = Letter::of(message, now);
-    let (whose, about) = match &message.body {
-        // Of several alerts, only the worst can be spoken.
-        Body::Bundle(facts) => facts.rows.first().map(bundle::ticket).map(worst).unwrap_or_default(),
-        _ => (letter.whose, letter.about),
+    // Of several alerts, only the worst can be spoken.
+    let worst = match &message.body {
+        Body::Bundle(facts) => facts.rows.first().map(|row| (row, bundle::first_due(facts, now))),
+        _ => None,
     };
+    let (whose, about) = match worst {
+        Some((row, named)) => {
+            let (ticket, what) = (bundle::ticket(row), bundle::brief(row, named, now, message.timezone));
+            let whose = Some(ticket.whose()).filter(|whose| !whose.is_empty()).map(|whose| whose + ", ");
+            (Some(format!("worst: {}{what}", whose.unwrap_or_default())), Some(ticket.about()))
+        }
+        None => (letter.whose, letter.about),
+    };
+    let zone = zone_name(message.timezone, now);
+    let own = [Some(letter.headline), whose].into_iter().flatten().map(|part| with_times(&part, &zone));
     let about = about.as_deref().map(|about| line(about, LONGEST_SUBJECT));
-    let parts = [Some(letter.headline), whose, about];
-    let parts: Vec<_> = parts.into_iter().flatten().map(|part| said(&part)).filter(|part| !part.is_empty()).collect();
+    let parts: Vec<_> = own.chain(about).map(|part| said(&part)).filter(|part| !part.is_empty()).collect();
     format!("S L A alert: {}.", line(&parts.join(", "), LONGEST))
 }
 
-/// Returns whose `ticket` is and what it is about, marked as the worst of several.
-fn worst(ticket: &TicketFacts) -> (Option<String>, Option<String>) {
-    match ticket.whose() {
-        whose if whose.is_empty() => (None, Some(format!("worst: {}", ticket.about()))),
-        whose => (Some(format!("worst: {whose}")), Some(ticket.about())),
+/// Words our own times of `zone` as they are spoken: `due Thu 09:30 London` as `due Thursday at 09:30 London time`.
+fn with_times(text: &str, zone: &str) -> String {
+    let place = format!(" {zone}");
+    let (mut spoken, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find(&place) {
+        let (before, after) = (&rest[..at], &rest[at + place.len()..]);
+        match before.rsplit_once(' ').filter(|(_, time)| is_time(time)) {
+            Some((lead, time)) => {
+                spoken.push_str(&with_weekday(lead));
+                // It is due at a time, but down since a time.
+                let glue = if lead.ends_with(" since") || lead.ends_with(" at") { " " } else { " at " };
+                spoken.push_str(&[glue, time, place.as_str()].concat());
+                spoken.push_str(if zone == "UTC" { "" } else { " time" });
+            }
+            None => spoken.push_str(&rest[..at + place.len()]),
+        }
+        rest = after;
+    }
+    spoken + rest
+}
+
+/// Whether `word` is a time such as `09:30`.
+fn is_time(word: &str) -> bool {
+    word.len() == 5 && word.chars().enumerate().all(|(at, c)| if at == 2 { c == ':' } else { c.is_ascii_digit() })
+}
+
+/// Spells out the weekday that `text` ends in.
+fn with_weekday(text: &str) -> String {
+    const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+    let (lead, last) = text.rsplit_once(' ').unwrap_or(("", text));
+    match WEEKDAYS.iter().find(|day| day[..3] == *last) {
+        Some(day) => format!("{lead} {day}"),
+        None => text.to_owned(),
     }
 }
 
@@ -91,6 +128,24 @@ mod tests {
         assert_eq!(said("1 d 12 min left"), "1 day 12 minutes left");
         assert_eq!(said("030626-0005 Mail down"), "ticket 0 3 0 6 2 6, 0 0 0 5 Mail down");
         assert_eq!(said("plan H, vitamin D, min"), "plan H, vitamin D, min");
+    }
+
+    #[test]
+    fn times_are_said_with_their_day_and_zone() {
+        let cases = [
+            ("resolution was due 13:00 London", "resolution was due at 13:00 London time"),
+            ("resolution due Thu 09:30 London", "resolution due Thursday at 09:30 London time"),
+            ("VPN is down since 13:00 London, after 5 min", "VPN is down since 13:00 London time, after 5 min"),
+            ("down since Wed 13:00 London", "down since Wednesday at 13:00 London time"),
+            ("by Mia at 14:05 London", "by Mia at 14:05 London time"),
+            ("Bar London: 1 at risk, due 14:05 London", "Bar London: 1 at risk, due at 14:05 London time"),
+            (" London", " London"),
+        ];
+        for (written, spoken) in cases {
+            assert_eq!(with_times(written, "London"), spoken);
+        }
+        assert_eq!(with_times("due 17:00 New York, 1 done", "New York"), "due at 17:00 New York time, 1 done");
+        assert_eq!(with_times("due 17:00 UTC", "UTC"), "due at 17:00 UTC");
     }
 
     #[test]

@@ -85,6 +85,18 @@ fn a_prediction_says_what_to_do_and_why_it_is_made() {
 }
 
 #[test]
+fn what_to_do_is_always_something_to_do() {
+    let advised = |ahead| {
+        let advice = Some(Advice { room: None, group: Some("Network".into()), ahead });
+        let facts = AlertFacts { advice, ..alert(Stage::Predicted, "2026-06-03T16:30:00Z") };
+        email(&message(Body::Alert(facts)), now()).text
+    };
+    let (text, what) = (advised(1), "see if it can be done first; 1 older ticket is ahead of it in the group");
+    assert!(text.contains(&format!("\nWhat to do: {what}\n")), "{text}");
+    assert!(!advised(0).contains("What to do"));
+}
+
+#[test]
 fn a_warning_says_what_who_how_long_and_why() {
     assert_snapshot!(text(&warning()));
     assert_snapshot!(sms(&warning(), now()), @"SLA at risk: High, Harbour Dental: first response due 14:30 London. 030626-0005 Mail server down. 42 min left. Ann Lee #a1b2c3");
@@ -138,7 +150,8 @@ fn a_message_counts_the_working_time_of_the_moment_it_leaves_and_the_wall_clock_
         mail.text.lines().next(),
         Some("At risk: 30 min of working time left, first response due Thu 09:30 London")
     );
-    assert!(mail.text.contains("\nDue: Thu 4 Jun 2026 09:30 London, in 13 h 30 min by the clock\n"), "{}", mail.text);
+    let due = "\nDue: Thu 4 Jun 2026 09:30 London, in 13 h 30 min, closed hours included\n";
+    assert!(mail.text.contains(due), "{}", mail.text);
     assert_snapshot!(sms(&over_night(), evening), @"SLA at risk: High, Harbour Dental: first response due Thu 09:30 London. 030626-0005 Mail server down. 30 min of working time left. Ann Lee #a1b2c3");
     let at_noon = email(&over_night(), at("2026-06-03T12:00:00Z")).text;
     assert!(at_noon.starts_with("At risk: 5 h of working time left,"), "{at_noon}");

@@ -4,13 +4,14 @@ use super::letter::{Letter, Row};
 
 /// Renders the text part of a mail: short lines, nothing that needs a wide screen.
 pub(super) fn text(letter: &Letter) -> String {
-    let head = [Some(letter.headline.clone()), letter.about.clone(), letter.whose.clone()]
+    let head = [Some(letter.headline.clone()), letter.why_you.clone(), letter.about.clone(), letter.whose.clone()]
         .into_iter()
         .flatten()
         .collect::<Vec<_>>();
     let facts = letter.facts.iter().map(|(label, fact)| format!("{label}: {fact}")).collect::<Vec<_>>();
     let why = letter.why.iter().map(|reason| format!("- {reason}")).collect::<Vec<_>>();
-    let links = letter.links.iter().map(|link| format!("{}:\n{}", link.label, link.url)).collect::<Vec<_>>();
+    let links = letter.links.iter().chain(&letter.unsubscribe);
+    let links = links.map(|link| format!("{}:\n{}", link.label, link.url)).collect::<Vec<_>>();
     let mut blocks = vec![head.join("\n"), facts.join("\n")];
     if !why.is_empty() {
         blocks.push(format!("Why\n{}", why.join("\n")));

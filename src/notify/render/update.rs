@@ -29,7 +29,7 @@ pub(super) fn letter(facts: &UpdateFacts, message: &Message) -> Letter {
         }
     };
     let url = facts.page_url.as_deref().and_then(web_address);
-    letter.links.extend(url.map(|url| Link { label: "The status page", url }));
+    letter.links.extend(url.map(|url| Link { label: "The status page".to_owned(), url }));
     letter.closing = vec![format!("You get this because you have subscribed to {page}.")];
     letter
 }

@@ -109,7 +109,7 @@ async fn what_becomes_of_an_alert_names_its_first_card() {
     let end = Message { continues_thread: true, ..message(Body::Recovery(recovery)) };
     desk.send(&end).await.unwrap();
     let last = desk.last().text.lines().last().unwrap().to_owned();
-    assert!(last.starts_with(&format!("Ends alert {mark}:")), "{last}");
+    assert!(last.starts_with(&format!("Alert {mark} is over.")), "{last}");
     assert_eq!(desk.last().header("button"), None, "there is nothing left to acknowledge");
 }
 

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::sla::history::tests::{any_change, any_watched};
+use crate::sla::ledger::words::Local;
 use crate::sla::policy::{Counts, Policy};
 use crate::sla::tests::{at, change, for_priority, mins, named, on_record, policy, rules, status, told, watched};
 use crate::ticket::Ticket;
@@ -68,8 +69,17 @@ fn local_times_are_those_of_the_calendars_zone() {
     let ledger = ledger_at(vec![policy(Counts::Business)], &summer, &[], time("2026-07-06T09:30:05Z"));
     assert_eq!(
         ledger.sentence(),
-        "Mon 10:00-10:30:05 counted 30m05s · due Mon 14:00 (target 4h, the default policy, calendar head-office)"
+        "Mon 10:00-10:30 counted 30m05s · due Mon 14:00 (target 4h, the default policy, calendar head-office)"
     );
+}
+
+#[test]
+fn seconds_are_told_only_where_the_minutes_are_the_same() {
+    let local = Local::new(Tz::UTC, time("2026-07-06T09:00:00Z"), time("2026-07-06T10:00:00Z"));
+    let stretch = |to| local.stretch(time("2026-07-06T09:00:05Z"), time(to));
+    assert_eq!(stretch("2026-07-06T09:01:00Z"), "Mon 09:00-09:01");
+    assert_eq!(stretch("2026-07-06T09:00:40Z"), "Mon 09:00:05-09:00:40");
+    assert_eq!(local.moment(time("2026-07-06T09:00:40Z")), "Mon 09:00");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! A ledger as a person reads it: local times in the calendar's zone, lengths to the second.
+//! A ledger as a person reads it: local times in the calendar's zone to the minute, lengths to the second, so that they
+//! add up.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -37,6 +38,8 @@ pub fn policy(policy: &Policy) -> String {
     if parts.is_empty() { "the default policy".to_owned() } else { parts.join("/") }
 }
 
+const TO_THE_MINUTE: &str = "%H:%M";
+
 /// Formats local times, with as much of the date as is needed.
 #[derive(Clone, Copy, Debug)]
 pub struct Local {
@@ -50,17 +53,33 @@ impl Local {
         Self { zone, dated: to - from > A_WEEK }
     }
 
-    /// Returns `Fri 16:00` or `Fri 20 Nov 16:00`, with seconds if there are any.
+    /// Returns `Fri 16:00` or `Fri 20 Nov 16:00`.
     pub fn moment(self, at: DateTime<Utc>) -> String {
-        let day = if self.dated { "%a %-d %b" } else { "%a" };
-        at.with_timezone(&self.zone).format(&format!("{day} {}", clock(at))).to_string()
+        self.written(at, TO_THE_MINUTE)
     }
 
-    /// Returns `Fri 16:00-17:30` or `Fri 16:00-Mon 09:00`.
+    /// Returns `Fri 16:00-17:30`, `Fri 16:00-Mon 09:00`, or `Fri 16:00:05-16:00:40` if minutes alone would hide it.
     pub fn stretch(self, from: DateTime<Utc>, to: DateTime<Utc>) -> String {
         let (a, b) = (from.with_timezone(&self.zone), to.with_timezone(&self.zone));
-        let end = if a.date_naive() == b.date_naive() { b.format(clock(to)).to_string() } else { self.moment(to) };
-        format!("{}-{end}", self.moment(from))
+        let clock = self.clock(from, to);
+        let end = if a.date_naive() == b.date_naive() { b.format(clock).to_string() } else { self.written(to, clock) };
+        format!("{}-{end}", self.written(from, clock))
+    }
+
+    /// Returns both like [`Local::moment`], but so that they can be told apart.
+    fn both(self, a: DateTime<Utc>, b: DateTime<Utc>) -> (String, String) {
+        let clock = self.clock(a, b);
+        (self.written(a, clock), self.written(b, clock))
+    }
+
+    /// Returns the format of two times that stand side by side: with seconds if they would look the same without.
+    fn clock(self, a: DateTime<Utc>, b: DateTime<Utc>) -> &'static str {
+        if a != b && self.moment(a) == self.moment(b) { "%H:%M:%S" } else { TO_THE_MINUTE }
+    }
+
+    fn written(self, at: DateTime<Utc>, clock: &str) -> String {
+        let day = if self.dated { "%a %-d %b" } else { "%a" };
+        at.with_timezone(&self.zone).format(&format!("{day} {clock}")).to_string()
     }
 
     fn date(self, at: DateTime<Utc>) -> String {
@@ -71,10 +90,6 @@ impl Local {
         let (a, b) = (self.moment(bounds.earliest), self.moment(bounds.latest));
         if a == b { format!("at {a}") } else { format!("between {a} and {b}") }
     }
-}
-
-fn clock(at: DateTime<Utc>) -> &'static str {
-    if at.timestamp() % 60 == 0 { "%H:%M" } else { "%H:%M:%S" }
 }
 
 impl Ledger {
@@ -108,19 +123,19 @@ impl Ledger {
                 let (from, to) = (quoted(change.from.as_deref()), quoted(change.to.as_deref()));
                 let moved = old_due.zip(*new_due).filter(|(old, new)| old != new);
                 let moved = moved
-                    .map(|(old, new)| format!(", due {} instead of {}", local.moment(new), local.moment(old)))
+                    .map(|(old, new)| local.both(old, new))
+                    .map(|(old, new)| format!(", due {new} instead of {old}"))
                     .unwrap_or_default();
                 let late = if *made_late { ", retargeted, already late" } else { "" };
                 format!("{} {} from {from} to {to}{moved}{late}", local.moment(line.from), what(change.what))
             }
             Entry::DueMoved(moved) => {
                 let time = |at: Option<DateTime<Utc>>| at.map_or("no due time".to_owned(), |at| local.moment(at));
-                format!(
-                    "{} SuperOps moved the due time from {} to {}",
-                    local.moment(line.from),
-                    time(moved.from),
-                    time(moved.to)
-                )
+                let (from, to) = match moved.from.zip(moved.to) {
+                    Some((from, to)) => local.both(from, to),
+                    None => (time(moved.from), time(moved.to)),
+                };
+                format!("{} SuperOps moved the due time from {from} to {to}", local.moment(line.from))
             }
         }
     }
@@ -151,7 +166,7 @@ impl Ledger {
 
     fn due(&self, local: Local, due: DateTime<Utc>) -> String {
         let moment = local.moment(due);
-        let wide = |bounds: &Bounds| bounds.latest - bounds.earliest > TimeDelta::seconds(1);
+        let wide = |bounds: &Bounds| bounds.latest - bounds.earliest >= TimeDelta::minutes(1);
         match (self.conclusion.basis, self.conclusion.due_bounds.filter(wide)) {
             (Basis::Policy, Some(bounds)) => format!("due {moment}, {} at the outside", local.between(bounds)),
             (Basis::Policy, None) => format!("due {moment}"),

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::SILENCE;
 use crate::alert::escalation::ChannelKind;
-use crate::notify::sms::{self, CONFIGURED, OPTED_OUT};
+use crate::notify::sms::{self, OPTED_OUT};
 use crate::notify::{Delivery, SendError, voice};
 use crate::store::audit::Author;
 use crate::store::millis;
@@ -96,7 +96,7 @@ async fn remember_number(
 ) -> Result<(), sql::Error> {
     let message = &leased.notification.message;
     let (Some(phone), Some(code)) = (sms::e164(&message.to), code) else { return Ok(()) };
-    let who = message.to_name.as_deref().unwrap_or(CONFIGURED);
+    let who = message.to_name.as_deref().unwrap_or(ChannelKind::Sms.unnamed());
     match code {
         OPTED_OUT => {
             let author = Author { who: who.to_owned(), origin: "report of the SMS provider".to_owned() };

@@ -17,21 +17,25 @@ function line(one) {
   return el('li', { class: `entry ${one.kind}` }, el('span', { dir: 'auto' }, one.words), el('b', {}, one.counted ? length(one.counted) : ''));
 }
 
-function clockLedger(key, clock) {
+function clockLedger(key, clock, zone) {
   const id = `${key}/${clock.clock}`;
   const whose = clock.truth === 'computed' ? `by our own reckoning, ${clock.policy}` : 'as SuperOps reports it';
-  const note = [clock.why_not_computed, ...clock.partial].filter(Boolean);
+  const notes = [zone && `times in ${zone}`, whose, clock.why_not_computed, ...clock.partial].filter(Boolean);
   return el('details', { class: 'ledger', open: opened.has(id), ontoggle: (event) => (event.target.open ? opened.add(id) : opened.delete(id)) },
     el('summary', {}, el('b', {}, CLOCKS[clock.clock]), ' ', el('span', { class: 'muted', dir: 'auto' }, clock.conclusion)),
     el('ol', {}, clock.lines.map(line), el('li', { class: 'entry sum' }, el('span', {}, 'Counted'), el('b', {}, length(clock.counted)))),
-    el('p', { class: 'muted' }, [`Local times of ${clock.timezone}, ${whose}.`, ...note.map((text) => `${text[0].toUpperCase()}${text.slice(1)}.`)].join(' ')));
+    el('p', { class: 'muted' }, notes.map((text) => `${text[0].toUpperCase()}${text.slice(1)}.`).join(' ')));
 }
 
 /** The section of a ticket that explains its clocks. */
 export function ledgerSection(ledger) {
   if (!ledger?.clocks.length) return '';
   const key = `${ledger.tenant}/${ledger.ticket_id}`;
-  return el('section', {}, el('h3', {}, 'How it is counted'), ledger.clocks.map((clock) => clockLedger(key, clock)));
+  // A ledger is told in the zone of its working hours, which may not be that of the page. It is named once if all share it.
+  const zones = new Set(ledger.clocks.map((clock) => clock.timezone));
+  const [shared] = zones.size === 1 ? zones : [];
+  return el('section', {}, el('h3', {}, shared ? `How it is counted (times in ${shared})` : 'How it is counted'),
+    ledger.clocks.map((clock) => clockLedger(key, clock, shared ? null : clock.timezone)));
 }
 
 function group(one) {

@@ -2,8 +2,11 @@
 import { $, el, say } from './dom.js';
 import { state } from './state.js';
 import { openFrom, pageOf } from './ticket.js';
-import { brief, local } from './time.js';
+import { brief, local, zone } from './time.js';
 
+/** Where a system listens rather than a person. */
+const SYSTEMS = new Set(['slack', 'teams', 'pagerduty', 'webhook']);
+const TO_SYSTEMS = { sent: 'Sent to', sending: 'Being sent to', pending: 'To be sent to', bundled: 'To be sent, with more, to', failed: 'Not sent to', cancelled: 'Cancelled:' };
 const VERBS = { sent: 'told by', sending: 'being told by', pending: 'to be told by', bundled: 'to be told, with more, by', failed: 'not told by', cancelled: null };
 const SENT = { sent: '✓', sending: '…', pending: '○', bundled: '○', failed: '!', cancelled: '×' };
 
@@ -17,9 +20,11 @@ const HELD = { quiet_hours: 'held by quiet hours until', cap: 'held until', budg
 const KINDS = { digest: 'digest', bundle: 'several in one', recovery: 'recovered', acknowledged: 'acknowledged', stale: 'data stale', fresh: 'data fresh' };
 
 /** Who was told by which channel, or that nothing was sent. */
-function outcomeWords({ state: how, channel }) {
+function outcomeWords({ state: how, channel, recipient }) {
+  const who = el('b', {}, recipient);
+  if (SYSTEMS.has(channel)) return [`${TO_SYSTEMS[how] ?? how} `, who];
   const name = channel === 'email' ? 'email' : channelName(channel);
-  return how === 'cancelled' ? ` · ${name} cancelled` : ` ${VERBS[how] ?? how} ${name}`;
+  return [who, how === 'cancelled' ? ` · ${name} cancelled` : ` ${VERBS[how] ?? how} ${name}`];
 }
 
 /** What the answer to an attempt means. */
@@ -30,7 +35,7 @@ function answerWords(outcome, channel) {
 
 /** Why the message waits or has waited, or that it was sent together with others. */
 function shape(message) {
-  if (message.state === 'pending' && message.held_by) return ` · ${HELD[message.held_by] ?? 'held until'} ${brief(message.due_at)}`;
+  if (message.state === 'pending' && message.held_by) return ` · ${HELD[message.held_by] ?? 'held until'} ${brief(message.due_at)} ${zone.name}`;
   if (message.state === 'sent' && message.held_by === 'quiet_hours') return ` · waited for the end of quiet hours${message.bundle ? ', in one digest' : ''}`;
   return message.bundle && message.state === 'sent' ? ' · in one message with others' : '';
 }
@@ -43,7 +48,7 @@ export function messageItem(message, { link = true } = {}) {
   return el('li', { class: `message ${message.state}` },
     el('span', { class: 'outcome', title: message.state }, SENT[message.state] ?? '?'),
     el('div', {},
-      el('p', {}, el('b', {}, message.recipient), outcomeWords(message), message.delivery ? el('span', { class: 'muted' }, ` · ${message.delivery}`) : ''),
+      el('p', {}, outcomeWords(message), message.delivery ? el('span', { class: 'muted' }, ` · ${message.delivery}`) : ''),
       el('p', { class: 'muted about-what' },
         el('span', {}, el('span', { class: `stage ${message.kind === 'alert' ? message.stage : message.kind}` }, subject), ' ', ticket, message.step > 0 ? ` · step ${message.step + 1}` : '', shape(message)),
         el('time', { datetime: at, title: local(at) }, brief(at))),

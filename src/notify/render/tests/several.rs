@@ -34,7 +34,7 @@ fn a_bundle_says_how_many_of_what_and_names_the_worst() {
     };
     let mixed = message(Body::Bundle(facts.clone()));
     assert_snapshot!(text(&mixed));
-    assert_snapshot!(sms(&mixed, now()), @"SLA: 10 breached, 3 at risk, first due 14:30 London, 1 done. Worst: High, Harbour Dental: resolution was due 13:00 London. 030626-0001 Mail server down #a1b2c3");
+    assert_snapshot!(sms(&mixed, now()), @"SLA: 10 breached, 3 at risk, next due 14:30 London, 1 done. Worst: High, Harbour Dental: resolution was due 13:00 London. 030626-0001 Mail server down #a1b2c3");
     let ahead = BundleFacts { breached: 0, recovered: 0, rows: facts.rows[1..2].to_vec(), more: 13, ..facts.clone() };
     let subject = email(&message(Body::Bundle(ahead.clone())), now()).subject;
     assert_eq!(subject, "[SLA] Harbour Dental: 14 at risk, first due 14:30 London");
@@ -52,7 +52,7 @@ fn a_bundle_says_how_many_of_what_and_names_the_worst() {
     let breached = message(Body::Bundle(breached));
     assert_eq!(email(&breached, now()).subject, "[SLA] 2 breached, first was due 13:00 London");
     assert_snapshot!(sms_with(&breached, Some(2), now()), @"SLA: 2 breached, first was due 13:00 London. Worst: High, Harbour Dental: resolution. 030626-0001 Mail server down. Reply 2a to ack all #a1b2c3");
-    assert_snapshot!(spoken(&breached, now()), @"S L A alert: 2 breached, first was due 13:00 London, worst: High priority, Harbour Dental, ticket 0 3 0 6 2 6, 0 0 0 1 Mail server down.");
+    assert_snapshot!(spoken(&breached, now()), @"S L A alert: 2 breached, first was due at 13:00 London time, worst: High priority, Harbour Dental, resolution, ticket 0 3 0 6 2 6, 0 0 0 1 Mail server down.");
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn the_html_of_several_is_one_column_and_its_button_stands_before_a_long_list() 
     };
     let html = email_with(&message(Body::Bundle(facts)), Some("https://sla.example.com/a/AbC-_123"), now()).html;
     assert!(!html.contains("<table") && !html.contains("nowrap"), "two columns leave a phone no room");
-    assert_eq!(html.matches("Acknowledge all of them").count(), 2, "before the list and after it");
+    assert_eq!(html.matches("Acknowledge all 6").count(), 2, "before the list and after it");
     assert_snapshot!(html.replace("><", ">\n<"));
 }
 
@@ -107,13 +107,46 @@ fn a_text_about_a_service_and_that_of_a_digest_name_the_tenant() {
     };
     let outage = AlertFacts { ticket: vpn, clock: AlertKind::Outage, ..alert(Stage::Breached, "2026-06-03T12:00:00Z") };
     let said = sms(&message(Body::Alert(outage)), now());
-    assert!(said.starts_with("SLA (north): VPN is down since 13:00 London (Harbour Dental)"), "{said}");
+    assert!(said.starts_with("SLA (north): VPN is down since 13:00 London (High, Harbour Dental)"), "{said}");
     let late = TicketFacts { tenant: Some("north".into()), ..ticket() };
     let row =
         DigestRow { ticket: late, clock: ClockKind::Resolution.into(), due: at("2026-06-03T12:00:00Z"), working: None };
     let digest = DigestFacts { rows: vec![row], more: 0, alerts: Vec::new() };
     let said = sms(&message(Body::Digest(digest)), now());
     assert!(said.starts_with("SLA (north): 1 ticket was overdue when monitoring began"), "{said}");
+}
+
+#[test]
+fn services_are_told_by_what_happened_and_are_back_to_normal() {
+    let service = ServiceFacts { since: at("2026-06-03T12:00:00Z"), detail: None };
+    let backup = TicketFacts {
+        display_id: "Nightly backup".into(),
+        subject: "has not reported success".into(),
+        client: None,
+        priority: None,
+        service: Some(service),
+        ..ticket()
+    };
+    let (clock, stage, due) = (AlertKind::Heartbeat, Stage::Breached, at("2026-06-03T12:00:00Z"));
+    let facts = AlertFacts { ticket: backup.clone(), clock, ..alert(stage, "2026-06-03T12:00:00Z") };
+    let mail = email(&message(Body::Alert(facts)), now());
+    assert_eq!(mail.subject, "[SLA] Nightly backup: heartbeat missed");
+    assert_eq!(mail.text.lines().next(), Some("Nightly backup has not reported success since 13:00 London"));
+    let shop = TicketFacts { display_id: "Web shop".into(), subject: "is up".into(), ..backup.clone() };
+    let met = RecoveryFacts {
+        working: None,
+        ticket: shop,
+        clock: AlertKind::Outage,
+        met_at: at("2026-06-03T12:30:00Z"),
+        due,
+        closing: crate::alert::Closing::Met,
+    };
+    let rows = vec![BundleRow::Alert { ticket: backup, clock, stage, due, working: None }, BundleRow::Recovery(met)];
+    let facts = BundleFacts { rows, breached: 1, recovered: 1, ..BundleFacts::default() };
+    let mail = email_with(&message(Body::Bundle(facts)), Some("https://sla.example.com/a/AbC-_123"), now());
+    assert_eq!(mail.subject, "[SLA] 1 failing, 1 back to normal");
+    assert!(mail.text.contains("\nno heartbeat since 13:00 London\n"), "{}", mail.text);
+    assert!(mail.text.contains("\nAcknowledge:\n"), "only one of the two: {}", mail.text);
 }
 
 #[test]
