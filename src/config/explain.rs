@@ -1,6 +1,6 @@
 //! Says in plain words what a configuration makes the program do: the text of `check`.
 //!
-//! What is shown as `(default)` is what the program does unless told otherwise,
+//! What is shown as `(default)` is what the program does where the file says nothing,
 //! whether or not the file says the same. Secrets are named, never shown.
 
 use std::collections::BTreeMap;

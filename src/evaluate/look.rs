@@ -52,7 +52,7 @@ impl Evaluate {
     pub(super) fn look_at_all<'a>(
         &mut self,
         context: &TurnContext<'a>,
-        watched: &[Arc<Watched>],
+        watched: &[&Arc<Watched>],
         quiet: &mut Quiet,
         found: &mut Findings<'a>,
     ) {

@@ -59,6 +59,8 @@ pub struct Quiet {
     /// Rises with other rules or if the system clock is set back: results of earlier eras no longer hold. They are not
     /// removed but overwritten in place, since nearly all tickets are found again.
     era: u32,
+    /// Whether the era began with this turn, so that nothing that is kept holds.
+    is_new_era: bool,
     now: DateTime<Utc>,
 }
 
@@ -66,7 +68,8 @@ impl Quiet {
     /// Begins a turn at `now` by `rules`.
     pub fn begin(&mut self, rules: &Arc<TenantRules>, now: DateTime<Utc>) {
         let same_rules = self.rules.as_ref().is_some_and(|known| Arc::ptr_eq(known, rules));
-        if !same_rules || now < self.now {
+        self.is_new_era = !same_rules || now < self.now;
+        if self.is_new_era {
             self.era += 1;
             self.passed = None;
         }
@@ -75,7 +78,11 @@ impl Quiet {
     }
 
     /// Returns which of the `open` tickets to look at; those with these ids in any case.
-    pub fn due<'a>(&mut self, open: &Arc<OpenTickets>, ids: impl Iterator<Item = &'a TicketId>) -> Vec<Arc<Watched>> {
+    pub fn due<'o, 'a>(
+        &mut self,
+        open: &'o Arc<OpenTickets>,
+        ids: impl Iterator<Item = &'a TicketId>,
+    ) -> Vec<&'o Arc<Watched>> {
         let asked: BTreeSet<TicketId> = ids.cloned().collect();
         let passed = self.passed.as_ref();
         if passed.is_some_and(|(known, at)| Arc::ptr_eq(known, open) && self.now - *at < PASS_AFTER) {
@@ -86,18 +93,20 @@ impl Quiet {
     }
 
     /// Goes through all tickets.
-    fn due_of_all(&mut self, open: &Arc<OpenTickets>, asked: &BTreeSet<TicketId>) -> Vec<Arc<Watched>> {
+    fn due_of_all<'o>(&mut self, open: &'o Arc<OpenTickets>, asked: &BTreeSet<TicketId>) -> Vec<&'o Arc<Watched>> {
         self.restless.clear();
         self.passed = Some((open.clone(), self.now));
-        let is_due = |(id, watched): &(&TicketId, &Arc<Watched>)| !self.needs_no_look(watched) || asked.contains(*id);
-        open.iter().filter(is_due).map(|(_, watched)| watched.clone()).collect()
+        let is_due = |(id, watched): &(&TicketId, &Arc<Watched>)| {
+            self.is_new_era || !self.needs_no_look(watched) || asked.contains(*id)
+        };
+        open.iter().filter(is_due).map(|(_, watched)| watched).collect()
     }
 
     /// Takes the tickets whose moment has come since all were gone through, the restless ones, and those `asked` for.
-    fn due_since(&mut self, open: &OpenTickets, mut asked: BTreeSet<TicketId>) -> Vec<Arc<Watched>> {
+    fn due_since<'o>(&mut self, open: &'o OpenTickets, mut asked: BTreeSet<TicketId>) -> Vec<&'o Arc<Watched>> {
         let come = self.changes.until(self.now).cloned();
         asked.extend(come.chain(self.restless.drain(..)));
-        asked.iter().filter_map(|id| open.get(id).cloned()).collect()
+        asked.iter().filter_map(|id| open.get(id)).collect()
     }
 
     /// Returns what is kept of `watched`, unless it was read again since or the era is over.
@@ -112,7 +121,8 @@ impl Quiet {
 
     /// Returns what the history of `watched` determines by `rules`; walks it only if the ticket or the rules are new.
     pub fn clocks(&self, watched: &Arc<Watched>, rules: &TenantRules) -> Clocks {
-        self.still(watched).map_or_else(|| Clocks::of(watched, rules), |still| still.clocks)
+        let still = if self.is_new_era { None } else { self.still(watched) };
+        still.map_or_else(|| Clocks::of(watched, rules), |still| still.clocks)
     }
 
     /// Remembers a look at `watched`, whose standing changes next at `next_change`; `calm`: it called for nothing.
@@ -121,10 +131,17 @@ impl Quiet {
         let latest = self.now + TimeDelta::seconds(fastrand::i64(LOOK_AFTER));
         let until = calm.then(|| next_change.map_or(latest, |change| change.min(latest)));
         self.restless.extend((!calm).then(|| id.clone()));
-        let still = QuietTicket { watched: watched.clone(), clocks, next_change, until, era: self.era };
+        let era = self.era;
         let before = match self.tickets.get_mut(id) {
-            Some(known) => std::mem::replace(&mut **known, still).next_change,
+            Some(known) => {
+                if !Arc::ptr_eq(&known.watched, watched) {
+                    known.watched = watched.clone();
+                }
+                (known.clocks, known.until, known.era) = (clocks, until, era);
+                std::mem::replace(&mut known.next_change, next_change)
+            }
             None => {
+                let still = QuietTicket { watched: watched.clone(), clocks, next_change, until, era };
                 self.tickets.insert(id.clone(), Box::new(still));
                 None
             }
@@ -270,18 +287,14 @@ mod tests {
         assert_eq!(quiet.due(&open, none()).len(), 2, "all the first time");
         look(&mut quiet, &early, Some(at(100)), false);
         look(&mut quiet, &late, Some(at(101)), true);
-        assert_eq!(quiet.due(&open, none()), std::slice::from_ref(&early), "its moment has come");
+        assert_eq!(quiet.due(&open, none()), [&early], "its moment has come");
         look(&mut quiet, &early, Some(at(200)), false);
-        assert_eq!(quiet.due(&open, none()), std::slice::from_ref(&early), "its last look called for something");
+        assert_eq!(quiet.due(&open, none()), [&early], "its last look called for something");
         look(&mut quiet, &early, Some(at(200)), true);
         assert_eq!((quiet.due(&open, none()), quiet.next_change()), (Vec::new(), Some(at(101))));
-        assert_eq!(quiet.due(&open, std::iter::once(&late.ticket.id)), std::slice::from_ref(&late), "asked for");
+        assert_eq!(quiet.due(&open, std::iter::once(&late.ticket.id)), [&late], "asked for");
         look(&mut quiet, &late, Some(at(101)), true);
         quiet.begin(&rules, at(101));
-        assert_eq!(
-            quiet.due(&open, none()),
-            std::slice::from_ref(&late),
-            "all are gone through, and its moment has come"
-        );
+        assert_eq!(quiet.due(&open, none()), [&late], "all are gone through, and its moment has come");
     }
 }

@@ -65,39 +65,42 @@ impl Order {
         self == Self::default()
     }
 
+    /// Tickets without what is asked for are last, also in the reversed order.
     pub fn compare(self, a: &Key, b: &Key) -> Ordering {
-        if self.turned { b.cmp(a) } else { a.cmp(b) }
+        if self.turned { a.none.cmp(&b.none).then_with(|| b.cmp(a)) } else { a.cmp(b) }
     }
 
     /// The place of `row` of `snapshot`, of `tenant`, as of `as_of`.
     pub fn key(self, tenant: &TenantId, snapshot: &Snapshot, row: &Row, as_of: DateTime<Utc>) -> Key {
         let ticket = &row.watched.ticket;
-        let name = |named: Option<&Named>| (0, 0, named.map(|named| named.name.to_lowercase()));
-        let time = |at: Option<DateTime<Utc>>| (at.map_or(i64::MAX, |at| at.timestamp_millis()), 0, None);
-        let (first, second, text) = match self.by {
+        let words = |name: Option<&String>| (name.is_none(), 0, 0, name.map(|name| name.to_lowercase()));
+        let name = |named: Option<&Named>| words(named.map(|named| &named.name));
+        let time = |at: Option<DateTime<Utc>>| (at.is_none(), at.map_or(0, |at| at.timestamp_millis()), 0, None);
+        let (none, first, second, text) = match self.by {
             SortBy::Worst => {
                 let (standing, left) = snapshot.stands_at(row, as_of);
-                (standing as i64, left.num_milliseconds(), None)
+                (false, standing as i64, left.num_milliseconds(), None)
             }
             SortBy::Created => time(ticket.created_at),
             SortBy::Updated => time(ticket.updated_at),
             SortBy::Client => name(ticket.client.as_ref()),
             SortBy::Technician => name(ticket.technician.as_ref()),
-            SortBy::Priority => (0, 0, ticket.priority.as_ref().map(|name| name.to_lowercase())),
-            SortBy::Number => (0, 0, Some(ticket.display_id.clone())),
+            SortBy::Priority => words(ticket.priority.as_ref()),
+            SortBy::Number => (false, 0, 0, Some(ticket.display_id.clone())),
         };
         // Among equals, the one opened later comes first.
         let tie = ticket.created_at.map_or(i64::MAX, |at| -at.timestamp_millis());
-        Key { first, second, none: text.is_none(), text, tie, id: ticket.id.to_string(), tenant: tenant.to_string() }
+        Key { none, first, second, text, tie, id: ticket.id.to_string(), tenant: tenant.to_string() }
     }
 }
 
-/// The place of a ticket in an order; unless reversed, tickets without the name come after those with one.
+/// The place of a ticket in an order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key {
+    /// Whether it has no such name or time.
+    none: bool,
     first: i64,
     second: i64,
-    none: bool,
     text: Option<String>,
     tie: i64,
     id: String,
@@ -141,6 +144,20 @@ mod tests {
         }
         assert!(Order::parse(Some(" ")).unwrap().is_usual());
         assert!(Order::parse(Some("sideways")).unwrap_err().to_string().starts_with("`sort` is `sideways`"));
+    }
+
+    #[test]
+    fn tickets_without_the_name_are_last_in_both_directions() {
+        let key = |text: Option<&str>| {
+            let (none, text) = (text.is_none(), text.map(str::to_owned));
+            Key { none, first: 0, second: 0, text, tie: 0, id: String::new(), tenant: String::new() }
+        };
+        for (sort, expected) in [("client", [Some("a"), Some("b"), None]), ("-client", [Some("b"), Some("a"), None])] {
+            let order = Order::parse(Some(sort)).unwrap();
+            let mut keys = [key(None), key(Some("b")), key(Some("a"))];
+            keys.sort_by(|a, b| order.compare(a, b));
+            assert_eq!(keys.each_ref().map(|key| key.text.as_deref()), expected, "{sort}");
+        }
     }
 
     #[test]

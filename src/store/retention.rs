@@ -14,6 +14,9 @@ use crate::store::sql::{self, AssertSqlSafe, Connection};
 /// How many rows one transaction looks at.
 const BATCH: i64 = 200;
 
+/// How many events one transaction looks at in search of old ones: some milliseconds.
+const EVENTS_AT_A_TIME: i64 = 20_000;
+
 /// The result of one batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batch {
@@ -202,25 +205,29 @@ async fn forecasts(tx: &mut Connection, before: i64) -> Result<u64, sql::Error> 
     Ok(forget.bind(before).bind(BATCH).execute(tx).await?.rows_affected())
 }
 
+/// Events are not numbered in order of time: a first sync stores the newest tickets first. So all are gone through.
 async fn events(tx: &mut Connection, before: i64, from: i64) -> Result<Batch, sql::Error> {
-    let events: Vec<(i64, String, String, i64)> =
-        sql::query_as("SELECT id, tenant, ticket_id, latest FROM events WHERE id > $1 ORDER BY id LIMIT $2")
-            .bind(from)
-            .bind(BATCH)
-            .fetch_all(&mut *tx)
-            .await?;
-    let upto = events.last().map(|(id, ..)| *id);
-    let old: BTreeSet<_> = events
-        .into_iter()
-        .filter(|(.., latest)| *latest < before)
-        .map(|(_, tenant, ticket, _)| (tenant, ticket))
-        .collect();
-    let is_last = old.is_empty();
+    let query = "SELECT (SELECT MIN(id) FROM events), (SELECT MAX(id) FROM events)";
+    let (first, last): (Option<i64>, Option<i64>) = sql::query_as(query).fetch_one(&mut *tx).await?;
+    let Some((first, last)) = first.zip(last) else { return Ok(Batch { gone: 0, next: None }) };
+    let from = from.max(first - 1);
+    let upto = from + EVENTS_AT_A_TIME;
+    let old: Vec<(i64, String, String)> = sql::query_as(
+        "SELECT id, tenant, ticket_id FROM events WHERE id > $1 AND id <= $2 AND latest < $3 ORDER BY id LIMIT $4",
+    )
+    .bind(from)
+    .bind(upto)
+    .bind(before)
+    .bind(BATCH)
+    .fetch_all(&mut *tx)
+    .await?;
+    let is_full = old.len() as u64 == BATCH.unsigned_abs();
+    let looked_at = old.last().map(|(id, ..)| *id).filter(|_| is_full).unwrap_or(upto);
     let mut gone = 0;
-    for (tenant, ticket) in old {
+    for (tenant, ticket) in old.into_iter().map(|(_, tenant, ticket)| (tenant, ticket)).collect::<BTreeSet<_>>() {
         gone += ticket_history(tx, &tenant, &ticket, before).await?;
     }
-    Ok(Batch { gone, next: upto.filter(|_| !is_last) })
+    Ok(Batch { gone, next: (looked_at < last).then_some(looked_at) })
 }
 
 async fn ticket_history(tx: &mut Connection, tenant: &str, ticket: &str, before: i64) -> Result<u64, sql::Error> {
@@ -400,6 +407,10 @@ mod tests {
             many(
                 "INSERT INTO receipts (provider_id, notification, status, rank, changed_at) SELECT 'x' || i, 'n1', 'sent', 3, i",
             ),
+            // What is old may have been stored last.
+            many(&format!(
+                "INSERT INTO events (tenant, ticket_id, kind, earliest, latest) SELECT 'acme', 'new' || i, 'status', {CUTOFF}, {CUTOFF}"
+            )),
             many(
                 "INSERT INTO events (tenant, ticket_id, kind, earliest, latest) SELECT 'acme', 'old' || (i / 3), 'status', i, i",
             ),

@@ -41,10 +41,10 @@ pub struct MessageQuery {
     tenant: Option<String>,
     /// A ticket's id, not its display id.
     ticket: Option<String>,
-    /// The latest first, unless told.
+    /// By default, the latest first.
     #[param(inline, value_type = Option<MessageOrderWord>)]
     sort: Option<String>,
-    /// 1 to 500, 100 unless told.
+    /// 1 to 500, by default 100.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
     /// `next_cursor` of the page before.

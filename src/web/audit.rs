@@ -39,10 +39,10 @@ pub struct AuditParams {
     pub what: Option<String>,
     /// A ticket's id or number.
     pub ticket: Option<String>,
-    /// The latest first, unless told.
+    /// By default, the latest first.
     #[param(inline, value_type = Option<AuditOrderWord>)]
     pub sort: Option<String>,
-    /// 1 to 1000, 100 unless told.
+    /// 1 to 1000, by default 100.
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
     /// `next_cursor` of the page before.

@@ -63,7 +63,7 @@ fn section(rotation: &RotationView, changeable: bool, refused: Option<&Refused>,
             @if !rotation.foreign_addresses.is_empty() {
                 p.error { "No technician has this address, so check its spelling: " (rotation.foreign_addresses.join(", ")) }
             }
-            h3 { "The coming two weeks" }
+            h3 { "This week and the next two" }
             (calendar(rotation, zone, now))
             h3 { "Gaps, when nobody is on call" }
             @if rotation.gaps.is_empty() {
