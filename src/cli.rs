@@ -37,6 +37,7 @@ pub mod uptime;
 use std::fmt::Display;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::DateTime;
@@ -48,6 +49,8 @@ use self::offline::{foreseeing_service, offline_service};
 use crate::alert::life::Act;
 use crate::config::{Config, LogFormat, ProcessEnvironment, duration};
 use crate::service::{Reach, ServiceError};
+use crate::store::{Place, Store};
+use crate::telemetry::Telemetry;
 use crate::terminal::{self, AboveBars};
 use crate::ticket::TenantId;
 use crate::zone_rules::ZoneWatch;
@@ -287,6 +290,24 @@ fn print_bytes(bytes: &[u8]) -> Result<(), CliError> {
 /// Returns the error that no ticket called `id` is known.
 fn no_such_ticket(id: &str) -> CliError {
     anyhow::anyhow!("no ticket `{id}` is known; it may not have been read yet").into()
+}
+
+/// Opens the store that the service fills. A command that only reads makes none: a mistyped path would look like a desk
+/// without tickets.
+async fn existing_store(config: &Config, telemetry: Arc<Telemetry>) -> Result<Store, CliError> {
+    there_is(&Place::from(&config.store))?;
+    Ok(Store::open(&config.store, telemetry).await?)
+}
+
+fn there_is(place: &Place) -> Result<(), CliError> {
+    if place.is_there() {
+        return Ok(());
+    }
+    Err(anyhow::anyhow!(
+        "there is no store at {place}: a relative [store] url counts from the folder in which the command is run, so run it where \
+         the service runs; `superops-sla run` makes the store"
+    )
+    .into())
 }
 
 /// Returns the configured tenant called `name`, or all tenants without a name.

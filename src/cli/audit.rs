@@ -1,7 +1,6 @@
 //! `audit`: who changed what, and from where.
 
 use std::fmt::Write;
-use std::sync::Arc;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
@@ -12,9 +11,11 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::report::day;
 use crate::service::audit::{AuditEntry, AuditPage, AuditQuery};
-use crate::store::Store;
 use crate::store::audit::chain::Verified;
 use crate::store::latest::Way;
+
+/// The most changes at a time.
+const MOST: i64 = 100_000;
 
 #[derive(Debug, Args)]
 pub struct AuditArgs {
@@ -39,7 +40,7 @@ pub struct AuditArgs {
     #[arg(long, value_name = "DATE", value_parser = day::date)]
     to: Option<NaiveDate>,
     /// How many changes to show
-    #[arg(long, value_name = "N", default_value_t = 40)]
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=MOST))]
     limit: u32,
     /// Only this tenant's
     #[arg(long, value_name = "NAME")]
@@ -65,11 +66,13 @@ pub async fn audit(config: Config, args: AuditArgs) -> Result<(), CliError> {
     let query = query(&args, SystemClock.now())?;
     let (service, store) = super::offline_service(config).await?;
     let found = service.audit(&scope, &query).await?;
-    let Some(AuditPage { changes: entries, .. }) = found else {
+    let Some(AuditPage { changes: entries, next_cursor }) = found else {
         return Err(super::no_such_ticket(&args.ticket.unwrap_or_default()));
     };
-    let text =
-        if args.json { super::as_json(&serde_json::json!({ "changes": entries }))? } else { words(&entries, &query) };
+    let text = match args.json {
+        true => super::as_json(&serde_json::json!({ "changes": entries }))?,
+        false => words(&entries, next_cursor.is_some()),
+    };
     super::print(&text)?;
     store.close().await;
     Ok(())
@@ -77,7 +80,7 @@ pub async fn audit(config: Config, args: AuditArgs) -> Result<(), CliError> {
 
 /// Checks that nobody altered the log.
 async fn verify(config: Config, json: bool) -> Result<(), CliError> {
-    let store = Store::open(&config.store, Arc::default()).await?;
+    let store = super::existing_store(&config, Default::default()).await?;
     let found = store.verify_audit().await?;
     super::print(&if json { super::as_json(&found)? } else { verdict(&found) })?;
     store.close().await;
@@ -124,7 +127,7 @@ fn query(args: &AuditArgs, now: DateTime<Utc>) -> Result<AuditQuery, CliError> {
     })
 }
 
-fn words(entries: &[AuditEntry], query: &AuditQuery) -> String {
+fn words(entries: &[AuditEntry], has_more: bool) -> String {
     if entries.is_empty() {
         return "nobody changed anything of that kind\n".to_owned();
     }
@@ -140,8 +143,8 @@ fn words(entries: &[AuditEntry], query: &AuditQuery) -> String {
     };
     let rows: Vec<_> = entries.iter().map(row).collect();
     let mut text = table(["NO", "AT", "WHO", "TENANT", "FROM", "DID"], &rows, |_| ("", ""));
-    if u32::try_from(entries.len()).is_ok_and(|shown| shown == query.limit) {
-        let _ = writeln!(text, "the latest {}; `--limit` shows more", query.limit);
+    if has_more {
+        let _ = writeln!(text, "the latest {}; `--limit` shows more", entries.len());
     }
     text
 }

@@ -59,7 +59,7 @@ pub fn page_text(page: &BreachPage) -> String {
             printable(breach.display_id.as_deref().unwrap_or(&breach.ticket_id)),
             breach.breach_type.words().to_owned(),
             breach.severity.to_owned(),
-            printable(breach.technician_name.as_deref().unwrap_or(UNASSIGNED)),
+            printable(breach.technician_name.as_deref().unwrap_or(nobody(breach))),
             printable(breach.client.as_deref().unwrap_or("–")),
             breach.reason.as_ref().and_then(|reason| reason.words).unwrap_or("–").to_owned(),
             told(breach),
@@ -72,6 +72,11 @@ pub fn page_text(page: &BreachPage) -> String {
         let _ = writeln!(text, "… and {} more", page.total - page.breaches.len());
     }
     text
+}
+
+/// What stands where no technician is named: whose a closed breach was may be left out on purpose.
+fn nobody(breach: &BreachView) -> &'static str {
+    if breach.state == BreachState::Closed { "–" } else { UNASSIGNED }
 }
 
 /// `2 of 3 sent, 4 attempts; taken by Mia`.

@@ -58,7 +58,7 @@ pub async fn keys(config: impl FnOnce() -> Result<Config, CliError>, command: Ke
 async fn status(config: &Config, json: bool) -> Result<(), CliError> {
     let keys = &config.store.keys;
     // Without one of the keys there is nothing to be told.
-    let store = Store::open(&config.store, Default::default()).await?;
+    let store = super::existing_store(config, Default::default()).await?;
     let done_at = match keys.first() {
         Some(first) => store.turned_to(first).await?,
         None => None,
@@ -95,12 +95,13 @@ async fn check_services(place: &Place, keys: &KeyRing, is_claimed: bool) -> Resu
 /// and wipes what used to be plain from the file.
 async fn rotate(config: &Config) -> Result<(), CliError> {
     let (place, keys) = (Place::from(&config.store), &config.store.keys);
+    super::there_is(&place)?;
     let claim = match Store::claim(&config.store) {
         Err(StoreError::InUse(_)) => None,
         claim => Some(claim?),
     };
     check_services(&place, keys, claim.is_some()).await?;
-    let store = Store::open(&config.store, Default::default()).await?;
+    let store = super::existing_store(config, Default::default()).await?;
     let is_alone = claim.is_some() && !store.is_led(SystemClock.now()).await?;
     let turned = store.turn_to_first_key(&place, keys, bar()).await?;
     let columns = Store::standing(&place, keys, bar()).await?;

@@ -16,7 +16,7 @@ use crate::telemetry::Telemetry;
 pub(super) async fn offline_service(config: Config) -> Result<(Service, Store), CliError> {
     let telemetry = Arc::new(Telemetry::default());
     let config = Arc::new(config);
-    let store = Store::open(&config.store, telemetry.clone()).await?;
+    let store = super::existing_store(&config, telemetry.clone()).await?;
     let rules_cache = Arc::new(RulesCache::new(config.clone(), store.clone(), telemetry.clone())?);
     let service = Service::new(config, rules_cache, store.clone(), Arc::new(SystemClock), telemetry, Syncs::default());
     Ok((service, store))
@@ -26,7 +26,7 @@ pub(super) async fn offline_service(config: Config) -> Result<(Service, Store), 
 pub(super) async fn foreseeing_service(config: Config, reach: &Reach) -> Result<(Service, Store), CliError> {
     let telemetry = Arc::new(Telemetry::default());
     let config = Arc::new(config);
-    let store = Store::open(&config.store, telemetry.clone()).await?;
+    let store = super::existing_store(&config, telemetry.clone()).await?;
     let rules_cache = Arc::new(RulesCache::new(config.clone(), store.clone(), telemetry.clone())?);
     let published = Arc::new(PublishedForecasts::default());
     foresee(&config, reach, &rules_cache, &store, &telemetry, &published).await?;

@@ -57,7 +57,7 @@ pub async fn privacy(config: Config, command: PrivacyCommand) -> Result<(), CliE
 }
 
 async fn export(config: &Config, person: &str, tenant: Option<&str>) -> Result<(), CliError> {
-    let store = Store::open(&config.store, Default::default()).await?;
+    let store = super::existing_store(config, Default::default()).await?;
     let person = one(&store, tenant_of(config, tenant)?, person).await?;
     let (texts, shares) = (store.mentions(&person).await?, store.held_by(&person).await?);
     let (texts, others): (Vec<_>, Vec<_>) = texts.into_iter().partition(|text| text.is_sure);
@@ -70,7 +70,7 @@ async fn erase(config: &Config, person: &str, tenant: Option<&str>, yes: bool) -
     let tenant = tenant_of(config, tenant)?;
     // What runs would write the name again from what it remembers.
     let _claim = yes.then(|| Store::claim(&config.store)).transpose()?;
-    let store = Store::open(&config.store, Default::default()).await?;
+    let store = super::existing_store(config, Default::default()).await?;
     let person = one(&store, tenant, person).await?;
     let now = SystemClock.now();
     if yes && store.is_led(now).await? {

@@ -16,7 +16,7 @@ const NAMED: usize = 20;
 /// Runs the command.
 pub async fn rebuild(config: Config, tenant: Option<&str>, dry_run: bool, json: bool) -> Result<(), CliError> {
     let scope = super::scope(&config, tenant)?;
-    let store = Store::open(&config.store, Arc::default()).await?;
+    let store = super::existing_store(&config, Default::default()).await?;
     let bookkeeping = bookkeeping(Arc::new(config), &store)?;
     let now = SystemClock.now();
     let text = if dry_run {

@@ -10,7 +10,6 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::config::Past;
 use crate::retention::Retention;
-use crate::store::Store;
 
 #[derive(Debug, Args)]
 pub struct RetentionArgs {
@@ -38,7 +37,7 @@ struct Answer {
 
 /// Runs the command.
 pub async fn retention(config: Config, args: RetentionArgs) -> Result<(), CliError> {
-    let store = Store::open(&config.store, Default::default()).await?;
+    let store = super::existing_store(&config, Default::default()).await?;
     let now = SystemClock.now();
     let mut past = Vec::new();
     let gone = match args.dry_run {

@@ -49,11 +49,9 @@ struct DecideArgs {
 pub async fn credits(config: Config, args: CreditsArgs) -> Result<(), CliError> {
     let scope = super::scope(&config, args.tenant.as_deref())?;
     let (service, store) = uptime::watching(config).await?;
+    let query = StatementQuery { period: args.period, ..StatementQuery::default() };
     let seen = match args.command {
-        None => {
-            let query = StatementQuery { period: args.period, ..StatementQuery::default() };
-            service.statements(&scope, &query).await?
-        }
+        None => service.statements(&scope, &query).await?,
         Some(command) => {
             let (becomes, decide) = match command {
                 CreditsCommand::Approve(decide) => ("approved", decide),
@@ -70,16 +68,19 @@ pub async fn credits(config: Config, args: CreditsArgs) -> Result<(), CliError> 
     let text = match (args.json, args.csv) {
         (true, _) => super::as_json(&seen)?,
         (_, true) => csv(&seen)?,
-        _ => text(&seen),
+        _ => text(&seen, query.period.as_deref()),
     };
     super::print(&text)?;
     store.close().await;
     Ok(())
 }
 
-fn text(seen: &[StatementView]) -> String {
+fn text(seen: &[StatementView], period: Option<&str>) -> String {
     if seen.is_empty() {
-        return "no period of a promise is settled yet\n".to_owned();
+        return match period {
+            Some(period) => format!("nothing is settled for {period}\n"),
+            None => "no period of a promise is settled yet\n".to_owned(),
+        };
     }
     let rows: Vec<_> = seen.iter().map(row).collect();
     table(["ID", "SERVICE", "PERIOD", "UPTIME", "PROMISED", "LOST", "CREDIT", "STATE"], &rows, |_| ("", ""))

@@ -1,7 +1,6 @@
 //! `status`: open tickets worst first, or one ticket, from the service's store.
 
 use std::fmt::Write;
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -57,7 +56,7 @@ pub(super) async fn status(config: Config, args: StatusArgs) -> Result<(), CliEr
 
 /// Returns the tenant whose ticket `id` is, so that only its forecasts have to be computed.
 pub(super) async fn tenant_of(config: &Config, scope: &Reach, id: &str) -> Result<Reach, CliError> {
-    let store = Store::open(&config.store, Arc::default()).await?;
+    let store = super::existing_store(config, Default::default()).await?;
     let found = store.find_ticket(scope, id).await?;
     store.close().await;
     match found.as_slice() {

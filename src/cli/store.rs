@@ -13,7 +13,6 @@ use super::status::{printable, table};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{self, Config};
 use crate::service::Reach;
-use crate::store::Store;
 use crate::store::check::{self, Checked, Finding, Look, TableSize};
 use crate::store::copy::{self, Copied};
 use crate::store::sql::postgres::Server;
@@ -82,7 +81,7 @@ async fn check(config: Config, json: bool) -> Result<(), CliError> {
 
 /// Compares the entries with the histories that they were made from.
 async fn histories(config: Config, checked: &mut Checked) -> Result<(), CliError> {
-    let store = Store::open(&config.store, Arc::default()).await?;
+    let store = super::existing_store(&config, Default::default()).await?;
     let bookkeeping = bookkeeping(Arc::new(config), &store)?;
     let differing = bookkeeping.differing(&Reach::All, SystemClock.now(), bar()).await;
     wipe();

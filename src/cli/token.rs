@@ -13,7 +13,7 @@ use super::CliError;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, duration};
 use crate::store::tokens::{Author, NewToken, Role, Token, TokenRecord};
-use crate::store::{Store, StoreError};
+use crate::store::{Place, Store, StoreError};
 use crate::ticket::TenantId;
 
 #[derive(Debug, Subcommand)]
@@ -72,6 +72,10 @@ fn listed(tenants: &[TenantId]) -> String {
 
 /// Runs the command.
 pub(super) async fn token(config: Config, command: TokenCommand) -> Result<(), CliError> {
+    // A token may be made before the service runs for the first time.
+    if !matches!(command, TokenCommand::Create { .. }) {
+        super::there_is(&Place::from(&config.store))?;
+    }
     let store = Store::open(&config.store, Arc::default()).await?;
     let now = SystemClock.now();
     let answer = match command {

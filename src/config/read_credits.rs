@@ -14,13 +14,16 @@ pub(super) fn tiers(section: &Section<'_>) -> Option<Vec<Tier>> {
     }
     let tier = |(floor, share): (Found<'_, &str>, Found<'_, &str>)| {
         let floor = floor.read(|text| checks::percent(text))?;
-        let share = share.read(|text| checks::percent(text))?;
-        Some(Tier { floor, percent: share / 1000 })
+        let percent = share.read(|text| whole_percent(text))?;
+        Some(Tier { floor, percent })
     };
     let mut tiers: Vec<Tier> = found.into_iter().filter_map(tier).collect();
     tiers.sort_by_key(|tier| std::cmp::Reverse(tier.floor));
     if tiers.last().is_none_or(|last| last.floor > 0) {
         section.clash("credits", "needs a tier from \"0\" on: else nothing covers shares under the lowest");
+    }
+    if tiers.windows(2).any(|two| two[0].floor == two[1].floor) {
+        section.clash("credits", "has two tiers for the same share: keep one of them");
     }
     if tiers.windows(2).any(|two| two[0].percent > two[1].percent) {
         section.clash("credits", "gives less for a lower share, which cannot be intended");
@@ -40,6 +43,12 @@ pub(super) fn of_policy(section: &Section<'_>) -> Option<CreditTerms> {
             None
         }
     }
+}
+
+fn whole_percent(text: &str) -> Result<u32, String> {
+    let thousandths = checks::percent(text)?;
+    let is_whole = thousandths.is_multiple_of(1000);
+    is_whole.then_some(thousandths / 1000).ok_or_else(|| format!("must be a whole percentage of the fee, not `{text}`"))
 }
 
 fn least(number: &i64) -> Result<u64, String> {

@@ -100,7 +100,7 @@ fn schedule(section: Section<'_>, names: &Names<'_>) -> Option<ReportSchedule> {
         formats.push(Format::Pdf);
     }
     let to = recipients(&section);
-    let target = section.number("target").and_then(|number| number.read(percent));
+    let target = section.number("target").and_then(|number| number.read(percent)).map(Goal::as_percent);
     let client = section.text("client").and_then(|text| text.read(|text| checks::not_blank(text)));
     let anonymize = section.flag("anonymize").is_some_and(|found| found.value);
     section.finish();
@@ -154,12 +154,12 @@ fn days_after(number: &i64) -> Result<u16, String> {
 
 /// `goal = 97.5`: what share of the clocks should be kept.
 pub(super) fn goal(section: &Section<'_>) -> Option<Goal> {
-    Goal::percent(section.number("goal")?.read(percent)?)
+    section.number("goal")?.read(percent)
 }
 
-fn percent(number: &f64) -> Result<f64, String> {
-    let fits = *number > 0.0 && *number <= 100.0;
-    if fits { Ok(*number) } else { Err("must be over 0 and at most 100 percent".to_owned()) }
+fn percent(number: &f64) -> Result<Goal, String> {
+    Goal::percent(*number)
+        .ok_or_else(|| "must be over 0 and at most 100 percent, with at most three decimals".to_owned())
 }
 
 fn people(name: &str) -> Result<People, String> {

@@ -266,7 +266,7 @@ fn promise(section: Section<'_>, ids: &[&str], around: &UptimeContext<'_>) -> Op
     let zone = section.text("timezone").and_then(|t| t.read(|text| zone(text))).unwrap_or(Tz::UTC);
     let usual = Terms::usual(target.unwrap_or(WHOLE), zone);
     let length = |key| section.text(key).and_then(|t| t.read(|text| duration::parse(text)));
-    let hours = section.text("calendar").and_then(|t| t.read(|name| hours(name, around)));
+    let hours = section.text("calendar").and_then(|t| t.read(|name| hours(name, around))).flatten();
     let exclude = section.flag("exclude_maintenance").is_none_or(|found| found.value);
     let most = length("maintenance_a_month").map_or(usual.maintenance, |most| Some(most.num_milliseconds()));
     let terms = Terms {
@@ -289,12 +289,14 @@ fn promise(section: Section<'_>, ids: &[&str], around: &UptimeContext<'_>) -> Op
     Some(Promise { component: component?, terms, tiers, fee })
 }
 
-fn hours(name: &str, around: &UptimeContext<'_>) -> Result<Arc<Calendar>, String> {
-    let Some(spec) = around.calendars.get(name) else {
-        let hint = nearest(name, around.calendars.keys().map(String::as_str));
+/// None if the calendar cannot be read, of which it complains itself.
+fn hours(name: &str, around: &UptimeContext<'_>) -> Result<Option<Arc<Calendar>>, String> {
+    if !around.names.calendars.contains(&name) {
+        let hint = nearest(name, around.names.calendars.iter().copied());
         return Err(format!("names the calendar `{name}`, but there is no [calendars.{name}]{hint}"));
-    };
-    Calendar::compile(spec.clone()).map(Arc::new).map_err(|error| error.to_string())
+    }
+    let compiled = around.calendars.get(name).and_then(|spec| Calendar::compile(spec.clone()).ok());
+    Ok(compiled.map(Arc::new))
 }
 
 fn period(text: &str) -> Result<Period, String> {

@@ -305,6 +305,11 @@ impl<'a> Section<'a> {
         toml::Table::from_iter([(list.to_owned(), toml::Value::Array(vec![table.into()]))]).to_string()
     }
 
+    /// Does not call these keys unknown: because of another complaint they cannot be read.
+    pub fn overlook(&self, keys: &[&'static str]) {
+        self.asked.borrow_mut().extend(keys);
+    }
+
     /// Notes every key that nobody asked for.
     pub fn finish(self) {
         let asked = self.asked.take();

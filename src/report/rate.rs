@@ -38,7 +38,7 @@ impl Rate {
 
     /// Whether it reaches `goal`, compared without rounding. A rate of nothing reaches every goal.
     pub fn reaches(self, goal: Goal) -> bool {
-        10_000 * u128::from(self.met) >= u128::from(goal.0) * u128::from(self.of)
+        100_000 * u128::from(self.met) >= u128::from(goal.0) * u128::from(self.of)
     }
 
     pub fn add(&mut self, met: bool) {
@@ -52,26 +52,27 @@ impl Rate {
     }
 }
 
-/// A goal, in hundredths of a percent.
+/// A goal, in thousandths of a percent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Goal(u32);
 
 impl Goal {
-    /// From a percentage above 0 and up to 100, to two decimals.
+    /// From a percentage above 0 and up to 100, with at most three decimals.
     pub fn percent(percent: f64) -> Option<Self> {
-        let is_one = percent.is_finite() && percent > 0.0 && percent <= 100.0;
-        is_one.then(|| Self((percent * 100.0).round() as u32))
+        let thousandths = (percent * 1_000.0).round();
+        let is_one = percent > 0.0 && percent <= 100.0 && (percent * 1_000.0 - thousandths).abs() < 1e-6;
+        is_one.then_some(Self(thousandths as u32))
     }
 
     pub fn as_percent(self) -> f64 {
-        f64::from(self.0) / 100.0
+        f64::from(self.0) / 1_000.0
     }
 }
 
 /// The goal unless a policy or the tenant sets another.
 impl Default for Goal {
     fn default() -> Self {
-        Self(9_500)
+        Self(95_000)
     }
 }
 
@@ -106,6 +107,9 @@ mod tests {
         assert_eq!(just_under.tenths(), Some(950));
         assert!(!just_under.reaches(goal));
         assert!(Rate::default().reaches(goal), "where nothing was decided nothing was missed");
-        assert_eq!([0.0, 100.5, f64::NAN].map(Goal::percent), [None; 3]);
+        assert_eq!([0.0, 0.000_1, 99.999_9, 100.5, f64::NAN].map(Goal::percent), [None; 5]);
+        let october = Rate::new(1_206, 1_318);
+        let reached = [91.502, 91.503].map(|percent| october.reaches(Goal::percent(percent).unwrap()));
+        assert_eq!(reached, [true, false], "of 91.50228 %");
     }
 }

@@ -80,7 +80,7 @@ impl Service {
         query: &PeopleQuery,
     ) -> Result<PeoplePage, ServiceError> {
         let wanted = query.text.as_deref().unwrap_or_default().trim().to_lowercase();
-        let known = self.known_people().await?.into_iter().filter(|(_, one)| is_within(scope, one));
+        let known = self.known_people(scope).await?.into_iter().filter(|(_, one)| is_within(scope, one));
         let is_asked_for = |(address, one): &(String, Known)| {
             address.contains(&wanted) || one.name.as_ref().is_some_and(|name| name.to_lowercase().contains(&wanted))
         };
@@ -136,12 +136,12 @@ impl Service {
     }
 
     async fn find_person(&self, scope: &Reach, id: &str) -> Result<Option<(String, Known)>, ServiceError> {
-        let mut known = self.known_people().await?.into_iter();
+        let mut known = self.known_people(scope).await?.into_iter();
         Ok(known.find(|(address, one)| id_of(address) == id && is_within(scope, one)))
     }
 
     /// Everybody with an address: technicians, and people whom the file or the store names.
-    async fn known_people(&self) -> Result<BTreeMap<String, Known>, ServiceError> {
+    async fn known_people(&self, scope: &Reach) -> Result<BTreeMap<String, Known>, ServiceError> {
         let mut people: BTreeMap<String, Known> = BTreeMap::new();
         for tenant in self.config.tenants.keys() {
             let directory = self.store.directory(tenant).await?;
@@ -150,7 +150,10 @@ impl Service {
                     continue;
                 };
                 let known = people.entry(address).or_default();
-                known.name.get_or_insert_with(|| technician.name.clone());
+                // Another tenant's name for somebody is not for those who see this one alone.
+                if scope.includes(tenant) {
+                    known.name.get_or_insert_with(|| technician.name.clone());
+                }
                 if !known.tenants.contains(tenant) {
                     known.tenants.push(tenant.clone());
                 }

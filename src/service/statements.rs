@@ -59,7 +59,7 @@ pub struct StatementView {
 }
 
 /// Which statements are asked for.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct StatementQuery {
     pub tenant: Option<String>,
@@ -95,6 +95,10 @@ impl Service {
     pub async fn statements(&self, scope: &Reach, query: &StatementQuery) -> Result<Vec<StatementView>, ServiceError> {
         if let Some(credit) = &query.credit {
             state(credit)?;
+        }
+        if let Some(period) = query.period.as_deref().filter(|period| !days::is_name(period)) {
+            let rule = format!("is `{period}`, and must be like 2026-10, 2026-Q4 or 2026");
+            return Err(ServiceError::BadQuestion(Complaint::of("period", rule)));
         }
         let is_same = |wanted: &Option<String>, known: &str| wanted.as_ref().is_none_or(|wanted| wanted == known);
         let meant = |one: &Frozen| {

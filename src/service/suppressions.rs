@@ -98,6 +98,9 @@ impl Service {
         let now = self.clock.now();
         let Some(tenant) = self.meant_tenant(scope, order.tenant.as_deref())? else { return Ok(None) };
         let from = order.from.unwrap_or(now).max(now);
+        if order.until.is_some_and(|until| now < until && until <= from) {
+            return Err(ServiceError::BadQuestion(Complaint::about("until", "it ends before it begins")));
+        }
         let until = end_of(from, order.length.as_deref(), order.until)?;
         if until - now > LONGEST {
             return Err(ServiceError::BadQuestion(Complaint::whole("it must end within a year")));

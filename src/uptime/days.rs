@@ -76,6 +76,14 @@ impl Period {
     }
 }
 
+/// Whether `text` has the form of the names that [`Period::name`] gives.
+pub fn is_name(text: &str) -> bool {
+    let (year, part) = text.split_once('-').map_or((text, None), |(year, part)| (year, Some(part)));
+    let is_month = |part: &str| part.len() == 2 && part.parse().is_ok_and(|month: u8| (1..=12).contains(&month));
+    let is_part = |part| matches!(part, "Q1" | "Q2" | "Q3" | "Q4") || is_month(part);
+    year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit()) && part.is_none_or(is_part)
+}
+
 /// Returns the local date of `at`.
 pub fn date_of(zone: Tz, at: Millis) -> NaiveDate {
     DateTime::from_timestamp_millis(at).unwrap_or_default().with_timezone(&zone).date_naive()

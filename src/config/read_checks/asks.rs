@@ -21,8 +21,40 @@ const REDIRECTS_MOST: i64 = 20;
 
 const PASSWORD: SecretKeys = SecretKeys { plain: "password", env: "password_env", file: "password_file" };
 
-/// Reads what is asked: an address, or nobody.
+/// The keys that only some kinds of check have.
+const OF_ONE_KIND: [&str; 19] = [
+    "method",
+    "headers",
+    "headers_env",
+    "body",
+    "status",
+    "contains",
+    "json",
+    "equals",
+    "redirects",
+    "send",
+    "expect",
+    "starttls",
+    "record",
+    "password_env",
+    "password_file",
+    "grace",
+    "silence",
+    "token_env",
+    "token_file",
+];
+
+/// Reads what is asked: an address, or nobody. If that cannot be read, nobody knows which keys belong to the check, so
+/// none is called unknown.
 pub(super) fn ask(section: &Section<'_>, interval: TimeDelta) -> Option<Ask> {
+    let ask = read(section, interval);
+    if ask.is_none() {
+        section.overlook(&OF_ONE_KIND);
+    }
+    ask
+}
+
+fn read(section: &Section<'_>, interval: TimeDelta) -> Option<Ask> {
     let is_set = |key| section.flag(key).is_some_and(|found| found.value);
     let (heartbeat, pushed) = (is_set("heartbeat"), is_set("pushed"));
     if heartbeat && pushed {

@@ -311,8 +311,12 @@ pub fn clock_named(name: &str) -> Result<ClockKind, ServiceError> {
 
 fn goal(percent: Option<f64>) -> Result<Option<Goal>, ServiceError> {
     let Some(percent) = percent else { return Ok(None) };
-    let complaint =
-        || bad(Complaint::of("target_percentage", format!("is {percent}, and must be over 0 and at most 100")));
+    let complaint = || {
+        bad(Complaint::of(
+            "target_percentage",
+            format!("is {percent}, and must be over 0 and at most 100, with at most three decimals"),
+        ))
+    };
     Goal::percent(percent).map(Some).ok_or_else(complaint)
 }
 

@@ -26,7 +26,10 @@ pub async fn statements(
             p { a.back href="/services" { "All services" } }
             h1 { "Statements and credits" }
             p.muted { "A period is settled three days after its end. From then on its statement stays as it is, whatever is found out later." }
-            @if all.is_empty() { p.empty { "No period of a promise is settled yet: see [[promises]] in config.example.toml." } }
+            @if all.is_empty() && query != StatementQuery::default() {
+                p.empty { "No statement is like that. " a href="/statements" { "All statements" } }
+            }
+            @else if all.is_empty() { p.empty { "No period of a promise is settled yet: see [[promises]] in config.example.toml." } }
             @else { (table(&all, &caller)) }
         }
     };
