@@ -237,6 +237,8 @@ pub enum Decision {
     },
     /// The same danger is back and people were told of it before: open it again, quietly.
     Reopen,
+    /// It goes on, and is due at another time: that is noted.
+    Move,
     Resolve(Closing),
 }
 
@@ -270,6 +272,14 @@ pub fn decide(clock: &ClockState<'_>, known_by: Option<DateTime<Utc>>, raised: O
         Some(closing) if !moved && stage <= raised.stage && may_come_back(closing) => Decision::Reopen,
         Some(_) => again,
     }
+}
+
+/// Returns what to do where `decision` is to keep an open alert as it was `raised`, if its clock is due at another time by
+/// now.
+pub fn note_move(decision: Decision, clock: &ClockState<'_>, raised: Option<&Raised>) -> Decision {
+    let is_open = |raised: &&Raised| raised.resolved_as.is_none();
+    let has_moved = raised.filter(is_open).is_some_and(|raised| clock.due.is_some_and(|due| due != raised.due));
+    if decision == Decision::Keep && has_moved { Decision::Move } else { decision }
 }
 
 /// Whether `clock` is due by another promise than the one it was raised for. A pause moves the due time but not the

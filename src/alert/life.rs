@@ -31,6 +31,8 @@ pub struct AlertRow {
     pub raised: Raised,
     pub reason: String,
     pub raised_at: DateTime<Utc>,
+    /// From when its steps are counted; the time in which nobody had to act does not count.
+    pub steps_from: DateTime<Utc>,
     pub changed_at: DateTime<Utc>,
     /// The next step to run, from 0.
     pub step: u32,
@@ -52,33 +54,42 @@ pub struct AlertRow {
     pub life: Life,
 }
 
-/// Who had the ticket when its people were told.
+/// Who had the ticket when its people were told, and how urgent it was.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
     pub technician: Option<Named>,
     pub group: Option<Named>,
     #[serde(default)]
     pub client: Option<Named>,
+    /// Empty without one; none if that was not noted.
+    #[serde(default)]
+    pub priority: Option<String>,
 }
 
 impl Asked {
     /// Returns who has `subject`; an owner who is not among `people` does not count.
     pub fn of(subject: Subject<'_>, people: &Directory) -> Self {
         let technician = subject.owner.cloned().filter(|_| owner(subject, people).is_some());
-        Self { technician, group: subject.group.cloned(), client: subject.client.cloned() }
+        let priority = Some(subject.priority.unwrap_or_default().to_owned());
+        Self { technician, group: subject.group.cloned(), client: subject.client.cloned(), priority }
     }
 
-    /// Whether others have `subject` now. An owner who is not listed at the moment is no change, since lists come in
+    /// Whether others have `subject` now, or at another priority. An owner who is not listed at the moment is no change, since lists come in
     /// parts; a new owner who is listed at last is one.
     pub fn differs(&self, subject: Subject<'_>, people: &Directory) -> bool {
         let now = Self::of(subject, people);
         let is_owners = self.technician.as_ref() == subject.owner || self.technician == now.technician;
-        self.group != now.group || self.client != now.client || !is_owners
+        self.group != now.group || self.client != now.client || !is_owners || self.has_other_priority(subject)
+    }
+
+    /// Whether `subject` has another priority now.
+    pub fn has_other_priority(&self, subject: Subject<'_>) -> bool {
+        self.priority.as_ref().is_some_and(|was| was != subject.priority.unwrap_or_default())
     }
 
     /// Returns `subject` as it was when these people had it.
     pub fn had<'a>(&'a self, subject: Subject<'a>) -> Subject<'a> {
-        let Self { technician, group, client } = self;
+        let Self { technician, group, client, .. } = self;
         Subject { owner: technician.as_ref(), group: group.as_ref(), client: client.as_ref(), ..subject }
     }
 }

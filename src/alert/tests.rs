@@ -92,6 +92,24 @@ fn more_time_after_a_breach_starts_a_new_episode() {
 }
 
 #[test]
+fn an_open_alert_follows_its_due_time_and_an_ended_one_stays_as_it_was() {
+    let sooner = ClockState { due: Some(at(54)), ..clock(BREACHED) };
+    let noted = |clock: &ClockState<'_>, raised: Raised| {
+        note_move(decide(clock, Some(at(0)), Some(&raised)), clock, Some(&raised))
+    };
+    assert_eq!(noted(&sooner, raised(Stage::Breached, None)), Decision::Move);
+    assert_eq!(
+        noted(&sooner, raised(Stage::Warning, None)),
+        raise(Stage::Breached, 0),
+        "which is raised for its new time"
+    );
+    assert_eq!(noted(&clock(BREACHED), raised(Stage::Breached, None)), Decision::Keep);
+    assert_eq!(noted(&sooner, raised(Stage::Breached, Some(Closing::ByHand))), raise(Stage::Breached, 1));
+    let met = ClockState { due: Some(at(54)), ..clock(Standing::Met) };
+    assert_eq!(noted(&met, raised(Stage::Breached, Some(Closing::Met))), Decision::Keep);
+}
+
+#[test]
 fn a_due_time_that_a_pause_has_moved_is_the_same_promise() {
     let after_a_pause = ClockState { due: Some(at(155)), ..clock(AT_RISK) };
     let decided = |closing| decide(&after_a_pause, Some(at(0)), Some(&raised(Stage::Warning, Some(closing))));

@@ -32,7 +32,7 @@ impl Evaluate {
     ) {
         let early = self.is_early(&key, clock, context.now);
         match decision {
-            Decision::Keep | Decision::Resolve(Closing::Retargeted) if early > SET_BACK => {
+            Decision::Keep | Decision::Move | Decision::Resolve(Closing::Retargeted) if early > SET_BACK => {
                 self.end_of(context, watched, clock, key, Closing::TooEarly, work);
             }
             Decision::Resolve(Closing::Retargeted) if early > TimeDelta::zero() => {}
@@ -59,6 +59,7 @@ impl Evaluate {
                 }
                 work.alerts.push(row);
             }
+            Decision::Move => work.alerts.extend(self.memory.note_due(&key, clock)),
             Decision::Resolve(closing) => {
                 let closing = closing.told_by(watched.ticket.status.as_deref());
                 self.end_of(context, watched, clock, key, closing, work);

@@ -129,10 +129,10 @@ impl Evaluate {
         let step = &steps[index];
         if again {
             // The time in which somebody held it does not count: the steps stay as far apart as before.
-            row.raised_at = context.now - step.after;
+            row.steps_from = context.now - step.after;
         } else if row.step == 0 {
             // It may have waited long for somebody who can be reached.
-            row.raised_at = row.raised_at.max(context.now - steps[0].after);
+            row.steps_from = row.steps_from.max(context.now - steps[0].after);
         }
         row.step = u32::try_from(index + 1).unwrap_or(u32::MAX).max(if again { row.step } else { 0 });
         // Nobody owns it, so there is no technician to wait for: the next step follows at once.
@@ -140,7 +140,7 @@ impl Evaluate {
         let onward = is_unowned && step.notify.contains(&Target::Technician);
         row.next_step_at = steps
             .get(usize::try_from(row.step).unwrap_or(usize::MAX))
-            .map(|next| if onward { context.now } else { (row.raised_at + next.after).max(context.now) });
+            .map(|next| if onward { context.now } else { (row.steps_from + next.after).max(context.now) });
         Some(row)
     }
 

@@ -178,10 +178,14 @@ fn working_from(clock: &ClockState<'_>, now: DateTime<Utc>) -> Option<WorkingTim
     Some(WorkingTime { open: stretches.map(|one| (one.from, one.to)).collect(), ..working })
 }
 
-/// Returns the working time left at `at`, if it differs from wall time.
+/// Returns the working time left at `at`, if it differs from wall time: round the clock, only a pause makes a difference.
 fn working_at(clock: &ClockState<'_>, at: DateTime<Utc>) -> Option<WorkingTime> {
-    let hours = clock.hours.filter(|hours| !hours.calendar.is_seamless())?;
-    let left = clock.left.or_else(|| Some(hours.calendar.between(at, clock.due?)))?;
+    let calendar = clock.hours?.calendar;
+    let left = clock.left.or_else(|| Some(calendar.between(at, clock.due?)))?;
+    let is_wall_time = clock.due.is_some_and(|due| (due - at - left).abs() < TimeDelta::seconds(1));
+    if calendar.is_seamless() && is_wall_time {
+        return None;
+    }
     // Rounded down: over by half a second is over.
     let left_seconds = left.num_milliseconds().div_euclid(1000);
     Some(WorkingTime { left_seconds, at, open: Vec::new() })

@@ -1,5 +1,5 @@
-//! What a change of a ticket means for its open alerts: other people to tell, or
-//! another escalation.
+//! What a change of a ticket means for its open alerts: other people to tell,
+//! another escalation, or other words and hours for what is still unsent.
 //!
 //! The people who have the ticket now are told at once what those before them were
 //! told; what is still unsent to the latter is withdrawn. Nobody is told twice, and
@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::about::About;
 use super::escalate::{StepRun, escalation_of};
+use super::memory::stage_of;
 use super::{Evaluate, TurnContext};
 use crate::alert::escalation::{Step, Target, recipients};
 use crate::alert::life::{Asked, Life};
@@ -69,7 +70,8 @@ impl Evaluate {
         Ok(())
     }
 
-    /// Tells the people who have the ticket now what the steps so far told those before them.
+    /// Tells the people who have the ticket now what the steps so far told those before them. With another priority, what is
+    /// still unsent is told anew: what waits for the morning because it was not urgent may be urgent now.
     fn follow_owner(
         &mut self,
         context: &TurnContext<'_>,
@@ -82,15 +84,17 @@ impl Evaluate {
         let subject = about.subject(context);
         let steps = run_steps(&escalation_of(&config, &row, subject).steps, &row);
         let former = row.asked.replace(Asked::of(subject, context.people)).unwrap_or_default();
+        let is_anew = former.has_other_priority(subject);
         let (before, after) = (roles(steps, former.had(subject), context), roles(steps, subject, context));
         let is_void = |one: &Unsaid| {
             let role = (one.step, one.recipient.clone());
             let differs = |was: &String| after.get(&role).is_none_or(|is| is != was && !one.is_leaving);
-            before.get(&role).is_some_and(differs)
+            before.get(&role).is_some_and(differs) || (is_anew && is_unsent(one, &row))
         };
         self.withdraw(&row, unsaid.into_iter().filter(is_void), work);
-        // Who is on call is decided when a step runs, and not again.
-        self.catch_up(context, about, &row, steps, |target| !matches!(target, Target::OnCall(_)), work);
+        // Who is on call is decided when a step runs, and not again while it holds what it told.
+        let is_meant = |target: &Target| is_anew || !matches!(target, Target::OnCall(_));
+        self.catch_up(context, about, &row, steps, is_meant, work);
         row
     }
 
@@ -108,18 +112,20 @@ impl Evaluate {
         let chosen = config.escalation_for(subject, row.raised.stage);
         chosen.name.clone_into(&mut row.escalation);
         row.ack_expires = chosen.ack_expires;
-        row.asked = Some(Asked::of(subject, context.people));
+        let former = row.asked.replace(Asked::of(subject, context.people)).unwrap_or_default();
+        let is_anew = former.has_other_priority(subject);
         let has_run = row.step > 0;
-        let due = |step: &&Step| has_run && row.raised_at + step.after <= context.now;
+        let due = |step: &&Step| has_run && row.steps_from + step.after <= context.now;
         let steps = &chosen.steps[..chosen.steps.iter().take_while(due).count()];
         let meant = steps.iter().flat_map(|step| recipients(&step.notify, subject, context.people, &context.duty));
         let meant: BTreeSet<String> = meant.map(|recipient| recipient.id).collect();
-        self.withdraw(&row, unsaid.into_iter().filter(|one| !meant.contains(&one.recipient)), work);
+        let is_void = |one: &Unsaid| !meant.contains(&one.recipient) || (is_anew && is_unsent(one, &row));
+        self.withdraw(&row, unsaid.into_iter().filter(is_void), work);
         let reached = self.catch_up(context, about, &row, steps, |_| true, work);
         // If nobody is reached, it begins with the first step: steps that reach nobody are passed over.
         row.step = if reached { u32::try_from(steps.len()).unwrap_or(u32::MAX) } else { 0 };
         let next = chosen.steps.get(if reached { steps.len() } else { 0 });
-        row.next_step_at = next.map(|next| (row.raised_at + next.after).max(context.now));
+        row.next_step_at = next.map(|next| (row.steps_from + next.after).max(context.now));
         if row.life.again {
             row.next_step_at = Some(context.now);
         }
@@ -153,6 +159,11 @@ impl Evaluate {
         }
         reached
     }
+}
+
+/// Whether nobody can have got `one`, of the present stage of `row`.
+fn is_unsent(one: &Unsaid, row: &AlertRow) -> bool {
+    !one.is_leaving && one.stage == stage_of(row)
 }
 
 /// Returns the steps that have run.

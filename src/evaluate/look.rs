@@ -78,6 +78,7 @@ impl Evaluate {
             let decision = alert::decide(&clock, context.known_by(watched), before.as_ref());
             let call = context.forecasts.call(&watched.ticket.id, clock.kind);
             let decision = refine(decision, &clock, before.as_ref(), call);
+            let decision = alert::note_move(decision, &clock, before.as_ref());
             if let Some(until) = self.waits_for_a_look(context, watched, &clock, decision) {
                 next_change = next_change.into_iter().chain([until]).min();
                 calm = false;

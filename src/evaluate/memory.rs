@@ -203,6 +203,7 @@ impl Memory {
             raised,
             reason,
             raised_at: now,
+            steps_from: now,
             changed_at: now,
             step: 0,
             next_step_at: escalation.steps.first().map(|first| now + first.after),
@@ -248,10 +249,18 @@ impl Memory {
         row.changed_at = now;
         row.generation += 1;
         // The time in which nobody had to act does not count: the steps stay as far apart as before.
-        row.raised_at = now - after_before(steps, row.step);
+        row.steps_from = now - after_before(steps, row.step);
         let next = usize::try_from(row.step).ok().and_then(|index| steps.get(index));
         let may_go_on = row.told && row.life.held().is_none();
-        row.next_step_at = next.filter(|_| may_go_on).map(|next| row.raised_at + next.after);
+        row.next_step_at = next.filter(|_| may_go_on).map(|next| row.steps_from + next.after);
+        Some(self.put(row))
+    }
+
+    /// Notes when the clock of an open alert is due now, and what it promises.
+    pub fn note_due(&mut self, key: &AlertKey, clock: &ClockState<'_>) -> Option<AlertRow> {
+        let mut row = self.get(key)?.clone();
+        row.raised.due = clock.due?;
+        row.raised.target = clock.total;
         Some(self.put(row))
     }
 

@@ -22,7 +22,7 @@ pub(super) fn steps_to_run(steps: &[Step], row: &AlertRow, context: &TurnContext
 
 /// Whether this alert was tried before and found nobody to tell.
 pub(super) fn is_retry(row: &AlertRow, steps: &[Step]) -> bool {
-    let first_due_at = steps.first().map(|first| row.raised_at + first.after);
+    let first_due_at = steps.first().map(|first| row.steps_from + first.after);
     row.step == 0 && row.next_step_at > first_due_at
 }
 
@@ -49,7 +49,7 @@ fn current_step(steps: &[Step], row: &AlertRow, context: &TurnContext<'_>) -> us
         return 0;
     }
     let after = |index: usize| steps.get(index).map(|step| step.after);
-    let come = |index: usize| after(index).is_some_and(|after| row.raised_at + after <= context.now);
+    let come = |index: usize| after(index).is_some_and(|after| row.steps_from + after <= context.now);
     let mut index = next;
     while after(index + 1) > after(index) && come(index + 1) {
         index += 1;

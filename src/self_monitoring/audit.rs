@@ -211,7 +211,7 @@ impl Audit {
     fn nobody_told(&self, observed: &Observed<'_>, untold: &HashSet<String>) -> Vec<Mismatch> {
         let first_due = |row: &AlertRow| {
             let first = self.config.escalation(&row.escalation).and_then(|escalation| escalation.steps.first());
-            row.raised_at + first.map(|step| step.after).unwrap_or_default()
+            row.steps_from + first.map(|step| step.after).unwrap_or_default()
         };
         let is_late = |row: &&AlertRow| {
             untold.contains(&row.key.to_string())

@@ -226,6 +226,7 @@ pub(super) fn alert_row(row: &Row) -> Result<AlertRow, StoreError> {
     let next_step_at: Option<i64> = row.try_get("next_step_at")?;
     let asked: Option<String> = row.try_get("asked")?;
     let covered_until: Option<i64> = row.try_get("covered_until")?;
+    let steps_from: Option<i64> = row.try_get("steps_from")?;
     Ok(AlertRow {
         key: alert_key(row)?,
         raised: Raised {
@@ -237,6 +238,7 @@ pub(super) fn alert_row(row: &Row) -> Result<AlertRow, StoreError> {
         },
         reason: text("reason")?,
         raised_at: instant(number("raised_at")?)?,
+        steps_from: instant(steps_from.map_or_else(|| number("raised_at"), Ok)?)?,
         changed_at: instant(number("changed_at")?)?,
         step: small("step")?,
         next_step_at: next_step_at.map(instant).transpose()?,
@@ -279,7 +281,8 @@ async fn upsert(tx: &mut Connection, alerts: &[AlertRow]) -> Result<(), sql::Err
     let mut query: QueryBuilder = QueryBuilder::new(
         "INSERT INTO alerts (key, tenant, ticket_id, clock, cycle, episode, stage, state, reason, due, raised_at,
          changed_at, step, next_step_at, generation, told, resolved_as, id, escalation, ack_expires, acked_at,
-         acked_by, acked_how, ack_until, snoozed_until, hold_over, again, hurried, acts, asked, covered_until, target) ",
+         acked_by, acked_how, ack_until, snoozed_until, hold_over, again, hurried, acts, asked, covered_until, target,
+         steps_from) ",
     );
     query.push_values(alerts, |mut row, alert| {
         let state = if alert.raised.resolved_as.is_some() { "resolved" } else { "open" };
@@ -307,7 +310,7 @@ async fn upsert(tx: &mut Connection, alerts: &[AlertRow]) -> Result<(), sql::Err
         let asked = alert.asked.as_ref().map(json);
         row.push_bind(asked.map(|asked| ASKED.seal(&[&alert.key.to_string()], asked)))
             .push_bind(alert.covered_until.map(millis));
-        row.push_bind(alert.raised.target.map(|target| target.num_milliseconds()));
+        row.push_bind(alert.raised.target.map(|target| target.num_milliseconds())).push_bind(millis(alert.steps_from));
     });
     query.push(
         " ON CONFLICT (key) DO UPDATE SET episode = excluded.episode, stage = excluded.stage, state = excluded.state,
@@ -317,7 +320,7 @@ async fn upsert(tx: &mut Connection, alerts: &[AlertRow]) -> Result<(), sql::Err
          ack_expires = excluded.ack_expires, acked_at = excluded.acked_at, acked_by = excluded.acked_by,
          acked_how = excluded.acked_how, ack_until = excluded.ack_until, snoozed_until = excluded.snoozed_until,
          hold_over = excluded.hold_over, again = excluded.again, hurried = excluded.hurried, asked = excluded.asked,
-         covered_until = excluded.covered_until, target = excluded.target
+         covered_until = excluded.covered_until, target = excluded.target, steps_from = excluded.steps_from
          WHERE alerts.acts = excluded.acts AND alerts.told <= excluded.told",
     );
     let written = query.build().execute(tx).await?.rows_affected();

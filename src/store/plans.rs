@@ -99,7 +99,8 @@ const ASSEMBLED: &[(&str, &[&str])] = &[
         "INSERT INTO alerts (key,",
         &["SELECT key, tenant, ticket_id, clock, cycle, episode, stage, state, reason, due, raised_at, changed_at, step,
            next_step_at, generation, told, resolved_as, id, escalation, ack_expires, acked_at, acked_by, acked_how,
-           ack_until, snoozed_until, hold_over, again, hurried, acts, asked, covered_until, target FROM alerts WHERE key = $1
+           ack_until, snoozed_until, hold_over, again, hurried, acts, asked, covered_until, target,
+           steps_from FROM alerts WHERE key = $1
            ON CONFLICT (key) DO UPDATE SET episode = excluded.episode WHERE alerts.acts = excluded.acts"],
     ),
     (

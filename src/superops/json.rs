@@ -46,6 +46,8 @@ impl Value {
     /// Parses an answer. Invalid characters, such as half of one that was cut in the middle, are read as `\u{fffd}`, so
     /// that one bad string does not hide all others.
     pub fn of_body(body: &[u8]) -> Option<Self> {
+        // RFC 8259, section 8.1, lets a reader ignore a byte order mark.
+        let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
         let strict = std::str::from_utf8(body).ok().and_then(|text| Self::parse(text).ok());
         strict.or_else(|| Self::parse(&with_whole_letters(&String::from_utf8_lossy(body))).ok())
     }
@@ -326,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_letter_that_is_none_hides_no_other_text() {
-        let cases: [(&[u8], &str); 8] = [
+        let cases: [(&[u8], &str); 9] = [
             (br#"["a \ud83d", "b"]"#, "a \u{fffd}|b"),
             (br#"["\ude00\ud83d\ude00 \ud83d\ud83d", "b"]"#, "\u{fffd}\u{1f600} \u{fffd}\u{fffd}|b"),
             (br#"["\\ud83d \\", "b\"\udfff\n"]"#, "\\ud83d \\|b\"\u{fffd}\n"),
@@ -335,6 +337,7 @@ mod tests {
             (br#"["\ud83d\u0041", "\ud83d"]"#, "\u{fffd}A|\u{fffd}"),
             (br#"["\ud83"]"#, "none"),
             (b"[\"\xe9\"", "none"),
+            (b"\xef\xbb\xbf[\"marked\"]", "marked"),
         ];
         for (body, expected) in cases {
             let read = Value::of_body(body);

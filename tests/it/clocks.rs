@@ -18,6 +18,28 @@ use crate::support::{TestApp, minutes, usual};
 
 const HOURS: fn(i64) -> TimeDelta = TimeDelta::hours;
 
+#[tokio::test]
+async fn time_over_in_a_message_leaves_out_a_pause_after_the_breach_round_the_clock_too() {
+    let mut app = TestApp::with(
+        "[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\nchannels = ['email']\n\
+        [[alerts.steps]]\nafter = '20m'\nnotify = ['manager']\nchannels = ['email']\n",
+    )
+    .await;
+    let id = app.superops.add(NewTicket { resolution_due_in: Some(minutes(60)), ..usual() });
+    app.turn().await;
+    app.wait(minutes(65)).await;
+    app.superops.change_status(&id, "On Hold");
+    app.turn().await;
+    app.wait(minutes(30)).await;
+    app.superops.change_status(&id, "Open");
+    app.turn().await;
+    app.said();
+    app.wait(minutes(20)).await;
+    let said = app.said();
+    let over = app.parts().service.tickets(&Reach::All, &Default::default()).await.unwrap();
+    assert!(said.contains("25 min of working time over"), "{said}; {over:?}");
+}
+
 /// Somebody writes on the ticket, now.
 fn say(app: &TestApp, id: &str, kind: EntryKind) {
     let at = app.now();

@@ -88,9 +88,11 @@ async fn an_acknowledged_warning_rests_until_it_is_a_breach() {
 #[tokio::test]
 async fn an_acknowledged_breach_on_which_nothing_happens_goes_on_to_the_next_step() {
     let (mut app, _) = breached().await;
+    let raised_at = only_alert(&mut app).await.raised_at;
     act(&mut app, Act::Acknowledge).await;
     assert_eq!(said_in(&mut app, 29).await, "");
     app.wait(minutes(1)).await;
+    assert_eq!(only_alert(&mut app).await.raised_at, raised_at, "it was raised once");
     let told = app.heard();
     assert!(told.iter().all(|one| one.to.contains("dana") || one.to.ends_with("100")), "the manager is next");
     let mail = told.iter().find(|one| one.to.contains("dana")).unwrap();
@@ -99,6 +101,21 @@ async fn an_acknowledged_breach_on_which_nothing_happens_goes_on_to_the_next_ste
     // The steps lie as far apart as ever: the account manager is a quarter of an hour behind the manager.
     assert_eq!(said_in(&mut app, 14).await, "");
     assert!(said_in(&mut app, 1).await.contains("ingrid.sorensen"));
+}
+
+#[tokio::test]
+async fn an_alert_is_due_when_its_ticket_is_wherever_superops_moves_that_to() {
+    for (wait, moved_by) in [(LENGTH + minutes(1), 6), (WARNED, 30)] {
+        let (mut app, id) = with_ticket("", NewTicket { resolution_due_in: Some(LENGTH), ..usual() }).await;
+        app.wait(wait).await;
+        let before = only_alert(&mut app).await;
+        app.superops
+            .patch(&id, |ticket| ticket.resolution.due = ticket.resolution.due.map(|due| due - minutes(moved_by)));
+        app.turn().await;
+        let after = only_alert(&mut app).await;
+        assert_eq!((after.due, after.stage), (before.due - minutes(moved_by), before.stage));
+        assert_eq!(after.clock_status.and_then(|clock| clock.due), Some(after.due), "one time in one answer");
+    }
 }
 
 #[tokio::test]

@@ -188,6 +188,31 @@ async fn at_night_a_breach_is_mailed_at_once_and_texted_in_the_morning_unless_it
 }
 
 #[tokio::test]
+async fn what_waits_for_the_morning_is_told_at_once_if_its_ticket_becomes_urgent() {
+    let quiet = "[alerts.quiet_hours]\nfrom = '22:00'\nuntil = '07:00'\ntimezone = 'UTC'\nexcept = ['Critical']\n";
+    let other = "[[escalations]]\nname = 'worst'\npriority = 'Critical'\n[[escalations.steps]]\nafter = '0s'\nnotify = ['technician']\n";
+    for more in [quiet.to_owned(), format!("{quiet}{other}"), String::new()] {
+        let mut app =
+            TestApp::paced_office(&format!("[alerts]\nwarn_at = []\npredict_per_day = 0\n{ONE_STEP}{more}")).await;
+        // Half past ten at night.
+        let id = app.superops.add(ticket("Medium", minutes(13 * 60 + 30)));
+        app.turn().await;
+        app.wait(minutes(13 * 60 + 30) + TICK).await;
+        let texts = |app: &mut TestApp| app.heard().iter().filter(|one| one.kind == CaughtKind::Sms).count();
+        assert_eq!(texts(&mut app), 0, "{more}: it waits for the morning");
+        app.wait(minutes(10)).await;
+        app.superops.patch(&id, |ticket| ticket.priority = Some("Critical".into()));
+        app.turn().await;
+        let heard = app.heard();
+        let told: Vec<_> =
+            heard.iter().filter(|one| one.kind == CaughtKind::Sms).map(|one| one.text.as_str()).collect();
+        assert!(told.len() == 1 && told[0].contains("Critical"), "{more}: {told:?}");
+        app.wait(minutes(9 * 60)).await;
+        assert_eq!(texts(&mut app), 0, "{more}: once");
+    }
+}
+
+#[tokio::test]
 async fn who_can_only_be_texted_is_left_to_sleep_and_the_next_step_is_told_at_once() {
     let steps = "[[alerts.steps]]\nafter = '0s'\nnotify = ['sms:+15005550199']\n\
         [[alerts.steps]]\nafter = '15m'\nnotify = ['technician']\nchannels = ['email']\n";

@@ -20,6 +20,7 @@ fn alert(stage: Stage) -> AlertRow {
         raised: Raised { stage, due: at(60), target: None, episode: 0, resolved_as: None },
         reason: "its target was missed".to_owned(),
         raised_at: at(0),
+        steps_from: at(0),
         changed_at: at(0),
         step: 1,
         next_step_at: Some(at(15)),

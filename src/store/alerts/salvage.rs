@@ -35,6 +35,7 @@ pub fn salvaged(row: &Row, said: Option<&str>) -> Option<AlertRow> {
         },
         reason: found.text("reason").unwrap_or_else(|| "why it was raised cannot be read any more".to_owned()),
         raised_at,
+        steps_from: found.time("steps_from").unwrap_or(raised_at),
         changed_at: some_time,
         step: found.small("step").unwrap_or_default(),
         next_step_at: next_step_at.filter(|_| resolved_as.is_none()),

@@ -62,7 +62,7 @@ pub(super) async fn tell_one_by_one(
     let others: Vec<String> = others.bind(digest).fetch_all(&mut *tx).await?;
     let told_by_others: Vec<String> = others.iter().flat_map(|message| alerts_of(message)).collect();
     let told = sql::query(
-        "UPDATE alerts SET told = 1, step = 0, raised_at = $3, changed_at = $3, next_step_at = $3,
+        "UPDATE alerts SET told = 1, step = 0, steps_from = $3, changed_at = $3, next_step_at = $3,
          generation = generation + 1
          WHERE key IN (SELECT value FROM json_each($1)) AND state = 'open' AND told = 0
          AND key NOT IN (SELECT value FROM json_each($2))",

@@ -45,6 +45,8 @@ pub(in crate::store) async fn enqueue(tx: &mut Connection, rows: &[NewNotificati
     query.push(
         " ON CONFLICT (key) DO UPDATE SET void = 0, message = excluded.message, fallback = excluded.fallback,
          due_at = excluded.due_at, first_due_at = excluded.first_due_at, created_at = excluded.created_at,
+         client = excluded.client, priority = excluded.priority, breach_at = excluded.breach_at,
+         person = excluded.person, zone = excluded.zone, urgent = excluded.urgent, timely = excluded.timely,
          state = CASE notifications.state WHEN 'cancelled' THEN 'pending' ELSE notifications.state END,
          done_at = CASE WHEN notifications.state <> 'cancelled' THEN notifications.done_at END,
          released_at = CASE WHEN notifications.state <> 'cancelled' THEN notifications.released_at END,
