@@ -359,7 +359,7 @@ impl Evaluate {
         let mut next = quiet.next_change();
         quiet.tidy(&open);
         self.quiet.insert(tenant.id.clone(), quiet);
-        let Findings { mut work, known, mut changed, mut raised } = found;
+        let Findings { mut work, known, mut changed, moved, mut raised } = found;
         raised += self.attend(&context, &mut work).await?;
         self.resolve_gone(&context, &open, &mut work).await?;
         work.notifications.extend(self.digests(&context, &known));
@@ -367,7 +367,7 @@ impl Evaluate {
         let again = work.opened_again.iter().chain(&ended).cloned().collect();
         self.tell_systems_again(&context, &open, again, &mut work).await?;
         changed.extend(ended);
-        self.follow(&context, &open, changed, &mut work).await?;
+        self.follow(&context, &open, changed, &moved, &mut work).await?;
         self.cover(&context, &open, &mut work);
         let mut commit = Commit::new(self.store.clone(), now);
         let (last, onward) = self.escalate(&context, &open, work, &mut commit).await;

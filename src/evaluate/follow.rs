@@ -51,17 +51,19 @@ impl Evaluate {
         context: &TurnContext<'_>,
         open: &OpenTickets,
         changed: Vec<AlertKey>,
+        moved: &BTreeSet<AlertKey>,
         work: &mut AlertTurn,
     ) -> Result<(), StoreError> {
         for key in changed {
             let Some((about, row)) = context.about(open, &key).zip(self.memory.get(&key).cloned()) else { continue };
-            if row.life.held().is_some() || !self.is_changed(context, &row, about) {
+            let has_moved = moved.contains(&key);
+            if row.life.held().is_some() || !(has_moved || self.is_changed(context, &row, about)) {
                 continue;
             }
             let reopened = work.reopened.iter().any(|(reopened, _)| *reopened == key);
             let unsaid = self.store.unsaid(&key, reopened).await?;
             let row = if self.chosen(&row, about.subject(context)).name == row.escalation {
-                self.follow_owner(context, about, row, unsaid, work)
+                self.follow_owner(context, about, row, (unsaid, has_moved), work)
             } else {
                 self.follow_escalation(context, about, row, unsaid, work)
             };
@@ -70,30 +72,41 @@ impl Evaluate {
         Ok(())
     }
 
-    /// Tells the people who have the ticket now what the steps so far told those before them. With another priority, what is
-    /// still unsent is told anew: what waits for the morning because it was not urgent may be urgent now.
+    /// Tells the people who have the ticket now what the steps so far told those before them. With another priority or due
+    /// time, what is still unsent is told anew: what waits for the morning because it was not urgent may be urgent now.
     fn follow_owner(
         &mut self,
         context: &TurnContext<'_>,
         about: About<'_>,
         mut row: AlertRow,
-        unsaid: Vec<Unsaid>,
+        (unsaid, has_moved): (Vec<Unsaid>, bool),
         work: &mut AlertTurn,
     ) -> AlertRow {
         let config = self.config.clone();
         let subject = about.subject(context);
         let steps = run_steps(&escalation_of(&config, &row, subject).steps, &row);
         let former = row.asked.replace(Asked::of(subject, context.people)).unwrap_or_default();
-        let is_anew = former.has_other_priority(subject);
+        let is_anew = has_moved || former.has_other_priority(subject);
         let (before, after) = (roles(steps, former.had(subject), context), roles(steps, subject, context));
+        let reached = |targets: &[Target]| recipients(targets, subject, context.people, &context.duty);
+        let is_still_meant = |one: &Unsaid| {
+            let step = usize::try_from(one.step).ok().and_then(|index| steps.get(index));
+            step.is_some_and(|step| reached(&step.notify).iter().any(|person| person.id == one.recipient))
+        };
+        let (anew, unsaid): (Vec<_>, Vec<_>) =
+            unsaid.into_iter().partition(|one| is_anew && is_unsent(one, &row) && is_still_meant(one));
         let is_void = |one: &Unsaid| {
             let role = (one.step, one.recipient.clone());
             let differs = |was: &String| after.get(&role).is_none_or(|is| is != was && !one.is_leaving);
-            before.get(&role).is_some_and(differs) || (is_anew && is_unsent(one, &row))
+            before.get(&role).is_some_and(differs)
         };
-        self.withdraw(&row, unsaid.into_iter().filter(is_void), work);
-        // Who is on call is decided when a step runs, and not again while it holds what it told.
-        let is_meant = |target: &Target| is_anew || !matches!(target, Target::OnCall(_));
+        let unsent: BTreeSet<String> = anew.iter().map(|one| one.recipient.clone()).collect();
+        self.withdraw(&row, unsaid.into_iter().filter(is_void).chain(anew), work);
+        // Who is on call is decided when a step runs, and not again: only who has not heard yet is told anew.
+        let is_meant = |target: &Target| {
+            !matches!(target, Target::OnCall(_))
+                || reached(std::slice::from_ref(target)).iter().any(|person| unsent.contains(&person.id))
+        };
         self.catch_up(context, about, &row, steps, is_meant, work);
         row
     }

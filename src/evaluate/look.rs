@@ -1,5 +1,6 @@
 //! Looks at one ticket and finds what each of its clocks calls for now.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -30,6 +31,8 @@ pub(super) struct Findings<'a> {
     pub known: Vec<(Arc<Watched>, ClockState<'a>)>,
     /// Alerts whose ticket has another owner, group or client, or calls for another escalation.
     pub changed: Vec<AlertKey>,
+    /// Alerts whose clock is due at another time than when they were raised.
+    pub moved: BTreeSet<AlertKey>,
     pub raised: usize,
 }
 
@@ -132,6 +135,11 @@ impl Evaluate {
             Decision::Known { .. } => {}
             decision => {
                 found.raised += usize::from(matches!(decision, Decision::Raise { .. }));
+                if decision == Decision::Move {
+                    let key = key_of(context, watched, clock.kind);
+                    found.changed.push(key.clone());
+                    found.moved.insert(key);
+                }
                 self.apply(context, watched, &clock, key_of(context, watched, clock.kind), decision, &mut found.work);
             }
         }

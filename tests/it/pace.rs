@@ -213,6 +213,22 @@ async fn what_waits_for_the_morning_is_told_at_once_if_its_ticket_becomes_urgent
 }
 
 #[tokio::test]
+async fn what_waits_for_the_morning_says_when_its_ticket_is_due_by_then() {
+    let mut app = TestApp::paced_office(&format!("[alerts]\nwarn_at = []\npredict_per_day = 0\n{ONE_STEP}")).await;
+    // Half past ten at night.
+    let id = app.superops.add(ticket("Medium", minutes(13 * 60 + 30)));
+    app.turn().await;
+    app.wait(minutes(13 * 60 + 30) + TICK).await;
+    app.heard();
+    app.superops.patch(&id, |ticket| ticket.resolution.due = ticket.resolution.due.map(|due| due - minutes(90)));
+    app.turn().await;
+    app.wait(minutes(9 * 60)).await;
+    let heard = app.heard();
+    let texts: Vec<_> = heard.iter().filter(|one| one.kind == CaughtKind::Sms).map(|one| one.text.as_str()).collect();
+    assert!(texts.len() == 1 && texts[0].contains("21:00"), "{texts:?}");
+}
+
+#[tokio::test]
 async fn who_can_only_be_texted_is_left_to_sleep_and_the_next_step_is_told_at_once() {
     let steps = "[[alerts.steps]]\nafter = '0s'\nnotify = ['sms:+15005550199']\n\
         [[alerts.steps]]\nafter = '15m'\nnotify = ['technician']\nchannels = ['email']\n";
