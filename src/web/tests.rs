@@ -596,6 +596,7 @@ async fn a_refusal_names_the_part_of_the_request_and_never_what_stood_in_it() {
         ("/api/v1/messages?sort=docx", "sort"),
         ("/api/v1/alerts?cursor=docx", "cursor"),
         ("/api/v1/audit?format=docx", "format"),
+        ("/api/v1/uptime/statements?period=nosuch", "period"),
     ] {
         assert_eq!(field(web.get(path, Some(&admin)).await).await, expected, "{path}");
     }

@@ -286,6 +286,8 @@ async fn keys_are_rotated_beside_a_service_only_once_it_holds_the_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_written_is_a_failure_and_a_reader_that_has_left_is_none() {
     let place = Place::new().await;
+    // Commands that only read make no store.
+    assert!(place.ask(&["token", "create", "--role", "viewer"]).status.success());
     for words in ["keys new", "token list", "status --json", "audit", "check", "keys status"] {
         let arguments: Vec<&str> = words.split(' ').collect();
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
@@ -300,6 +302,21 @@ async fn what_cannot_be_written_is_a_failure_and_a_reader_that_has_left_is_none(
         let left = child.wait_with_output().unwrap();
         assert_eq!((left.status.code(), text(&left.stderr).as_str()), (Some(0), ""), "{words}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_only_reads_says_that_there_is_no_store_and_makes_none() {
+    let place = Place::new().await;
+    for words in ["status", "status --json", "audit", "audit verify", "token list", "retention --dry-run"] {
+        let refused = place.ask(&words.split(' ').collect::<Vec<_>>());
+        let why = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(1), "{words}: {why}");
+        for part in ["there is no store at /", "run it where the service runs"] {
+            assert!(why.contains(part), "{words}: {why}");
+        }
+        assert!(!place.store().exists(), "{words}");
+    }
+    assert_eq!(place.ask(&["audit", "--limit", "0"]).status.code(), Some(2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
