@@ -320,6 +320,18 @@ async fn a_command_that_only_reads_says_that_there_is_no_store_and_makes_none() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_store_is_said_once_and_by_check_as_well() {
+    let place = Place::new().await;
+    std::fs::write(place.store(), "somebody's notes\n".repeat(1_000)).unwrap();
+    let refused = place.ask(&["status"]);
+    let checked = place.ask(&["check"]);
+    assert_eq!((refused.status.code(), checked.status.code()), (Some(1), Some(1)));
+    for said in [text(&refused.stderr), text(&checked.stdout)] {
+        assert_eq!(said.matches("file is not a database").count(), 1, "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_is_in_good_order_and_quick() {
     let place = Place::new().await;
     place.risky_ticket();
