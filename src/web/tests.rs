@@ -611,6 +611,9 @@ async fn a_refusal_names_the_part_of_the_request_and_never_what_stood_in_it() {
         let answer = web.request(Method::POST, "/api/v1/silences").bearer_auth(admin.expose()).json(&order);
         assert_eq!(field(answer.send().await.unwrap()).await, expected, "{order}");
     }
+    let reason = web.request(Method::POST, "/api/v1/tickets/1/reason").bearer_auth(admin.expose());
+    let forgotten = reason.json(&json!({"clock": "resolution"})).send().await.unwrap();
+    assert_eq!(field(forgotten).await, "reason", "who forgets the reason takes none back");
 }
 
 #[tokio::test]
