@@ -1480,6 +1480,15 @@ fn what_an_objective_cannot_mean_is_refused() {
 }
 
 #[test]
+fn an_objective_of_no_time_at_all_is_refused() {
+    for limit in ["0s", "0ms"] {
+        let objective = format!("[[objectives]]\ncomponent = \"shop\"\nmeasure = \"p50\"\nbreach = \"{limit}\"\n");
+        let said = complaints(&format!("{WATCHED}{objective}"));
+        assert_eq!(said, "config.toml:16:10: `breach` must be over 0", "{limit}");
+    }
+}
+
+#[test]
 fn a_check_whose_address_is_wrong_is_complained_of_once_and_its_other_keys_are_not_called_unknown() {
     let check = "[components.shop]\n[[checks]]\ncomponent = \"shop\"\nurl = \"shop.example.com\"\nmethod = \"HEAD\"\n\
                  status = [\"200\"]\nexpect = \"OK\"\n";
