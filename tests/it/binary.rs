@@ -16,7 +16,8 @@ use superops_sla::simulator::receivers::{CaughtList, MailCatcher, SmsCatcher};
 use superops_sla::simulator::{NewTicket, Served, SimOptions, Simulator};
 use tempfile::TempDir;
 
-use crate::support::{any_port, usual};
+use crate::books::program;
+use crate::support::{TestApp, any_port, usual};
 
 const SUPEROPS_TOKEN: &str = "api-4f9e27c1d0";
 const TWILIO_TOKEN: &str = "twilio-7c21b9e5";
@@ -317,6 +318,30 @@ async fn a_command_that_only_reads_says_that_there_is_no_store_and_makes_none() 
         assert!(!place.store().exists(), "{words}");
     }
     assert_eq!(place.ask(&["audit", "--limit", "0"]).status.code(), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_that_takes_a_ticket_asks_whose_is_meant_where_two_tenants_have_one() {
+    let mut app = TestApp::start().await;
+    let config = app.config_text();
+    let of_acme = |key: &str| config.lines().find(|line| line.starts_with(key)).unwrap();
+    let (endpoint, token) = (of_acme("endpoint"), of_acme("token_file"));
+    app.restart_with(&format!("[tenants.globex]\nsubdomain = \"globex\"\n{endpoint}\n{token}\n")).await;
+    let id = app.ticket(TimeDelta::hours(1));
+    app.turn().await;
+    app.stop().await;
+    for command in
+        ["status", "explain", "audit --ticket", "breaches reasons", "ack", "resolve", "escalate", "snooze --for 30m"]
+    {
+        let asked: Vec<&str> = command.split(' ').chain([id.as_str()]).collect();
+        let refused = program(&app, &asked);
+        let why = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{command}: {why}");
+        let words = format!("acme, globex each have a ticket `{id}`: say which with `--tenant`");
+        assert!(why.contains(&words), "{command}: {why}");
+    }
+    let one = program(&app, &["status", &id, "--tenant", "globex"]);
+    assert!(one.status.success(), "{}", text(&one.stderr));
 }
 
 #[tokio::test(flavor = "multi_thread")]
