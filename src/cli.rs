@@ -174,6 +174,10 @@ impl<E: Into<anyhow::Error>> From<E> for CliError {
         let error = error.into();
         match error.downcast_ref() {
             Some(ServiceError::BadQuestion(why)) => Self::Usage(why.to_string()),
+            Some(ServiceError::Ambiguous { tenants, ticket }) => {
+                let names = tenants.join(", ");
+                Self::Usage(format!("{names} each have a ticket `{ticket}`: say which with `--tenant`"))
+            }
             _ => Self::Failed(error),
         }
     }

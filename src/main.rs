@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use superops_sla::cli::{Cli, CliError};
+use superops_sla::store::with_causes;
 
 /// A storm of alerts allocates and frees memory a million times a second, and takes half as long again with glibc's
 /// allocator (docs/performance.md).
@@ -19,7 +20,7 @@ async fn main() -> ExitCode {
             ExitCode::from(2)
         }
         Err(CliError::Failed(error)) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", with_causes(error.as_ref()));
             ExitCode::FAILURE
         }
     }

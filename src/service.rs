@@ -242,9 +242,9 @@ pub enum ServiceError {
     /// The question itself is wrong.
     #[error("{0}")]
     BadQuestion(Complaint),
-    /// Several things have that name; the text says how to name just one.
-    #[error("{0}")]
-    Ambiguous(String),
+    /// Several tenants have a ticket of that number.
+    #[error("{} each have a ticket `{ticket}`: say which `tenant` is meant", tenants.join(", "))]
+    Ambiguous { tenants: Vec<String>, ticket: String },
     /// It is decided elsewhere, and cannot be changed here; the text says where.
     #[error("{0}")]
     Settled(String),
@@ -490,10 +490,8 @@ impl Service {
         found.retain(|(tenant, _)| self.config.tenants.contains_key(tenant));
         let tenants: BTreeSet<_> = found.iter().map(|(tenant, _)| tenant.to_string()).collect();
         if tenants.len() > 1 {
-            let names = Vec::from_iter(tenants).join(", ");
-            return Err(ServiceError::Ambiguous(format!(
-                "{names} each have a ticket `{id}`: say which `tenant` is meant"
-            )));
+            let tenants = Vec::from_iter(tenants);
+            return Err(ServiceError::Ambiguous { tenants, ticket: id.to_owned() });
         }
         Ok(found)
     }

@@ -116,6 +116,8 @@ pub enum StoreError {
     Broken(#[source] sqlx::Error),
     #[error("the database could not be brought up to date")]
     Migration(#[source] sqlx::migrate::MigrateError),
+    #[error("the store was written by a later version: {}", check::NEWER)]
+    OfLater,
     #[error("the store is of an older version, with {0} of its replicas running: stop them, or use their version")]
     OlderAtWork(i64),
     #[error("a stored record cannot be read: {0}")]
@@ -142,6 +144,19 @@ fn in_words(error: &sqlx::Error) -> String {
         sqlx::Error::Database(said) => said.to_string(),
         error => error.to_string(),
     }
+}
+
+/// Returns the text of `error` with its causes. Many a text ends with that of its cause, which is not said twice.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(error) = cause {
+        let why = error.to_string();
+        if !text.contains(&why) {
+            text = format!("{text}: {why}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -193,6 +208,7 @@ impl StoreError {
         };
         match error {
             sqlx::migrate::MigrateError::Execute(error) => error.into(),
+            sqlx::migrate::MigrateError::VersionMissing(_) => Self::OfLater,
             error => Self::Migration(error),
         }
     }
@@ -266,7 +282,7 @@ impl Store {
         let writing = options.clone().pragma("cache_size", WRITER_CACHE);
         let writing = writing.pragma("wal_autocheckpoint", LONGEST_LOG).pragma("journal_size_limit", USUAL_LOG);
         let mut connection: sqlx::SqliteConnection = sqlx::ConnectOptions::connect(&writing).await?;
-        sqlx::migrate!().run(&mut connection).await.map_err(StoreError::Migration)?;
+        sqlx::migrate!().run(&mut connection).await.map_err(|error| StoreError::migrating(error.into()))?;
         let mut connection = Connection::of_file(connection);
         encryption::admit(&mut connection, &keys).await?;
         let mut connection = connection.with_keys(keys.clone());
@@ -421,6 +437,35 @@ mod tests {
         assert!(pages.reads.try_acquire().is_none(), "another page would have to wait");
         let read = tokio::time::timeout(Duration::from_secs(5), store.outbox_pending()).await;
         assert_eq!(read.expect("a loop reads at once").unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_store_of_a_later_version_is_called_so_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("sla.db"), Arc::default()).await.unwrap();
+        let later = "UPDATE _sqlx_migrations SET version = version + 1000000
+                     WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)";
+        let write = store
+            .writer
+            .write(move |tx: &mut Connection| Box::pin(async move { sql::query(later).execute(tx).await.map(drop) }));
+        write.await.unwrap();
+        store.close().await;
+        let refused = Store::open(&folder.path().join("sla.db"), Arc::default()).await.err().unwrap();
+        assert_eq!(
+            with_causes(&refused),
+            "the store was written by a later version: run a version of superops-sla that is as new as the one that wrote it"
+        );
+    }
+
+    #[test]
+    fn a_cause_that_the_text_before_it_holds_is_not_said_again() {
+        let full = || std::io::Error::other("no space left");
+        let unopened = StoreError::Unopened { path: PathBuf::from("sla.db"), source: full() };
+        assert_eq!(with_causes(&unopened), "cannot open `sla.db`: no space left");
+        assert_eq!(
+            with_causes(&StoreError::Broken(sqlx::Error::Io(full()))),
+            "the database answered with an error: error communicating with database: no space left"
+        );
     }
 
     #[tokio::test]

@@ -25,7 +25,7 @@ use crate::monitor::objectives;
 use crate::predict::Predict;
 use crate::store::lease::{LeaderElection, Role};
 use crate::store::sql::postgres::Server;
-use crate::store::{Place, Store, millis};
+use crate::store::{Place, Store, millis, with_causes};
 use crate::sync::SyncHealth;
 use crate::ticket::TenantId;
 
@@ -71,7 +71,7 @@ pub async fn run(config: Config, clock: SharedClock, told_to_stop: impl Future<O
             }
             Err(error) if is_first || election.is_none() => break Err(error),
             Err(error) => {
-                warn!(error = format!("{error:#}"), "this replica could not take up its work; trying again");
+                warn!(error = with_causes(error.as_ref()), "this replica could not take up its work; trying again");
                 tokio::select! {
                     () = &mut told_to_stop => break Ok(()),
                     () = tokio::time::sleep(AGAIN) => {}

@@ -10,7 +10,7 @@ use super::{CliError, token};
 use crate::alert::life::{Act, Actor, How};
 use crate::config::Config;
 use crate::service::alerts::{AlertQuery, SnoozeOrder};
-use crate::service::{Reach, Service};
+use crate::service::{Reach, Service, ServiceError};
 
 #[derive(Debug, Args)]
 pub(super) struct ActArgs {
@@ -69,8 +69,8 @@ async fn meant(service: &Service, scope: &Reach, text: &str) -> Result<Vec<Strin
         [] => Ok(Vec::new()),
         [_] => Ok(service.alerts(scope, &query).await?.alerts.into_iter().map(|alert| alert.id).collect()),
         several => {
-            let names = several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            Err(CliError::usage(format!("{names} each have a ticket `{text}`: say which with `--tenant`")))
+            let tenants = several.iter().map(ToString::to_string).collect();
+            Err(ServiceError::Ambiguous { tenants, ticket: text.to_owned() }.into())
         }
     }
 }

@@ -98,6 +98,9 @@ fn verdict(found: &Verified) -> String {
     if found.unchained > 0 {
         let _ = write!(text, "; {} before them are older than the chain", found.unchained);
     }
+    if found.begins_late {
+        text.push_str("; what came before them is gone, as [retention] deletes it at its age");
+    }
     if let Some(last) = &found.last {
         let _ = write!(
             text,
@@ -147,4 +150,20 @@ fn words(entries: &[AuditEntry], has_more: bool) -> String {
         let _ = writeln!(text, "the latest {}; `--limit` shows more", entries.len());
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verdict_says_that_the_oldest_rows_are_gone() {
+        let found = |begins_late| Verified { rows: 3, unchained: 0, begins_late, last: None, broken: None };
+        assert_eq!(verdict(&found(false)), "3 rows form an unbroken chain\n");
+        let aged = verdict(&found(true));
+        assert!(
+            aged.ends_with("chain; what came before them is gone, as [retention] deletes it at its age\n"),
+            "{aged}"
+        );
+    }
 }

@@ -11,7 +11,7 @@ use crate::formats::text::visible;
 use crate::notify;
 use crate::service::alerts::HoldView;
 use crate::service::messages::Said;
-use crate::service::{ClockStatus, Counts, MessageView, Overview, Reach, Service, TicketPage, TicketQuery, TicketSla};
+use crate::service::{ClockStatus, MessageView, Overview, Reach, Service, TicketPage, TicketQuery, TicketSla};
 use crate::store::Store;
 use crate::terminal;
 
@@ -96,11 +96,7 @@ pub fn page_text(
     colours: bool,
     columns: Option<usize>,
 ) -> String {
-    let Counts { open, breached, at_risk, on_track, paused, nothing_due } = overview.counts;
-    let mut text = format!(
-        "{open} open: {breached} breached, {at_risk} at risk, {on_track} on track, {paused} paused, \
-         {nothing_due} with nothing due\n"
-    );
+    let mut text = format!("{} open: {}\n", overview.counts.open, overview.counts.in_words());
     for tenant in &overview.tenants {
         let read = tenant.last_good_sync.map_or("never".to_owned(), |at| format!("{} ago", ago(at, overview.now)));
         let notes = tenant.trouble.iter().chain(&tenant.forecast).map(|note| format!("; {note}")).collect::<String>();

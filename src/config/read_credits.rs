@@ -17,18 +17,26 @@ pub(super) fn tiers(section: &Section<'_>) -> Option<Vec<Tier>> {
         let percent = share.read(|text| whole_percent(text))?;
         Some(Tier { floor, percent })
     };
+    let written = found.len();
     let mut tiers: Vec<Tier> = found.into_iter().filter_map(tier).collect();
     tiers.sort_by_key(|tier| std::cmp::Reverse(tier.floor));
+    // A tier that cannot be read has its own complaint, and may be the one that the others seem to lack.
+    if tiers.len() == written {
+        together(section, &tiers);
+    }
+    Some(tiers)
+}
+
+/// Complains of tiers that each can be read and do not fit together; `tiers` begin with the highest share.
+fn together(section: &Section<'_>, tiers: &[Tier]) {
     if tiers.last().is_none_or(|last| last.floor > 0) {
         section.clash("credits", "needs a tier from \"0\" on: else nothing covers shares under the lowest");
     }
     if tiers.windows(2).any(|two| two[0].floor == two[1].floor) {
         section.clash("credits", "has two tiers for the same share: keep one of them");
-    }
-    if tiers.windows(2).any(|two| two[0].percent > two[1].percent) {
+    } else if tiers.windows(2).any(|two| two[0].percent > two[1].percent) {
         section.clash("credits", "gives less for a lower share, which cannot be intended");
     }
-    Some(tiers)
 }
 
 /// Reads the credits of a policy, with `credits_min`: how many clocks a month must have.

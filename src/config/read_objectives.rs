@@ -106,10 +106,13 @@ fn window(text: &str) -> Result<TimeDelta, String> {
 fn limit(measure: Measure, text: &str) -> Result<i64, String> {
     match measure {
         Measure::Errors => checks::percent(text).map(i64::from),
-        Measure::Latency(_) => match text.trim().strip_suffix("ms").map(|number| number.trim().parse::<i64>()) {
-            Some(Ok(millis @ 1..=600_000)) => Ok(millis),
-            Some(_) => Err(format!("must be a time such as \"800ms\" or \"2s\", not `{text}`")),
-            None => duration::parse(text).map(|length| length.num_milliseconds()),
-        },
+        Measure::Latency(_) => {
+            let millis = match text.trim().strip_suffix("ms").map(|number| number.trim().parse::<i64>()) {
+                Some(Ok(millis @ 0..=600_000)) => millis,
+                Some(_) => return Err(format!("must be a time such as \"800ms\" or \"2s\", not `{text}`")),
+                None => duration::parse(text)?.num_milliseconds(),
+            };
+            if millis > 0 { Ok(millis) } else { Err("must be over 0".to_owned()) }
+        }
     }
 }

@@ -450,6 +450,19 @@ fn a_policy_may_give_back_what_was_not_kept_by_tiers() {
 }
 
 #[test]
+fn two_tiers_for_one_share_and_a_part_of_a_percent_of_the_fee_are_each_complained_of_once() {
+    let said = |tiers: &str| complaints(&format!("[[policies]]\nresolution = \"4h\"\ncredits = {{ {tiers} }}\n"));
+    assert_eq!(
+        said("\"95\" = \"5\", \"95.0\" = \"0\", \"0\" = \"10\""),
+        "config.toml:11:1: `credits` has two tiers for the same share: keep one of them"
+    );
+    assert_eq!(
+        said("\"95\" = \"0\", \"0\" = \"2.5\""),
+        "config.toml:11:31: `0` must be a whole percentage of the fee, not `2.5`"
+    );
+}
+
+#[test]
 fn a_goal_is_that_of_the_tenant_or_of_all_and_policies_may_have_their_own() {
     let globex =
         "[tenants.globex]\nsubdomain = \"globex\"\nregion = \"eu\"\ntoken_env = \"SUPEROPS_TOKEN\"\ngoal = 99\n";
@@ -1464,6 +1477,37 @@ fn what_an_objective_cannot_mean_is_refused() {
          [status_page]\nsubscriptions = true\n"
     );
     assert_snapshot!(complaints_of(&text));
+}
+
+#[test]
+fn an_objective_of_no_time_at_all_is_refused() {
+    for limit in ["0s", "0ms"] {
+        let objective = format!("[[objectives]]\ncomponent = \"shop\"\nmeasure = \"p50\"\nbreach = \"{limit}\"\n");
+        let said = complaints(&format!("{WATCHED}{objective}"));
+        assert_eq!(said, "config.toml:16:10: `breach` must be over 0", "{limit}");
+    }
+}
+
+#[test]
+fn a_check_whose_address_is_wrong_is_complained_of_once_and_its_other_keys_are_not_called_unknown() {
+    let check = "[components.shop]\n[[checks]]\ncomponent = \"shop\"\nurl = \"shop.example.com\"\nmethod = \"HEAD\"\n\
+                 status = [\"200\"]\nexpect = \"OK\"\n";
+    let said = complaints(check);
+    assert!(said.starts_with("config.toml:12:7: `url` must be a whole address") && said.lines().count() == 1, "{said}");
+    let misspelt = complaints(&format!("{check}metod = \"HEAD\"\n"));
+    assert!(misspelt.contains("config.toml:16:1: unknown key `metod`") && misspelt.lines().count() == 2, "{misspelt}");
+}
+
+#[test]
+fn a_fault_of_a_calendar_is_complained_of_there_and_not_again_at_the_promise_that_names_it() {
+    let said = |calendar: &str| {
+        let promise = "[[promises]]\ncomponent = \"shop\"\ntarget = \"99.9\"\ncalendar = \"office\"\n";
+        complaints(&format!("[calendars.office]\n{calendar}{WATCHED}{promise}"))
+    };
+    let nowhere = said("timezone = \"Europe/Londen\"\nmon = [\"09:00-17:00\"]\n");
+    assert!(nowhere.starts_with("config.toml:10:12: `timezone` must be") && nowhere.lines().count() == 1, "{nowhere}");
+    let never = said("timezone = \"Europe/London\"\n");
+    assert!(never.contains("the calendar `office` has no open hours") && never.lines().count() == 1, "{never}");
 }
 
 const OUTPOST: &str =

@@ -92,6 +92,14 @@ impl Counts {
             nothing_due: tally.of(TicketStanding::NothingDue),
         }
     }
+
+    /// All but the sum, in words.
+    pub fn in_words(&self) -> String {
+        let Self { breached, at_risk, on_track, paused, nothing_due, .. } = self;
+        format!(
+            "{breached} breached, {at_risk} at risk, {on_track} on track, {paused} paused, {nothing_due} with nothing due"
+        )
+    }
 }
 
 /// Whether one tenant's data is fresh.

@@ -9,7 +9,6 @@ mod rows;
 mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error as _;
 
 use serde::Serialize;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -17,7 +16,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 pub use self::tables::TableSize;
 use super::audit::chain;
 use super::sql::{self, Connection};
-use super::{At, Place, StoreError, books};
+use super::{At, Place, StoreError, books, with_causes};
 
 /// The most findings listed per check; all of them are counted.
 pub const TOLD: usize = 20;
@@ -124,7 +123,7 @@ pub async fn look(at: impl Into<At>) -> Result<Checked, StoreError> {
     match beyond_integrity(&mut connection, &mut checked).await {
         Ok(()) => {}
         // A damaged page makes every read of it fail.
-        Err(error) if !checked.is_sound() => checked.found(Look::Integrity, error.to_string(), RESTORE),
+        Err(error) if !checked.is_sound() => checked.found(Look::Integrity, with_causes(&error), RESTORE),
         Err(error) => return Err(error),
     }
     connection.close().await?;
@@ -193,7 +192,7 @@ const UNSOUND_AT_THE_SERVER: &str = "SELECT 'the index ' || c.relname || ' is no
 /// An applied migration: its number, whether it was finished, and the checksum of its text.
 type Step = (i64, i64, Vec<u8>);
 
-const NEWER: &str = "run a version of superops-sla that is as new as the one that wrote it";
+pub(super) const NEWER: &str = "run a version of superops-sla that is as new as the one that wrote it";
 const UNFINISHED: &str = "restore a backup from before the upgrade, and upgrade again";
 const CHANGED: &str = "the program or the store was changed by hand: install a released version";
 const OLDER: &str = "start the service, or any command that reads the store, once: it brings the tables up to date";
@@ -245,16 +244,6 @@ async fn audit(connection: &mut Connection, checked: &mut Checked) -> Result<(),
     }
     (checked.audit_rows, checked.audit_last) = (verified.rows, verified.last);
     Ok(())
-}
-
-/// Returns the text of `error` with its causes.
-pub(super) fn words(error: &StoreError) -> String {
-    let (mut text, mut cause) = (error.to_string(), error.source());
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -79,9 +79,10 @@ impl Period {
 /// Whether `text` has the form of the names that [`Period::name`] gives.
 pub fn is_name(text: &str) -> bool {
     let (year, part) = text.split_once('-').map_or((text, None), |(year, part)| (year, Some(part)));
-    let is_month = |part: &str| part.len() == 2 && part.parse().is_ok_and(|month: u8| (1..=12).contains(&month));
-    let is_part = |part| matches!(part, "Q1" | "Q2" | "Q3" | "Q4") || is_month(part);
-    year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit()) && part.is_none_or(is_part)
+    let is_number = |text: &str, digits: usize| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_month = |part: &str| is_number(part, 2) && ("01"..="12").contains(&part);
+    let is_part = |part: &str| matches!(part, "Q1" | "Q2" | "Q3" | "Q4") || is_month(part);
+    is_number(year, 4) && part.is_none_or(is_part)
 }
 
 /// Returns the local date of `at`.
@@ -134,5 +135,16 @@ mod tests {
         assert_eq!(Period::Month.before(Tz::UTC, now).1, at("2026-11-01T00:00:00Z"));
         let (from, until) = Period::Year.around(Tz::UTC, now);
         assert_eq!((until - from) / DAY, 365);
+    }
+
+    #[test]
+    fn the_name_of_a_period_is_known_as_one_and_other_words_are_not() {
+        let (utc, now) = (Tz::UTC, at("2026-11-30T12:00:00Z"));
+        for name in Period::ALL.map(|period| period.name(utc, period.around(utc, now).0)) {
+            assert!(is_name(&name), "{name}");
+        }
+        for text in ["nosuch", "", "2026-", "2026-13", "2026-1", "2026-+1", "2026-Q5", "26", "2026-11-30", "-11"] {
+            assert!(!is_name(text), "{text}");
+        }
     }
 }

@@ -39,7 +39,7 @@ pub struct Within {
 pub struct MessageQuery {
     #[expect(dead_code, reason = "read by the gate; here it is only a key that may stand in the query")]
     tenant: Option<String>,
-    /// A ticket's id, not its display id.
+    /// A ticket's id or display id.
     ticket: Option<String>,
     /// By default, the latest first.
     #[param(inline, value_type = Option<MessageOrderWord>)]

@@ -128,7 +128,8 @@ impl From<ServiceError> for Problem {
     fn from(error: ServiceError) -> Self {
         match error {
             ServiceError::BadQuestion(complaint) => Self::bad(&complaint),
-            ServiceError::Ambiguous(detail) | ServiceError::Settled(detail) => Self::new(StatusCode::CONFLICT, detail),
+            error @ ServiceError::Ambiguous { .. } => Self::new(StatusCode::CONFLICT, error.to_string()),
+            ServiceError::Settled(detail) => Self::new(StatusCode::CONFLICT, detail),
             ServiceError::Store(error) => error.into(),
             ServiceError::NoRandomness(why) => Self::unavailable(vec![why]),
             ServiceError::Format(error) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),

@@ -596,6 +596,7 @@ async fn a_refusal_names_the_part_of_the_request_and_never_what_stood_in_it() {
         ("/api/v1/messages?sort=docx", "sort"),
         ("/api/v1/alerts?cursor=docx", "cursor"),
         ("/api/v1/audit?format=docx", "format"),
+        ("/api/v1/uptime/statements?period=nosuch", "period"),
     ] {
         assert_eq!(field(web.get(path, Some(&admin)).await).await, expected, "{path}");
     }
@@ -610,6 +611,9 @@ async fn a_refusal_names_the_part_of_the_request_and_never_what_stood_in_it() {
         let answer = web.request(Method::POST, "/api/v1/silences").bearer_auth(admin.expose()).json(&order);
         assert_eq!(field(answer.send().await.unwrap()).await, expected, "{order}");
     }
+    let reason = web.request(Method::POST, "/api/v1/tickets/1/reason").bearer_auth(admin.expose());
+    let forgotten = reason.json(&json!({"clock": "resolution"})).send().await.unwrap();
+    assert_eq!(field(forgotten).await, "reason", "who forgets the reason takes none back");
 }
 
 #[tokio::test]

@@ -16,7 +16,8 @@ use superops_sla::simulator::receivers::{CaughtList, MailCatcher, SmsCatcher};
 use superops_sla::simulator::{NewTicket, Served, SimOptions, Simulator};
 use tempfile::TempDir;
 
-use crate::support::{any_port, usual};
+use crate::books::program;
+use crate::support::{TestApp, any_port, usual};
 
 const SUPEROPS_TOKEN: &str = "api-4f9e27c1d0";
 const TWILIO_TOKEN: &str = "twilio-7c21b9e5";
@@ -286,6 +287,8 @@ async fn keys_are_rotated_beside_a_service_only_once_it_holds_the_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_written_is_a_failure_and_a_reader_that_has_left_is_none() {
     let place = Place::new().await;
+    // Commands that only read make no store.
+    assert!(place.ask(&["token", "create", "--role", "viewer"]).status.success());
     for words in ["keys new", "token list", "status --json", "audit", "check", "keys status"] {
         let arguments: Vec<&str> = words.split(' ').collect();
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
@@ -299,6 +302,57 @@ async fn what_cannot_be_written_is_a_failure_and_a_reader_that_has_left_is_none(
         drop(child.stdout.take());
         let left = child.wait_with_output().unwrap();
         assert_eq!((left.status.code(), text(&left.stderr).as_str()), (Some(0), ""), "{words}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_only_reads_says_that_there_is_no_store_and_makes_none() {
+    let place = Place::new().await;
+    for words in ["status", "status --json", "audit", "audit verify", "token list", "retention --dry-run"] {
+        let refused = place.ask(&words.split(' ').collect::<Vec<_>>());
+        let why = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(1), "{words}: {why}");
+        for part in ["there is no store at /", "run it where the service runs"] {
+            assert!(why.contains(part), "{words}: {why}");
+        }
+        assert!(!place.store().exists(), "{words}");
+    }
+    assert_eq!(place.ask(&["audit", "--limit", "0"]).status.code(), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_that_takes_a_ticket_asks_whose_is_meant_where_two_tenants_have_one() {
+    let mut app = TestApp::start().await;
+    let config = app.config_text();
+    let of_acme = |key: &str| config.lines().find(|line| line.starts_with(key)).unwrap();
+    let (endpoint, token) = (of_acme("endpoint"), of_acme("token_file"));
+    app.restart_with(&format!("[tenants.globex]\nsubdomain = \"globex\"\n{endpoint}\n{token}\n")).await;
+    let id = app.ticket(TimeDelta::hours(1));
+    app.turn().await;
+    app.stop().await;
+    for command in
+        ["status", "explain", "audit --ticket", "breaches reasons", "ack", "resolve", "escalate", "snooze --for 30m"]
+    {
+        let asked: Vec<&str> = command.split(' ').chain([id.as_str()]).collect();
+        let refused = program(&app, &asked);
+        let why = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{command}: {why}");
+        let words = format!("acme, globex each have a ticket `{id}`: say which with `--tenant`");
+        assert!(why.contains(&words), "{command}: {why}");
+    }
+    let one = program(&app, &["status", &id, "--tenant", "globex"]);
+    assert!(one.status.success(), "{}", text(&one.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_store_is_said_once_and_by_check_as_well() {
+    let place = Place::new().await;
+    std::fs::write(place.store(), "somebody's notes\n".repeat(1_000)).unwrap();
+    let refused = place.ask(&["status"]);
+    let checked = place.ask(&["check"]);
+    assert_eq!((refused.status.code(), checked.status.code()), (Some(1), Some(1)));
+    for said in [text(&refused.stderr), text(&checked.stdout)] {
+        assert_eq!(said.matches("file is not a database").count(), 1, "{said}");
     }
 }
 

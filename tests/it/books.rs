@@ -516,8 +516,8 @@ async fn a_look_at_the_store_finds_what_does_not_fit() {
     assert!(["entries", "shares", "days", "audit", "events"].iter().all(|table| with_entries.contains(table)));
 }
 
-/// The program, asked to look at the store of `app`.
-fn program(app: &TestApp, args: &[&str]) -> Output {
+/// What the program answers to `args` about the store of `app`.
+pub fn program(app: &TestApp, args: &[&str]) -> Output {
     let file = app.token_file().with_file_name("config.toml");
     std::fs::write(&file, app.config_text()).unwrap();
     let mut program = Command::new(env!("CARGO_BIN_EXE_superops-sla"));

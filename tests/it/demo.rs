@@ -27,6 +27,8 @@ async fn in_two_minutes_of_the_demo_a_person_sees_what_the_product_is_for() {
     for stage in ["predicted", "warning", "breached"] {
         assert!(of_stage(stage) > 0, "no alert is {stage}: {figures}");
     }
+    let standings = ["breached", "at_risk", "on_track", "paused", "nothing_due"].map(|name| number(&figures, name));
+    assert_eq!(standings.iter().sum::<u64>(), number(&figures, "open"), "no open ticket is left out: {figures}");
     let acknowledged = number(&figures, "acknowledged_by_link") + number(&figures, "acknowledged_by_text");
     assert!(number(&figures, "escalations") > 0 && acknowledged > 0 && number(&figures, "recoveries") > 0, "{figures}");
     let (decided, came_true) = (number(&figures, "predictions_decided"), number(&figures, "predictions_true"));

@@ -292,6 +292,22 @@ async fn a_maintenance_window_holds_the_steps_and_only_the_present_one_is_run_af
 }
 
 #[tokio::test]
+async fn a_window_that_ends_before_it_begins_is_refused_with_these_words() {
+    let mut app = TestApp::start().await;
+    let now = app.now();
+    let window = SuppressionOrder {
+        from: Some(now + TimeDelta::hours(3)),
+        until: Some(now + TimeDelta::hours(2)),
+        everything: true,
+        reason: "moving house".to_owned(),
+        ..SuppressionOrder::default()
+    };
+    let service = &app.parts().service;
+    let refused = service.add_suppression(&Reach::All, SuppressionKind::Maintenance, window, author()).await;
+    assert_eq!(refused.unwrap_err().to_string(), "it ends before it begins");
+}
+
+#[tokio::test]
 async fn what_waited_to_be_said_when_a_silence_began_waits_until_it_ends() {
     let (mut app, _) = with_ticket("", NewTicket { resolution_due_in: Some(LENGTH), ..usual() }).await;
     app.clock.advance(WARNED);

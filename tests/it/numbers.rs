@@ -405,6 +405,12 @@ async fn a_ticket_told_in_the_digest_says_so_wherever_it_is_shown() {
     let said = app.parts().service.messages(&scope, Some(&id), 50).await.unwrap();
     let text = cli::status::ticket_text(&ticket, &said);
     assert!(text.contains("digest to Mateo Alvarez by email: sent"), "{text}");
+    let by_number = api.get(&format!("/api/v1/messages?ticket={}", ticket.display_id)).await;
+    assert_eq!(by_number, messages, "a ticket's display id does as well as its id");
+    let document = api.get("/api/openapi.json").await;
+    let parameters = document["paths"]["/api/v1/messages"]["get"]["parameters"].as_array().unwrap();
+    let described = parameters.iter().find(|one| one["name"] == "ticket").unwrap();
+    assert_eq!(described["description"], "A ticket's id or display id.");
     app.superops.add(NewTicket { created_in: hours(-9), resolution_due_in: Some(hours(9)), ..usual() });
     app.wait(minutes(5)).await;
     assert_eq!(app.states().await.get("sent"), Some(&1), "the other ticket was told to nobody");

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use superops_sla::alert::Stage;
 use superops_sla::alert::noise::{Personal, PersonalRule};
 use superops_sla::store::tokens::Role;
+use superops_sla::ticket::{Directory, TenantId};
 
 use crate::life::{call, served, sign_in};
 use crate::support::{TestApp, minutes};
@@ -159,6 +160,25 @@ async fn a_wish_is_set_and_taken_back_by_those_who_may_and_each_change_is_writte
         format!("acme: personal rules of {MATEO}: as the steps say; before: told by SMS"),
     ];
     assert_eq!(asked.audited().await, expected);
+}
+
+#[tokio::test]
+async fn who_sees_one_tenant_is_shown_the_name_that_somebody_has_there_and_not_the_one_that_another_tenant_has() {
+    let mut app = TestApp::with(&format!(
+        "{QUIET}[tenants.globex]\nsubdomain = \"globex\"\nregion = \"eu\"\ntoken_env = \"TWILIO\"\n"
+    ))
+    .await;
+    app.parts().syncs.pop();
+    app.turn().await;
+    let [acme, globex] = ["acme", "globex"].map(|name| TenantId::parse(name).unwrap());
+    let (store, now) = (app.parts().store.clone(), app.now());
+    let mut theirs = Directory::clone(&store.directory(&acme).await.unwrap());
+    theirs.technicians.retain(|_, technician| technician.email.as_deref() == Some(MATEO));
+    theirs.technicians.values_mut().for_each(|technician| technician.name = "Mateo at Globex".to_owned());
+    store.save_directory(&globex, theirs, Vec::new(), Default::default(), now).await.unwrap();
+    let asked = Asked::of(app).await;
+    let seen = async |who| asked.person(who, "mateo").await["name"].clone();
+    assert_eq!((seen(ACME).await, seen(GLOBEX).await), (json!("Mateo Alvarez"), json!("Mateo at Globex")));
 }
 
 #[tokio::test]

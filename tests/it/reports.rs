@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
+use superops_sla::alert::life::{Act, Actor, How};
 use superops_sla::config::Past;
 use superops_sla::formats::Format;
 use superops_sla::report::entry::Reason;
@@ -437,6 +438,31 @@ async fn a_closed_breach_tells_persons_apart_no_further_than_reports_do() {
         let expected = expected.map(|name| (name.to_owned(), people == "named"));
         assert_eq!(told(&mut app, BreachState::Closed).await, expected, "{people}");
         assert_eq!(told(&mut app, BreachState::Open).await, Some((name.clone(), true)), "who has it now: {people}");
+    }
+}
+
+#[tokio::test]
+async fn a_closed_breach_names_neither_who_was_told_nor_who_took_it_on_where_reports_name_nobody() {
+    let mut app = TestApp::start().await;
+    let ticket = app.ticket(TimeDelta::hours(1));
+    app.turn().await;
+    app.wait(TimeDelta::hours(2)).await;
+    let query = |state| BreachQuery { state: Some(state), ..BreachQuery::default() };
+    let open = app.parts().service.breaches(&Reach::All, &query(BreachState::Open)).await.unwrap().breaches;
+    let taker = Actor { name: "Mia".to_owned(), how: How::Page, origin: "a test".to_owned(), note: None };
+    app.parts().service.act_on_alert(&Reach::All, &open[0].id, Act::Acknowledge, &taker).await.unwrap().unwrap();
+    app.superops.change_status(&ticket, "Resolved");
+    app.wait(TimeDelta::minutes(5)).await;
+    for people in ["named", "pseudonyms", "off"] {
+        app.restart_with(&format!("[reports]\npeople = \"{people}\"\n")).await;
+        let closed = app.parts().service.breaches(&Reach::All, &query(BreachState::Closed)).await.unwrap().breaches;
+        let told: BTreeSet<_> = closed[0].notifications.iter().map(|told| told.recipient.as_str()).collect();
+        let taken = closed[0].acknowledged_by.as_deref();
+        if people == "named" {
+            assert!(taken == Some("Mia") && !told.is_empty() && !told.contains("a technician"), "{taken:?} {told:?}");
+        } else {
+            assert_eq!((taken, told), (Some("a technician"), BTreeSet::from(["a technician"])), "{people}");
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::keys::ring::KeyRing;
 use crate::notify::sms::SmsNotifier;
 use crate::probe::may_ping;
 use crate::probe::spec::Ask;
-use crate::store::{At, Place, Store, StoreError};
+use crate::store::{At, Place, Store, StoreError, with_causes};
 
 /// Twilio's account ids: `AC` and 32 hex digits.
 const SID_LENGTH: usize = 34;
@@ -45,7 +45,7 @@ async fn store(place: Place, keys: &Arc<KeyRing>) -> Result<(), String> {
     let shown = place.to_string();
     if place.is_there() {
         let opened = Store::open(At { place, keys: keys.clone() }, Arc::default()).await;
-        let store = opened.map_err(|error| format!("the store {shown} cannot be opened: {error}"))?;
+        let store = opened.map_err(|error| format!("the store {shown} cannot be opened: {}", with_causes(&error)))?;
         store.close().await;
         return Ok(());
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Said;
 use super::world::World;
 use crate::notify;
-use crate::service::{Reach, Service};
+use crate::service::{Counts, Reach, Service};
 use crate::simulator::receivers::CaughtKind;
 use crate::sla::zone::Tz;
 use crate::store::Store;
@@ -18,11 +18,8 @@ use crate::ticket::TenantId;
 pub struct Figures {
     /// Whom the messages reached, and whether in time.
     pub said: Said,
-    open: usize,
-    breached: usize,
-    at_risk: usize,
-    on_track: usize,
-    paused: usize,
+    #[serde(flatten)]
+    counts: Counts,
     alerts: Vec<AlertCount>,
     /// Of the clocks that were decided during the demo.
     pub clocks_met: usize,
@@ -77,11 +74,7 @@ impl Figures {
         let (clocks_met, clocks_decided) = world.look_alike.met_since(began);
         Ok(Self {
             said: Said::take(store, &world.look_alike, &caught, zone).await?,
-            open: overview.counts.open,
-            breached: overview.counts.breached,
-            at_risk: overview.counts.at_risk,
-            on_track: overview.counts.on_track,
-            paused: overview.counts.paused,
+            counts: overview.counts,
             alerts: alerts.collect(),
             clocks_met,
             clocks_decided,
@@ -105,11 +98,12 @@ impl Figures {
 
     /// As sentences.
     pub fn in_words(&self) -> String {
-        let Self { open, breached, at_risk, on_track, paused, .. } = self;
         let mut text = format!(
-            "\n{open} open tickets: {breached} breached, {at_risk} at risk, {on_track} on track, {paused} paused\n\
-             {} of {} clocks that were decided were met\n",
-            self.clocks_met, self.clocks_decided
+            "\n{} open tickets: {}\n{} of {} clocks that were decided were met\n",
+            self.counts.open,
+            self.counts.in_words(),
+            self.clocks_met,
+            self.clocks_decided
         );
         for AlertCount { clock, stage, state, number } in &self.alerts {
             text.push_str(&format!("{number:>5}  {clock} {stage}, {state}\n"));

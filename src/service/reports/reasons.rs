@@ -22,8 +22,9 @@ pub struct ReasonOrder {
     pub clock: ClockKind,
     /// Which round of it; the last that was missed by default.
     pub round: Option<u32>,
-    /// Null takes a word back.
-    #[schema(value_type = Option<ReasonWord>)]
+    /// Null takes a word back, and must be written: who forgets the key takes nothing back.
+    #[schema(value_type = Option<ReasonWord>, required = true)]
+    #[serde(deserialize_with = "Option::deserialize")]
     pub reason: Option<String>,
 }
 

@@ -80,6 +80,8 @@ pub struct Verified {
     pub rows: u64,
     /// Rows from before the chain existed.
     pub unchained: u64,
+    /// Whether the first row follows one that is gone, as after retention has deleted the oldest.
+    pub begins_late: bool,
     /// The hash of the last row, by which anyone who notes it can tell later whether rows were cut from the end.
     pub last: Option<String>,
     /// The first row that does not fit; none if all do.
@@ -105,7 +107,7 @@ impl Store {
 
 /// Checks whether the audit log behind `connection` is as it was written.
 pub(in crate::store) async fn verify(connection: &mut Connection) -> Result<Verified, StoreError> {
-    let mut found = Verified { rows: 0, unchained: 0, last: None, broken: None };
+    let mut found = Verified { rows: 0, unchained: 0, begins_late: false, last: None, broken: None };
     let mut after = 0;
     loop {
         let rows: Vec<Row> = sql::query_as(
@@ -145,6 +147,7 @@ impl Verified {
             }
             _ => {}
         }
+        self.begins_late |= self.last.is_none() && !prior.is_empty();
         self.rows += 1;
         self.last = Some(hash.clone());
         None
@@ -184,9 +187,9 @@ mod tests {
     #[tokio::test]
     async fn a_log_that_nobody_touched_holds_together() {
         let found = after("SELECT 1").await;
-        assert_eq!((found.rows, found.unchained, found.broken), (5, 0, None));
+        assert_eq!((found.rows, found.unchained, found.begins_late, found.broken), (5, 0, false, None));
         let aged = after("DELETE FROM audit WHERE id <= 2").await;
-        assert_eq!((aged.rows, aged.broken), (3, None), "what is old goes from the front");
+        assert_eq!((aged.rows, aged.begins_late, aged.broken), (3, true, None), "what is old goes from the front");
     }
 
     #[tokio::test]

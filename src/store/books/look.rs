@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{date_of, months, packed, rows, write};
 use crate::report::share::WHOLE;
-use crate::store::StoreError;
-use crate::store::check::{Checked, Look, words};
+use crate::store::check::{Checked, Look};
 use crate::store::sql::{self, Connection, Row};
+use crate::store::{StoreError, with_causes};
 use crate::ticket::TenantId;
 
 const REBUILD: &str = "run `superops-sla report rebuild`: it recalculates the sums of all days";
@@ -35,7 +35,7 @@ async fn entries(connection: &mut Connection, checked: &mut Checked) -> Result<(
     let read = |row: Row| {
         if let Err(error) = rows::stored(&row) {
             let number: i64 = row.try_get("id")?;
-            checked.found(Look::Books, format!("entry {number}: {}", words(&error)), UNREADABLE);
+            checked.found(Look::Books, format!("entry {number}: {}", with_causes(&error)), UNREADABLE);
         }
         Ok::<_, StoreError>(())
     };

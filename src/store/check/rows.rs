@@ -1,10 +1,10 @@
 //! Checks whether the program can read every row.
 
-use super::{Checked, Look, words};
+use super::{Checked, Look};
 use crate::store::sql::{self, AssertSqlSafe, Connection, Row};
 use crate::store::{
     StoreError, alerts, credit_terms, incidents, outbox, predictions, reports, statements, suppressions, tickets,
-    versions, write_backs,
+    versions, with_causes, write_backs,
 };
 
 /// Rows of one table.
@@ -91,7 +91,7 @@ pub(super) async fn look(connection: &mut Connection, checked: &mut Checked) -> 
         let read = |row: Row| {
             if let Err(error) = (kind.read)(&row) {
                 let key: Vec<_> = kind.key.iter().map(|column| row.in_words(*column).unwrap_or_default()).collect();
-                let what = format!("{} `{}`: {}", kind.table, key.join(" "), words(&error));
+                let what = format!("{} `{}`: {}", kind.table, key.join(" "), with_causes(&error));
                 checked.found(Look::Rows, what, kind.remedy);
             }
             Ok::<_, StoreError>(())
