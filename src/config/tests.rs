@@ -1563,6 +1563,21 @@ fn what_is_promised_and_never_measured_or_promised_twice_can_never_work() {
 }
 
 #[test]
+fn a_partial_outage_has_a_weight_only_where_a_group_can_do_without_some_of_its_members() {
+    let promise = |id: &str| format!("[[promises]]\ncomponent = \"{id}\"\ntarget = \"99\"\npartial_outage = \"50\"\n");
+    let config = good(&format!(
+        "{LEAST}[components.shop]\n[[checks]]\ncomponent = \"shop\"\nurl = \"https://shop.example.com/\"\n\
+         [components.all]\nall_of = [\"shop\"]\n[components.any]\nany_of = [\"shop\"]\n\
+         [components.some]\nof = [\"shop\"]\nat_least = 1\n{}",
+        ["shop", "all", "any", "some"].map(promise).concat()
+    ));
+    let weights: Vec<_> = config.uptime.promises.iter().map(|promise| promise.terms.partial).collect();
+    assert_eq!(weights, [0, 0, 500, 500], "what is slow or lacks a text is not down");
+    let remarks = config.notes.remarks;
+    assert!(remarks.len() == 2 && remarks.iter().all(|one| one.contains("`partial_outage` changes nothing here")));
+}
+
+#[test]
 fn what_says_nothing_or_twice_the_same_is_remarked_on_with_its_place() {
     let told = notes(
         "[reports]\nlogo = \"nix.png\"\n\

@@ -46,7 +46,7 @@ pub struct Terms {
     /// other time.
     pub maintenance: Option<Millis>,
     pub unknown: UnknownTime,
-    /// How much of a partial outage counts as lost, in thousandths.
+    /// How much of a partial outage counts as lost, in thousandths; zero if no outage of it is partial.
     pub partial: u32,
     /// Whether only whole clock minutes count as lost.
     pub whole_minutes: bool,
