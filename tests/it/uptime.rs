@@ -16,6 +16,7 @@ use superops_sla::simulator::receivers::Caught;
 use superops_sla::store::tokens::{Author, Role};
 use superops_sla::ticket::TenantId;
 use superops_sla::uptime::Condition;
+use superops_sla::uptime::incident::Work;
 use tokio::net::TcpListener;
 
 use crate::binary::Place;
@@ -706,6 +707,35 @@ async fn announced_work_is_left_out_and_wakes_nobody_and_what_is_entered_late_co
     let path = format!("{url}/api/v1/uptime/maintenance/{}", made["id"].as_str().unwrap());
     assert_eq!(call(Method::DELETE, &path, &tokens[0], json!({})).await.0, 204);
     assert_eq!(call(Method::DELETE, &path, &tokens[0], json!({})).await.0, 404, "it is over");
+}
+
+#[tokio::test]
+async fn what_another_process_announces_is_known_two_seconds_later() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&shop.config()).await;
+    watch(&mut app, seconds(90)).await;
+    let now = app.now().timestamp_millis();
+    let work = Work {
+        id: "patches".to_owned(),
+        tenant: "acme".to_owned(),
+        title: "Patches".to_owned(),
+        text: String::new(),
+        components: vec!["shop".to_owned()],
+        public: true,
+        from: now,
+        until: now + 3_600_000,
+        announced_at: now,
+        changed_at: now,
+        revision: 0,
+        cancelled: false,
+        author: "mia".to_owned(),
+    };
+    let author = Author { who: "mia".to_owned(), origin: "command line".to_owned() };
+    // The command line writes it into the store, and tells nobody.
+    app.parts().store.save_work(work, author, "announced work: Patches".to_owned()).await.unwrap();
+    watch(&mut app, seconds(2)).await;
+    let known = app.parts().service.planned_work(&Reach::All);
+    assert_eq!(known.iter().map(|work| work.title.as_str()).collect::<Vec<_>>(), ["Patches"]);
 }
 
 #[tokio::test]
