@@ -248,6 +248,26 @@ async fn a_heartbeat_that_stays_away_is_down_and_our_own_absence_is_forgiven_onc
 }
 
 #[tokio::test]
+async fn a_heartbeat_that_may_be_missed_twice_is_down_at_the_third_from_the_first() {
+    let shop = Shop::open().await;
+    let more = shop.config().replace("interval = \"1h\"\n", "interval = \"1h\"\nfailures = 3\n");
+    let mut app = TestApp::with(&more).await;
+    watch(&mut app, seconds(60)).await;
+    beat(&mut app).await;
+    watch(&mut app, seconds(3 * 3600 + 30)).await;
+    assert_eq!(spans(&mut app, "backup").await.pop().unwrap().1, "up", "the third call may come a minute late");
+    watch(&mut app, seconds(60)).await;
+    let stood = spans(&mut app, "backup").await;
+    let [.., (up, _), (down, last)] = &stood[..] else { panic!("{stood:?}") };
+    assert_eq!((last.as_str(), down - up), ("down", 3660), "from the first that was missed: {stood:?}");
+    beat(&mut app).await;
+    watch(&mut app, seconds(2 * 3600)).await;
+    beat(&mut app).await;
+    watch(&mut app, seconds(2 * 3600)).await;
+    assert_eq!(spans(&mut app, "backup").await.pop().unwrap().1, "up", "the two that were missed were not in a row");
+}
+
+#[tokio::test]
 async fn a_restart_while_a_member_of_a_group_is_down_tells_neither_its_end_nor_the_same_again() {
     let (good, bad) = (Shop::open().await, Shop::open().await);
     let steps = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n";
