@@ -394,6 +394,28 @@ async fn what_keeps_going_up_and_down_is_told_as_such_while_it_is_down_and_is_up
 }
 
 #[tokio::test]
+async fn a_step_that_waits_while_a_service_that_flaps_is_up_is_not_called_late() {
+    let shop = Shop::open().await;
+    let steps = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n\
+                 [[alerts.steps]]\nafter = \"27m\"\nnotify = [\"email:boss@example.com\"]\n";
+    let mut app = TestApp::with(&format!("{steps}{}", shop.config().replace("99.9", "10"))).await;
+    watch(&mut app, seconds(120)).await;
+    let mut said = String::new();
+    for _ in 0..8 {
+        for (status, length) in [(503, 120), (200, 240)] {
+            shop.answers(status);
+            watch(&mut app, seconds(length)).await;
+            app.settle().await;
+            said.push_str(&app.said());
+            app.look_after().await;
+            let found = app.parts().service.overview(&Reach::All).await.unwrap().mismatches;
+            assert!(found.is_empty(), "{found:?} after {said}");
+        }
+    }
+    assert!(said.contains("boss@example.com"), "it waited, and ran: {said}");
+}
+
+#[tokio::test]
 async fn an_outage_is_an_alert_like_any_other_acknowledged_in_one_click_and_told_no_further() {
     let shop = Shop::open().await;
     let steps = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n\
