@@ -418,16 +418,17 @@ async fn a_port_is_spoken_to() {
 }
 
 #[tokio::test]
-async fn a_mail_server_is_greeted() {
+async fn a_mail_server_is_greeted_whatever_the_encoding_of_its_texts() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
-                let _ = stream.write_all(b"220 mail.example.com ESMTP\r\n").await;
+                // The texts are in Latin-1.
+                let _ = stream.write_all(b"220 mail.example.com Gr\xfc\xdf Gott\r\n").await;
                 let mut line = [0; 256];
                 let _ = stream.read(&mut line).await;
-                let _ = stream.write_all(b"250-mail.example.com\r\n250 SIZE 1000\r\n").await;
+                let _ = stream.write_all(b"250-mail.example.com \xe0 votre service\r\n250 SIZE 1000\r\n").await;
                 let _ = stream.read(&mut line).await;
             });
         }
