@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 use super::explain::explain;
 use super::reader::{Inspection, Purpose};
 use super::*;
+use crate::probe::spec::Ask;
 use crate::sla::policy::Counts;
 use crate::uptime::objective::{Goal, Measure};
 
@@ -1529,6 +1530,43 @@ fn a_check_of_an_address_that_is_never_asked_or_slow_after_its_end_can_never_wor
     assert_eq!(good(&format!("{allowed}{check}")).notes.futile, [""; 0]);
     let elsewhere = notes(&format!("{OUTPOST}url = \"http://10.0.0.1/\"\nplaces = [\"berlin\"]\n"));
     assert_eq!(elsewhere, "--", "an outpost asks in its own house, as it is allowed there");
+}
+
+#[test]
+fn what_an_address_writes_in_percent_or_abroad_is_asked_as_it_is_meant() {
+    let check = |url: &str| format!("[components.shop]\n[[checks]]\ncomponent = \"shop\"\nurl = \"{url}\"\n");
+    let ask = |url: &str| good(&format!("{LEAST}{}", check(url))).uptime.checks[0].probe.ask.clone();
+    let named = |url: &str| match ask(url) {
+        Ask::Postgres(ask) => (ask.user, ask.database),
+        other => panic!("{url} is no database: {other:?}"),
+    };
+    let both = |user: &str, database: &str| (user.to_owned(), database.to_owned());
+    assert_eq!(named("postgres://watch%40acme@db.example.com/m%C3%A4rz%2F26"), both("watch@acme", "märz/26"));
+    assert_eq!(named("postgres://m%C3%BCller@db.example.com"), both("müller", "müller"));
+    assert_eq!(named("postgres://db.example.com"), both("postgres", "postgres"));
+    let question = |url: &str| match ask(url) {
+        Ask::Dns(ask) => ask.name,
+        other => panic!("{url} is no question: {other:?}"),
+    };
+    assert_eq!(question("dns://192.0.2.53/bücher.example"), "xn--bcher-kva.example");
+    assert_eq!(question("dns://192.0.2.53/_dmarc.Example.com"), "_dmarc.Example.com");
+    for scheme in ["tcp", "smtp", "icmp", "postgres", "https"] {
+        for host in ["bücher.example", "b%C3%BCcher.example", "xn--bcher-kva.example"] {
+            let url = format!("{scheme}://{host}:25/");
+            assert_eq!(ask(&url).host(), "xn--bcher-kva.example", "{url}");
+        }
+    }
+    assert_eq!(ask("dns://bücher.example/x").host(), "xn--bcher-kva.example");
+    assert_eq!(ask("tcp://[::1]:25").host(), "[::1]");
+    for (url, words) in [
+        ("postgres://a%00b@db.example.com/x", "a user with a zero byte"),
+        ("postgres://db.example.com/%FF", "a database that is not valid text"),
+        ("dns://192.0.2.53/two..dots", "a name that no name server can have"),
+        ("tcp://two%20words:25", "must name a host"),
+    ] {
+        let said = complaints(&check(url));
+        assert!(said.contains(words), "{url}: {said}");
+    }
 }
 
 #[test]

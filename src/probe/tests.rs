@@ -684,6 +684,7 @@ async fn a_name_server_answers_or_says_that_there_is_no_such_name() {
         ("gone.example", "A", None, Condition::Degraded, "no such name"),
         ("broken.example", "A", None, Condition::Down, "the name server answers"),
         ("silent.example", "A", None, Condition::Down, "still waiting"),
+        ("two..dots", "A", None, Condition::Unknown, "not asked: `two..dots` cannot be queried"),
     ];
     for (name, record, expect, verdict, detail) in cases {
         let ask = Ask::Dns(DnsAsk {
