@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::Router;
 use axum::http::header::{AUTHORIZATION, LOCATION};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::get;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -179,8 +179,10 @@ async fn redirects_are_followed_so_far_and_secrets_are_not_sent_elsewhere() {
     let shows = async |headers: HeaderMap| if headers.contains_key(AUTHORIZATION) { "secret" } else { "plain" };
     let elsewhere = serve(Router::new().route("/", get(shows))).await;
     let away = format!("http://{elsewhere}/");
+    let abroad = HeaderValue::from_bytes("/?für=größe".as_bytes()).unwrap();
     let router = Router::new()
         .route("/", get(shows))
+        .route("/abroad", get(async move || (StatusCode::FOUND, [(LOCATION, abroad)])))
         .route("/round", get(async || (StatusCode::FOUND, [(LOCATION, "/round")])))
         .route("/home", get(async || (StatusCode::FOUND, [(LOCATION, "/")])))
         .route("/metadata", get(async || (StatusCode::FOUND, [(LOCATION, "http://169.254.169.254/latest/")])))
@@ -194,6 +196,7 @@ async fn redirects_are_followed_so_far_and_secrets_are_not_sent_elsewhere() {
         Ask::Http(HttpAsk { contains: Some(text.into()), secret_headers: secret.clone(), ..ask })
     };
     assert_eq!(look(at("/home", "secret")).await.verdict, Condition::Up, "the same host");
+    assert_eq!(look(at("/abroad", "secret")).await.verdict, Condition::Up, "an address that is not only ASCII");
     assert_eq!(look(at("/away", "plain")).await.verdict, Condition::Up, "another host is not told");
     for (path, detail) in [
         ("/round", "more than 5 redirects"),
