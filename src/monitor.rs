@@ -328,6 +328,10 @@ impl Monitor {
         };
         let outcome = Outcome::bad(deadline, Condition::Down, words);
         self.record(check, &outcome, 0, Connectivity::Online);
+        // It may take several misses until it is down.
+        if self.book.checks[check].state.condition != Condition::Down {
+            self.schedule(check, now);
+        }
     }
 
     fn record(&mut self, check: usize, outcome: &Outcome, micros: Millis, connectivity: Connectivity) {
@@ -415,7 +419,11 @@ impl Monitor {
     fn silence_deadline(&self, check: usize) -> Option<Millis> {
         let grace = self.check(check).probe.ask.silence()?;
         let CheckEntry { plan, state, .. } = &self.book.checks[check];
-        Some(state.forgiven_until.unwrap_or(state.last_at? + plan.rules.interval + grace))
+        let last = state.last_at?;
+        // After a miss, which came after the latest report, the next report is due an interval later and no later.
+        let was_missed = self.latest[check].as_ref().is_some_and(|latest| latest.at < last);
+        let late = if was_missed { 0 } else { grace };
+        Some(state.forgiven_until.unwrap_or(last + plan.rules.interval + late))
     }
 
     /// Treats reports dated by a clock that was ahead as made now, so that later reports count and silence is noticed

@@ -32,7 +32,7 @@ use spec::{Ask, Probe};
 
 pub use certificate::Certificate;
 pub use dial::{Phase, Phases};
-pub use dns::is_record_type;
+pub use dns::{is_dns_name, is_record_type};
 pub use icmp::is_allowed as may_ping;
 
 /// The outcome of a look.

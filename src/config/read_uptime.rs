@@ -59,7 +59,7 @@ pub(super) fn uptime(root: &Section<'_>, around: &UptimeContext<'_>) -> Uptime {
     let promises = root.each("promises").unwrap_or_default().into_iter();
     let promises = promises.filter_map(|section| {
         never_counted(&section, &measured, &mut first);
-        promise(section, &ids, around)
+        promise(section, &components, &ids, around)
     });
     let promises = promises.collect();
     let objectives = objectives(root, &ids, &checks);
@@ -258,9 +258,15 @@ fn reaches(first: Vec<String>, wanted: &str, onward: impl Fn(&String) -> Option<
     seen.iter().any(|id| id == wanted)
 }
 
-fn promise(section: Section<'_>, ids: &[&str], around: &UptimeContext<'_>) -> Option<Promise> {
+fn promise(
+    section: Section<'_>,
+    components: &[Component],
+    ids: &[&str],
+    around: &UptimeContext<'_>,
+) -> Option<Promise> {
     let component = section.needed_text("component", ": it says what is promised");
     let component = component.and_then(|t| t.read(|name| known_component(name, ids)));
+    let found = component.as_ref().and_then(|id| components.iter().find(|one| one.id == *id));
     let target = section.needed_text("target", ", such as \"99.9\": it is what is promised");
     let target = target.and_then(|t| t.read(|text| checks::percent(text)));
     let zone = section.text("timezone").and_then(|t| t.read(|text| zone(text))).unwrap_or(Tz::UTC);
@@ -275,10 +281,7 @@ fn promise(section: Section<'_>, ids: &[&str], around: &UptimeContext<'_>) -> Op
         notice: length("maintenance_notice").map_or(usual.notice, |notice: TimeDelta| notice.num_milliseconds()),
         maintenance: most.filter(|_| exclude),
         unknown: section.text("unknown").and_then(|t| t.read(|text| unknown(text))).unwrap_or_default(),
-        partial: section
-            .text("partial_outage")
-            .and_then(|t| t.read(|text| checks::percent(text)))
-            .map_or(0, |share| share / 100),
+        partial: partial(&section, found),
         whole_minutes: section.flag("whole_minutes").is_some_and(|found| found.value),
         ..usual
     };
@@ -287,6 +290,23 @@ fn promise(section: Section<'_>, ids: &[&str], around: &UptimeContext<'_>) -> Op
     section.finish();
     target?;
     Some(Promise { component: component?, terms, tiers, fee })
+}
+
+/// Reads how much of a partial outage of `component` counts as lost, in thousandths. Where no outage is partial, it is
+/// none: degraded is not down.
+fn partial(section: &Section<'_>, component: Option<&Component>) -> u32 {
+    let found = section.text("partial_outage");
+    let share = found.clone().and_then(|t| t.read(|text| checks::percent(text))).map_or(0, |share| share / 100);
+    if share == 0 || component.is_none_or(Component::has_partial_outages) {
+        return share;
+    }
+    if let Some(found) = found {
+        found.remark(
+            "changes nothing here: only a group that can do without some of its members (`any_of`, or `of` with \
+             `at_least`) has partial outages. Take it out",
+        );
+    }
+    0
 }
 
 /// None if the calendar cannot be read, of which it complains itself.

@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 use super::explain::explain;
 use super::reader::{Inspection, Purpose};
 use super::*;
+use crate::probe::spec::Ask;
 use crate::sla::policy::Counts;
 use crate::uptime::objective::{Goal, Measure};
 
@@ -1576,6 +1577,43 @@ fn a_check_of_an_address_that_is_never_asked_or_slow_after_its_end_can_never_wor
 }
 
 #[test]
+fn what_an_address_writes_in_percent_or_abroad_is_asked_as_it_is_meant() {
+    let check = |url: &str| format!("[components.shop]\n[[checks]]\ncomponent = \"shop\"\nurl = \"{url}\"\n");
+    let ask = |url: &str| good(&format!("{LEAST}{}", check(url))).uptime.checks[0].probe.ask.clone();
+    let named = |url: &str| match ask(url) {
+        Ask::Postgres(ask) => (ask.user, ask.database),
+        other => panic!("{url} is no database: {other:?}"),
+    };
+    let both = |user: &str, database: &str| (user.to_owned(), database.to_owned());
+    assert_eq!(named("postgres://watch%40acme@db.example.com/m%C3%A4rz%2F26"), both("watch@acme", "märz/26"));
+    assert_eq!(named("postgres://m%C3%BCller@db.example.com"), both("müller", "müller"));
+    assert_eq!(named("postgres://db.example.com"), both("postgres", "postgres"));
+    let question = |url: &str| match ask(url) {
+        Ask::Dns(ask) => ask.name,
+        other => panic!("{url} is no question: {other:?}"),
+    };
+    assert_eq!(question("dns://192.0.2.53/bücher.example"), "xn--bcher-kva.example");
+    assert_eq!(question("dns://192.0.2.53/_dmarc.Example.com"), "_dmarc.Example.com");
+    for scheme in ["tcp", "smtp", "icmp", "postgres", "https"] {
+        for host in ["bücher.example", "b%C3%BCcher.example", "xn--bcher-kva.example"] {
+            let url = format!("{scheme}://{host}:25/");
+            assert_eq!(ask(&url).host(), "xn--bcher-kva.example", "{url}");
+        }
+    }
+    assert_eq!(ask("dns://bücher.example/x").host(), "xn--bcher-kva.example");
+    assert_eq!(ask("tcp://[::1]:25").host(), "[::1]");
+    for (url, words) in [
+        ("postgres://a%00b@db.example.com/x", "a user with a zero byte"),
+        ("postgres://db.example.com/%FF", "a database that is not valid text"),
+        ("dns://192.0.2.53/two..dots", "a name that no name server can have"),
+        ("tcp://two%20words:25", "must name a host"),
+    ] {
+        let said = complaints(&check(url));
+        assert!(said.contains(words), "{url}: {said}");
+    }
+}
+
+#[test]
 fn of_two_that_call_with_one_token_only_the_first_is_ever_heard() {
     let told = |kind: &str, name: &str, env: &str| {
         format!("[[checks]]\ncomponent = \"shop\"\nname = \"{name}\"\n{kind} = true\ntoken_env = \"{env}\"\n")
@@ -1604,6 +1642,21 @@ fn what_is_promised_and_never_measured_or_promised_twice_can_never_work() {
          [[promises]]\ncomponent = \"fine\"\ntarget = \"99.9\"\nperiod = \"year\"\n",
     );
     assert_snapshot!(told);
+}
+
+#[test]
+fn a_partial_outage_has_a_weight_only_where_a_group_can_do_without_some_of_its_members() {
+    let promise = |id: &str| format!("[[promises]]\ncomponent = \"{id}\"\ntarget = \"99\"\npartial_outage = \"50\"\n");
+    let config = good(&format!(
+        "{LEAST}[components.shop]\n[[checks]]\ncomponent = \"shop\"\nurl = \"https://shop.example.com/\"\n\
+         [components.all]\nall_of = [\"shop\"]\n[components.any]\nany_of = [\"shop\"]\n\
+         [components.some]\nof = [\"shop\"]\nat_least = 1\n{}",
+        ["shop", "all", "any", "some"].map(promise).concat()
+    ));
+    let weights: Vec<_> = config.uptime.promises.iter().map(|promise| promise.terms.partial).collect();
+    assert_eq!(weights, [0, 0, 500, 500], "what is slow or lacks a text is not down");
+    let remarks = config.notes.remarks;
+    assert!(remarks.len() == 2 && remarks.iter().all(|one| one.contains("`partial_outage` changes nothing here")));
 }
 
 #[test]

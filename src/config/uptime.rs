@@ -110,6 +110,11 @@ pub struct Component {
 }
 
 impl Component {
+    /// Whether it is a group that can do without some of its members: then degraded means a partial outage.
+    pub fn has_partial_outages(&self) -> bool {
+        matches!(self.needs, Needs::AtLeast(_)) && !self.of.is_empty()
+    }
+
     /// Returns its client, as the rules of alerts name it.
     pub fn client_named(&self) -> Option<Named> {
         let name = self.client.as_ref()?;

@@ -12,6 +12,7 @@ use tracing::warn;
 
 use super::board::{Latest, Report, StatusBoard, Told};
 use super::{Monitor, objectives, rollup, settle};
+use crate::store::audit::LastChange;
 use crate::store::pushed::{self, Pushed};
 use crate::store::uptime::{LookRow, UptimeChange};
 use crate::store::{StoreError, millis};
@@ -25,6 +26,8 @@ const LOOKS_WAITING: usize = 50_000;
 const ROLL_UP_EVERY: Millis = 5 * MINUTE;
 /// How long a write may delay showing the state of services.
 const SHOWN_AFTER: Millis = 2 * SECOND;
+/// How often to ask whether a person has changed anything: the command line can announce work without telling us.
+const NOTICE_EVERY: Millis = 2 * SECOND;
 /// How long reports made here wait for earlier ones made elsewhere.
 const READ_WITHIN: Duration = Duration::from_secs(2);
 
@@ -49,6 +52,10 @@ pub(super) struct Keeping {
     announced: JoinSet<Result<Announcements, StoreError>>,
     /// Whether there may be more announcements than are being read.
     ask_again: bool,
+    noticing: JoinSet<Result<Option<LastChange>, StoreError>>,
+    /// The last change by a person that was noticed, and when it was last asked for.
+    last_change: Option<LastChange>,
+    noticed_at: Millis,
     upkeep: JoinSet<()>,
     rolled_at: Millis,
     /// When announcements were last requested.
@@ -71,6 +78,7 @@ pub(super) enum Ended {
     Write(Result<Result<(), StoreError>, JoinError>),
     Read(Result<Result<Vec<Pushed>, String>, JoinError>),
     Announced(Result<Result<Announcements, StoreError>, JoinError>),
+    Noticed(Result<Result<Option<LastChange>, StoreError>, JoinError>),
 }
 
 impl Keeping {
@@ -85,6 +93,7 @@ impl Keeping {
             Some(written) = self.writing.join_next() => Some(Ended::Write(written)),
             Some(read) = self.reading.join_next() => Some(Ended::Read(read)),
             Some(announced) = self.announced.join_next() => Some(Ended::Announced(announced)),
+            Some(noticed) = self.noticing.join_next() => Some(Ended::Noticed(noticed)),
             else => None,
         }
     }
@@ -111,6 +120,12 @@ impl Monitor {
                     self.ask_what_is_told(now);
                 }
             }
+            Ended::Noticed(Ok(Ok(last_change))) if last_change != self.keeping.last_change => {
+                self.keeping.last_change = last_change;
+                self.ask_what_is_told(millis(self.wiring.clock.now()));
+            }
+            // Nothing has changed; or that cannot be read now, and announcements are read each minute anyway.
+            Ended::Noticed(_) => {}
         }
     }
 
@@ -236,6 +251,17 @@ impl Monitor {
         self.keeping.announced.spawn(async move { store.announcements(now).await });
     }
 
+    /// Asks now and then whether a person has changed anything; if so, announcements are read again.
+    fn ask_what_has_changed(&mut self, now: Millis) {
+        let is_due = !(self.keeping.noticed_at..self.keeping.noticed_at + NOTICE_EVERY).contains(&now);
+        if !is_due || !self.keeping.noticing.is_empty() {
+            return;
+        }
+        self.keeping.noticed_at = now;
+        let store = self.wiring.store.clone();
+        self.keeping.noticing.spawn(async move { store.last_change().await });
+    }
+
     pub(super) fn announce(&self, read: Result<Announcements, StoreError>, now: Millis) {
         match read {
             Ok(announcements) => self.wiring.monitor_state.announce(announcements, now),
@@ -256,6 +282,7 @@ impl Monitor {
         if now - self.keeping.told_at >= MINUTE {
             self.ask_what_is_told(now);
         }
+        self.ask_what_has_changed(now);
         self.let_expire(now);
         self.measure(now);
         if let Some(under_way) = &mut self.keeping.under_way {

@@ -19,8 +19,8 @@ use crate::uptime::{Condition, HOUR, Millis};
 
 /// How much of the past is read look by look; anything older is already summed up.
 const LOOK_BY_LOOK: Millis = HOUR;
-/// The most looks read at once; an hour has no more.
-const LOOKS_MOST: i64 = 4000;
+/// The most looks read at once; an hour, which others can fill for ten minutes more, has no more.
+const LOOKS_MOST: i64 = 5000;
 
 /// Measures all objectives and shows the result in `monitor_state`. Returns true if the level of one has changed.
 pub async fn measure(

@@ -8,8 +8,9 @@ use crate::uptime::{Condition, Millis};
 
 /// How many stretches of one check are summed up at a time; the rest follows the next time.
 const MOST: usize = 600;
-/// The most looks in a stretch: no check is looked at more than once a second.
-const LOOKS_OF_A_STRETCH: i64 = 400;
+/// The most looks in a stretch. No check is looked at more than once a second; of what others send, one a second is
+/// taken and a hundred at once, dated up to ten minutes back.
+const LOOKS_OF_A_STRETCH: i64 = 1000;
 
 /// Sums up the looks of all checks.
 pub async fn all(store: &Store, now: Millis) -> Result<(), StoreError> {
@@ -106,6 +107,23 @@ mod tests {
         let sum = of_looks(0, &[told.as_slice(), &seen].concat()).unwrap();
         assert_eq!((sum.good, sum.bad, sum.sketch.count()), (2, 2, 1));
         assert_eq!(of_looks(0, &told).unwrap().sketch.percentile(50), None);
+    }
+
+    #[tokio::test]
+    async fn all_that_others_may_send_of_five_minutes_is_summed_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("sla.db"), std::sync::Arc::default()).await.unwrap();
+        let checks = vec![("shop/told".to_owned(), CheckState::new(0))];
+        let number = store.uptime_adopt(vec![], checks, 0).await.unwrap()["shop/told"];
+        // For 15 minutes one a second, all dated within the same five.
+        let looks = (0..1000).map(|index| {
+            let verdict = if index < 300 { Condition::Down } else { Condition::Up };
+            LookRow { number, at: HOUR + index * 300, micros: 20_000, verdict, detail: None }
+        });
+        store.uptime_write(UptimeChange { looks: looks.collect(), ..UptimeChange::default() }).await.unwrap();
+        all(&store, HOUR + 5 * MINUTE).await.unwrap();
+        let sums = store.uptime_rollups(number, 5 * MINUTE, HOUR, i64::MAX).await.unwrap();
+        assert_eq!(sums.iter().map(|one| (one.good, one.bad)).collect::<Vec<_>>(), [(700, 300)]);
     }
 
     #[tokio::test]

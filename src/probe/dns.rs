@@ -19,7 +19,8 @@ pub(super) async fn look(ask: &DnsAsk, dialler: &Connector<'_>) -> Result<(), Fa
     let question = question(ask)?;
     let address = dialler.find(&ask.server, ask.port).await?;
     dialler.trace.enter(Phase::Waiting);
-    let bytes = question.to_vec().map_err(|error| Fault::down(format!("the query cannot be encoded: {error}")))?;
+    let bytes = question.to_vec();
+    let bytes = bytes.map_err(|error| Fault::unasked(format!("not asked: the query cannot be encoded: {error}")))?;
     let lost = |error: std::io::Error| Fault::down(format!("no answer from the name server: {error}"));
     let mut answer = by_datagram(address, &bytes, &question).await.map_err(lost)?;
     if answer.metadata.truncation {
@@ -28,19 +29,24 @@ pub(super) async fn look(ask: &DnsAsk, dialler: &Connector<'_>) -> Result<(), Fa
     judge(ask, &answer)
 }
 
+/// Whether `text` is a name that a name server can be asked for.
+pub fn is_dns_name(text: &str) -> bool {
+    Name::from_ascii(text).is_ok()
+}
+
 /// Whether `text` is a record type that can be asked for.
 pub fn is_record_type(text: &str) -> bool {
     RecordType::from_str(text).is_ok()
 }
 
 fn question(ask: &DnsAsk) -> Result<Message, Fault> {
-    let unaskable = |what: &str| Fault::down(format!("`{what}` cannot be queried"));
+    let unaskable = |what: &str| Fault::unasked(format!("not asked: `{what}` cannot be queried"));
     let mut name = Name::from_ascii(&ask.name).map_err(|_| unaskable(&ask.name))?;
     // As it comes back in the answer.
     name.set_fqdn(true);
     let kind = RecordType::from_str(&ask.record).map_err(|_| unaskable(&ask.record))?;
     let mut id = [0; 2];
-    getrandom::fill(&mut id).map_err(|_| Fault::down("the system gives no random bytes"))?;
+    getrandom::fill(&mut id).map_err(|_| Fault::unasked("not asked: the system gives no random bytes"))?;
     let mut message = Message::new(u16::from_ne_bytes(id), MessageType::Query, OpCode::Query);
     message.metadata.recursion_desired = true;
     message.add_query(Query::query(name, kind));

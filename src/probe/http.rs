@@ -159,7 +159,8 @@ fn redirected(hop: &Hop, head: &Parts) -> Option<Result<Hop, Fault>> {
     if !keeps && ![S::MOVED_PERMANENTLY, S::FOUND, S::SEE_OTHER].contains(&head.status) {
         return None;
     }
-    let location = head.headers.get(LOCATION)?.to_str().ok()?;
+    // Many servers send the address as it is, with letters that belong in percent.
+    let location = std::str::from_utf8(head.headers.get(LOCATION)?.as_bytes()).ok()?;
     let url = hop.url.join(location).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
     let Some(url) = url else { return Some(Err(Fault::down("a redirect, but not to a web address"))) };
     let trusted = hop.trusted && url.origin() == hop.url.origin();

@@ -54,12 +54,14 @@ async fn reply<S: AsyncRead + Unpin>(stream: &mut BufReader<S>, wanted: u16) -> 
     let mut lines = Vec::new();
     let mut stream = stream.take(REPLY_MOST);
     loop {
-        let mut line = String::new();
-        let read = stream.read_line(&mut line).await;
+        let mut line = Vec::new();
+        let read = stream.read_until(b'\n', &mut line).await;
         let count = read.map_err(|error| Fault::down(format!("no SMTP reply: {error}")))?;
         if count == 0 {
             return Err(Fault::down("the reply broke off"));
         }
+        // What follows the code is for people, in whatever encoding.
+        let line = String::from_utf8_lossy(&line);
         let line = line.trim_end();
         let code: u16 = line.get(..3).and_then(|code| code.parse().ok()).ok_or_else(|| Fault::down("no SMTP reply"))?;
         if code != wanted {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::Router;
 use axum::http::header::{AUTHORIZATION, LOCATION};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::get;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -179,8 +179,10 @@ async fn redirects_are_followed_so_far_and_secrets_are_not_sent_elsewhere() {
     let shows = async |headers: HeaderMap| if headers.contains_key(AUTHORIZATION) { "secret" } else { "plain" };
     let elsewhere = serve(Router::new().route("/", get(shows))).await;
     let away = format!("http://{elsewhere}/");
+    let abroad = HeaderValue::from_bytes("/?für=größe".as_bytes()).unwrap();
     let router = Router::new()
         .route("/", get(shows))
+        .route("/abroad", get(async move || (StatusCode::FOUND, [(LOCATION, abroad)])))
         .route("/round", get(async || (StatusCode::FOUND, [(LOCATION, "/round")])))
         .route("/home", get(async || (StatusCode::FOUND, [(LOCATION, "/")])))
         .route("/metadata", get(async || (StatusCode::FOUND, [(LOCATION, "http://169.254.169.254/latest/")])))
@@ -194,6 +196,7 @@ async fn redirects_are_followed_so_far_and_secrets_are_not_sent_elsewhere() {
         Ask::Http(HttpAsk { contains: Some(text.into()), secret_headers: secret.clone(), ..ask })
     };
     assert_eq!(look(at("/home", "secret")).await.verdict, Condition::Up, "the same host");
+    assert_eq!(look(at("/abroad", "secret")).await.verdict, Condition::Up, "an address that is not only ASCII");
     assert_eq!(look(at("/away", "plain")).await.verdict, Condition::Up, "another host is not told");
     for (path, detail) in [
         ("/round", "more than 5 redirects"),
@@ -418,16 +421,17 @@ async fn a_port_is_spoken_to() {
 }
 
 #[tokio::test]
-async fn a_mail_server_is_greeted() {
+async fn a_mail_server_is_greeted_whatever_the_encoding_of_its_texts() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
-                let _ = stream.write_all(b"220 mail.example.com ESMTP\r\n").await;
+                // The texts are in Latin-1.
+                let _ = stream.write_all(b"220 mail.example.com Gr\xfc\xdf Gott\r\n").await;
                 let mut line = [0; 256];
                 let _ = stream.read(&mut line).await;
-                let _ = stream.write_all(b"250-mail.example.com\r\n250 SIZE 1000\r\n").await;
+                let _ = stream.write_all(b"250-mail.example.com \xe0 votre service\r\n250 SIZE 1000\r\n").await;
                 let _ = stream.read(&mut line).await;
             });
         }
@@ -683,6 +687,7 @@ async fn a_name_server_answers_or_says_that_there_is_no_such_name() {
         ("gone.example", "A", None, Condition::Degraded, "no such name"),
         ("broken.example", "A", None, Condition::Down, "the name server answers"),
         ("silent.example", "A", None, Condition::Down, "still waiting"),
+        ("two..dots", "A", None, Condition::Unknown, "not asked: `two..dots` cannot be queried"),
     ];
     for (name, record, expect, verdict, detail) in cases {
         let ask = Ask::Dns(DnsAsk {

@@ -13,17 +13,18 @@ use tracing::{error, info};
 
 use crate::alert::life::AlertRow;
 use crate::alert::suppression::Suppression;
-use crate::alert::{AlertKey, Closing, Stage, Subject};
+use crate::alert::{AlertKey, AlertKind, Closing, Stage, Subject};
 use crate::config::uptime::Component;
 use crate::config::{ChannelKind, Config, Tenant};
 use crate::rules_cache::RulesCache;
 use crate::sla::clock::{self, ClockState, Doubt, Standing};
 use crate::sla::tenant_rules::TenantRules;
 use crate::store::tickets::OpenTickets;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, millis};
 use crate::telemetry::{ChannelLabels, MismatchLabels, Telemetry};
 use crate::ticket::watch::Watched;
 use crate::ticket::{Reach, TenantId};
+use crate::uptime::{Condition, Span};
 
 /// How late something may be before it counts as not having happened.
 const GRACE: TimeDelta = TimeDelta::minutes(2);
@@ -100,6 +101,8 @@ struct Observed<'a> {
     open: &'a OpenTickets,
     alerts: &'a [AlertRow],
     suppressions: &'a [Suppression],
+    /// The components whose outage is over for the moment.
+    resting: &'a BTreeSet<String>,
     /// What was due before this time should have happened.
     before: DateTime<Utc>,
     now: DateTime<Utc>,
@@ -184,8 +187,9 @@ impl Audit {
         let before = self.before(now);
         // If they cannot be read, only this tenant is affected.
         let suppressions = self.store.suppressions(&Reach::One(tenant.id.clone()), before).await?;
+        let resting = &self.resting(&alerts, before).await?;
         let (config, rules, open, alerts, suppressions) = (&self.config, &rules, &open, &alerts, &suppressions);
-        let observed = Observed { config, tenant, rules, open, alerts, suppressions, before, now };
+        let observed = Observed { config, tenant, rules, open, alerts, suppressions, resting, before, now };
         let mut found = observed.late_steps();
         found.extend(observed.unknown_clocks());
         found.extend(self.nobody_told(&observed, &known.untold));
@@ -197,6 +201,22 @@ impl Audit {
         let stuck = known.stuck.get(tenant.id.as_str()).into_iter().flatten().cloned();
         found.extend(stuck.map(|key| observed.mismatch(MismatchKind::LateNotification, key)));
         Ok(found)
+    }
+
+    /// Returns the components with an overdue outage that were up at some time since `before`: the steps of an outage
+    /// that keeps coming back wait while it is over.
+    async fn resting(&self, alerts: &[AlertRow], before: DateTime<Utc>) -> Result<BTreeSet<String>, StoreError> {
+        let since = millis(before);
+        let is_up = |span: &Span| span.condition == Condition::Up && span.until.is_none_or(|until| until > since);
+        let is_overdue = |row: &&AlertRow| is_of_outage(row) && row.wakes_at().is_some_and(|at| at < before);
+        let overdue: BTreeSet<&str> = alerts.iter().filter(is_overdue).map(|row| row.key.subject.as_str()).collect();
+        let mut resting = BTreeSet::new();
+        for component in overdue {
+            if self.store.uptime_spans(component).await?.iter().any(is_up) {
+                resting.insert(component.to_owned());
+            }
+        }
+        Ok(resting)
     }
 
     /// Returns the channels that are out of order; notifications for them are known to wait.
@@ -229,7 +249,8 @@ impl Observed<'_> {
         Mismatch { tenant: self.tenant.id.clone(), kind, id }
     }
 
-    /// Whether its ticket is open, or its component watched, and nobody has asked for quiet about it.
+    /// Whether its ticket is open, or its component watched and not up meanwhile, and nobody has asked for quiet about
+    /// it.
     fn is_audible(&self, row: &AlertRow) -> bool {
         let component = self.config.uptime.component(row.key.subject.as_str()).filter(|_| row.key.ticket().is_none());
         let client = component.and_then(Component::client_named);
@@ -239,7 +260,8 @@ impl Observed<'_> {
         // Only the alert knows of work announced for a component.
         let is_worked_on = component.is_some() && row.covered_until.is_some_and(|until| until > self.before);
         let covers = |at| self.suppressions.iter().any(|one| subject.is_some_and(|subject| one.covers(subject, at)));
-        subject.is_some() && !is_worked_on && !covers(self.now) && !covers(self.before)
+        let rests = is_of_outage(row) && self.resting.contains(row.key.subject.as_str());
+        subject.is_some() && !is_worked_on && !rests && !covers(self.now) && !covers(self.before)
     }
 
     fn late_steps(&self) -> Vec<Mismatch> {
@@ -280,6 +302,11 @@ impl Observed<'_> {
             |clock: &ClockState<'_>| AlertKey::of_clock(&self.tenant.id, &watched.ticket.id, clock.kind, watched.cycle);
         clocks.iter().filter(|clock| long(clock)).map(key).collect()
     }
+}
+
+/// Whether `row` is about a component that is not up, rather than about a promise or a certificate.
+fn is_of_outage(row: &AlertRow) -> bool {
+    matches!(row.key.kind, AlertKind::Outage | AlertKind::Heartbeat)
 }
 
 /// Whether `row` announces a breach, or a person has closed one that did.

@@ -11,7 +11,6 @@ use crate::service::uptime::{DAYS_SHOWN, record, terms};
 use crate::ticket::TenantId;
 use crate::uptime::availability::{Figure, figure};
 use crate::uptime::book::{Book, ComponentEntry};
-use crate::uptime::combine::Needs;
 use crate::uptime::days;
 use crate::uptime::incident::{Announcements, Incident, Update, Work};
 use crate::uptime::{Condition, DAY, Millis};
@@ -283,7 +282,7 @@ fn component(
         name: one.name.clone(),
         description: one.description.clone(),
         condition: entry.condition(),
-        is_partial: matches!(one.needs, Needs::AtLeast(_)) && !one.of.is_empty(),
+        is_partial: one.has_partial_outages(),
         last_known: last_known.unwrap_or(Condition::Up),
         since: entry.since,
         changed_at: entry.changed_at(),

@@ -142,13 +142,18 @@ async fn changed(news: &mut watch::Receiver<i64>) {
     }
 }
 
-/// Writes all documents into `folder`, each one atomically.
+/// Writes all documents into `folder`, each one atomically. Everybody may read them, as far as the umask lets.
 pub fn write_to(documents: &Documents, folder: &Path) -> std::io::Result<()> {
+    let mut unfinished = tempfile::Builder::new();
+    unfinished.prefix(".unfinished-");
+    // By default, only their owner could read them.
+    #[cfg(unix)]
+    unfinished.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
     for (path, document) in documents.iter() {
         let target = folder.join(path);
         let parent = target.parent().unwrap_or(folder);
         std::fs::create_dir_all(parent)?;
-        let mut file = tempfile::NamedTempFile::new_in(parent)?;
+        let mut file = unfinished.tempfile_in(parent)?;
         std::io::Write::write_all(&mut file, &document.body)?;
         file.persist(&target).map_err(|error| error.error)?;
     }

@@ -24,6 +24,22 @@ fn texts(model: &Model) -> String {
     documents.iter().map(|(_, document)| String::from_utf8_lossy(&document.body).into_owned()).collect()
 }
 
+#[cfg(unix)]
+#[test]
+fn the_files_of_a_copy_can_be_read_like_any_new_file() {
+    let mode = |path: &std::path::Path| {
+        let permissions = std::fs::metadata(path).unwrap().permissions();
+        std::os::unix::fs::PermissionsExt::mode(&permissions) & 0o777
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("other");
+    std::fs::write(&other, "").unwrap();
+    publish::write_to(&Documents::render(&page().copied(None)), folder.path()).unwrap();
+    for path in ["index.html", "api/v2/summary.json"] {
+        assert_eq!(mode(&folder.path().join(path)), mode(&other) & 0o644, "{path}");
+    }
+}
+
 #[test]
 fn a_copy_links_to_what_stands_beside_it_and_never_to_the_service() {
     let here = texts(&page());

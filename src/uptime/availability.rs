@@ -42,10 +42,11 @@ pub struct Terms {
     pub hours: Option<Arc<Calendar>>,
     /// Maintenance is left out if it was announced this long before it began...
     pub notice: Millis,
-    /// ...and no more of it than this in one month. If none, all of it counts like any other time.
+    /// ...and no more of it than this in one month, of the time that would count. If none, all of it counts like any
+    /// other time.
     pub maintenance: Option<Millis>,
     pub unknown: UnknownTime,
-    /// How much of a partial outage counts as lost, in thousandths.
+    /// How much of a partial outage counts as lost, in thousandths; zero if no outage of it is partial.
     pub partial: u32,
     /// Whether only whole clock minutes count as lost.
     pub whole_minutes: bool,
@@ -166,7 +167,7 @@ impl<'a> Asked<'a> {
     fn of(record: &Record<'a>, terms: &Terms, period: Interval, now: Millis) -> Self {
         let life = (period.0.max(record.since), period.1.min(now).min(record.ended.unwrap_or(now)));
         let times = within_hours(terms, life);
-        let maintenance = maintenance(record.windows, terms, period).intersect(&times);
+        let maintenance = maintenance(record, terms, period).intersect(&times);
         Self { times: times.minus(&maintenance), maintenance, spans: spans::within(record.spans, life), now }
     }
 
@@ -220,7 +221,7 @@ pub fn outlook(record: &Record<'_>, terms: &Terms, period: Interval, found: &Fig
 /// Returns the time that all of `period` would count if nothing were unknown: the base of a budget.
 pub fn whole_period(record: &Record<'_>, terms: &Terms, period: Interval) -> Millis {
     let life = (period.0.max(record.since), period.1.min(record.ended.unwrap_or(period.1)));
-    within_hours(terms, life).minus(&maintenance(record.windows, terms, period)).total()
+    within_hours(terms, life).minus(&maintenance(record, terms, period)).total()
 }
 
 /// Returns how much of `counted` may be lost.
@@ -247,20 +248,24 @@ fn instant(at: Millis) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(at).unwrap_or_default()
 }
 
-/// Returns the part of `windows` that is left out: announced in time, and no more in a month than was agreed.
-fn maintenance(windows: &[Window], terms: &Terms, period: Interval) -> Intervals {
+/// Returns the maintenance that is left out: announced in time, and no more in a month than was agreed. Work outside
+/// the hours, or while the component was not watched, takes nothing from that.
+fn maintenance(record: &Record<'_>, terms: &Terms, period: Interval) -> Intervals {
     let Some(a_month) = terms.maintenance else { return Intervals::default() };
-    let announced = windows.iter().filter(|window| window.announced_at <= window.from - terms.notice);
+    let announced = record.windows.iter().filter(|window| window.announced_at <= window.from - terms.notice);
     let announced = Intervals::new(announced.map(|window| (window.from, window.until)));
+    let ended = record.ended.unwrap_or(Millis::MAX);
     let mut allowed = Vec::new();
     let mut at = period.0;
     while at < period.1 {
         let (first, next) = Period::Month.around(terms.zone, at);
         let mut left = a_month;
-        for (from, until) in announced.intersect(&Intervals::one(first, next)).iter() {
-            let taken = left.min(until - from);
-            allowed.push((from, from + taken));
-            left -= taken;
+        for window in announced.intersect(&Intervals::one(first.max(record.since), next.min(ended))).iter() {
+            for (from, until) in within_hours(terms, window).iter() {
+                let taken = left.min(until - from);
+                allowed.push((from, from + taken));
+                left -= taken;
+            }
         }
         at = next;
     }

@@ -154,8 +154,11 @@ impl CheckState {
         if self.condition == Condition::Unknown || now <= held_until {
             return Vec::new();
         }
-        // A service that was missed stays down until it reports.
-        if rules.silence_is_down && self.condition == Condition::Down {
+        // A service that was missed stays down until it reports. In doubt, it is about to be missed once more, unless
+        // it may have reported while we were off.
+        let is_in_doubt = self.doubt.as_ref().is_some_and(|doubt| doubt.towards > self.condition);
+        let is_missed = self.condition == Condition::Down || is_in_doubt && self.forgiven_until.is_none();
+        if rules.silence_is_down && is_missed {
             return Vec::new();
         }
         // A result that was in doubt does not hold at all.
@@ -365,6 +368,23 @@ mod tests {
         assert_eq!(changes(&missed), [(700, Down)]);
         assert_eq!(state.expire(s(7200), &rules), []);
         assert_eq!(changes(&state.observe(&Outcome::up(s(7300)), Connectivity::Online, &rules)), [(7300, Up)]);
+    }
+
+    #[test]
+    fn who_is_about_to_be_missed_once_more_is_not_unknown_before_that_unless_we_were_off() {
+        let rules = Rules { failures: 2, silence_is_down: true, ..RULES };
+        let missed_once = || {
+            let mut state = up_since(0);
+            state.observe(&Outcome::bad(s(120), Down, "silent"), Connectivity::Online, &rules);
+            state
+        };
+        let mut state = missed_once();
+        assert_eq!(state.expire(s(600), &rules), []);
+        let missed = state.observe(&Outcome::bad(s(240), Down, "silent"), Connectivity::Online, &rules);
+        assert_eq!(changes(&missed), [(120, Down)]);
+        let mut state = missed_once();
+        state.forgive(s(600), &rules, s(60));
+        assert_eq!(changes(&state.expire(s(600), &rules)), [(120, Unknown)]);
     }
 
     #[test]

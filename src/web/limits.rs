@@ -16,6 +16,8 @@ type Keyed = RateLimiter<String, HashMapStateStore<String>, DefaultClock>;
 /// The most requests an hour to be told of a status page: from one address, and from all together.
 const SUBSCRIBE_AN_ADDRESS: NonZeroU32 = NonZeroU32::new(5).expect("not 0");
 const SUBSCRIBE_ALL: NonZeroU32 = NonZeroU32::new(60).expect("not 0");
+/// How many results of one check others may send at once; after that, one a second. Sums of looks rely on it.
+const RESULTS_AT_ONCE: NonZeroU32 = NonZeroU32::new(100).expect("not 0");
 /// The wrong tokens that an address may send before it has to wait.
 const FREE_GUESSES: u32 = 10;
 /// The wait doubles with each further wrong token, up to this.
@@ -30,6 +32,8 @@ const MANY_CALLERS: usize = 1_000;
 /// Recent requests and guesses.
 pub struct Limits {
     requests: Option<Keyed>,
+    /// What others have seen, by check.
+    results: Keyed,
     guesses: Mutex<HashMap<IpAddr, Guesses>>,
     /// Requests to be told of a status page: of each address, and below of all together.
     subscribers: Keyed,
@@ -46,9 +50,10 @@ impl Limits {
     /// Allows `per_second` requests for each caller; `None` means no limit.
     pub fn new(per_second: Option<NonZeroU32>) -> Self {
         let requests = per_second.map(|rate| RateLimiter::hashmap(Quota::per_second(rate)));
+        let results = RateLimiter::hashmap(Quota::per_second(NonZeroU32::MIN).allow_burst(RESULTS_AT_ONCE));
         let subscribers = RateLimiter::hashmap(Quota::per_hour(SUBSCRIBE_AN_ADDRESS));
         let all_subscribers = RateLimiter::direct(Quota::per_hour(SUBSCRIBE_ALL));
-        Self { requests, guesses: Mutex::default(), subscribers, all_subscribers }
+        Self { requests, results, guesses: Mutex::default(), subscribers, all_subscribers }
     }
 
     /// Counts a request of `caller`, or returns how long to wait before the next.
@@ -58,6 +63,12 @@ impl Limits {
             requests.retain_recent();
         }
         let taken = requests.check_key(&caller.to_owned());
+        taken.map_err(|refused| refused.wait_time_from(DefaultClock::default().now()))
+    }
+
+    /// Counts a result of `check` that somebody else sends, or returns how long to wait before the next.
+    pub fn takes_result(&self, check: &str) -> Result<(), Duration> {
+        let taken = self.results.check_key(&check.to_owned());
         taken.map_err(|refused| refused.wait_time_from(DefaultClock::default().now()))
     }
 
@@ -150,6 +161,16 @@ mod tests {
         assert!(!ask("2001:db8:1:2:ffff::1"), "the same network");
         assert!((0..55).all(|host| ask(&format!("192.0.2.{host}"))));
         assert!(!ask("198.51.100.1"), "all together");
+    }
+
+    #[test]
+    fn a_check_takes_a_hundred_results_at_once_and_then_one_a_second() {
+        let limits = Limits::new(None);
+        assert!((0..100).all(|_| limits.takes_result("shop/berlin").is_ok()));
+        // The machine may be slow: a second brings one more.
+        let wait = (0..100).find_map(|_| limits.takes_result("shop/berlin").err()).unwrap();
+        assert!(wait <= Duration::from_secs(1), "{wait:?}");
+        assert!(limits.takes_result("shop/boston").is_ok(), "another check");
     }
 
     #[test]

@@ -564,7 +564,10 @@ fn calls() -> Vec<Route> {
             .about("The same, with ok, start or fail at the end: how it went")
             .gives_nothing("It is written down"),
         proven(Method::POST, "/api/v1/uptime/results", Audience::Api, uptime::result)
-            .about("What another monitor has seen of a service, with the token of its check")
+            .about(
+                "What another monitor has seen of a service, with the token of its check: one result a second, and 100 \
+                 at once; more are answered with 429",
+            )
             .proven_by(&["check"])
             .takes::<PushedResult>()
             .gives_nothing("It is written down"),

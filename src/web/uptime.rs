@@ -88,8 +88,8 @@ pub async fn result(
             "send `Authorization: Bearer TOKEN` with the token of a check with `pushed = true`",
         ));
     };
-    let too_often = |wait| Problem::too_much(wait, "send the results of this check less often");
-    web.limits.take(&check).map_err(too_often)?;
+    let too_often = |wait| Problem::too_much(wait, "a check takes one result a second, and 100 at once: send fewer");
+    web.limits.takes_result(&check).map_err(too_often)?;
     kept(web.service.pushed(check, body::required(&body)?).await?)
 }
 

@@ -16,6 +16,7 @@ use superops_sla::simulator::receivers::Caught;
 use superops_sla::store::tokens::{Author, Role};
 use superops_sla::ticket::TenantId;
 use superops_sla::uptime::Condition;
+use superops_sla::uptime::incident::Work;
 use tokio::net::TcpListener;
 
 use crate::binary::Place;
@@ -247,6 +248,26 @@ async fn a_heartbeat_that_stays_away_is_down_and_our_own_absence_is_forgiven_onc
 }
 
 #[tokio::test]
+async fn a_heartbeat_that_may_be_missed_twice_is_down_at_the_third_from_the_first() {
+    let shop = Shop::open().await;
+    let more = shop.config().replace("interval = \"1h\"\n", "interval = \"1h\"\nfailures = 3\n");
+    let mut app = TestApp::with(&more).await;
+    watch(&mut app, seconds(60)).await;
+    beat(&mut app).await;
+    watch(&mut app, seconds(3 * 3600 + 30)).await;
+    assert_eq!(spans(&mut app, "backup").await.pop().unwrap().1, "up", "the third call may come a minute late");
+    watch(&mut app, seconds(60)).await;
+    let stood = spans(&mut app, "backup").await;
+    let [.., (up, _), (down, last)] = &stood[..] else { panic!("{stood:?}") };
+    assert_eq!((last.as_str(), down - up), ("down", 3660), "from the first that was missed: {stood:?}");
+    beat(&mut app).await;
+    watch(&mut app, seconds(2 * 3600)).await;
+    beat(&mut app).await;
+    watch(&mut app, seconds(2 * 3600)).await;
+    assert_eq!(spans(&mut app, "backup").await.pop().unwrap().1, "up", "the two that were missed were not in a row");
+}
+
+#[tokio::test]
 async fn a_restart_while_a_member_of_a_group_is_down_tells_neither_its_end_nor_the_same_again() {
     let (good, bad) = (Shop::open().await, Shop::open().await);
     let steps = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n";
@@ -370,6 +391,28 @@ async fn what_keeps_going_up_and_down_is_told_as_such_while_it_is_down_and_is_up
     let over = app.said();
     assert!(over.contains("duty@example.com: Web shop is up again") && over.contains("boss@example.com"), "{over}");
     assert!(over.contains("of going up and down"), "{over}");
+}
+
+#[tokio::test]
+async fn a_step_that_waits_while_a_service_that_flaps_is_up_is_not_called_late() {
+    let shop = Shop::open().await;
+    let steps = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n\
+                 [[alerts.steps]]\nafter = \"27m\"\nnotify = [\"email:boss@example.com\"]\n";
+    let mut app = TestApp::with(&format!("{steps}{}", shop.config().replace("99.9", "10"))).await;
+    watch(&mut app, seconds(120)).await;
+    let mut said = String::new();
+    for _ in 0..8 {
+        for (status, length) in [(503, 120), (200, 240)] {
+            shop.answers(status);
+            watch(&mut app, seconds(length)).await;
+            app.settle().await;
+            said.push_str(&app.said());
+            app.look_after().await;
+            let found = app.parts().service.overview(&Reach::All).await.unwrap().mismatches;
+            assert!(found.is_empty(), "{found:?} after {said}");
+        }
+    }
+    assert!(said.contains("boss@example.com"), "it waited, and ran: {said}");
 }
 
 #[tokio::test]
@@ -706,6 +749,35 @@ async fn announced_work_is_left_out_and_wakes_nobody_and_what_is_entered_late_co
     let path = format!("{url}/api/v1/uptime/maintenance/{}", made["id"].as_str().unwrap());
     assert_eq!(call(Method::DELETE, &path, &tokens[0], json!({})).await.0, 204);
     assert_eq!(call(Method::DELETE, &path, &tokens[0], json!({})).await.0, 404, "it is over");
+}
+
+#[tokio::test]
+async fn what_another_process_announces_is_known_two_seconds_later() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&shop.config()).await;
+    watch(&mut app, seconds(90)).await;
+    let now = app.now().timestamp_millis();
+    let work = Work {
+        id: "patches".to_owned(),
+        tenant: "acme".to_owned(),
+        title: "Patches".to_owned(),
+        text: String::new(),
+        components: vec!["shop".to_owned()],
+        public: true,
+        from: now,
+        until: now + 3_600_000,
+        announced_at: now,
+        changed_at: now,
+        revision: 0,
+        cancelled: false,
+        author: "mia".to_owned(),
+    };
+    let author = Author { who: "mia".to_owned(), origin: "command line".to_owned() };
+    // The command line writes it into the store, and tells nobody.
+    app.parts().store.save_work(work, author, "announced work: Patches".to_owned()).await.unwrap();
+    watch(&mut app, seconds(2)).await;
+    let known = app.parts().service.planned_work(&Reach::All);
+    assert_eq!(known.iter().map(|work| work.title.as_str()).collect::<Vec<_>>(), ["Patches"]);
 }
 
 #[tokio::test]

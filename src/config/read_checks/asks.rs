@@ -3,8 +3,9 @@
 use std::ops::RangeInclusive;
 
 use chrono::TimeDelta;
+use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
-use url::Url;
+use url::{Host, Url};
 
 use super::token;
 use crate::config::reader::{Found, Purpose, Section};
@@ -148,8 +149,24 @@ fn address(text: &str) -> Result<Url, String> {
 }
 
 fn host(url: &Url) -> Result<String, String> {
-    let host = url.host_str().filter(|host| !host.is_empty());
-    host.map(str::to_owned).ok_or_else(|| "must name a host".to_owned())
+    let host = url.host_str().filter(|host| !host.is_empty()).ok_or("must name a host")?;
+    // Only for web addresses has the name been brought into the form in which it is resolved.
+    in_ascii(host).map_err(|error| format!("must name a host: {error}"))
+}
+
+/// Returns the name that is resolved for `host`, which may be international and written in percent.
+fn in_ascii(host: &str) -> Result<String, url::ParseError> {
+    Host::parse(host).map(|host| host.to_string())
+}
+
+/// Decodes a part of an address that is not sent as a part of one.
+fn decoded(part: &str, what: &str) -> Result<String, String> {
+    let text = percent_decode_str(part).decode_utf8();
+    let text = text.map_err(|_| format!("has a {what} that is not valid text"))?;
+    if text.contains('\0') {
+        return Err(format!("has a {what} with a zero byte, which cannot be sent"));
+    }
+    Ok(text.into_owned())
 }
 
 fn port(url: &Url, usual: Option<u16>) -> Result<u16, String> {
@@ -177,10 +194,13 @@ fn smtp(section: &Section<'_>, url: &Url) -> Result<Ask, String> {
 
 /// `dns://1.1.1.1/example.com`, with `record` and `expect` beside it.
 fn dns(section: &Section<'_>, url: &Url) -> Result<Ask, String> {
-    let name = url.path().trim_matches('/').to_owned();
+    let name = decoded(url.path().trim_matches('/'), "name to ask for")?;
     if name.is_empty() {
         return Err("must name the server and what it is asked for, such as \"dns://1.1.1.1/example.com\"".to_owned());
     }
+    // Names of services and of policies have underscores and more: only what is international is converted.
+    let name = if name.is_ascii() { Some(name) } else { in_ascii(&name).ok() };
+    let name = name.filter(|name| probe::is_dns_name(name)).ok_or("asks for a name that no name server can have")?;
     let record = section.text("record").and_then(|found| found.read(|text| record(text)));
     let expect = section.text("expect").map(|found| found.value.to_owned());
     let record = record.unwrap_or_else(|| "A".to_owned());
@@ -196,11 +216,9 @@ fn record(text: &str) -> Result<String, String> {
 }
 
 fn postgres(section: &Section<'_>, url: &Url) -> Result<Ask, String> {
-    let user = if url.username().is_empty() { "postgres" } else { url.username() };
-    let database = match url.path().trim_matches('/') {
-        "" => user,
-        named => named,
-    };
+    let user = Some(decoded(url.username(), "user")?).filter(|user| !user.is_empty());
+    let user = user.unwrap_or_else(|| "postgres".to_owned());
+    let database = Some(decoded(url.path().trim_matches('/'), "database")?).filter(|database| !database.is_empty());
     let tls = match url.query_pairs().find(|(key, _)| key == "sslmode").as_ref().map(|(_, mode)| mode.as_ref()) {
         None | Some("disable") => false,
         Some("require" | "verify-ca" | "verify-full") => true,
@@ -210,8 +228,8 @@ fn postgres(section: &Section<'_>, url: &Url) -> Result<Ask, String> {
     Ok(Ask::Postgres(PostgresAsk {
         host: host(url)?,
         port: port(url, Some(5432))?,
-        user: user.to_owned(),
-        database: database.to_owned(),
+        database: database.unwrap_or_else(|| user.clone()),
+        user,
         password,
         tls,
     }))

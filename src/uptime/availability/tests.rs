@@ -57,6 +57,21 @@ fn an_outage_before_in_and_after_maintenance_counts_without_it_and_once() {
 }
 
 #[test]
+fn work_that_would_not_count_anyway_uses_up_no_maintenance_of_its_month() {
+    let terms = Terms { hours: Some(office()), ..month() };
+    // The office is open from 11:00 to 15:00 and from 20:00 to 02:00 UTC.
+    let (closed, open) = (window(3, 11), window(35, 39));
+    let down = with_outage(35, 39);
+    let found = april(&down, &[closed, open], &terms);
+    assert_eq!((found.lost, found.maintenance), (0, 4 * HOUR), "the hours were closed");
+    let found = april(&down, &[window(14, 28), open], &terms);
+    assert_eq!((found.lost, found.maintenance), (3 * HOUR, 8 * HOUR), "seven of its fourteen hours were open");
+    let since = APRIL.0 + 20 * HOUR;
+    let record = Record { spans: &down, windows: &[window(2, 10), open], since, ended: None };
+    assert_eq!(figure(&record, &month(), APRIL, EVERYTHING).lost, 0, "nobody watched it yet");
+}
+
+#[test]
 fn what_nobody_measured_is_left_out_or_counts_as_was_agreed() {
     let half = [span(APRIL.0, APRIL.0 + 15 * DAY, Condition::Up)];
     let terms = |unknown| Terms { unknown, ..month() };
@@ -135,6 +150,7 @@ proptest! {
         changes in conditions(),
         windows in prop::collection::vec((0..LENGTH, 0i64..20_000), 0..5),
         hours in any::<bool>(),
+        a_month in prop::sample::select(vec![EVERYTHING, 3 * HOUR, 0]),
         since in 0..LENGTH / 2,
         now in LENGTH / 2..LENGTH + 100,
         unknown in prop::sample::select(&[UnknownTime::Exclude, UnknownTime::Up, UnknownTime::Down][..]),
@@ -150,7 +166,7 @@ proptest! {
             .map(|(from, length)| Window { from: at(from), until: at(from + length), announced_at: 0 })
             .collect();
         let calendar = hours.then(office);
-        let terms = Terms { hours: calendar.clone(), maintenance: Some(EVERYTHING), unknown, ..month() };
+        let terms = Terms { hours: calendar.clone(), maintenance: Some(a_month), unknown, ..month() };
         let record = Record { spans: line.spans(), windows: &windows, since: at(since), ended: None };
         let found = figure(&record, &terms, (at(0), at(LENGTH)), at(now));
 
@@ -160,7 +176,8 @@ proptest! {
             if calendar.as_ref().is_some_and(|calendar| !calendar.is_open(instant(moment))) {
                 continue;
             }
-            if windows.iter().any(|window| window.from <= moment && moment < window.until) {
+            let is_worked_on = windows.iter().any(|window| window.from <= moment && moment < window.until);
+            if is_worked_on && expected.maintenance < a_month {
                 expected.maintenance += SECOND;
                 continue;
             }
