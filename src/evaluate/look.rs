@@ -63,10 +63,13 @@ impl Evaluate {
             let looks = cores::map(some, |watched| self.look_at(context, watched, quiet));
             for (watched, look) in some.iter().zip(looks) {
                 quiet.keep(watched, look.clocks, look.next_change, look.calm);
-                found.changed.extend(look.changed);
+                let is_called = !look.called.is_empty();
                 for (clock, decision) in look.called {
                     self.act_on(context, watched, clock, decision, found);
                 }
+                // What was done may have opened an alert again, which then concerns who has the ticket now.
+                let rows = || self.memory.of_ticket(&context.tenant.id, &watched.ticket.id);
+                found.changed.extend(if is_called { self.changed(context, watched, rows()) } else { look.changed });
             }
         }
     }

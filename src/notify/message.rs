@@ -340,6 +340,18 @@ pub struct BundleFacts {
     pub after_quiet_hours: bool,
 }
 
+impl BundleFacts {
+    /// Returns how many alerts it tells of.
+    pub fn number(&self) -> u32 {
+        u32::try_from(self.rows.len()).unwrap_or(u32::MAX).saturating_add(self.more)
+    }
+
+    /// Returns how many of them can be acknowledged.
+    pub fn answerable(&self) -> u32 {
+        self.number().saturating_sub(self.recovered)
+    }
+}
+
 /// One of the notifications of a bundle.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

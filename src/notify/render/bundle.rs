@@ -34,7 +34,7 @@ pub(super) fn letter(facts: &BundleFacts, message: &Message, now: DateTime<Utc>)
 
 /// Sums them up: `12 breached, 2 at risk, next due 17:00 London`.
 pub(super) fn sum(facts: &BundleFacts, now: DateTime<Utc>, zone: Tz) -> String {
-    let ahead = answerable(facts).saturating_sub(facts.breached);
+    let ahead = facts.answerable().saturating_sub(facts.breached);
     let recovered = |row: &BundleRow| matches!(row, BundleRow::Recovery(facts) if facts.ticket.service.is_some());
     // A ticket is done; a service goes on.
     let over = if facts.rows.iter().any(recovered) { "back to normal" } else { "done" };
@@ -63,20 +63,11 @@ pub(super) fn sum(facts: &BundleFacts, now: DateTime<Utc>, zone: Tz) -> String {
         ]),
     };
     // A ticket has more than one clock; where that shows, the tickets are counted as well.
-    let number = number(facts);
+    let number = facts.number();
     if facts.tickets == number || facts.tickets == 0 || has_services(facts) {
         return said;
     }
     format!("{said} ({})", counted(facts.tickets as usize, "ticket"))
-}
-
-fn number(facts: &BundleFacts) -> u32 {
-    u32::try_from(facts.rows.len()).unwrap_or(u32::MAX).saturating_add(facts.more)
-}
-
-/// Returns how many of them can be acknowledged.
-pub(super) fn answerable(facts: &BundleFacts) -> u32 {
-    number(facts).saturating_sub(facts.recovered)
 }
 
 /// Returns the time that the headline names: when the first of those still ahead is due, or else when the first of

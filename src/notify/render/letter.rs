@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Told, Urgency, bundle, line, local, local_in_full, sane, shown};
+use super::{Told, Urgency, line, local, local_in_full, sane, shown};
 use crate::alert::{AlertKind, Closing, Reason};
 use crate::notify::{
     AcknowledgedFacts, Advice, AlertFacts, Body, DigestFacts, DigestRow, Message, News, RecoveryFacts, ReportFacts,
@@ -93,8 +93,8 @@ impl Letter {
                 return self;
             }
             Body::Update(_) => "Confirm the subscription".to_owned(),
-            Body::Bundle(facts) if bundle::answerable(facts) > 1 => {
-                format!("Acknowledge all {}", bundle::answerable(facts))
+            Body::Bundle(facts) if facts.answerable() > 1 => {
+                format!("Acknowledge all {}", facts.answerable())
             }
             _ => "Acknowledge".to_owned(),
         };
