@@ -34,12 +34,8 @@ pub async fn list(
     State(web): State<Arc<Web>>,
     caller: Caller,
     headers: HeaderMap,
-    Query(mut query): Query<AlertQuery>,
+    Query(query): Query<AlertQuery>,
 ) -> Result<Response, Problem> {
-    let AlertQuery { tenant, state, ticket, sort, limit: _, cursor } = &mut query;
-    for field in [&mut *tenant, state, ticket, sort, cursor] {
-        field.take_if(|text| text.trim().is_empty());
-    }
     let page = web.service.alerts(&caller.scope, &query).await?;
     let ground = format!("{:?} {query:?} {}", caller.scope, page.ground());
     Ok(delivery::resting_on(&ground, &headers, page.now, Json(page)))

@@ -74,7 +74,7 @@ pub async fn tickets(
     if head.is_known(&headers) {
         return Ok(head.alone());
     }
-    Ok(head.over(Json(web.service.tickets(&caller.scope, &without_blanks(query)).await?)))
+    Ok(head.over(Json(web.service.tickets(&caller.scope, &query).await?)))
 }
 
 /// GET /api/v1/tickets/{id}/sla
@@ -151,10 +151,14 @@ pub async fn messages(
     Query(query): Query<MessageQuery>,
 ) -> Result<Json<MessagePage>, Problem> {
     let limit = limit(query.limit)?;
-    let ticket = query.ticket.as_deref().filter(|id| !id.trim().is_empty());
     Ok(Json(
         web.service
-            .message_page(&caller.scope, ticket, limit, (query.sort.as_deref(), query.cursor.as_deref()))
+            .message_page(
+                &caller.scope,
+                query.ticket.as_deref(),
+                limit,
+                (query.sort.as_deref(), query.cursor.as_deref()),
+            )
             .await?,
     ))
 }
@@ -215,13 +219,4 @@ fn limit(asked: Option<usize>) -> Result<usize, Problem> {
         limit @ 1..=LIMIT_MAX => Ok(limit),
         _ => Err(Problem::bad(&Complaint::of("limit", format!("must be from 1 to {LIMIT_MAX}")))),
     }
-}
-
-/// A form sends an empty text for a field left blank.
-fn without_blanks(mut query: TicketQuery) -> TicketQuery {
-    let TicketQuery { tenant, risk, standing, technician, client, priority, text, sort, limit: _, cursor } = &mut query;
-    for field in [tenant, risk, standing, technician, client, priority, text, sort, cursor] {
-        field.take_if(|text| text.trim().is_empty());
-    }
-    query
 }

@@ -21,7 +21,7 @@ use crate::service::paging::way;
 const MOST: u32 = 1_000;
 const USUAL: u32 = 100;
 
-/// Which changes are asked for; everything blank asks for the latest.
+/// Which changes are asked for.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -53,10 +53,9 @@ pub struct AuditParams {
 }
 
 impl AuditParams {
-    /// Builds the query for the service. A form sends an empty text for a field left blank.
+    /// Builds the query for the service.
     pub fn query(&self, now: DateTime<Utc>) -> Result<AuditQuery, Problem> {
-        let said = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
-        if !matches!(self.format.as_deref().unwrap_or_default(), "" | "json" | "csv") {
+        if !matches!(self.format.as_deref().unwrap_or("json"), "json" | "csv") {
             return Err(Problem::bad(&Complaint::of("format", "must be json or csv")));
         }
         let limit = self.limit.unwrap_or(USUAL);
@@ -66,12 +65,12 @@ impl AuditParams {
         Ok(AuditQuery {
             from: self.from.unwrap_or(DateTime::UNIX_EPOCH),
             until: self.until.unwrap_or(now + TimeDelta::days(1)),
-            who: said(&self.who),
-            what: said(&self.what),
-            ticket: said(&self.ticket),
+            who: self.who.clone(),
+            what: self.what.clone(),
+            ticket: self.ticket.clone(),
             way: way("at", self.sort.as_deref())?,
             limit,
-            cursor: said(&self.cursor),
+            cursor: self.cursor.clone(),
         })
     }
 }

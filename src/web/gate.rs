@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams, Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN, TRANSFER_ENCODING};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use tokio::time::Instant;
@@ -35,6 +35,12 @@ pub type Passage = (Arc<Web>, Rule, Name);
 pub async fn pass(State((web, rule, name)): State<Passage>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let (mut parts, body) = request.into_parts();
+    // A signature covers the address as it came.
+    if rule.needs != Needs::OwnProof
+        && let Some(uri) = without_blanks(&parts.uri)
+    {
+        parts.uri = uri;
+    }
     let mut answer = match admit(&web, rule, &mut parts).await {
         Ok(()) => next.run(Request::from_parts(parts, body)).await,
         Err(problem) => refusal(rule.audience, &parts, problem),
@@ -48,6 +54,18 @@ fn count(web: &Web, (method, route): Name, status: u16, seconds: f64) {
     let figures = &web.telemetry.web;
     figures.answers.get_or_create(&AnswerLabels { method, route, status }).inc();
     figures.seconds.get_or_create(&RouteLabels { route }).observe(seconds);
+}
+
+/// Returns the address without the parts of its query that are blank, if there are any: a form sends an empty text for
+/// a field left blank.
+fn without_blanks(uri: &Uri) -> Option<Uri> {
+    let is_blank = |pair: &str| form_urlencoded::parse(pair.as_bytes()).all(|(_, value)| value.trim().is_empty());
+    let query = uri.query().filter(|query| query.split('&').any(is_blank))?;
+    let said: Vec<&str> = query.split('&').filter(|pair| !is_blank(pair)).collect();
+    let rest = if said.is_empty() { uri.path().to_owned() } else { format!("{}?{}", uri.path(), said.join("&")) };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(rest.parse().ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 async fn admit(web: &Arc<Web>, rule: Rule, parts: &mut Parts) -> Result<(), Problem> {
@@ -152,7 +170,7 @@ async fn allowed(web: &Arc<Web>, tenants: Tenants, caller: &Caller, parts: &mut 
     }
 }
 
-/// Returns the tenant that the path or the query names. A form sends an empty text for a field left blank.
+/// Returns the tenant that the path or the query names.
 async fn wanted(web: &Arc<Web>, parts: &mut Parts) -> Option<String> {
     if let Ok(named) = RawPathParams::from_request_parts(parts, web).await
         && let Some((_, name)) = named.iter().find(|(key, _)| *key == "tenant")
@@ -162,7 +180,7 @@ async fn wanted(web: &Arc<Web>, parts: &mut Parts) -> Option<String> {
     let query = parts.uri.query().unwrap_or_default();
     let mut pairs = form_urlencoded::parse(query.as_bytes());
     let (_, name) = pairs.find(|(key, _)| key == "tenant")?;
-    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+    Some(name.trim().to_owned())
 }
 
 /// Returns the one tenant `name` if it exists and `scope` reaches it.

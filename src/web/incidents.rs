@@ -79,14 +79,15 @@ pub async fn call_off(
 
 /// POST /incidents: the form of the page.
 pub async fn submit(State(web): State<Arc<Web>>, caller: Caller, body: Bytes) -> Result<Response, Problem> {
-    let fields = Fields::of(&body)?;
+    let known = ["title", "components", "impact", "text", "note", "public"];
+    let fields = Fields::of(&body, |name| known.contains(&name))?;
     let order = IncidentOrder {
         title: fields.text("title").unwrap_or_default(),
         components: fields.all("components"),
         impact: fields.text("impact"),
         text: fields.text("text"),
         note: fields.text("note"),
-        public: Some(fields.text("public").is_some()),
+        public: Some(fields.is_ticked("public")),
     };
     match web.service.open_incident(&caller.scope, order, caller.author()).await.map_err(Problem::from) {
         Ok(made) => Ok(Redirect::to(&format!("/incidents/{}", made.id)).into_response()),
@@ -105,15 +106,16 @@ pub async fn submit_update(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let fields = Fields::of(&body)?;
+    let known = ["status", "text", "note", "title", "impact", "cause", "public"];
+    let fields = Fields::of(&body, |name| known.contains(&name))?;
     let order = SayingOrder {
         status: fields.text("status"),
         text: fields.text("text"),
         note: fields.text("note"),
-        title: None,
+        title: fields.text("title"),
         impact: fields.text("impact"),
         cause: fields.text("cause"),
-        public: Some(fields.text("public").is_some()),
+        public: Some(fields.is_ticked("public")),
     };
     match said(&web, &caller, &id, order).await {
         Ok(_) => Ok(Redirect::to(&format!("/incidents/{id}")).into_response()),
@@ -127,14 +129,15 @@ pub async fn submit_update(
 
 /// POST /maintenance: the form of the page.
 pub async fn submit_work(State(web): State<Arc<Web>>, caller: Caller, body: Bytes) -> Result<Response, Problem> {
-    let (fields, times) = (Fields::of(&body)?, Times::of(&web, &caller).await?);
+    let known = ["title", "components", "text", "from", "until", "public"];
+    let (fields, times) = (Fields::of(&body, |name| known.contains(&name))?, Times::of(&web, &caller).await?);
     let order = WorkOrder {
         title: fields.text("title").unwrap_or_default(),
         components: fields.all("components"),
         text: fields.text("text"),
         from: times.typed(fields.text("from").unwrap_or_default()),
         until: times.typed(fields.text("until").unwrap_or_default()),
-        public: Some(fields.text("public").is_some()),
+        public: Some(fields.is_ticked("public")),
     };
     match web.service.announce_work(&caller.scope, order, caller.author()).await.map_err(Problem::from) {
         Ok(_) => Ok(Redirect::to("/incidents").into_response()),

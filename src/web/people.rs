@@ -61,7 +61,7 @@ pub async fn submit(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let fields = Fields::of(&body)?;
+    let fields = Fields::of(&body, is_known)?;
     let asked = asked(&fields);
     let done = match unclear(&fields) {
         Some(complaint) => Err(Problem::new(StatusCode::BAD_REQUEST, complaint)),
@@ -115,6 +115,17 @@ fn asked(fields: &Fields) -> RawPersonalRules {
         channels: fields.all("channels"),
         digest_at: fields.text("digest_at"),
         rules: rules.collect(),
+    }
+}
+
+/// Whether the form has a field of that name.
+fn is_known(name: &str) -> bool {
+    match name.strip_prefix("rule").and_then(|rest| rest.split_once('.')) {
+        Some((number, field)) => {
+            let is_rule = number.parse::<usize>().is_ok_and(|number| number < MOST_RULES);
+            is_rule && ["tell", "stages", "from", "until", "days", "channels"].contains(&field)
+        }
+        None => ["timezone", "channels", "digest_at"].contains(&name),
     }
 }
 

@@ -285,6 +285,9 @@ async fn blank_filters_ask_for_everything() {
     let blank: Value = web.get("/api/v1/tickets?tenant=&standing=&cursor=", Some(&token)).await.json().await.unwrap();
     assert!(all["total"].as_u64() > Some(0));
     assert_eq!(all["total"], blank["total"]);
+    let twice = web.get("/api/v1/tickets?tenant=&tenant=globex&text=+", Some(&token)).await;
+    let globex = web.get("/api/v1/tickets?tenant=globex", Some(&token)).await;
+    assert_eq!(twice.json::<Value>().await.unwrap()["total"], globex.json::<Value>().await.unwrap()["total"]);
 }
 
 fn hooked() -> Options {
