@@ -145,6 +145,9 @@ impl Bookkeeping {
         }
         // With room left in the turn, everything due by now has been booked.
         if turn.tickets < A_TURN as usize {
+            while self.store.sum_up_a_day().await? {
+                self.let_messages_go_first().await?;
+            }
             for tenant in self.config.tenants.values() {
                 turn.closed += self.close_months(tenant, now).await?;
                 turn.packed += self.pack_days(tenant, now).await?;
@@ -176,12 +179,19 @@ impl Bookkeeping {
     async fn write(&self, tenant: &TenantId, booked: Vec<Booked>, zone: Tz) -> Result<Written, StoreError> {
         let mut written = Written::default();
         for (nth, some) in booked.chunks(AT_ONCE).enumerate() {
-            if nth > 0 && !self.store.due_channels(&UnderWay::default(), self.clock.now()).await?.is_empty() {
-                tokio::time::sleep(WHILE_TELLING).await;
+            if nth > 0 {
+                self.let_messages_go_first().await?;
             }
             written.join(self.store.book(tenant, some.to_vec(), zone).await?);
         }
         Ok(written)
+    }
+
+    async fn let_messages_go_first(&self) -> Result<(), StoreError> {
+        if !self.store.due_channels(&UnderWay::default(), self.clock.now()).await?.is_empty() {
+            tokio::time::sleep(WHILE_TELLING).await;
+        }
+        Ok(())
     }
 
     async fn book(&self, tenant: &Tenant, marked: &[Marked], now: DateTime<Utc>) -> Result<Written, StoreError> {

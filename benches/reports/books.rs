@@ -39,6 +39,7 @@ pub async fn fill(path: &Path, tickets: usize, days: usize) -> anyhow::Result<()
         }
         store.book(&tenant(), booked, Tz::UTC).await?;
     }
+    while store.sum_up_a_day().await? {}
     store.close().await;
     Ok(())
 }

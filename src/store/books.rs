@@ -1,7 +1,7 @@
 //! The stored books: entries with their revisions, the daily figures made from them, and closed months.
 //!
 //! Every write of a ticket marks it in the same transaction ([`mark`]). The bookkeeper takes the marked tickets and
-//! writes their entries and the affected days in one transaction. A closed month keeps the entries it was closed with:
+//! writes their entries, and marks the affected days to be summed up soon after. A closed month keeps the entries it was closed with:
 //! later ones are stored beside them and count nowhere.
 
 pub(in crate::store) mod changes;
@@ -14,6 +14,7 @@ mod read;
 mod reasons;
 mod rebuild;
 mod rows;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod write;

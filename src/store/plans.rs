@@ -121,6 +121,7 @@ const ASSEMBLED: &[(&str, &[&str])] = &[
     ),
     ("INSERT INTO to_book (tenant, ticket, at, marks) ", &["VALUES ($1, $1, $1, $1)
       ON CONFLICT (tenant, ticket) DO UPDATE SET at = excluded.at, marks = to_book.marks + 1"]),
+    ("INSERT INTO days_to_sum (tenant, day) ", &["VALUES ($1, $1) ON CONFLICT (tenant, day) DO NOTHING"]),
     ("INSERT INTO people (tenant, kind, id, name, seen_at) ", &["VALUES ($1, $1, $1, $1, $1)
       ON CONFLICT (tenant, kind, id) DO UPDATE SET name = excluded.name WHERE people.name <> excluded.name"]),
     ("INSERT INTO shares (entry, place,", &["VALUES ($1, $1, $1, $1, $1, $1, $1)"]),

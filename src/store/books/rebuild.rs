@@ -8,8 +8,8 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
-use super::write::{self, How};
-use super::{Booked, Marked, Written, changes, mark, packed, rows};
+use super::write::How;
+use super::{Booked, Marked, Written, changes, mark, packed, rows, sums};
 use crate::report::entry::Entry;
 use crate::sla::zone::Tz;
 use crate::store::sql::{self, Connection};
@@ -121,7 +121,7 @@ impl Store {
                 .write(move |tx: &mut Connection| {
                     Box::pin(async move {
                         for day in some {
-                            write::sum_up(tx, &tenant, day).await?;
+                            sums::sum_up(tx, &tenant, day).await?;
                         }
                         Ok(())
                     })

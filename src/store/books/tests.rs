@@ -54,6 +54,11 @@ fn october() -> Asked {
     Asked { from: date("2026-10-01"), to: date("2026-10-31"), latest: false }
 }
 
+async fn days_of(store: &Store, (from, to): (&str, &str)) -> Vec<BookDay> {
+    while store.sum_up_a_day().await.unwrap() {}
+    store.book_days(&tenant(), "all", (date(from), date(to))).await.unwrap()
+}
+
 async fn all_of_october(store: &Store, latest: bool) -> (u64, u64) {
     let found = store.entries(&tenant(), Asked { latest, ..october() }).await.unwrap();
     let period = Period::new(october().from, october().to).unwrap();
@@ -75,7 +80,7 @@ async fn what_is_read_is_what_was_booked_however_it_was_booked() {
         let asked = Asked { from: date("2026-10-29"), to: date("2026-11-02"), latest: false };
         read.push((
             store.entries(&tenant(), asked).await.unwrap(),
-            store.book_days(&tenant(), "all", (asked.from, asked.to)).await.unwrap(),
+            days_of(&store, ("2026-10-29", "2026-11-02")).await,
         ));
     }
     assert_eq!(read[0], read[1]);
@@ -97,11 +102,41 @@ async fn the_sums_of_days_are_those_of_their_entries() {
         &Vec::new(),
         false,
     );
-    let found = store.book_days(&tenant(), "all", (period.from, period.to)).await.unwrap();
+    let found = days_of(&store, ("2026-10-29", "2026-11-02")).await;
     let found: Vec<_> = found.iter().map(|day| (day.day, day.met, day.met + day.breached, day.overdue)).collect();
     let expected: Vec<_> =
         expected.iter().map(|day| (day.date, day.rate.met, day.rate.of, day.downtime.num_milliseconds())).collect();
     assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn a_day_whose_entries_changed_is_summed_up_once_and_no_defect_until_then() {
+    let (_folder, store) = empty().await;
+    let about_sums = async || {
+        let mut checked = Checked::default();
+        look::look(&mut store.reads.acquire().await.unwrap(), &mut checked).await.unwrap();
+        checked.findings.iter().filter(|finding| finding.what.contains("the sums of")).count()
+    };
+    for one in booked(entries(), false) {
+        store.book(&tenant(), vec![one], Tz::named("America/New_York")).await.unwrap();
+    }
+    let changes = async || store.book_changes(&tenant(), (date("2026-10-01"), date("2026-11-30"))).await.unwrap();
+    assert_eq!(about_sums().await, 0, "nothing is summed up yet");
+    let mut days = 0;
+    loop {
+        let before = changes().await;
+        if !store.sum_up_a_day().await.unwrap() {
+            break;
+        }
+        days += 1;
+        assert!(changes().await > before, "reports are worked out anew");
+    }
+    let sums = days_of(&store, ("2026-10-01", "2026-11-30")).await;
+    assert_eq!(days, sums.len(), "each day once, however many tickets changed it");
+    assert_eq!(about_sums().await, 0);
+    let spoil = sql::query("UPDATE days SET met = met + 1");
+    store.writer.write(|tx: &mut sql::Connection| Box::pin(spoil.execute(tx))).await.unwrap();
+    assert!(about_sums().await >= days);
 }
 
 #[tokio::test]
@@ -141,7 +176,7 @@ async fn what_is_corrected_again_and_again_after_its_month_was_closed_counts_the
         assert_eq!((written.new, written.revised), (0, called_off.len()), "{day}");
         assert_eq!(written.corrections, called_off.len(), "{day}");
         assert_eq!(all_of_october(&store, false).await, (11, 14), "{day}: October is closed");
-        let november = store.book_days(&tenant(), "all", (date("2026-11-10"), date("2026-11-30"))).await.unwrap();
+        let november = days_of(&store, ("2026-11-10", "2026-11-30")).await;
         assert!(november.iter().all(|day| day.excluded == 0), "{day}: {november:?}");
         let corrections = store.corrections(&tenant(), (october().from, october().to)).await.unwrap();
         assert_eq!(corrections.len(), called_off.len(), "{day}: October lists what changed");
@@ -157,7 +192,7 @@ async fn in_an_open_month_a_revision_takes_the_place_of_what_it_corrects() {
     let written = store.book(&tenant(), booked(two_as_decided(), false), Tz::named("America/New_York")).await.unwrap();
     assert_eq!((written.revised, written.corrections), (1, 0));
     assert_eq!(all_of_october(&store, false).await, (12, 14));
-    let friday = store.book_days(&tenant(), "all", (date("2026-10-30"), date("2026-10-30"))).await.unwrap();
+    let friday = days_of(&store, ("2026-10-30", "2026-10-30")).await;
     assert_eq!((friday[0].met, friday[0].breached, friday[0].overdue), (5, 0, 0));
 }
 
@@ -339,7 +374,7 @@ async fn stretches_that_overlap_count_once_in_the_overdue_time_of_a_day() {
                 let row = row.bind(100 * day + entry).bind("acme").bind(day).bind(millis(from)).bind(millis(to));
                 row.bind(maintenance).execute(&mut *tx).await?;
             }
-            write::overdue(tx, &tenant(), day).await
+            sums::overdue(tx, &tenant(), day).await
         };
         let summed = store.writer.write(move |tx: &mut sql::Connection| Box::pin(async move { write(tx).await }));
         let long = |of: &dyn Fn(i64) -> bool| {
@@ -406,6 +441,7 @@ async fn what_is_packed_reads_as_its_rows_do_whatever_happened_before() {
         let mut chance = fastrand::Rng::with_seed(seed);
         for store in [&plain, &packing] {
             store.book(&tenant(), booked(entries(), false), Tz::UTC).await.unwrap();
+            while store.sum_up_a_day().await.unwrap() {}
         }
         for _ in 0..25 {
             packing.pack_days(&tenant(), date("2026-11-20"), chance.usize(..60)).await.unwrap();
@@ -425,6 +461,7 @@ async fn what_is_packed_reads_as_its_rows_do_whatever_happened_before() {
 async fn a_packed_day_is_read_without_its_rows_and_one_of_another_form_is_not_read() {
     let (_folder, store) = empty().await;
     store.book(&tenant(), booked(entries(), false), Tz::UTC).await.unwrap();
+    while store.sum_up_a_day().await.unwrap() {}
     store.pack_days(&tenant(), date("2026-11-20"), 100).await.unwrap();
     let spoil = |text: &'static str| {
         store.writer.write(move |tx: &mut sql::Connection| Box::pin(async move { sql::query(text).execute(tx).await }))

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::rows::{self, Stored, Withdrawn};
-use super::{Marked, ROWS, changes, date_of, day_number, month_of, packed};
+use super::{Marked, ROWS, changes, date_of, day_number, month_of, packed, sums};
 use crate::report::entry::{Entry, Said, by_day};
 use crate::report::share::WHOLE;
 use crate::sla::zone::Tz;
@@ -55,11 +55,11 @@ pub(super) enum How {
     Anew,
 }
 
-/// Days whose sums have to be recalculated.
+/// Days whose sums no longer hold.
 type Touched = BTreeSet<i64>;
 
 impl Store {
-    /// Writes the entries of tickets of `tenant`, and the sums of the affected days.
+    /// Writes the entries of tickets of `tenant`, and marks the affected days to be summed up.
     pub async fn book(&self, tenant: &TenantId, booked: Vec<Booked>, zone: Tz) -> Result<Written, StoreError> {
         self.write_books(tenant, booked, zone, How::AsUsual).await
     }
@@ -108,9 +108,7 @@ async fn write(
             settle(tx, one).await?;
         }
     }
-    for day in &page.touched {
-        sum_up(tx, tenant, *day).await?;
-    }
+    sums::mark(tx, tenant, &page.touched).await?;
     for day in &page.changed {
         packed::unpack(tx, tenant, *day).await?;
     }
@@ -337,55 +335,4 @@ async fn known(
         known.entry(stored.entry.ticket.to_string()).or_default().insert(key, stored);
     }
     Ok(known)
-}
-
-/// Recalculates the sums of one day.
-pub(super) async fn sum_up(tx: &mut Connection, tenant: &TenantId, day: i64) -> Result<(), sql::Error> {
-    sql::query("DELETE FROM days WHERE tenant = $1 AND day = $2")
-        .bind(tenant.as_str())
-        .bind(day)
-        .execute(&mut *tx)
-        .await?;
-    let [all, outside] = overdue(tx, tenant, day).await?;
-    for (text, outside, all) in [(SUM_CLOCKS, 0, 0), (SUM_ALL, outside, all)] {
-        let query = sql::query(text).bind(tenant.as_str()).bind(day).bind(outside).bind(all);
-        query.execute(&mut *tx).await?;
-    }
-    Ok(())
-}
-
-const SUM_CLOCKS: &str = "INSERT INTO days (tenant, day, clock, met, breached, excluded, met_in_maintenance, \
-     breached_in_maintenance, overdue, overdue_in_all) \
-     SELECT $1, $2, clock, \
-     SUM(CASE WHEN outcome = 'met' AND maintenance = 0 THEN 1 ELSE 0 END), \
-     SUM(CASE WHEN outcome = 'breached' AND maintenance = 0 THEN 1 ELSE 0 END), \
-     SUM(CASE WHEN outcome = 'excluded' THEN 1 ELSE 0 END), \
-     SUM(CASE WHEN outcome = 'met' AND maintenance = 1 THEN 1 ELSE 0 END), \
-     SUM(CASE WHEN outcome = 'breached' AND maintenance = 1 THEN 1 ELSE 0 END), $3, $4 \
-     FROM entries WHERE tenant = $1 AND counts = 1 AND day = $2 AND headline = 1 GROUP BY clock";
-
-/// Adds up the sums of the clocks, which were made just before.
-const SUM_ALL: &str = "INSERT INTO days (tenant, day, clock, met, breached, excluded, met_in_maintenance, \
-     breached_in_maintenance, overdue, overdue_in_all) \
-     SELECT $1, $2, 'all', COALESCE(SUM(met), 0), COALESCE(SUM(breached), 0), COALESCE(SUM(excluded), 0), \
-     COALESCE(SUM(met_in_maintenance), 0), COALESCE(SUM(breached_in_maintenance), 0), $3, $4 \
-     FROM days WHERE tenant = $1 AND day = $2";
-
-/// Stretches overlap, so each counts only from the end of those before it.
-const OVERDUE: &str = "SELECT \
-     CAST(COALESCE(SUM(CASE WHEN to_at > begun THEN to_at - begun ELSE 0 END), 0) AS BIGINT) AS whole, \
-     CAST(COALESCE(SUM(CASE WHEN maintenance = 0 AND to_at > begun_outside THEN to_at - begun_outside ELSE 0 END), 0) \
-     AS BIGINT) AS outside \
-     FROM (SELECT to_at, maintenance, CASE WHEN before > from_at THEN before ELSE from_at END AS begun, \
-     CASE WHEN before_outside > from_at THEN before_outside ELSE from_at END AS begun_outside \
-     FROM (SELECT from_at, to_at, maintenance, \
-     MAX(to_at) OVER (ORDER BY from_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before, \
-     MAX(CASE WHEN maintenance = 0 THEN to_at END) \
-     OVER (ORDER BY from_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before_outside \
-     FROM overdue WHERE tenant = $1 AND day = $2) AS stretches) AS begun_stretches";
-
-/// Returns how long something was overdue on the day: in all, and outside maintenance windows.
-pub(super) async fn overdue(tx: &mut Connection, tenant: &TenantId, day: i64) -> Result<[i64; 2], sql::Error> {
-    let row = sql::query(OVERDUE).bind(tenant.as_str()).bind(day).fetch_one(tx).await?;
-    Ok([row.try_get("whole")?, row.try_get("outside")?])
 }

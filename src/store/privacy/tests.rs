@@ -134,6 +134,7 @@ const OF_NOBODY: &[&str] = &[
     "book_changes: tenant",
     "credit_terms: content tenant",
     "days: clock tenant",
+    "days_to_sum: tenant",
     "digested: alert_key digest",
     "directories: tenant",
     "encryption_keys: id proof",
