@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
@@ -19,6 +20,9 @@ use crate::store::{Store, StoreError};
 use crate::telemetry::{CacheLabels, CacheName, Telemetry};
 use crate::ticket::watch::Watched;
 use crate::ticket::{Directory, TenantId};
+
+/// How long a list of versions is kept: the replica that leads may have made another one.
+const VERSIONS_FOR: Duration = Duration::from_secs(5);
 
 /// The rules of all tenants. Shared as an `Arc`.
 pub struct RulesCache {
@@ -57,7 +61,7 @@ impl RulesCache {
             store,
             calendars,
             cache: Cache::new(1_000),
-            versions: Cache::new(1_000),
+            versions: Cache::builder().max_capacity(1_000).time_to_live(VERSIONS_FOR).build(),
             past: Cache::new(1_000),
             kept: Cache::new(1_000),
             telemetry,

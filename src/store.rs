@@ -22,6 +22,7 @@ pub mod latest;
 pub mod lease;
 pub mod links;
 pub mod on_call;
+mod opened;
 mod others;
 pub mod outbox;
 mod overrides;
@@ -75,6 +76,7 @@ use crate::keys::ring::{KeyRing, SealError};
 use crate::telemetry::Telemetry;
 use cache::Caches;
 use checkpoint::{Checkpoints, LONGEST_LOG, USUAL_LOG};
+use opened::Opened;
 pub use place::{At, Place};
 use sql::postgres::{Server, Unmigrated};
 use sql::{Connection, Pool};
@@ -108,6 +110,12 @@ pub enum StoreError {
         in_words(.0)
     )]
     Unreachable(#[source] sqlx::Error),
+    #[error(
+        "the database server was lost before it confirmed the change ({}): it may have been made or not; look before \
+         you do it again",
+        in_words(.0)
+    )]
+    Unconfirmed(#[source] sqlx::Error),
     #[error("another replica leads now; the request was not carried out")]
     Replaced,
     #[error("the copy is not whole: {0}")]
@@ -116,6 +124,17 @@ pub enum StoreError {
     Broken(#[source] sqlx::Error),
     #[error("the database could not be brought up to date")]
     Migration(#[source] sqlx::migrate::MigrateError),
+    #[error(
+        "the store's file `{}` was deleted or replaced while this service runs, which still writes to the old one: \
+         restart it, or stop it first if that file is to be put back",
+        .0.display()
+    )]
+    Displaced(PathBuf),
+    #[error(
+        "the database is encoded in {0}, which cannot hold all that SuperOps sends: make one with \
+         `CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0`"
+    )]
+    Encoding(String),
     #[error("the store was written by a later version: {}", check::NEWER)]
     OfLater,
     #[error("the store is of an older version, with {0} of its replicas running: stop them, or use their version")]
@@ -181,7 +200,15 @@ fn missing_key(error: &sqlx::Error) -> Option<String> {
 impl StoreError {
     /// Whether the store as a whole failed, and not just the data of one tenant.
     pub fn is_of_all(&self) -> bool {
-        matches!(self, Self::Locked(_) | Self::Unwritable(_) | Self::Unreachable(_) | Self::Replaced | Self::Closed)
+        matches!(
+            self,
+            Self::Locked(_)
+                | Self::Unwritable(_)
+                | Self::Unreachable(_)
+                | Self::Unconfirmed(_)
+                | Self::Replaced
+                | Self::Closed
+        )
     }
 
     /// Returns the variant for this kind of failure; it can wrap `error` itself or only its text.
@@ -205,6 +232,7 @@ impl StoreError {
         let error = match error {
             Unmigrated::Failed(error) => error,
             Unmigrated::OlderAtWork(replicas) => return Self::OlderAtWork(replicas),
+            Unmigrated::Encoding(encoding) => return Self::Encoding(encoding),
         };
         match error {
             sqlx::migrate::MigrateError::Execute(error) => error.into(),
@@ -246,6 +274,8 @@ pub struct Store {
     others: Arc<watch::Sender<()>>,
     /// None if the store is a file.
     server: Option<Arc<Server>>,
+    /// None if the store is on a server.
+    file: Option<Arc<Opened>>,
 }
 
 /// Holds the store for one running service; the lock is released when this is dropped.
@@ -293,7 +323,8 @@ impl Store {
         let reads = few.clone().connect_lazy_with(options.clone().read_only(true));
         let pages = few.connect_lazy_with(options.read_only(true));
         let pools = (Pool::of_file(reads, keys.clone()), Pool::of_file(pages, keys));
-        Ok(Self::of(pools, Writer::start(Target::File(connection, checkpoints)), telemetry))
+        let writer = Writer::start(Target::File(connection, checkpoints));
+        Ok(Self { file: Some(Arc::new(Opened::new(path))), ..Self::of(pools, writer, telemetry) })
     }
 
     async fn open_server(server: Server, keys: Arc<KeyRing>, telemetry: Arc<Telemetry>) -> Result<Self, StoreError> {
@@ -302,7 +333,7 @@ impl Store {
         encryption::admit(&mut connection, &keys).await?;
         let mut connection = connection.with_keys(keys.clone());
         alerts::fill_ids(&mut connection).await?;
-        let pools = (Pool::of_server(server.pool(), keys.clone()), Pool::of_server(server.pool(), keys));
+        let pools = (Pool::of_server(&server, keys.clone()), Pool::of_server(&server, keys));
         let writer = Writer::start(Target::Server(connection, Box::new(server.clone())));
         Ok(Self { server: Some(Arc::new(server)), ..Self::of(pools, writer, telemetry) })
     }
@@ -310,7 +341,7 @@ impl Store {
     fn of((reads, pages): (Pool, Pool), writer: Writer, telemetry: Arc<Telemetry>) -> Self {
         let caches = Arc::new(Caches::new(telemetry.clone()));
         let (left_out, others) = (Arc::default(), Arc::default());
-        Self { reads, pages, writer, caches, telemetry, left_out, others, server: None }
+        Self { reads, pages, writer, caches, telemetry, left_out, others, server: None, file: None }
     }
 
     /// Returns the same store over other connections, so that busy pages never keep the loops from reading. What people
@@ -355,8 +386,11 @@ impl Store {
         self.writer.written().times_alerts()
     }
 
-    /// Proves that a write reaches the disk.
+    /// Proves that a write reaches the disk, in the file that others find there.
     pub async fn prove_writable(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        if let Some(file) = &self.file {
+            file.is_in_place()?;
+        }
         self.writer
             .write(move |tx: &mut Connection| {
                 Box::pin(async move {
@@ -455,6 +489,22 @@ mod tests {
             with_causes(&refused),
             "the store was written by a later version: run a version of superops-sla that is as new as the one that wrote it"
         );
+    }
+
+    #[tokio::test]
+    async fn a_store_whose_file_was_deleted_or_replaced_is_not_ready() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sla.db");
+        let store = Store::open(Place::File(path.clone()), Arc::default()).await.unwrap();
+        store.prove_writable(DateTime::UNIX_EPOCH).await.unwrap();
+        let copy = folder.path().join("backup.db");
+        std::fs::copy(&path, &copy).unwrap();
+        let refused =
+            async || matches!(store.prove_writable(DateTime::UNIX_EPOCH).await, Err(StoreError::Displaced(_)));
+        std::fs::remove_file(&path).unwrap();
+        assert!(refused().await, "it is gone");
+        std::fs::rename(&copy, &path).unwrap();
+        assert!(refused().await, "it is another one");
     }
 
     #[test]

@@ -326,6 +326,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_database_that_cannot_hold_every_text_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let Some(server) = crate::store::place::tests::server(&folder.path().join("sla.db")) else { return };
+        let name = format!("latin_{:016x}", fastrand::u64(..));
+        let mut beside: sqlx::PgConnection = sqlx::ConnectOptions::connect(&server.options()).await.unwrap();
+        let mut run = async |text: String| sqlx::raw_sql(sql::AssertSqlSafe(text)).execute(&mut beside).await.unwrap();
+        run(format!("CREATE DATABASE {name} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")).await;
+        let latin = server.clone().at(|options| options.database(&name));
+        let refused = Store::open(latin, Arc::default()).await.err().expect("it takes no emoji").to_string();
+        assert!(refused.contains("encoded in LATIN1") && refused.contains("ENCODING 'UTF8'"), "{refused}");
+        run(format!("DROP DATABASE {name} WITH (FORCE)")).await;
+    }
+
+    #[tokio::test]
     async fn a_replica_hears_what_another_writes_and_forgets_what_it_holds_of_it() {
         let folder = tempfile::tempdir().unwrap();
         let Some([(_, first), (_, second)]) = two_replicas(&folder).await else { return };

@@ -49,6 +49,7 @@ impl Store {
             // Nothing that happened in the meantime was heard.
             self.caches.forget_all();
             self.writer.written().again();
+            self.others.send_replace(());
             tokio::time::sleep(QUIET).await;
         }
     }
@@ -61,6 +62,10 @@ impl Store {
         self.caches.forget_all();
         self.writer.written().again();
         while !self.reads.is_closed() {
+            if self.writer.written().was_unsure() {
+                self.caches.forget_all();
+                self.others.send_replace(());
+            }
             let mut tenants = BTreeSet::new();
             match tokio::time::timeout(QUIET, listener.try_recv()).await {
                 Ok(Ok(Some(word))) => tenants.extend(heard(word.payload(), server)),

@@ -69,6 +69,7 @@ const LOOKS_AT_ALL: &[(&str, &str)] = &[
     ("COALESCE(resolved_as, state) AS state, COUNT(*) AS number FROM alerts", "sums up a demo at its end"),
     ("COUNT(DISTINCT CASE WHEN kind = 'alert' AND step > 0", "sums up a demo at its end"),
     ("WHERE a.stage = 'breached' AND a.told = 1 GROUP BY a.key", "sums up a demo at its end"),
+    ("SELECT tenant, day FROM days_to_sum ORDER BY tenant, day LIMIT 1", "reads the first and stops"),
     ("SELECT COUNT(*) FROM attempts WHERE at < $1", "counted by hand, before it goes"),
     ("SELECT COALESCE(SUM(number), 0) FROM", "counted by hand, before it goes"),
     ("SELECT COUNT(*) FROM tickets WHERE tenant = $1", "counted by hand, before the books are made anew"),

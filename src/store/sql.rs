@@ -10,6 +10,7 @@ pub mod postgres;
 mod row;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
@@ -18,6 +19,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions};
 use sqlx::{PgConnection, PgPool, Postgres, SqlSafeStr, SqlStr, Sqlite, SqliteConnection, SqlitePool};
+use tokio::time::timeout;
 
 use crate::keys::ring::KeyRing;
 
@@ -36,6 +38,8 @@ pub struct Connection {
     link: Link,
     /// The keys for sealed columns; if none, those are read and written as they are stored.
     keys: Option<Arc<KeyRing>>,
+    /// How long a server may take for a statement. One that is lost without a word would keep us waiting for ever.
+    limit: Duration,
 }
 
 #[derive(Debug)]
@@ -53,6 +57,7 @@ enum Link {
 pub struct Pool {
     links: Links,
     keys: Arc<KeyRing>,
+    limit: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -64,12 +69,12 @@ enum Links {
 impl Pool {
     /// Makes a pool of connections to a file.
     pub fn of_file(pool: SqlitePool, keys: Arc<KeyRing>) -> Self {
-        Self { links: Links::Sqlite(pool), keys }
+        Self { links: Links::Sqlite(pool), keys, limit: Duration::MAX }
     }
 
-    /// Makes a pool of connections to a server.
-    pub fn of_server(pool: PgPool, keys: Arc<KeyRing>) -> Self {
-        Self { links: Links::Postgres(pool), keys }
+    /// Makes a pool of connections to `server`, which only read.
+    pub fn of_server(server: &postgres::Server, keys: Arc<KeyRing>) -> Self {
+        Self { links: Links::Postgres(server.pool()), keys, limit: server.limit() }
     }
 
     /// The keys that its connections seal and open with.
@@ -99,7 +104,7 @@ impl Pool {
             Links::Sqlite(pool) => pool.acquire().await.map(Link::SqliteOfPool),
             Links::Postgres(pool) => pool.acquire().await.map(Link::PostgresOfPool),
         };
-        Ok(Connection { link: link?, keys: Some(self.keys.clone()) })
+        Ok(Connection { link: link?, keys: Some(self.keys.clone()), limit: self.limit })
     }
 
     /// Takes a connection from the pool, if one is free.
@@ -108,7 +113,7 @@ impl Pool {
             Links::Sqlite(pool) => pool.try_acquire().map(Link::SqliteOfPool),
             Links::Postgres(pool) => pool.try_acquire().map(Link::PostgresOfPool),
         };
-        Some(Connection { link: link?, keys: Some(self.keys.clone()) })
+        Some(Connection { link: link?, keys: Some(self.keys.clone()), limit: self.limit })
     }
 }
 
@@ -120,13 +125,13 @@ impl Connection {
 
     /// Wraps an open connection; sealed columns are read and written as they are stored.
     pub fn of_file(connection: SqliteConnection) -> Self {
-        Self { link: Link::Sqlite(connection), keys: None }
+        Self { link: Link::Sqlite(connection), keys: None, limit: Duration::MAX }
     }
 
     /// Connects to the server; sealed columns are read and written as they are stored.
     pub async fn to_server(server: &postgres::Server) -> Result<Self, Error> {
         let connection = sqlx::ConnectOptions::connect(&server.options()).await?;
-        Ok(Self { link: Link::Postgres(connection), keys: None })
+        Ok(Self { link: Link::Postgres(connection), keys: None, limit: server.limit() })
     }
 
     /// Returns the same connection, sealing and opening with `keys`.
@@ -175,11 +180,15 @@ pub enum On<'c> {
     Pool(&'c Pool),
 }
 
-impl On<'_> {
-    fn is_postgres(&self) -> bool {
+impl<'c> On<'c> {
+    /// Returns the connection; from a pool one is taken and put into `taken`.
+    async fn connection<'t>(self, taken: &'t mut Option<Connection>) -> Result<&'t mut Connection, Error>
+    where
+        'c: 't,
+    {
         match self {
-            Self::Connection(connection) => connection.is_postgres(),
-            Self::Pool(pool) => matches!(pool.links, Links::Postgres(_)),
+            Self::Connection(connection) => Ok(connection),
+            Self::Pool(pool) => Ok(taken.insert(pool.acquire().await?)),
         }
     }
 
@@ -255,28 +264,43 @@ impl Done {
 macro_rules! run {
     ($query:expr, $on:expr, $keys:expr, $method:ident, $sqlite:expr, $postgres:expr) => {{
         let Query { text, args, by_place } = $query;
-        let text = if $on.is_postgres() { postgres::statement(text, by_place) } else { text };
-        match $on {
-            On::Connection(Connection { link, .. }) => match link {
-                Link::Sqlite(one) => sqlite(text, args, $keys).$method(one).await.map($sqlite),
-                Link::SqliteOfPool(one) => sqlite(text, args, $keys).$method(&mut **one).await.map($sqlite),
-                Link::Postgres(one) => postgres(text, args, $keys).$method(one).await.map($postgres),
-                Link::PostgresOfPool(one) => postgres(text, args, $keys).$method(&mut **one).await.map($postgres),
-            },
-            On::Pool(Pool { links, .. }) => match links {
-                Links::Sqlite(pool) => sqlite(text, args, $keys).$method(pool).await.map($sqlite),
-                Links::Postgres(pool) => postgres(text, args, $keys).$method(pool).await.map($postgres),
-            },
+        let mut taken = None;
+        let Connection { link, limit, .. } = $on.connection(&mut taken).await?;
+        match link {
+            Link::Sqlite(one) => sqlite(text, args, $keys).$method(one).await.map($sqlite),
+            Link::SqliteOfPool(one) => sqlite(text, args, $keys).$method(&mut **one).await.map($sqlite),
+            Link::Postgres(one) => {
+                let done = timeout(*limit, postgres(text, args, by_place, $keys).$method(one)).await;
+                done.unwrap_or_else(|_| Err(unanswered(*limit))).map($postgres)
+            }
+            Link::PostgresOfPool(one) => {
+                let done = timeout(*limit, postgres(text, args, by_place, $keys).$method(&mut **one)).await;
+                let done = done.unwrap_or_else(|_| {
+                    one.close_on_drop();
+                    Err(unanswered(*limit))
+                });
+                done.map($postgres)
+            }
         }
     }};
+}
+
+fn unanswered(limit: Duration) -> Error {
+    let why = format!("no answer within {limit:?}");
+    Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, why))
 }
 
 fn sqlite(text: SqlStr, args: Vec<Arg>, keys: &Keys) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
     sqlx::query_with(text, bind::for_sqlite(args, keys.as_deref()))
 }
 
-fn postgres(text: SqlStr, args: Vec<Arg>, keys: &Keys) -> sqlx::query::Query<'static, Postgres, PgArguments> {
-    sqlx::query_with(text, postgres::bound(args, keys.as_deref()))
+fn postgres(
+    text: SqlStr,
+    args: Vec<Arg>,
+    by_place: bool,
+    keys: &Keys,
+) -> sqlx::query::Query<'static, Postgres, PgArguments> {
+    sqlx::query_with(postgres::statement(text, by_place), postgres::bound(args, keys.as_deref()))
 }
 
 /// Reads each row as it arrives: the raw row of the database takes several times the memory of its values.
@@ -325,29 +349,27 @@ impl Query {
         let (on, Self { text, args, by_place }) = (on.into(), self);
         let keys = on.keys();
         Box::pin(async move {
-            let text = if on.is_postgres() { postgres::statement(text, by_place) } else { text };
+            let mut taken = None;
+            let Connection { link, limit, .. } = on.connection(&mut taken).await?;
             let keys = &keys;
-            match on {
-                On::Connection(Connection { link, .. }) => match link {
-                    Link::Sqlite(one) => read_each(sqlite(text, args, keys).fetch(one), keys, Row::of_file, read).await,
-                    Link::SqliteOfPool(one) => {
-                        read_each(sqlite(text, args, keys).fetch(&mut **one), keys, Row::of_file, read).await
-                    }
-                    Link::Postgres(one) => {
-                        read_each(postgres(text, args, keys).fetch(one), keys, Row::of_server, read).await
-                    }
-                    Link::PostgresOfPool(one) => {
-                        read_each(postgres(text, args, keys).fetch(&mut **one), keys, Row::of_server, read).await
-                    }
-                },
-                On::Pool(Pool { links, .. }) => match links {
-                    Links::Sqlite(pool) => {
-                        read_each(sqlite(text, args, keys).fetch(pool), keys, Row::of_file, read).await
-                    }
-                    Links::Postgres(pool) => {
-                        read_each(postgres(text, args, keys).fetch(pool), keys, Row::of_server, read).await
-                    }
-                },
+            match link {
+                Link::Sqlite(one) => read_each(sqlite(text, args, keys).fetch(one), keys, Row::of_file, read).await,
+                Link::SqliteOfPool(one) => {
+                    read_each(sqlite(text, args, keys).fetch(&mut **one), keys, Row::of_file, read).await
+                }
+                Link::Postgres(one) => {
+                    let rows = postgres(text, args, by_place, keys).fetch(one);
+                    let done = timeout(*limit, read_each(rows, keys, Row::of_server, read)).await;
+                    done.unwrap_or_else(|_| Err(unanswered(*limit).into()))
+                }
+                Link::PostgresOfPool(one) => {
+                    let rows = postgres(text, args, by_place, keys).fetch(&mut **one);
+                    let done = timeout(*limit, read_each(rows, keys, Row::of_server, read)).await;
+                    done.unwrap_or_else(|_| {
+                        one.close_on_drop();
+                        Err(unanswered(*limit).into())
+                    })
+                }
             }
         })
     }

@@ -4,6 +4,9 @@
 //! share a transaction each have a savepoint: one that fails does not affect the others, and none has happened before
 //! the commit.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -68,6 +71,8 @@ struct Times {
     alerts: AtomicU64,
     /// Whether the current transaction changes alerts.
     touches_alerts: AtomicBool,
+    /// Whether a write may have happened that nobody was told of.
+    is_unsure: AtomicBool,
 }
 
 impl Written {
@@ -84,6 +89,17 @@ impl Written {
     pub fn again(&self) {
         self.touch_alerts();
         self.committed();
+    }
+
+    /// Notes that a write may have happened or not: the server was lost before it confirmed it.
+    fn unsure(&self) {
+        self.again();
+        self.0.is_unsure.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether that has happened since this was last asked.
+    pub fn was_unsure(&self) -> bool {
+        self.0.is_unsure.swap(false, Ordering::SeqCst)
     }
 
     fn touch_alerts(&self) {
@@ -245,28 +261,34 @@ async fn commit(connection: &mut Connection, jobs: Vec<Job>, leads: Option<i64>,
             Err(error) => drop(job.done.send(Err(error.into()))),
         }
     }
-    match end(connection, leads.is_some(), done.is_empty()).await {
+    let is_server = leads.is_some();
+    let told = if is_server && !done.is_empty() { tell_all_others(connection).await } else { Ok(()) };
+    let ended = match told {
+        Ok(()) => execute(connection, if done.is_empty() { "ROLLBACK" } else { "COMMIT" }).await.map_err(|error| {
+            let may_have_happened = is_server && is_cut_off(&error);
+            (error, may_have_happened)
+        }),
+        Err(error) => Err((error, false)),
+    };
+    match ended {
         Ok(()) => {
             written.committed();
             done.into_iter().for_each(|done| drop(done.send(Ok(()))));
         }
-        Err(error) => {
+        Err((error, true)) => {
+            written.unsure();
+            for done in done {
+                drop(done.send(Err(StoreError::Unconfirmed(sql::Error::Protocol(error.to_string())))));
+            }
+        }
+        Err((error, false)) => {
             // After some errors SQLite has already rolled back; then this fails, which does no harm.
-            let _ = execute(connection, "ROLLBACK").await;
+            if !(is_server && is_cut_off(&error)) {
+                let _ = execute(connection, "ROLLBACK").await;
+            }
             tell_all(done, &error);
         }
     }
-}
-
-/// Ends the transaction; if anything is committed, the other replicas are notified.
-async fn end(connection: &mut Connection, has_others: bool, is_void: bool) -> Result<(), sql::Error> {
-    if is_void {
-        return execute(connection, "ROLLBACK").await;
-    }
-    if has_others {
-        tell_all_others(connection).await?;
-    }
-    execute(connection, "COMMIT").await
 }
 
 async fn attempt(connection: &mut Connection, work: Work) -> Result<(), sql::Error> {

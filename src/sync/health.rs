@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 
 use super::SyncError;
+use crate::store::StoreError;
 use crate::superops::ApiError;
 use crate::ticket::TenantId;
 
@@ -78,8 +79,14 @@ impl fmt::Display for SyncProblem {
 }
 
 fn advice(error: &SyncError) -> &'static str {
-    let SyncError::Api(error) = error else {
-        return "look at the disk that holds the store: free space, permissions, another process";
+    let error = match error {
+        SyncError::Api(error) => error,
+        SyncError::Store(StoreError::Locked(_) | StoreError::Unwritable(_)) => {
+            return "look at the disk that holds the store: free space, permissions, another process";
+        }
+        SyncError::Store(_) => {
+            return "look at the store with `superops-sla store check`, and at the database's own log";
+        }
     };
     match error {
         ApiError::Unauthorized { .. } | ApiError::TokenMissing { .. } => {

@@ -26,6 +26,9 @@ const FUNCTIONS: &str = include_str!("postgres.sql");
 /// since every store there began empty.
 const SQLITE_ALONE: i64 = 49;
 
+/// The encodings of databases that take every text. The second stores bytes as they come.
+const HOLDS_EVERY_TEXT: [&str; 2] = ["UTF8", "SQL_ASCII"];
+
 /// How many prepared statements of the store a connection keeps.
 const PREPARED: usize = 400;
 
@@ -36,7 +39,8 @@ pub struct Server {
     schema: String,
     /// Connections for the loops; pages get as many again.
     pub connections: u32,
-    /// How long a transaction may be idle; a lock may take twice as long, a statement six times.
+    /// How long a transaction may be idle; a lock may take twice as long, a statement six times. After eight times as
+    /// long the server counts as lost.
     pub patience: Duration,
     /// The name that this process gives its connections.
     pub replica: Arc<str>,
@@ -80,6 +84,13 @@ impl Server {
         Self::new(url.parse().expect("a URL of PostgreSQL"), schema)
     }
 
+    /// Returns the same server, reached by other options.
+    #[cfg(test)]
+    #[must_use]
+    pub fn at(self, change: impl FnOnce(PgConnectOptions) -> PgConnectOptions) -> Self {
+        Self { options: change(self.options), ..self }
+    }
+
     fn new(options: PgConnectOptions, schema: &str) -> Self {
         Self {
             options,
@@ -113,8 +124,13 @@ impl Server {
         ])
     }
 
+    /// How long to wait for the answer to a statement: longer than the server lets one run.
+    pub(super) fn limit(&self) -> Duration {
+        self.patience * 8
+    }
+
     /// Makes a pool of connections that only read.
-    pub fn pool(&self) -> sqlx::PgPool {
+    pub(super) fn pool(&self) -> sqlx::PgPool {
         let options = self.options().options([("default_transaction_read_only", "on")]);
         let pool = PgPoolOptions::new().max_connections(self.connections).acquire_timeout(self.patience);
         pool.connect_lazy_with(options)
@@ -135,6 +151,10 @@ impl Server {
     pub async fn migrate(&self) -> Result<(), Unmigrated> {
         let patient = self.options().options([("statement_timeout", "0"), ("lock_timeout", "0")]);
         let mut connection: PgConnection = sqlx::ConnectOptions::connect(&patient).await?;
+        let encoding: String = sqlx::query_scalar("SHOW server_encoding").fetch_one(&mut connection).await?;
+        if !HOLDS_EVERY_TEXT.contains(&encoding.as_str()) {
+            return Err(Unmigrated::Encoding(encoding));
+        }
         let lock = format!("SELECT pg_advisory_lock(hashtextextended('superops-sla migrates {}', 0))", self.schema);
         run(&mut connection, lock).await?;
         let exists = "SELECT 1 FROM pg_namespace WHERE nspname = $1";
@@ -216,6 +236,8 @@ pub enum Unmigrated {
     Failed(MigrateError),
     /// How many replicas work with the tables as they are.
     OlderAtWork(i64),
+    /// The encoding of a database that cannot hold every text.
+    Encoding(String),
 }
 
 impl From<MigrateError> for Unmigrated {
