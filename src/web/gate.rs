@@ -132,7 +132,8 @@ fn behind(proxies: &[Network], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let Some(before) = hop_address(hop).filter(|_| is_proxy(address)) else { break };
         address = before;
     }
-    address
+    // A socket for both kinds shows an IPv4 address mapped into IPv6: it is the same host.
+    address.to_canonical()
 }
 
 /// Reads one address of the chain. Some proxies put an IPv6 address in brackets, and some add a port.
@@ -299,5 +300,13 @@ mod tests {
         ] {
             assert_eq!(asks("10.0.0.1", forwarded), expected, "{forwarded:?}");
         }
+    }
+
+    #[test]
+    fn a_visitor_has_one_address_whatever_socket_it_came_by() {
+        assert_eq!(asks("::ffff:192.0.2.1", ""), "192.0.2.1");
+        assert_eq!(asks("::ffff:10.0.0.1", "198.51.100.7"), "198.51.100.7");
+        assert_eq!(asks("10.0.0.1", "[::ffff:198.51.100.7]:4711"), "198.51.100.7");
+        assert_eq!(asks("2001:db8::1", ""), "2001:db8::1");
     }
 }
