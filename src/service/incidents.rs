@@ -14,8 +14,10 @@ use crate::uptime::incident::{Impact, Incident, Progress, Saying, Update, Work};
 use crate::uptime::{DAY, Millis};
 
 /// The most characters of a title and of a text: nobody reads longer ones.
-const TITLE_MOST: usize = 200;
-const TEXT_MOST: usize = 4000;
+pub const TITLE_MOST: usize = 200;
+pub const TEXT_MOST: usize = 4000;
+/// The most characters of all texts in one order: a title, what everybody is told, a note and a cause.
+pub const ORDER_MOST: usize = TITLE_MOST + 3 * TEXT_MOST;
 /// The most items in one answer.
 const SHOWN_MOST: usize = 500;
 /// How long work may take, and how far ahead it may be announced.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::to_bytes;
+use axum::body::{Body, to_bytes};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
@@ -175,11 +175,7 @@ pub async fn explained(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     let problem = match parts.extensions.remove::<Problem>() {
         Some(problem) => problem,
-        None => {
-            let detail = to_bytes(body, LONGEST_DETAIL).await.unwrap_or_default();
-            let detail = String::from_utf8_lossy(&detail);
-            Problem { field: unread(&detail).map(str::to_owned), ..Problem::new(as_we_say(parts.status), &*detail) }
-        }
+        None => worded(parts.status, body).await,
     };
     let own = if is_page { pages::refused(&problem) } else { problem.into_response() };
     parts.headers.remove(CONTENT_LENGTH);
@@ -188,6 +184,18 @@ pub async fn explained(response: Response) -> Response {
     own.headers.extend(parts.headers);
     Response::from_parts(own, body)
 }
+
+/// Returns the framework's own refusal as a problem.
+async fn worded(status: StatusCode, body: Body) -> Problem {
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        return Problem::new(status, TOO_LONG);
+    }
+    let detail = to_bytes(body, LONGEST_DETAIL).await.unwrap_or_default();
+    let detail = String::from_utf8_lossy(&detail);
+    Problem { field: unread(&detail).map(str::to_owned), ..Problem::new(as_we_say(status), &*detail) }
+}
+
+const TOO_LONG: &str = "what you sent is too long, and nothing of it was saved; shorten it and send it again";
 
 /// The framework distinguishes a form that cannot be read from one that makes no sense; we do not.
 fn as_we_say(status: StatusCode) -> StatusCode {

@@ -497,6 +497,21 @@ async fn a_wrong_token_at_the_login_page_gets_no_cookie() {
 }
 
 #[tokio::test]
+async fn what_is_too_long_is_refused_in_our_own_words() {
+    let web = TestWeb::start().await;
+    let admin = web.token_of(Role::Admin, None).await;
+    let post = |path: &str| web.request(Method::POST, path).bearer_auth(admin.expose());
+    let name = "x".repeat(100_000);
+    let order = post("/api/v1/tokens").json(&json!({"name": name, "role": "viewer"})).send().await.unwrap();
+    let detail = problem(order, StatusCode::PAYLOAD_TOO_LARGE).await;
+    assert!(detail.contains("too long, and nothing of it was saved"), "{detail}");
+    let form = post("/tokens").form(&[("name", name.as_str()), ("role", "viewer")]).send().await.unwrap();
+    assert_eq!(form.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let page = form.text().await.unwrap();
+    assert!(page.contains("too long, and nothing of it was saved") && !page.contains("buffer"), "{page}");
+}
+
+#[tokio::test]
 async fn an_administrator_makes_and_revokes_tokens_for_no_more_than_they_may_see() {
     let web = TestWeb::start().await;
     let all = web.token_of(Role::Admin, None).await;

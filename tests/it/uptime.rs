@@ -648,6 +648,30 @@ async fn a_form_that_is_refused_comes_back_open_with_all_that_was_typed() {
 }
 
 #[tokio::test]
+async fn every_text_of_an_incident_may_be_as_long_as_its_field_in_any_script() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&shop.config()).await;
+    watch(&mut app, seconds(120)).await;
+    let (url, tokens) = served(&mut app, &[(Role::Admin, None)]).await;
+    let (title, text) = ("\u{1F5A8}".repeat(200), "\u{1F5A8}".repeat(4000));
+    let (title, text) = (title.as_str(), text.as_str());
+    let fill = async |path: &str, fields: &[(&str, &str)]| {
+        Client::new().post(format!("{url}{path}")).bearer_auth(&tokens[0]).form(fields).send().await.unwrap()
+    };
+    let opened = fill("/incidents", &[("title", title), ("components", "shop"), ("text", text), ("note", text)]).await;
+    assert_eq!(opened.status().as_u16(), 200);
+    let incident = opened.url().path().to_owned();
+    let said = fill(&incident, &[("title", title), ("text", text), ("note", text), ("cause", text)]).await;
+    assert_eq!(said.status().as_u16(), 200);
+    assert!(said.text().await.unwrap().matches(text).count() >= 5, "nothing is lost");
+    let (from, until) = (("from", "2026-12-01T10:00"), ("until", "2026-12-01T11:00"));
+    let work = fill("/maintenance", &[("title", title), ("components", "shop"), ("text", text), from, until]).await;
+    assert_eq!(work.status().as_u16(), 200);
+    let order = json!({ "title": title, "components": ["shop"], "text": text, "note": text });
+    assert_eq!(call(Method::POST, &format!("{url}/api/v1/incidents"), &tokens[0], order).await.0, 201);
+}
+
+#[tokio::test]
 async fn incidents_are_listed_with_the_names_of_what_they_touch() {
     let shop = Shop::open().await;
     let mut app = TestApp::with(&shop.config()).await;
