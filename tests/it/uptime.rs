@@ -728,6 +728,50 @@ async fn an_incident_is_worked_through_and_what_is_said_among_us_stays_among_us(
 }
 
 #[tokio::test]
+async fn the_audit_log_says_what_was_changed_of_an_incident_and_when_work_takes_place() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&shop.config()).await;
+    watch(&mut app, seconds(120)).await;
+    let (url, tokens) = served(&mut app, &[(Role::Admin, None)]).await;
+    let post = async |path: &str, body: Value| {
+        let (status, made) = call(Method::POST, &format!("{url}{path}"), &tokens[0], body).await;
+        assert!(status.is_success(), "{made}");
+        made["id"].as_str().unwrap().to_owned()
+    };
+    let id = post("/api/v1/incidents", json!({ "title": "Orders are slow", "components": ["shop"] })).await;
+    let updates = format!("/api/v1/incidents/{id}/updates");
+    for change in [
+        json!({ "title": "Orders fail" }),
+        json!({ "impact": "major", "public": false }),
+        json!({ "note": "db-7 is full" }),
+        json!({ "cause": "nobody watched the disk" }),
+        json!({ "status": "resolved", "text": "x".repeat(600), "cause": "no alarm" }),
+        json!({}),
+    ] {
+        post(&updates, change).await;
+    }
+    let work = json!({ "title": "New disk", "components": ["shop"], "from": "2026-11-30T22:00:00+01:00", "until": "2026-11-30T23:00:00Z" });
+    let work = post("/api/v1/uptime/maintenance", work).await;
+
+    let audited = app.database.texts("SELECT what FROM audit WHERE what LIKE 'updated%' ORDER BY id").await;
+    let expected = [
+        "(public): the title was `Orders are slow` and is `Orders fail`".to_owned(),
+        "(not public): it was public and is not public; the impact was minor and is major".to_owned(),
+        "(not public): an internal note was added".to_owned(),
+        "(not public): the root cause was given".to_owned(),
+        format!(
+            "(not public): it was investigating and is resolved; the root cause was changed; said: {}…",
+            "x".repeat(500)
+        ),
+        "(not public): nothing changed".to_owned(),
+    ];
+    assert_eq!(audited, expected.map(|change| format!("updated the incident {id} {change}")));
+    let audited = app.database.texts("SELECT what FROM audit WHERE what LIKE 'announced%' ORDER BY id").await;
+    let times = "from 2026-11-30T21:00:00+00:00 until 2026-11-30T23:00:00+00:00";
+    assert_eq!(audited, [format!("announced work {work} on shop {times}: New disk")]);
+}
+
+#[tokio::test]
 async fn announced_work_is_left_out_and_wakes_nobody_and_what_is_entered_late_counts() {
     let shop = Shop::open().await;
     let steps = "[[alerts.steps]]\nafter = \"0s\"\nnotify = [\"email:duty@example.com\"]\n";
