@@ -66,7 +66,8 @@ pub struct Asked {
 
 impl Asked {
     pub fn of(request: &Request) -> Self {
-        let is_read = request.method() == Method::GET;
+        // HEAD is answered like GET; the router drops the body in the end.
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         let is_api = is_read && request.uri().path().starts_with("/api/");
         Self { is_read, is_api, known: request.headers().get(IF_NONE_MATCH).cloned() }
     }
@@ -122,8 +123,21 @@ pub fn tag(digest: &[u8]) -> String {
 
 /// Whether `If-None-Match` names `etag`.
 pub fn has(known: &HeaderValue, etag: &str) -> bool {
-    let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     known.to_str().is_ok_and(|known| known.split(',').any(|one| one.trim() == "*" || bare(one) == bare(etag)))
+}
+
+/// Returns a validator without the mark that it is weak.
+fn bare(tag: &str) -> &str {
+    let tag = tag.trim();
+    tag.strip_prefix("W/").unwrap_or(tag)
+}
+
+/// Reads one entry of `Accept` or `Accept-Encoding`: its name, and its weight from 0 to 1. A weight that cannot be read
+/// counts as none given.
+pub fn weighed(entry: &str) -> (&str, f32) {
+    let (name, rest) = entry.split_once(';').unwrap_or((entry, ""));
+    let weight = rest.split(';').find_map(|part| part.trim().strip_prefix(['q', 'Q'])?.strip_prefix('='));
+    (name.trim(), weight.and_then(|weight| weight.trim().parse().ok()).unwrap_or(1.0))
 }
 
 /// Answers with `content`, which depends only on `ground`, or with 304 if the asker has an answer of the same ground.
@@ -197,6 +211,16 @@ mod tests {
         let has = |known: &'static str| has(&HeaderValue::from_static(known), "W/\"ab\"");
         assert!(has("W/\"ab\"") && has("\"ab\"") && has("\"cd\", W/\"ab\""));
         assert!(!has("W/\"abc\"") && !has(""));
+    }
+
+    #[test]
+    fn a_weight_is_a_number_however_it_is_written() {
+        for none in ["gzip;q=0", "gzip;q=0.0", " gzip ; q=0.000", "gzip;Q=0"] {
+            assert_eq!(weighed(none), ("gzip", 0.0), "{none:?}");
+        }
+        assert_eq!(weighed("text/html;level=1;q=0.5"), ("text/html", 0.5));
+        assert_eq!(weighed("gzip"), ("gzip", 1.0));
+        assert_eq!(weighed("gzip;q=much"), ("gzip", 1.0));
     }
 
     #[test]

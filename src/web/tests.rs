@@ -699,6 +699,10 @@ async fn what_somebody_has_already_is_not_sent_again() {
             "{path}"
         );
         assert!(second.bytes().await.unwrap().is_empty());
+        let head = || web.request(Method::HEAD, path).bearer_auth(token.expose());
+        assert_eq!(head().send().await.unwrap().headers()["etag"], etag, "{path}");
+        let head = head().header("if-none-match", &etag).send().await.unwrap();
+        assert_eq!(head.status(), StatusCode::NOT_MODIFIED, "{path}");
         if path == "/api/v1/alerts" {
             let other = web.request(Method::GET, "/api/v1/alerts?state=all").bearer_auth(token.expose());
             let other = other.header("if-none-match", &etag).send().await.unwrap();

@@ -199,6 +199,27 @@ async fn the_public_page_needs_no_token_and_names_no_host() {
 }
 
 #[tokio::test]
+async fn the_public_page_is_sent_as_the_asker_can_use_it() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&shop.config()).await;
+    watch(&mut app, seconds(120)).await;
+    let (url, _) = served(&mut app, &[]).await;
+    let client = Client::builder().no_gzip().build().unwrap();
+    let ask = async |method: Method, name: &str, value: &str| {
+        client.request(method, format!("{url}/status")).header(name, value).send().await.unwrap()
+    };
+    let packed = ask(Method::GET, "accept-encoding", "br, GZIP;q=0.5").await;
+    assert_eq!(packed.headers()["content-encoding"], "gzip");
+    let plain = ask(Method::GET, "accept-encoding", "gzip;q=0.0, identity").await;
+    assert!(!plain.headers().contains_key("content-encoding"));
+    // A cache that packs it marks the validator as weak.
+    let weak = format!("W/{}", plain.headers()["etag"].to_str().unwrap());
+    for method in [Method::GET, Method::HEAD] {
+        assert_eq!(ask(method, "if-none-match", &weak).await.status(), 304);
+    }
+}
+
+#[tokio::test]
 async fn a_restart_while_down_goes_on_and_a_long_stop_is_unknown() {
     let shop = Shop::open().await;
     let mut app = TestApp::with(&shop.config()).await;
