@@ -9,6 +9,7 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::delivery::Asked;
 use super::rule::Audience;
 use super::{body, pages};
 use crate::service::{Complaint, ServiceError};
@@ -165,11 +166,14 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Turns the framework's own plain refusals (a bad query, a wrong method, a body too large) into problem details,
-/// whatever route they come from, and words a page's refusals for people.
-pub async fn explained(response: Response) -> Response {
+/// whatever route they come from, and words refusals for people where it is a page that they asked for.
+pub async fn explained(response: Response, asked: &Asked) -> Response {
     let refused = response.status().is_client_error() || response.status().is_server_error();
-    let is_page = response.extensions().get::<Audience>() == Some(&Audience::Page);
-    if !refused || is_html(&response) || (!is_page && is_problem(&response)) {
+    if !refused || is_html(&response) {
+        return response;
+    }
+    let is_page = response.extensions().get::<Audience>() == Some(&Audience::Page) || asked.prefers_page();
+    if !is_page && is_problem(&response) {
         return response;
     }
     let (mut parts, body) = response.into_parts();

@@ -387,6 +387,9 @@ fn public() -> Vec<Route> {
         open(Method::GET, "/status", Audience::Api, status::page)
             .about("The public page: how services stand, for anybody")
             .gives_file(&["text/html"], "The page"),
+        open(Method::GET, "/status/", Audience::Api, status::to_page)
+            .about("The way to the public page")
+            .says(303, "To the page"),
         open(Method::GET, "/status/{name}", Audience::Api, status::document)
             .about("The public page in another form")
             .gives_file(

@@ -30,6 +30,11 @@ pub async fn page(State(web): State<Arc<Web>>, headers: HeaderMap) -> Result<Res
     show(&web, "index.html", &headers)
 }
 
+/// GET /status/: there is one address of the page.
+pub async fn to_page(State(web): State<Arc<Web>>) -> Result<Redirect, Problem> {
+    published(&web).map(|_| Redirect::to("/status"))
+}
+
 /// GET /status/{name}
 pub async fn document(
     State(web): State<Arc<Web>>,

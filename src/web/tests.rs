@@ -270,6 +270,22 @@ async fn a_bad_question_is_told_what_is_wrong_with_it() {
 }
 
 #[tokio::test]
+async fn a_person_at_a_mistyped_address_gets_a_page_and_a_program_a_problem() {
+    let web = TestWeb::start().await;
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let ask =
+        async |path: &str, accept: &str| web.request(Method::GET, path).header("accept", accept).send().await.unwrap();
+    for path in ["/nope", "/login/", "/status/nope"] {
+        let page = ask(path, browser).await;
+        assert_eq!(page.status(), StatusCode::NOT_FOUND, "{path}");
+        assert!(page.headers()[CONTENT_TYPE].to_str().unwrap().starts_with("text/html"), "{path}");
+        assert!(page.text().await.unwrap().contains("there is no such page"), "{path}");
+        problem(ask(path, "*/*").await, StatusCode::NOT_FOUND).await;
+    }
+    problem(ask("/api/nope", browser).await, StatusCode::NOT_FOUND).await;
+}
+
+#[tokio::test]
 async fn a_wrong_method_is_a_problem_that_names_the_right_ones() {
     let web = TestWeb::start().await;
     let response = web.request(Method::DELETE, "/api/v1/tickets").send().await.unwrap();

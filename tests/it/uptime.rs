@@ -196,6 +196,8 @@ async fn the_public_page_needs_no_token_and_names_no_host() {
     let again = Client::new().get(format!("{url}/status")).header("if-none-match", etag).send().await.unwrap();
     assert_eq!(again.status(), 304);
     assert_eq!(get("/status/nothing").await.status(), 404);
+    let slashed = get("/status/").await;
+    assert_eq!((slashed.url().path(), slashed.status().as_u16()), ("/status", 200));
 }
 
 #[tokio::test]
