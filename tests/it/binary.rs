@@ -321,6 +321,20 @@ async fn a_command_that_only_reads_says_that_there_is_no_store_and_makes_none() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_tenant_is_wrong_usage_whatever_the_command() {
+    let place = Place::new().await;
+    assert!(place.ask(&["token", "create", "--role", "viewer"]).status.success());
+    for words in ["token create --role viewer", "status", "audit"] {
+        let refused = place.ask(&words.split(' ').chain(["--tenant", "amce"]).collect::<Vec<_>>());
+        let why = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{words}: {why}");
+        assert!(why.contains("no tenant is called `amce`; there is acme"), "{words}: {why}");
+    }
+    let listed = text(&place.ask(&["token", "list"]).stdout);
+    assert_eq!(listed.lines().count(), 2, "only the first was made: {listed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_command_that_takes_a_ticket_asks_whose_is_meant_where_two_tenants_have_one() {
     let mut app = TestApp::start().await;
     let config = app.config_text();
