@@ -308,7 +308,9 @@ async fn what_cannot_be_written_is_a_failure_and_a_reader_that_has_left_is_none(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_only_reads_says_that_there_is_no_store_and_makes_none() {
     let place = Place::new().await;
-    for words in ["status", "status --json", "audit", "audit verify", "token list", "retention --dry-run"] {
+    for words in
+        ["status", "status --json", "audit", "audit verify", "token list", "retention --dry-run", "store check"]
+    {
         let refused = place.ask(&words.split(' ').collect::<Vec<_>>());
         let why = text(&refused.stderr);
         assert_eq!(refused.status.code(), Some(1), "{words}: {why}");
