@@ -161,7 +161,7 @@ pub fn router(web: Web) -> Router {
 async fn finish(request: Request, next: Next) -> Response {
     let asked = delivery::Asked::of(&request);
     let answer = async {
-        let answer = problem::explained(next.run(request).await).await;
+        let answer = problem::explained(next.run(request).await, &asked).await;
         asked.unless_known(asked.keep(answer)).await
     };
     let mut answer = tokio::time::timeout(ANSWER_DEADLINE, answer).await.unwrap_or_else(|_| {

@@ -13,6 +13,7 @@ use super::status::{printable, table};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{self, Config};
 use crate::service::Reach;
+use crate::store::Place;
 use crate::store::check::{self, Checked, Finding, Look, TableSize};
 use crate::store::copy::{self, Copied};
 use crate::store::sql::postgres::Server;
@@ -67,6 +68,7 @@ fn copied_words(copied: &[Copied]) -> String {
 
 /// Checks the store; the exit code is 1 if anything is found.
 async fn check(config: Config, json: bool) -> Result<(), CliError> {
+    super::there_is(&Place::from(&config.store))?;
     let mut checked = check::look(&config.store).await?;
     if checked.is_sound() && checked.looks.contains(&Look::Rows) {
         histories(config, &mut checked).await?;

@@ -14,8 +14,12 @@ use crate::uptime::incident::{Impact, Incident, Progress, Saying, Update, Work};
 use crate::uptime::{DAY, Millis};
 
 /// The most characters of a title and of a text: nobody reads longer ones.
-const TITLE_MOST: usize = 200;
-const TEXT_MOST: usize = 4000;
+pub const TITLE_MOST: usize = 200;
+pub const TEXT_MOST: usize = 4000;
+/// The most characters of all texts in one order: a title, what everybody is told, a note and a cause.
+pub const ORDER_MOST: usize = TITLE_MOST + 3 * TEXT_MOST;
+/// The most characters of a text in the audit log; the whole of it stands with the incident.
+const AUDITED_MOST: usize = 500;
 /// The most items in one answer.
 const SHOWN_MOST: usize = 500;
 /// How long work may take, and how far ahead it may be announced.
@@ -194,7 +198,8 @@ impl Service {
         self.tell_again().await?;
         let (now, announcements) = (millis(self.clock.now()), self.announcements());
         let found = announcements.incidents.iter().find(|one| one.id == id && is_within(scope, &one.tenant));
-        let Some(mut incident) = found.cloned() else { return Ok(None) };
+        let Some(before) = found else { return Ok(None) };
+        let mut incident = before.clone();
         let saying = Saying {
             progress: order.status.as_deref().map(progress).transpose()?,
             text: text("text", order.text, TEXT_MOST)?,
@@ -205,8 +210,7 @@ impl Service {
             public: order.public,
         };
         let update = incident.say(saying, &author.who, now).map_err(|why| bad(Complaint::whole(why)))?;
-        let shown = if incident.public { "public" } else { "not public" };
-        let what = format!("updated the incident {id} ({shown}) to {}: {}", update.progress.as_str(), update.text);
+        let what = format!("updated the incident {id} ({}): {}", shown(&incident), changes(before, &incident, &update));
         self.save_incident(incident, update, author, what).await.map(Some)
     }
 
@@ -255,7 +259,9 @@ impl Service {
             cancelled: false,
             author: author.who.clone(),
         };
-        let what = format!("announced work {} on {}: {}", work.id, work.components.join(", "), work.title);
+        let (from, until) = (instant(from).to_rfc3339(), instant(until).to_rfc3339());
+        let components = work.components.join(", ");
+        let what = format!("announced work {} on {components} from {from} until {until}: {}", work.id, work.title);
         self.store.save_work(work.clone(), author, what).await?;
         self.tell_again().await?;
         Ok(work_view(&work))
@@ -361,6 +367,38 @@ fn moment(name: &'static str, text: &str) -> Result<Millis, ServiceError> {
 
 fn instant(at: Millis) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(at).unwrap_or_default()
+}
+
+/// Returns what an update changed, for the audit log. The store keeps causes and notes encrypted, so they are only
+/// mentioned there.
+fn changes(before: &Incident, after: &Incident, update: &Update) -> String {
+    let title = |one: &Incident| format!("`{}`", one.title);
+    let titles = (title(before), title(after));
+    let fields = [
+        ("it", before.progress.as_str(), after.progress.as_str()),
+        ("it", shown(before), shown(after)),
+        ("the title", titles.0.as_str(), titles.1.as_str()),
+        ("the impact", before.impact.as_str(), after.impact.as_str()),
+    ];
+    let changed = fields.into_iter().filter(|(_, was, is)| was != is);
+    let changed = changed.map(|(what, was, is)| format!("{what} was {was} and is {is}"));
+    let cause = (after.cause != before.cause).then(|| {
+        let how = if before.cause.is_none() { "given" } else { "changed" };
+        format!("the root cause was {how}")
+    });
+    let note = update.note.is_some().then(|| "an internal note was added".to_owned());
+    let text = (!update.text.is_empty()).then(|| format!("said: {}", shortened(&update.text)));
+    let all: Vec<String> = changed.chain(cause).chain(note).chain(text).collect();
+    if all.is_empty() { "nothing changed".to_owned() } else { all.join("; ") }
+}
+
+fn shown(one: &Incident) -> &'static str {
+    if one.public { "public" } else { "not public" }
+}
+
+fn shortened(text: &str) -> String {
+    let kept: String = text.chars().take(AUDITED_MOST).collect();
+    if kept.len() < text.len() { format!("{}…", kept.trim_end()) } else { kept }
 }
 
 fn incident_view(one: &Incident) -> IncidentView {

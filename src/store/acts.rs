@@ -84,7 +84,11 @@ async fn carry_out(
     let author = Author { who: actor.name.clone(), origin: actor.origin.clone() };
     let note = actor.note.as_deref().filter(|note| !note.is_empty()).map(|note| format!(": {note}"));
     let key = alert.key.to_string();
-    let what = format!("{} alert {key} ({}){}", act.words(), actor.how.words(), note.unwrap_or_default());
+    let until = match act {
+        Act::Snooze { until } => format!(" until {}", until.to_rfc3339()),
+        Act::Acknowledge | Act::Resolve | Act::Escalate => String::new(),
+    };
+    let what = format!("{} alert {key}{until} ({}){}", act.words(), actor.how.words(), note.unwrap_or_default());
     audit_act(tx, Some(&alert.key.tenant), Some(&key), &what, &author, now).await?;
     Ok(Some(Acted { alert, changed: true }))
 }

@@ -4,7 +4,7 @@
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::Request;
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER, VARY,
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER, VARY,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -62,13 +62,29 @@ pub struct Asked {
     is_read: bool,
     is_api: bool,
     known: Option<HeaderValue>,
+    /// None where only programs ask.
+    accept: Option<HeaderValue>,
 }
 
 impl Asked {
     pub fn of(request: &Request) -> Self {
-        let is_read = request.method() == Method::GET;
-        let is_api = is_read && request.uri().path().starts_with("/api/");
-        Self { is_read, is_api, known: request.headers().get(IF_NONE_MATCH).cloned() }
+        // HEAD is answered like GET; the router drops the body in the end.
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        let (headers, path) = (request.headers(), request.uri().path());
+        let is_api = path.starts_with("/api/");
+        let accept = headers.get(ACCEPT).filter(|_| !is_api && !path.starts_with("/hooks/")).cloned();
+        Self { is_read, is_api: is_read && is_api, known: headers.get(IF_NONE_MATCH).cloned(), accept }
+    }
+
+    /// Whether a page is wanted rather than JSON. A kind that is named goes before all kinds.
+    pub fn prefers_page(&self) -> bool {
+        let accept = self.accept.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let most = |kinds: &[&str]| {
+            let named = accept.split(',').map(weighed).filter(|(kind, _)| kinds.contains(kind));
+            named.fold(0.0, |most, (_, weight)| weight.max(most))
+        };
+        let page = most(&["text/html"]);
+        page > most(&["application/json", "application/problem+json"]) && page >= most(&["*/*"])
     }
 
     /// Lets the asker keep an answer of the API and revalidate it; it varies with who asks.
@@ -122,8 +138,21 @@ pub fn tag(digest: &[u8]) -> String {
 
 /// Whether `If-None-Match` names `etag`.
 pub fn has(known: &HeaderValue, etag: &str) -> bool {
-    let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     known.to_str().is_ok_and(|known| known.split(',').any(|one| one.trim() == "*" || bare(one) == bare(etag)))
+}
+
+/// Returns a validator without the mark that it is weak.
+fn bare(tag: &str) -> &str {
+    let tag = tag.trim();
+    tag.strip_prefix("W/").unwrap_or(tag)
+}
+
+/// Reads one entry of `Accept` or `Accept-Encoding`: its name, and its weight from 0 to 1. A weight that cannot be read
+/// counts as none given.
+pub fn weighed(entry: &str) -> (&str, f32) {
+    let (name, rest) = entry.split_once(';').unwrap_or((entry, ""));
+    let weight = rest.split(';').find_map(|part| part.trim().strip_prefix(['q', 'Q'])?.strip_prefix('='));
+    (name.trim(), weight.and_then(|weight| weight.trim().parse().ok()).unwrap_or(1.0))
 }
 
 /// Answers with `content`, which depends only on `ground`, or with 304 if the asker has an answer of the same ground.
@@ -197,6 +226,30 @@ mod tests {
         let has = |known: &'static str| has(&HeaderValue::from_static(known), "W/\"ab\"");
         assert!(has("W/\"ab\"") && has("\"ab\"") && has("\"cd\", W/\"ab\""));
         assert!(!has("W/\"abc\"") && !has(""));
+    }
+
+    #[test]
+    fn a_weight_is_a_number_however_it_is_written() {
+        for none in ["gzip;q=0", "gzip;q=0.0", " gzip ; q=0.000", "gzip;Q=0"] {
+            assert_eq!(weighed(none), ("gzip", 0.0), "{none:?}");
+        }
+        assert_eq!(weighed("text/html;level=1;q=0.5"), ("text/html", 0.5));
+        assert_eq!(weighed("gzip"), ("gzip", 1.0));
+        assert_eq!(weighed("gzip;q=much"), ("gzip", 1.0));
+    }
+
+    #[test]
+    fn a_page_is_for_whoever_prefers_one_outside_the_api() {
+        let prefers_page = |path: &str, accept: &str| {
+            let request = axum::http::Request::builder().uri(path).header(ACCEPT, accept).body(Body::empty()).unwrap();
+            Asked::of(&request).prefers_page()
+        };
+        let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8";
+        assert!(prefers_page("/nope", browser) && prefers_page("/nope", "text/html, */*"));
+        for other in ["", "*/*", "application/json", "application/json, text/html;q=0.9", "text/html;q=0.5, */*"] {
+            assert!(!prefers_page("/nope", other), "{other:?}");
+        }
+        assert!(!prefers_page("/api/v1/nope", browser) && !prefers_page("/hooks/nope", browser));
     }
 
     #[test]

@@ -126,13 +126,20 @@ fn address(web: &Web, parts: &Parts) -> Option<IpAddr> {
 fn behind(proxies: &[Network], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     let is_proxy = |address: IpAddr| proxies.iter().any(|network| network.contains(address));
     let chain = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
-    let chain: Vec<_> = chain.flat_map(|value| value.split(',')).map(str::trim).collect();
+    let chain: Vec<_> = chain.flat_map(|value| value.split(',')).map(str::trim).filter(|hop| !hop.is_empty()).collect();
     let mut address = peer;
     for hop in chain.iter().rev() {
-        let Some(before) = hop.parse().ok().filter(|_| is_proxy(address)) else { break };
+        let Some(before) = hop_address(hop).filter(|_| is_proxy(address)) else { break };
         address = before;
     }
-    address
+    // A socket for both kinds shows an IPv4 address mapped into IPv6: it is the same host.
+    address.to_canonical()
+}
+
+/// Reads one address of the chain. Some proxies put an IPv6 address in brackets, and some add a port.
+fn hop_address(hop: &str) -> Option<IpAddr> {
+    let bare = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hop);
+    bare.parse::<IpAddr>().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 /// Where anybody may act without a token, a page of another site must not reach us under its own host name.
@@ -266,16 +273,40 @@ mod tests {
 
     use super::*;
 
+    /// The address that counts for a request of `peer`, where the network 10.0.0.0/8 is of proxies.
+    fn asks(peer: &str, forwarded: &str) -> String {
+        let proxies = [Network::parse("10.0.0.0/8").unwrap()];
+        let headers = HeaderMap::from_iter([(FORWARDED_FOR, HeaderValue::from_str(forwarded).unwrap())]);
+        behind(&proxies, peer.parse().unwrap(), &headers).to_string()
+    }
+
     #[test]
     fn only_a_trusted_proxy_says_who_asks_and_only_for_the_hop_before_it() {
-        let proxies = [Network::parse("10.0.0.0/8").unwrap()];
-        let asks = |peer: &str, forwarded: &str| {
-            let headers = HeaderMap::from_iter([(FORWARDED_FOR, HeaderValue::from_str(forwarded).unwrap())]);
-            behind(&proxies, peer.parse().unwrap(), &headers).to_string()
-        };
         assert_eq!(asks("192.0.2.1", "198.51.100.7"), "192.0.2.1", "a stranger's word is nothing");
         assert_eq!(asks("10.0.0.1", "198.51.100.7"), "198.51.100.7");
         assert_eq!(asks("10.0.0.1", "203.0.113.9, 198.51.100.7, 10.0.0.2"), "198.51.100.7", "the first was made up");
         assert_eq!(asks("10.0.0.1", "nonsense"), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_proxy_may_name_the_port_write_brackets_and_leave_a_place_empty() {
+        for (forwarded, expected) in [
+            ("198.51.100.7:4711", "198.51.100.7"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            ("198.51.100.7, ", "198.51.100.7"),
+            ("198.51.100.7:4711, , 10.0.0.2:80", "198.51.100.7"),
+        ] {
+            assert_eq!(asks("10.0.0.1", forwarded), expected, "{forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn a_visitor_has_one_address_whatever_socket_it_came_by() {
+        assert_eq!(asks("::ffff:192.0.2.1", ""), "192.0.2.1");
+        assert_eq!(asks("::ffff:10.0.0.1", "198.51.100.7"), "198.51.100.7");
+        assert_eq!(asks("10.0.0.1", "[::ffff:198.51.100.7]:4711"), "198.51.100.7");
+        assert_eq!(asks("2001:db8::1", ""), "2001:db8::1");
     }
 }

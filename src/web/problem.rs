@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use axum::body::to_bytes;
+use axum::body::{Body, to_bytes};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::delivery::Asked;
 use super::rule::Audience;
 use super::{body, pages};
 use crate::service::{Complaint, ServiceError};
@@ -165,21 +166,20 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Turns the framework's own plain refusals (a bad query, a wrong method, a body too large) into problem details,
-/// whatever route they come from, and words a page's refusals for people.
-pub async fn explained(response: Response) -> Response {
+/// whatever route they come from, and words refusals for people where it is a page that they asked for.
+pub async fn explained(response: Response, asked: &Asked) -> Response {
     let refused = response.status().is_client_error() || response.status().is_server_error();
-    let is_page = response.extensions().get::<Audience>() == Some(&Audience::Page);
-    if !refused || is_html(&response) || (!is_page && is_problem(&response)) {
+    if !refused || is_html(&response) {
+        return response;
+    }
+    let is_page = response.extensions().get::<Audience>() == Some(&Audience::Page) || asked.prefers_page();
+    if !is_page && is_problem(&response) {
         return response;
     }
     let (mut parts, body) = response.into_parts();
     let problem = match parts.extensions.remove::<Problem>() {
         Some(problem) => problem,
-        None => {
-            let detail = to_bytes(body, LONGEST_DETAIL).await.unwrap_or_default();
-            let detail = String::from_utf8_lossy(&detail);
-            Problem { field: unread(&detail).map(str::to_owned), ..Problem::new(as_we_say(parts.status), &*detail) }
-        }
+        None => worded(parts.status, body).await,
     };
     let own = if is_page { pages::refused(&problem) } else { problem.into_response() };
     parts.headers.remove(CONTENT_LENGTH);
@@ -188,6 +188,18 @@ pub async fn explained(response: Response) -> Response {
     own.headers.extend(parts.headers);
     Response::from_parts(own, body)
 }
+
+/// Returns the framework's own refusal as a problem.
+async fn worded(status: StatusCode, body: Body) -> Problem {
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        return Problem::new(status, TOO_LONG);
+    }
+    let detail = to_bytes(body, LONGEST_DETAIL).await.unwrap_or_default();
+    let detail = String::from_utf8_lossy(&detail);
+    Problem { field: unread(&detail).map(str::to_owned), ..Problem::new(as_we_say(status), &*detail) }
+}
+
+const TOO_LONG: &str = "what you sent is too long, and nothing of it was saved; shorten it and send it again";
 
 /// The framework distinguishes a form that cannot be read from one that makes no sense; we do not.
 fn as_we_say(status: StatusCode) -> StatusCode {

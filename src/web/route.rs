@@ -19,7 +19,7 @@ use super::{Web, gate};
 use crate::store::tokens::Role;
 
 /// The largest body, in bytes, that is read unless a route says otherwise: enough for a form or a JSON object.
-const BODY_MAX: usize = 16 * 1024;
+pub const BODY_MAX: usize = 16 * 1024;
 
 /// One row of the table of routes.
 pub struct Route {

@@ -7,7 +7,7 @@ use super::api::Within;
 use super::audit::AuditParams;
 use super::login::{Arrival, Login};
 use super::reports::ReasonForm;
-use super::route::{Audience, Route, delete, form, get, open, page, post, proven};
+use super::route::{Audience, BODY_MAX, Route, delete, form, get, open, page, post, proven};
 use super::sessions::Sessions;
 use super::sign_in::Return;
 use super::subscriptions::SubscribeForm;
@@ -23,7 +23,9 @@ use crate::outpost::wire::{OutpostOrders, OutpostReceipt, OutpostResults};
 use crate::service::alerts::{AlertPage, AlertQuery, AlertView, SnoozeOrder};
 use crate::service::audit::AuditPage;
 use crate::service::breaches::{BreachPage, BreachQuery};
-use crate::service::incidents::{IncidentOrder, IncidentQuery, IncidentView, SayingOrder, WorkOrder, WorkView};
+use crate::service::incidents::{
+    IncidentOrder, IncidentQuery, IncidentView, ORDER_MOST, SayingOrder, WorkOrder, WorkView,
+};
 use crate::service::live::Change;
 use crate::service::messages::MessagePage;
 use crate::service::on_call::{OnCall, OverrideRequest, OverrideView};
@@ -59,6 +61,9 @@ const SYSTEM_BODY_MAX: usize = 128 * 1024;
 
 /// The largest body from an outpost: a hundred results with all their details.
 const OUTPOST_BODY_MAX: usize = 256 * 1024;
+
+/// The largest body about an incident or announced work. In a form, a character takes up to 12 bytes.
+const INCIDENT_BODY_MAX: usize = BODY_MAX + 12 * ORDER_MOST;
 
 /// Returns every route that is served.
 pub fn all() -> Vec<Route> {
@@ -104,12 +109,15 @@ fn people() -> Vec<Route> {
         page("/incidents", Viewer, pages::incidents::incidents).about("The page of incidents and announced work"),
         page("/incidents/{id}", Viewer, pages::incidents::incident).about("The page of one incident"),
         form("/incidents", Responder, incidents::submit)
+            .at_most(INCIDENT_BODY_MAX)
             .about("Opens an incident, from the page")
             .takes_form::<IncidentOrder>(),
         form("/incidents/{id}", Responder, incidents::submit_update)
+            .at_most(INCIDENT_BODY_MAX)
             .about("Says more of an incident, from its page")
             .takes_form::<SayingOrder>(),
         form("/maintenance", Admin, incidents::submit_work)
+            .at_most(INCIDENT_BODY_MAX)
             .about("Announces work, from the page")
             .takes_form::<WorkOrder>(),
         form("/maintenance/{id}/call-off", Admin, incidents::submit_call_off).about("Calls work off, from the page"),
@@ -347,6 +355,7 @@ fn services() -> Vec<Route> {
             .query::<IncidentQuery>()
             .gives_list::<IncidentView>("The latest first"),
         post("/api/v1/incidents", Responder, incidents::open)
+            .at_most(INCIDENT_BODY_MAX)
             .about("Open an incident")
             .takes::<IncidentOrder>()
             .makes::<IncidentView>("The incident"),
@@ -354,6 +363,7 @@ fn services() -> Vec<Route> {
             .about("One incident, with all its updates")
             .gives::<IncidentView>("The incident"),
         post("/api/v1/incidents/{id}/updates", Responder, incidents::say)
+            .at_most(INCIDENT_BODY_MAX)
             .about("Add an update to an incident: its state, a public text and an internal note")
             .takes::<SayingOrder>()
             .gives::<IncidentView>("The incident as it stands now"),
@@ -361,6 +371,7 @@ fn services() -> Vec<Route> {
             .about("Announced work on services: recent, under way and planned")
             .gives_list::<WorkView>("The earliest first"),
         post("/api/v1/uptime/maintenance", Admin, incidents::announce)
+            .at_most(INCIDENT_BODY_MAX)
             .about("Announce work: promises leave it out if it was announced in time")
             .takes::<WorkOrder>()
             .makes::<WorkView>("The work"),
@@ -376,6 +387,9 @@ fn public() -> Vec<Route> {
         open(Method::GET, "/status", Audience::Api, status::page)
             .about("The public page: how services stand, for anybody")
             .gives_file(&["text/html"], "The page"),
+        open(Method::GET, "/status/", Audience::Api, status::to_page)
+            .about("The way to the public page")
+            .says(303, "To the page"),
         open(Method::GET, "/status/{name}", Audience::Api, status::document)
             .about("The public page in another form")
             .gives_file(

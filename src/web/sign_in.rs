@@ -12,7 +12,6 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use tokio::time::Instant;
 use tracing::warn;
 use utoipa::IntoParams;
 
@@ -93,10 +92,9 @@ fn provider(web: &Web) -> Result<&SignIn, Problem> {
     web.options.sign_in.as_deref().ok_or_else(|| Problem::not_found("page"))
 }
 
-/// Limits callers without a token by their address.
+/// Limits callers without a token by their address. Wrong tokens from there hold nobody up: here none is guessed.
 fn slowly(web: &Web, address: Option<IpAddr>) -> Result<(), Problem> {
-    let waits = address.and_then(|address| web.limits.wait_of(address, Instant::now()));
-    let taken = waits.map_or_else(|| web.limits.take(&words(address)), Err);
+    let taken = web.limits.take(&words(address));
     taken.map_err(|wait| Problem::too_much(wait, "too many sign-ins from this address; wait before the next"))
 }
 

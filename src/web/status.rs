@@ -12,7 +12,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::{Problem, Web};
+use super::{Problem, Web, delivery};
 use crate::status_page::{Document, Documents, OWN_ADDRESS, PublishedPages};
 
 /// Caches may serve it for 15 seconds, and for a day if we cannot be reached.
@@ -28,6 +28,11 @@ const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 /// GET /status
 pub async fn page(State(web): State<Arc<Web>>, headers: HeaderMap) -> Result<Response, Problem> {
     show(&web, "index.html", &headers)
+}
+
+/// GET /status/: there is one address of the page.
+pub async fn to_page(State(web): State<Arc<Web>>) -> Result<Redirect, Problem> {
+    published(&web).map(|_| Redirect::to("/status"))
 }
 
 /// GET /status/{name}
@@ -113,13 +118,8 @@ fn feed(web: &Web, token: &str, document: &Document) -> Response {
 fn show(web: &Web, path: &str, headers: &HeaderMap) -> Result<Response, Problem> {
     let documents = published(web)?.public();
     let document = documents.get(path).ok_or_else(|| Problem::not_found("page"))?;
-    let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let mut response =
-        if known.is_some_and(|known| known.split(',').any(|one| ["*", &document.etag].contains(&one.trim()))) {
-            StatusCode::NOT_MODIFIED.into_response()
-        } else {
-            body(document, headers)
-        };
+    let is_known = headers.get(IF_NONE_MATCH).is_some_and(|known| delivery::has(known, &document.etag));
+    let mut response = if is_known { StatusCode::NOT_MODIFIED.into_response() } else { body(document, headers) };
     let own = response.headers_mut();
     own.insert(CONTENT_TYPE, HeaderValue::from_static(document.content_type));
     own.insert(CACHE_CONTROL, CACHING);
@@ -142,8 +142,5 @@ fn body(document: &Document, headers: &HeaderMap) -> Response {
 
 fn takes_gzip(headers: &HeaderMap) -> bool {
     let taken = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    taken.split(',').any(|one| {
-        let (name, weight) = one.split_once(';').unwrap_or((one, ""));
-        name.trim() == "gzip" && weight.trim() != "q=0"
-    })
+    taken.split(',').map(delivery::weighed).any(|(name, weight)| name.eq_ignore_ascii_case("gzip") && weight > 0.0)
 }

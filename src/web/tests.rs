@@ -270,6 +270,22 @@ async fn a_bad_question_is_told_what_is_wrong_with_it() {
 }
 
 #[tokio::test]
+async fn a_person_at_a_mistyped_address_gets_a_page_and_a_program_a_problem() {
+    let web = TestWeb::start().await;
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let ask =
+        async |path: &str, accept: &str| web.request(Method::GET, path).header("accept", accept).send().await.unwrap();
+    for path in ["/nope", "/login/", "/status/nope"] {
+        let page = ask(path, browser).await;
+        assert_eq!(page.status(), StatusCode::NOT_FOUND, "{path}");
+        assert!(page.headers()[CONTENT_TYPE].to_str().unwrap().starts_with("text/html"), "{path}");
+        assert!(page.text().await.unwrap().contains("there is no such page"), "{path}");
+        problem(ask(path, "*/*").await, StatusCode::NOT_FOUND).await;
+    }
+    problem(ask("/api/nope", browser).await, StatusCode::NOT_FOUND).await;
+}
+
+#[tokio::test]
 async fn a_wrong_method_is_a_problem_that_names_the_right_ones() {
     let web = TestWeb::start().await;
     let response = web.request(Method::DELETE, "/api/v1/tickets").send().await.unwrap();
@@ -497,6 +513,21 @@ async fn a_wrong_token_at_the_login_page_gets_no_cookie() {
 }
 
 #[tokio::test]
+async fn what_is_too_long_is_refused_in_our_own_words() {
+    let web = TestWeb::start().await;
+    let admin = web.token_of(Role::Admin, None).await;
+    let post = |path: &str| web.request(Method::POST, path).bearer_auth(admin.expose());
+    let name = "x".repeat(100_000);
+    let order = post("/api/v1/tokens").json(&json!({"name": name, "role": "viewer"})).send().await.unwrap();
+    let detail = problem(order, StatusCode::PAYLOAD_TOO_LARGE).await;
+    assert!(detail.contains("too long, and nothing of it was saved"), "{detail}");
+    let form = post("/tokens").form(&[("name", name.as_str()), ("role", "viewer")]).send().await.unwrap();
+    assert_eq!(form.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let page = form.text().await.unwrap();
+    assert!(page.contains("too long, and nothing of it was saved") && !page.contains("buffer"), "{page}");
+}
+
+#[tokio::test]
 async fn an_administrator_makes_and_revokes_tokens_for_no_more_than_they_may_see() {
     let web = TestWeb::start().await;
     let all = web.token_of(Role::Admin, None).await;
@@ -684,6 +715,10 @@ async fn what_somebody_has_already_is_not_sent_again() {
             "{path}"
         );
         assert!(second.bytes().await.unwrap().is_empty());
+        let head = || web.request(Method::HEAD, path).bearer_auth(token.expose());
+        assert_eq!(head().send().await.unwrap().headers()["etag"], etag, "{path}");
+        let head = head().header("if-none-match", &etag).send().await.unwrap();
+        assert_eq!(head.status(), StatusCode::NOT_MODIFIED, "{path}");
         if path == "/api/v1/alerts" {
             let other = web.request(Method::GET, "/api/v1/alerts?state=all").bearer_auth(token.expose());
             let other = other.header("if-none-match", &etag).send().await.unwrap();

@@ -308,7 +308,9 @@ async fn what_cannot_be_written_is_a_failure_and_a_reader_that_has_left_is_none(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_only_reads_says_that_there_is_no_store_and_makes_none() {
     let place = Place::new().await;
-    for words in ["status", "status --json", "audit", "audit verify", "token list", "retention --dry-run"] {
+    for words in
+        ["status", "status --json", "audit", "audit verify", "token list", "retention --dry-run", "store check"]
+    {
         let refused = place.ask(&words.split(' ').collect::<Vec<_>>());
         let why = text(&refused.stderr);
         assert_eq!(refused.status.code(), Some(1), "{words}: {why}");
@@ -318,6 +320,20 @@ async fn a_command_that_only_reads_says_that_there_is_no_store_and_makes_none() 
         assert!(!place.store().exists(), "{words}");
     }
     assert_eq!(place.ask(&["audit", "--limit", "0"]).status.code(), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_tenant_is_wrong_usage_whatever_the_command() {
+    let place = Place::new().await;
+    assert!(place.ask(&["token", "create", "--role", "viewer"]).status.success());
+    for words in ["token create --role viewer", "status", "audit"] {
+        let refused = place.ask(&words.split(' ').chain(["--tenant", "amce"]).collect::<Vec<_>>());
+        let why = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{words}: {why}");
+        assert!(why.contains("no tenant is called `amce`; there is acme"), "{words}: {why}");
+    }
+    let listed = text(&place.ask(&["token", "list"]).stdout);
+    assert_eq!(listed.lines().count(), 2, "only the first was made: {listed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

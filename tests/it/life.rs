@@ -156,6 +156,20 @@ async fn a_snoozed_alert_is_back_by_itself_and_then_goes_on() {
 }
 
 #[tokio::test]
+async fn the_audit_log_says_until_when_an_alert_is_snoozed() {
+    let (mut app, _) = warned().await;
+    let ends = [app.now() + minutes(15), app.now() + TimeDelta::days(30)];
+    for until in ends {
+        act(&mut app, Act::Snooze { until }).await;
+    }
+    let rows = app.database.texts("SELECT what FROM audit WHERE what LIKE 'snoozed alert %' ORDER BY id").await;
+    assert_eq!(rows.len(), 2);
+    for (row, until) in rows.iter().zip(ends) {
+        assert!(row.contains(&format!(" until {} (", until.to_rfc3339())), "{row}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_resolved_by_hand_is_raised_again_only_when_it_gets_worse() {
     let (mut app, _) = warned().await;
     let alert = act(&mut app, Act::Resolve).await;

@@ -443,6 +443,17 @@ async fn while_the_provider_is_down_a_page_says_so_and_tokens_still_sign_in() {
 }
 
 #[tokio::test]
+async fn wrong_tokens_from_an_address_hold_up_nobody_who_signs_in_from_there() {
+    let stage = Stage::start().await;
+    let mut last = StatusCode::OK;
+    for _ in 0..12 {
+        last = call(Method::GET, &format!("{}/api/v1/overview", stage.url), "sla_revoked", json!({})).await.0;
+    }
+    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+    stage.let_in().await;
+}
+
+#[tokio::test]
 async fn a_provider_that_takes_the_secret_in_the_body_alone_gets_it_there() {
     let stage = Stage::start().await;
     stage.provider.now().wants_secret_in_body = true;

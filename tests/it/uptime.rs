@@ -196,6 +196,29 @@ async fn the_public_page_needs_no_token_and_names_no_host() {
     let again = Client::new().get(format!("{url}/status")).header("if-none-match", etag).send().await.unwrap();
     assert_eq!(again.status(), 304);
     assert_eq!(get("/status/nothing").await.status(), 404);
+    let slashed = get("/status/").await;
+    assert_eq!((slashed.url().path(), slashed.status().as_u16()), ("/status", 200));
+}
+
+#[tokio::test]
+async fn the_public_page_is_sent_as_the_asker_can_use_it() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&shop.config()).await;
+    watch(&mut app, seconds(120)).await;
+    let (url, _) = served(&mut app, &[]).await;
+    let client = Client::builder().no_gzip().build().unwrap();
+    let ask = async |method: Method, name: &str, value: &str| {
+        client.request(method, format!("{url}/status")).header(name, value).send().await.unwrap()
+    };
+    let packed = ask(Method::GET, "accept-encoding", "br, GZIP;q=0.5").await;
+    assert_eq!(packed.headers()["content-encoding"], "gzip");
+    let plain = ask(Method::GET, "accept-encoding", "gzip;q=0.0, identity").await;
+    assert!(!plain.headers().contains_key("content-encoding"));
+    // A cache that packs it marks the validator as weak.
+    let weak = format!("W/{}", plain.headers()["etag"].to_str().unwrap());
+    for method in [Method::GET, Method::HEAD] {
+        assert_eq!(ask(method, "if-none-match", &weak).await.status(), 304);
+    }
 }
 
 #[tokio::test]
@@ -648,6 +671,30 @@ async fn a_form_that_is_refused_comes_back_open_with_all_that_was_typed() {
 }
 
 #[tokio::test]
+async fn every_text_of_an_incident_may_be_as_long_as_its_field_in_any_script() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&shop.config()).await;
+    watch(&mut app, seconds(120)).await;
+    let (url, tokens) = served(&mut app, &[(Role::Admin, None)]).await;
+    let (title, text) = ("\u{1F5A8}".repeat(200), "\u{1F5A8}".repeat(4000));
+    let (title, text) = (title.as_str(), text.as_str());
+    let fill = async |path: &str, fields: &[(&str, &str)]| {
+        Client::new().post(format!("{url}{path}")).bearer_auth(&tokens[0]).form(fields).send().await.unwrap()
+    };
+    let opened = fill("/incidents", &[("title", title), ("components", "shop"), ("text", text), ("note", text)]).await;
+    assert_eq!(opened.status().as_u16(), 200);
+    let incident = opened.url().path().to_owned();
+    let said = fill(&incident, &[("title", title), ("text", text), ("note", text), ("cause", text)]).await;
+    assert_eq!(said.status().as_u16(), 200);
+    assert!(said.text().await.unwrap().matches(text).count() >= 5, "nothing is lost");
+    let (from, until) = (("from", "2026-12-01T10:00"), ("until", "2026-12-01T11:00"));
+    let work = fill("/maintenance", &[("title", title), ("components", "shop"), ("text", text), from, until]).await;
+    assert_eq!(work.status().as_u16(), 200);
+    let order = json!({ "title": title, "components": ["shop"], "text": text, "note": text });
+    assert_eq!(call(Method::POST, &format!("{url}/api/v1/incidents"), &tokens[0], order).await.0, 201);
+}
+
+#[tokio::test]
 async fn incidents_are_listed_with_the_names_of_what_they_touch() {
     let shop = Shop::open().await;
     let mut app = TestApp::with(&shop.config()).await;
@@ -701,6 +748,50 @@ async fn an_incident_is_worked_through_and_what_is_said_among_us_stays_among_us(
     app.restart().await;
     let kept = app.parts().service.incident(&Reach::All, id).unwrap();
     assert_eq!((kept.status, kept.updates.len()), ("resolved", 3), "{kept:?}");
+}
+
+#[tokio::test]
+async fn the_audit_log_says_what_was_changed_of_an_incident_and_when_work_takes_place() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&shop.config()).await;
+    watch(&mut app, seconds(120)).await;
+    let (url, tokens) = served(&mut app, &[(Role::Admin, None)]).await;
+    let post = async |path: &str, body: Value| {
+        let (status, made) = call(Method::POST, &format!("{url}{path}"), &tokens[0], body).await;
+        assert!(status.is_success(), "{made}");
+        made["id"].as_str().unwrap().to_owned()
+    };
+    let id = post("/api/v1/incidents", json!({ "title": "Orders are slow", "components": ["shop"] })).await;
+    let updates = format!("/api/v1/incidents/{id}/updates");
+    for change in [
+        json!({ "title": "Orders fail" }),
+        json!({ "impact": "major", "public": false }),
+        json!({ "note": "db-7 is full" }),
+        json!({ "cause": "nobody watched the disk" }),
+        json!({ "status": "resolved", "text": "x".repeat(600), "cause": "no alarm" }),
+        json!({}),
+    ] {
+        post(&updates, change).await;
+    }
+    let work = json!({ "title": "New disk", "components": ["shop"], "from": "2026-11-30T22:00:00+01:00", "until": "2026-11-30T23:00:00Z" });
+    let work = post("/api/v1/uptime/maintenance", work).await;
+
+    let audited = app.database.texts("SELECT what FROM audit WHERE what LIKE 'updated%' ORDER BY id").await;
+    let expected = [
+        "(public): the title was `Orders are slow` and is `Orders fail`".to_owned(),
+        "(not public): it was public and is not public; the impact was minor and is major".to_owned(),
+        "(not public): an internal note was added".to_owned(),
+        "(not public): the root cause was given".to_owned(),
+        format!(
+            "(not public): it was investigating and is resolved; the root cause was changed; said: {}…",
+            "x".repeat(500)
+        ),
+        "(not public): nothing changed".to_owned(),
+    ];
+    assert_eq!(audited, expected.map(|change| format!("updated the incident {id} {change}")));
+    let audited = app.database.texts("SELECT what FROM audit WHERE what LIKE 'announced%' ORDER BY id").await;
+    let times = "from 2026-11-30T21:00:00+00:00 until 2026-11-30T23:00:00+00:00";
+    assert_eq!(audited, [format!("announced work {work} on shop {times}: New disk")]);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use maud::{Markup, html};
 
 use super::times::Times;
 use super::{Sheet, frame};
-use crate::service::incidents::{IncidentQuery, IncidentView, WorkView};
+use crate::service::incidents::{IncidentQuery, IncidentView, TEXT_MOST, TITLE_MOST, WorkView};
 use crate::service::uptime::ComponentView;
 use crate::status_page::model::length;
 use crate::store::tokens::Role;
@@ -227,7 +227,7 @@ fn open_form(components: &[ComponentView], typed: Typed<'_>) -> Markup {
         details.say open[typed.0.is_some()] { summary { "Open an incident" }
             form method="post" action="/incidents" {
                 (typed.complaint())
-                label { "What is wrong" input name="title" required maxlength="200" value=[typed.text("title", None)]; }
+                label { "What is wrong" input name="title" required maxlength=(TITLE_MOST) value=[typed.text("title", None)]; }
                 (choose(components, typed))
                 (impact_field(typed, Impact::default().as_str()))
                 (told_field(typed))
@@ -248,7 +248,7 @@ fn say_form(one: &IncidentView, typed: Typed<'_>) -> Markup {
                 (impact_field(typed, one.impact))
                 (told_field(typed))
                 (note_field(typed))
-                label { "Root cause" input name="cause" maxlength="4000" value=[typed.text("cause", one.cause.as_deref())]; }
+                label { "Root cause" input name="cause" maxlength=(TEXT_MOST) value=[typed.text("cause", one.cause.as_deref())]; }
                 (public_field(typed, one.public))
                 button { "Post it" }
             }
@@ -261,7 +261,7 @@ fn work_form(components: &[ComponentView], typed: Typed<'_>, zone: &str) -> Mark
         details.say open[typed.0.is_some()] { summary { "Announce maintenance" }
             form method="post" action="/maintenance" {
                 (typed.complaint())
-                label { "What is done" input name="title" required maxlength="200" value=[typed.text("title", None)]; }
+                label { "What is done" input name="title" required maxlength=(TITLE_MOST) value=[typed.text("title", None)]; }
                 (choose(components, typed))
                 label { "From (" (zone) ")" input type="datetime-local" name="from" required value=[typed.text("from", None)]; }
                 label { "Until (" (zone) ")" input type="datetime-local" name="until" required value=[typed.text("until", None)]; }
@@ -282,11 +282,11 @@ fn impact_field(typed: Typed<'_>, impact: &str) -> Markup {
 }
 
 fn told_field(typed: Typed<'_>) -> Markup {
-    html! { label { "What everybody is told" textarea name="text" rows="3" maxlength="4000" { (typed.text("text", None).unwrap_or_default()) } } }
+    html! { label { "What everybody is told" textarea name="text" rows="3" maxlength=(TEXT_MOST) { (typed.text("text", None).unwrap_or_default()) } } }
 }
 
 fn note_field(typed: Typed<'_>) -> Markup {
-    html! { label { "Internal note" textarea name="note" rows="2" maxlength="4000" { (typed.text("note", None).unwrap_or_default()) } } }
+    html! { label { "Internal note" textarea name="note" rows="2" maxlength=(TEXT_MOST) { (typed.text("note", None).unwrap_or_default()) } } }
 }
 
 fn public_field(typed: Typed<'_>, public: bool) -> Markup {
