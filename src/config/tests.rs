@@ -533,6 +533,25 @@ colour = "red"
 }
 
 #[test]
+fn an_address_that_paths_are_appended_to_has_neither_a_query_nor_a_fragment() {
+    let slack = "[notify.slack]\nbot_token_env = \"SLACK_BOT\"\nchannel = \"#sla\"\n";
+    let pagerduty = "[notify.pagerduty]\nrouting_key_env = \"SLACK_BOT\"\n";
+    let calls =
+        "[notify.voice]\nfrom = \"+15005550007\"\naccount_sid = \"AC2\"\nauth_token_env = \"TWILIO_AUTH_TOKEN\"\n";
+    for channel in [slack, pagerduty, TEXTS, calls, "[notify.ntfy]\n"] {
+        for address in ["https://gateway.example.com/?key=1", "https://gateway.example.com#top"] {
+            let said = complaints(&format!("{channel}base_url = \"{address}\"\n"));
+            assert!(
+                said.contains("`base_url` must hold neither ? nor #") && said.lines().count() == 1,
+                "{channel}: {said}"
+            );
+        }
+    }
+    let webhook = "[notify.webhook]\nurl = \"https://h.example/x?key=1\"\nsecret_env = \"WEBHOOK_SECRET\"\n";
+    assert_eq!(complaints(webhook), "none", "messages are posted to it as it is");
+}
+
+#[test]
 fn a_system_without_its_secret_is_of_no_use() {
     let more = "[notify.slack]\nchannel = '#sla'\n[notify.pagerduty]\n[notify.webhook]\nurl = 'https://h.example/x/'\n";
     assert_snapshot!(complaints(more), @r"

@@ -72,7 +72,7 @@ fn account(section: &Section<'_>, needed: bool) -> Option<Twilio> {
     let api_key_sid = section.text("api_key_sid").and_then(|t| t.read(checks::twilio_sid("SK")));
     let secret = secret(section, needed);
     let hook_tokens = hook_tokens(section, secret.as_ref());
-    let base_url = section.text("base_url").and_then(|t| t.read(|text| checks::private_url(text)));
+    let base_url = section.text("base_url").and_then(|t| t.read(|text| checks::base_url(text)));
     Some(Twilio {
         account_sid: account_sid?,
         api_key_sid,
