@@ -117,7 +117,7 @@ pub(super) fn ack_expires(section: &Section<'_>) -> Option<TimeDelta> {
 
 pub(super) fn steps(section: &Section<'_>, channels: &Channels) -> Option<Vec<Step>> {
     let sections = section.each("steps")?;
-    if sections.is_empty() && section.has("steps") {
+    if section.count("steps") == 0 {
         section.clash("steps", "must not be empty: nobody would hear of a breach");
     }
     let mut steps: Vec<Step> = Vec::new();
@@ -173,9 +173,9 @@ fn not_before(text: &str, earliest: Option<TimeDelta>) -> Result<TimeDelta, Stri
 
 fn targets(section: &Section<'_>, channels: &Channels) -> Vec<Target> {
     let found = section.texts("notify");
-    if found.as_ref().is_none_or(Vec::is_empty) && !section.has("notify") {
+    if !section.has("notify") {
         section.wrong("a step needs `notify`: who is to be told");
-    } else if found.as_ref().is_some_and(Vec::is_empty) {
+    } else if section.count("notify") == 0 {
         section.clash("notify", "must name somebody: a step that tells nobody would hide a breach");
     }
     found.into_iter().flatten().filter_map(|text| reachable(&text, channels, text.inspection())).collect()

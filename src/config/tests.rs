@@ -1519,6 +1519,74 @@ fn a_check_whose_address_is_wrong_is_complained_of_once_and_its_other_keys_are_n
 }
 
 #[test]
+fn what_is_written_and_cannot_be_read_is_complained_of_once_and_not_also_missed() {
+    let access = "[[sign_in.oidc.access]]\nrole = \"viewer\"\n";
+    let oidc = OIDC.split("[[").next().unwrap_or_default();
+    let report = "[[reports.schedules]]\nname = \"A\"\nevery = \"month\"\n";
+    let policy = "[[policies]]\nresolution = \"4h\"\n";
+    let on_call = "[on_call.main]\ntimezone = \"UTC\"\n";
+    let layer = "[[on_call.main.layers]]\nstarts = \"2026-03-02T09:00\"\nevery = \"1d\"\n";
+    let rule = "[[people.\"ada@example.com\".rules]]\n";
+    let objective = "[[objectives]]\ncomponent = \"shop\"\nmeasure = \"p95\"\nbreach = \"1s\"\n";
+    let check = "[components.shop]\n[[checks]]\ncomponent = \"shop\"\n";
+    let url = "url = \"https://shop.example.com/\"\n";
+    let cases = [
+        (format!("{oidc}{access}groups = \"leads\"\n"), "`groups` must be a list"),
+        (format!("{oidc}{access}emails = [1]\n"), "`emails` must hold a text"),
+        (format!("{oidc}{access}anyone = \"yes\"\n"), "`anyone` must be true or false"),
+        (format!("{oidc}access = [1]\n"), "`access` must hold a table"),
+        (format!("{oidc}scopes = [\"\"]\n{access}anyone = true\n"), "`scopes` must hold one scope in each text"),
+        (format!("{oidc}{access}anyone = true\n").replace("https://sla", "sla"), "`public_url` must be a whole web"),
+        (format!("{report}to = \"a@example.com\"\n"), "`to` must be a list"),
+        (format!("{report}to = [1]\n"), "`to` must hold a text"),
+        ("[calendars.office]\ntimezone = \"UTC\"\nmon = \"09:00-17:00\"\n".to_owned(), "`mon` must be a list"),
+        ("[calendars.office]\ntimezone = \"UTC\"\nalways = 1\n".to_owned(), "`always` must be true or false"),
+        (format!("{policy}credits = \"10\"\ncredits_min = 5\n"), "`credits` must be a table"),
+        (format!("{policy}credits = {{ \"95\" = \"0\", \"0\" = 5 }}\n"), "`0` must be a text"),
+        ("[[alerts.steps]]\nnotify = [1]\n".to_owned(), "`notify` must hold a text"),
+        ("[alerts]\nsteps = [1]\n".to_owned(), "`steps` must hold a table"),
+        ("[watch]\nnotify = [1]\n".to_owned(), "`notify` must hold a text"),
+        (format!("{on_call}layers = [1]\n"), "`layers` must hold a table"),
+        (format!("{on_call}{layer}people = [1]\n"), "`people` must hold a text"),
+        (format!("{rule}channels = [\"emial\"]\n"), "did you mean `email`?"),
+        (format!("{rule}stages = [\"predict\"]\nchannels = []\n"), "did you mean `predicted`?"),
+        (format!("{check}{objective}"), "`url`, `heartbeat = true` or `pushed = true` is needed"),
+        (format!("{check}url = \"shop.example.com\"\n{objective}"), "`url` must be a whole address"),
+        (format!("{check}heartbeat = \"yes\"\n"), "`heartbeat` must be true or false"),
+        (format!("{check}{url}name = 1\n[[checks]]\ncomponent = \"shop\"\n{url}"), "`name` must be a text"),
+        (format!("{check}{url}{objective}").replacen("nt = \"shop", "nt = \"shpo", 1), "did you mean `shop`?"),
+        (format!("{OUTPOST}{url}places = [\"here\", \"berlni\"]\nquorum = 2\n"), "did you mean `berlin`?"),
+        (format!("{OUTPOST}{url}places = [\"berlni\"]\n"), "did you mean `berlin`?"),
+        (
+            format!("{OUTPOST}{url}places = [\"berlin\"]\n").replace("token_env", "#token_env"),
+            "it is what the outpost has to show",
+        ),
+        (format!("{check}{url}[components.web]\nof = [\"shop\", \"shpo\"]\nat_least = 2\n"), "did you mean `shop`?"),
+        (format!("{check}{url}[components.web]\nat_least = 2\n"), "`of` and `at_least` belong together"),
+        (
+            TEXTS.replace("auth_token_env", "api_key_sid = \"SK1\"\napi_key_secret"),
+            "`api_key_secret` must not stand in this file",
+        ),
+    ];
+    for (more, expected) in cases {
+        let said = complaints(&more);
+        assert!(said.contains(expected) && said.lines().count() == 1, "{more}: {said}");
+    }
+    let tenants =
+        complaints_of("tenants = 1\n[notify.email]\nsmtp_url = \"smtp://127.0.0.1\"\nfrom = \"a@example.com\"\n");
+    assert_eq!(tenants, "config.toml:1:11: `tenants` must be a table, not this whole number");
+    let user = LEAST.replace("smtp://", "smtp://sla@").replace("from =", "password = \"hunter2\"\nfrom =");
+    let said = complaints_of(&user);
+    assert!(said.contains("`password` must not stand") && said.lines().count() == 1, "{said}");
+}
+
+#[test]
+fn a_rotation_without_layers_is_refused() {
+    let said = complaints("[on_call.main]\ntimezone = \"UTC\"\nlayers = []\n");
+    assert_eq!(said, "config.toml:9:1: [[on_call.main.layers]] is needed: without one nobody is ever on call");
+}
+
+#[test]
 fn a_fault_of_a_calendar_is_complained_of_there_and_not_again_at_the_promise_that_names_it() {
     let said = |calendar: &str| {
         let promise = "[[promises]]\ncomponent = \"shop\"\ntarget = \"99.9\"\ncalendar = \"office\"\n";
