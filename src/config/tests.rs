@@ -1189,6 +1189,59 @@ after = "soon"
     assert_snapshot!(complaints(more));
 }
 
+/// Two tenants, of which `main` is the rotation of one.
+const TWO_TENANTS: &str = r#"
+[tenants.beta]
+subdomain = "beta"
+region = "eu"
+token_env = "SUPEROPS_TOKEN"
+[on_call.main]
+timezone = "Europe/London"
+tenant = "acme"
+[[on_call.main.layers]]
+people = ["ann@example.com"]
+starts = "2026-03-02T09:00"
+every = "1d"
+"#;
+
+#[test]
+fn an_escalation_of_one_tenant_cannot_name_the_rotation_of_another() {
+    let escalation = |tenant: &str| {
+        format!(
+            "{TWO_TENANTS}[[escalations]]\nname = \"own\"\ntenant = \"{tenant}\"\n[[escalations.steps]]\n\
+             notify = [\"technician\", \"on-call:main\"]\n"
+        )
+    };
+    assert_eq!(
+        complaints(&escalation("beta")),
+        "config.toml:25:25: `notify` names the rotation `main`, which is for `acme` only: it tells nobody of alerts of \
+         `beta`. Name a rotation for `beta`, or take `tenant` out of [on_call.main]"
+    );
+    assert_eq!(complaints(&escalation("acme")), "none");
+    assert_eq!(complaints(&escalation("beta").replace("tenant = \"acme\"\n[[on", "[[on")), "none", "all share it");
+}
+
+#[test]
+fn a_first_step_that_names_only_other_tenants_rotations_is_remarked_on() {
+    let remarked = |more: &str| {
+        let remarks = super::remarks::remarks(&good(&format!("{LEAST}{TWO_TENANTS}{more}")));
+        remarks.into_iter().filter(|line| line.contains("on-call:main")).collect::<Vec<_>>()
+    };
+    let step = |notify: &str| format!("[[alerts.steps]]\nnotify = [{notify}]\n");
+    assert_eq!(
+        remarked(&step("\"on-call:main\"")),
+        [
+            "the first step of the escalation default tells nobody of alerts of beta: it names on-call:main, for acme only; \
+          name somebody for beta too"
+        ]
+    );
+    assert_eq!(remarked(&step("\"on-call:main\", \"technician\"")), [""; 0], "the technician is told");
+    let later = step("\"on-call:main\"").replace("notify", "after = \"5m\"\nnotify");
+    assert_eq!(remarked(&format!("{}{later}", step("\"technician\""))), [""; 0], "others were told before");
+    let own = "[[escalations]]\nname = \"own\"\ntenant = \"beta\"\n[[escalations.steps]]\nnotify = [\"technician\"]\n";
+    assert_eq!(remarked(&format!("{own}{}", step("\"on-call:main\""))), [""; 0], "its alerts follow their own");
+}
+
 #[test]
 fn check_shows_each_escalation_and_says_which_is_never_followed() {
     let more = r#"
