@@ -23,6 +23,10 @@ pub const ACK_EXPIRES: TimeDelta = TimeDelta::minutes(30);
 const REFUSED_AGAIN: TimeDelta = TimeDelta::minutes(5);
 /// How often at most an alert is told again once one of its acknowledgements has run out.
 const REPEATED_EVERY: TimeDelta = TimeDelta::hours(1);
+/// The longest name that somebody may give, in characters; a longer one is cut.
+const LONGEST_NAME: usize = 60;
+/// Longer notes are cut; a longer text is a report and belongs on the ticket.
+const LONGEST_NOTE: usize = 500;
 
 /// An alert as it is stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -191,6 +195,19 @@ pub struct Actor {
     pub origin: String,
     /// What the person says about it, for the audit log.
     pub note: Option<String>,
+}
+
+impl Actor {
+    /// Returns a name that somebody gives as it is kept; none if it is blank.
+    pub fn named(text: &str) -> Option<String> {
+        let name: String = text.trim().chars().take(LONGEST_NAME).collect();
+        Some(name).filter(|name| !name.is_empty())
+    }
+
+    /// Returns a note as it is kept.
+    pub fn noted(text: &str) -> String {
+        text.trim().chars().take(LONGEST_NOTE).collect()
+    }
 }
 
 /// What a person may do to an alert.

@@ -19,10 +19,10 @@ pub(super) struct ActArgs {
     /// Only of this tenant: where several have a ticket of that number
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
-    /// Who acts; else the login name
+    /// Who acts; else the login name. Cut after 60 characters
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
-    /// What to say about it in the audit log
+    /// What to say about it in the audit log. Cut after 500 characters
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
     #[arg(long)]
@@ -90,7 +90,21 @@ fn snooze(service: &Service, length: String) -> Result<Act, CliError> {
 /// Returns who acts: the person named, else the login name.
 fn actor(args: &ActArgs) -> Actor {
     let author = token::at_the_command_line();
-    let name = args.by.as_deref().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned);
-    let name = name.unwrap_or(author.who);
-    Actor { name, how: How::CommandLine, origin: author.origin, note: args.note.clone() }
+    let name = args.by.as_deref().and_then(Actor::named).unwrap_or(author.who);
+    Actor { name, how: How::CommandLine, origin: author.origin, note: args.note.as_deref().map(Actor::noted) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_acts_and_what_they_say_is_cut_as_on_the_page() {
+        let long = |text: &str| Some(text.repeat(100_000));
+        let args = ActArgs { id: "7".to_owned(), tenant: None, by: long("é"), note: long(" ü"), json: false };
+        let actor = actor(&args);
+        assert_eq!((actor.name.chars().count(), actor.note.unwrap().chars().count()), (60, 500));
+        let blank = ActArgs { by: Some("  ".to_owned()), note: None, ..args };
+        assert_eq!(super::actor(&blank).name, token::at_the_command_line().who);
+    }
 }

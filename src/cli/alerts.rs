@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::Args;
 
 use super::CliError;
-use super::status::{WORKING_TIME, hold_words, printable, table, what};
+use super::status::{WORKING_TIME, hold_words, printable, table, told};
 use crate::alert::Closing;
 use crate::alert::life::State;
 use crate::config::{ChannelKind, Config};
@@ -162,15 +162,14 @@ fn outcome_words(channel: &str, outcome: &str) -> String {
 
 fn said_text(text: &mut String, said: &Said) {
     let message = &said.message;
-    let (who, channel) = (printable(&message.recipient), &message.channel);
-    let _ = writeln!(text, "\n  {} to {who} by {channel}: {}", what(message), message.state);
+    let _ = writeln!(text, "\n  {}: {}", told(message), message.state);
     if let Some(because) = &message.because {
         let _ = writeln!(text, "    because {}", printable(because));
     }
     for attempt in &said.outcomes {
         let detail = attempt.detail.as_deref().map(|detail| format!(", {}", printable(detail))).unwrap_or_default();
         let at = attempt.at.format("%H:%M:%S");
-        let outcome = outcome_words(channel, &attempt.outcome);
+        let outcome = outcome_words(&message.channel, &attempt.outcome);
         let _ = writeln!(text, "    {} at {at}: {outcome}{detail}", attempt.number);
     }
     if let Some(delivery) = &message.delivery {

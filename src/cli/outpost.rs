@@ -22,7 +22,7 @@ const TOKEN: &str = "SUPEROPS_SLA_OUTPOST_TOKEN";
 #[derive(Debug, Args)]
 pub struct OutpostArgs {
     /// The address of the watch, such as https://sla.example.com
-    #[arg(long, value_name = "URL", value_parser = checks::private_url)]
+    #[arg(long, value_name = "URL", value_parser = checks::base_url)]
     watch: String,
     /// The file with the outpost's token; else it is in the environment variable SUPEROPS_SLA_OUTPOST_TOKEN
     #[arg(long, value_name = "FILE")]

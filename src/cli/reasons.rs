@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::status::{printable, table};
 use super::{CliError, token};
+use crate::alert::life::Actor;
 use crate::config::Config;
 use crate::report::entry::Reason;
 use crate::service::reports::question::clock_named;
@@ -37,7 +38,7 @@ pub(super) enum ReasonCommand {
         /// Take back what was said: the history of the ticket tells the reason again
         #[arg(long)]
         take_back: bool,
-        /// Who says it; else the login name
+        /// Who says it; else the login name. Cut after 60 characters
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
     },
@@ -84,8 +85,8 @@ async fn say(
     by: Option<&str>,
 ) -> Result<ReasonView, CliError> {
     let mut author = token::at_the_command_line();
-    if let Some(name) = by.map(str::trim).filter(|name| !name.is_empty()) {
-        name.clone_into(&mut author.who);
+    if let Some(name) = by.and_then(Actor::named) {
+        author.who = name;
     }
     service.say_reason(scope, ticket, order, author).await?.ok_or_else(|| unknown(ticket))
 }

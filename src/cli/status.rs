@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 
 use super::CliError;
-use crate::config::Config;
+use crate::config::{ChannelKind, Config};
 use crate::formats::text::visible;
 use crate::notify;
 use crate::service::alerts::HoldView;
@@ -214,9 +214,13 @@ pub(super) fn hold_words(hold: &HoldView) -> String {
     format!("{} by {}{until}", hold.kind, printable(&hold.by))
 }
 
-/// `breached alert`, `digest`.
-pub(super) fn what(message: &MessageView) -> String {
-    if message.stage == message.kind { message.kind.clone() } else { format!("{} {}", message.stage, message.kind) }
+/// `breached alert to Mia Brandt by sms`, `digest to Slack`: a system has no channel but itself.
+pub(super) fn told(message: &MessageView) -> String {
+    let MessageView { kind, stage, channel, .. } = message;
+    let what = if stage == kind { kind.clone() } else { format!("{stage} {kind}") };
+    let is_system = ChannelKind::parse(channel).is_some_and(ChannelKind::is_system);
+    let way = if is_system { String::new() } else { format!(" by {channel}") };
+    format!("{what} to {}{way}", printable(&message.recipient))
 }
 
 /// Text from outside, without what could steer a terminal.
@@ -303,14 +307,7 @@ pub fn ticket_text(ticket: &TicketSla, messages: &[Said]) -> String {
     }
     for Said { message, .. } in messages {
         let when = message.done_at.unwrap_or(message.due_at).format("%a %d %b %H:%M:%S UTC");
-        let _ = writeln!(
-            text,
-            "  {when}  {} to {} by {}: {}",
-            what(message),
-            printable(&message.recipient),
-            message.channel,
-            message.state
-        );
+        let _ = writeln!(text, "  {when}  {}: {}", told(message), message.state);
     }
     text
 }
@@ -366,6 +363,35 @@ pub(super) fn forecast_text(text: &mut String, clock: &ClockStatus) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_is_told_with_its_channel_and_a_system_is_named_once() {
+        let message = |stage: &str, kind: &str, channel: &str, recipient: &str| MessageView {
+            key: "k".to_owned(),
+            tenant: "acme".to_owned(),
+            ticket_id: None,
+            display_id: None,
+            kind: kind.to_owned(),
+            stage: stage.to_owned(),
+            step: 0,
+            channel: channel.to_owned(),
+            recipient: recipient.to_owned(),
+            state: "sent".to_owned(),
+            held_by: None,
+            bundle: None,
+            created_at: DateTime::UNIX_EPOCH,
+            due_at: DateTime::UNIX_EPOCH,
+            sent_at: None,
+            done_at: None,
+            attempts: 1,
+            last_error: None,
+            delivery: None,
+            because: None,
+        };
+        assert_eq!(told(&message("breached", "alert", "sms", "Mia Brandt")), "breached alert to Mia Brandt by sms");
+        assert_eq!(told(&message("breached", "alert", "slack", "Slack")), "breached alert to Slack");
+        assert_eq!(told(&message("digest", "digest", "teams", "Teams")), "digest to Teams");
+    }
 
     #[test]
     fn a_line_is_cut_to_the_terminal_at_its_widest_columns() {

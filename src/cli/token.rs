@@ -10,6 +10,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::CliError;
+use crate::alert::life::Actor;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, duration};
 use crate::store::tokens::{Author, NewToken, Role, Token, TokenRecord};
@@ -165,7 +166,7 @@ fn pretty(value: &serde_json::Value) -> String {
 /// Returns the author of a command; the login name is the best we know about who that is.
 pub(super) fn at_the_command_line() -> Author {
     let who = ["SUDO_USER", "USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-    let who = who.filter(|name| !name.trim().is_empty()).or_else(login_name);
+    let who = who.as_deref().and_then(Actor::named).or_else(login_name);
     Author { who: who.unwrap_or_else(|| "unknown".to_owned()), origin: "command line".to_owned() }
 }
 

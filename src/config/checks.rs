@@ -26,6 +26,15 @@ pub fn private_url(text: &str) -> Result<String, String> {
     Ok(text.trim().trim_end_matches('/').to_owned())
 }
 
+/// The same for an address that paths are appended to.
+pub fn base_url(text: &str) -> Result<String, String> {
+    let url = private_url(text)?;
+    if url.contains(['?', '#']) {
+        return Err("must hold neither ? nor #, since the paths of requests are appended to it".to_owned());
+    }
+    Ok(url)
+}
+
 /// Any web address that a browser may be sent to; without a trailing slash.
 pub fn public_url(text: &str) -> Result<String, String> {
     web_url(text)?;
@@ -177,6 +186,15 @@ mod tests {
         }
         for bad in ["http://example.com", "http://localhost.example.com", "ftp://127.0.0.1", "https://u:p@h", "msp"] {
             assert!(private_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn paths_are_appended_to_an_address_that_ends_with_a_path() {
+        assert_eq!(base_url("https://events.eu.pagerduty.com/").as_deref(), Ok("https://events.eu.pagerduty.com"));
+        assert_eq!(base_url("https://gateway.example.com/ntfy").as_deref(), Ok("https://gateway.example.com/ntfy"));
+        for bad in ["https://ntfy.sh?x=1", "https://ntfy.sh/?", "https://ntfy.sh/#top", "http://ntfy.sh"] {
+            assert!(base_url(bad).is_err(), "{bad}");
         }
     }
 

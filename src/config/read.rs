@@ -15,7 +15,7 @@ use crate::sla::policy::Policy;
 use crate::ticket::TenantId;
 
 use super::read_tenant::Names;
-use super::reader::{Found, Inspection, Purpose, Section};
+use super::reader::{Inspection, Purpose, Section};
 use super::{
     ChannelKind, Config, Goals, Notes, Tenant, read_alerts, read_calendar, read_credits, read_escalations, read_notify,
     read_on_call, read_people, read_policies, read_reports, read_retention, read_server, read_sign_in, read_tenant,
@@ -155,7 +155,7 @@ fn everything(root: Section<'_>) -> Config {
     let holiday_lists = lists.into_iter().map(|(name, list)| read_calendar::holiday_list(&name, list)).collect();
     let calendars = root.named("calendars");
     let tenants = root.named("tenants");
-    let names = Names { calendars: keys(&calendars), tenants: keys(&tenants) };
+    let names = Names { calendars: root.names("calendars"), tenants: root.names("tenants") };
     let calendars = calendars.into_iter().filter_map(|(name, section)| {
         Some((name.value.to_owned(), read_calendar::calendar(&name, section, &holiday_lists)?))
     });
@@ -174,19 +174,20 @@ fn everything(root: Section<'_>) -> Config {
         .filter_map(|(name, section)| Some((TenantId::parse(name.value).ok()?, read_reports::goal(section)?)));
     let goals = Goals { all: None, tenants: tenant_goals.collect(), policies: policy_goals };
     let notify = root.table("notify");
-    let rotations = root.named("on_call");
-    let channels =
-        Channels::of(&notify, keys(&rotations), tenants.iter().any(|(_, tenant)| read_write_back::may_change(tenant)));
+    let on_call = read_on_call::rotations(root.named("on_call"), &names);
+    let may_change = tenants.iter().any(|(_, tenant)| read_write_back::may_change(tenant));
+    let tenant_of = |rotation: &str| on_call.get(rotation).and_then(|rotation| rotation.tenant.clone());
+    let rotations = root.names("on_call").into_iter().map(|name| (name.to_owned(), tenant_of(name))).collect();
+    let channels = Channels::of(&notify, rotations, may_change);
     let mut alerts = read_alerts::alerts(root.table("alerts"), &channels);
     alerts.noise.people = read_people::people(root.named("people"), &channels);
     let watch = read_watch::watch(root.table("watch"), &channels);
-    let sign_in = read_sign_in::sign_in(root.table("sign_in"), &server, &names.tenants);
+    let sign_in = read_sign_in::sign_in(&root, &server, &names.tenants);
     let retention = read_retention::retention(root.table("retention"));
     let reports = read_reports::reports(root.table("reports"), (goals, credits), &names, notify.has("email"));
-    let on_call = read_on_call::rotations(rotations, &names);
     let escalations = root.each("escalations").unwrap_or_default();
     let escalations = read_escalations::escalations(escalations, &names, &channels, &alerts);
-    check_least(&root, &notify, &names);
+    check_least(&root, &notify);
     let tenants = tenants.into_iter().filter_map(|(name, section)| read_tenant::tenant(&name, section, &names));
     let tenants: BTreeMap<TenantId, Tenant> = tenants.map(|tenant| (tenant.id.clone(), tenant)).collect();
     let networks = tenants.values().map(|tenant| (tenant.id.clone(), tenant.allow_networks.clone())).collect();
@@ -217,18 +218,15 @@ fn everything(root: Section<'_>) -> Config {
 }
 
 /// Checks that a service has a tenant to watch and a channel to tell people by.
-fn check_least(root: &Section<'_>, notify: &Section<'_>, names: &Names<'_>) {
+fn check_least(root: &Section<'_>, notify: &Section<'_>) {
     if root.inspection.purpose == Purpose::Offline {
         return;
     }
-    if names.tenants.is_empty() {
+    if root.count("tenants") == 0 {
         root.wrong("a [tenants.NAME] table is needed: without a SuperOps account there is nothing to watch");
     }
-    if !ChannelKind::ALL.into_iter().any(|kind| notify.has(kind.as_str())) {
+    let is_read = notify.is_there() || !root.has("notify");
+    if is_read && !ChannelKind::ALL.into_iter().any(|kind| notify.has(kind.as_str())) {
         root.wrong("a [notify.email] or [notify.sms] table is needed: a breach that nobody hears of helps nobody");
     }
-}
-
-fn keys<'a>(sections: &[(Found<'a, &'a str>, Section<'a>)]) -> Vec<&'a str> {
-    sections.iter().map(|(name, _)| name.value).collect()
 }

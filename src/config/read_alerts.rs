@@ -1,5 +1,7 @@
 //! `[alerts]`: when to speak up, and to whom.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 
 use super::reader::{Found, Inspection, Purpose, Section, nearest};
@@ -7,6 +9,7 @@ use super::{Alerts, ChannelKind, Step, Target, checks, default_steps, duration, 
 use crate::alert::Stage;
 use crate::alert::life::ACK_EXPIRES;
 use crate::alert::prediction::{Budget, Rule};
+use crate::ticket::TenantId;
 
 pub(super) const DEFAULT_WARN_AT: [f64; 1] = [0.75];
 /// One person will look into ten alerts a day; with less than two working hours left nobody can turn it round.
@@ -22,8 +25,8 @@ pub(super) struct Channels {
     there: Vec<ChannelKind>,
     /// Whether Slack is reached by an incoming webhook, which posts to one channel only.
     one_slack_channel: bool,
-    /// The on-call rotations by name, right or wrong.
-    rotations: Vec<String>,
+    /// The on-call rotations by name, right or wrong; each with its tenant, if it is for one only.
+    rotations: BTreeMap<String, Option<TenantId>>,
     /// Whether any tenant lets steps change its tickets.
     may_change: bool,
 }
@@ -31,13 +34,12 @@ pub(super) struct Channels {
 impl Channels {
     /// Returns these channels alone, for rules that are not part of a file.
     pub fn only(there: &[ChannelKind]) -> Self {
-        Self { there: there.to_vec(), one_slack_channel: false, rotations: Vec::new(), may_change: false }
+        Self { there: there.to_vec(), one_slack_channel: false, rotations: BTreeMap::new(), may_change: false }
     }
 
-    pub fn of(notify: &Section<'_>, rotations: Vec<&str>, may_change: bool) -> Self {
+    pub fn of(notify: &Section<'_>, rotations: BTreeMap<String, Option<TenantId>>, may_change: bool) -> Self {
         let there = ChannelKind::ALL.into_iter().filter(|kind| notify.has(kind.as_str())).collect();
         let by_hook = |key| notify.has_within("slack", key);
-        let rotations = rotations.into_iter().map(str::to_owned).collect();
         Self {
             there,
             one_slack_channel: by_hook("webhook_url_env") || by_hook("webhook_url_file"),
@@ -53,7 +55,7 @@ pub(super) fn alerts(section: Section<'_>, channels: &Channels) -> Alerts {
         warn_left: warn_left(&section),
         predict: predict(&section),
         ack_expires: ack_expires(&section).unwrap_or(ACK_EXPIRES),
-        steps: steps(&section, channels).unwrap_or_else(|| default_steps(&channels.there)),
+        steps: steps(&section, channels, None).unwrap_or_else(|| default_steps(&channels.there)),
         noise: read_noise::rules(&section),
     };
     section.finish();
@@ -115,25 +117,26 @@ pub(super) fn ack_expires(section: &Section<'_>) -> Option<TimeDelta> {
     })
 }
 
-pub(super) fn steps(section: &Section<'_>, channels: &Channels) -> Option<Vec<Step>> {
+/// Reads the steps for alerts of `tenant`, or of all tenants.
+pub(super) fn steps(section: &Section<'_>, channels: &Channels, tenant: Option<&TenantId>) -> Option<Vec<Step>> {
     let sections = section.each("steps")?;
-    if sections.is_empty() && section.has("steps") {
+    if section.count("steps") == 0 {
         section.clash("steps", "must not be empty: nobody would hear of a breach");
     }
     let mut steps: Vec<Step> = Vec::new();
     for section in sections {
-        let step = step(section, &steps, channels);
+        let step = step(section, &steps, channels, tenant);
         steps.push(step);
     }
     Some(steps)
 }
 
-fn step(section: Section<'_>, above: &[Step], channels: &Channels) -> Step {
+fn step(section: Section<'_>, above: &[Step], channels: &Channels, tenant: Option<&TenantId>) -> Step {
     let earliest = above.last().map(|step| step.after);
     let after = section.text("after").and_then(|t| t.read(|text| not_before(text, earliest)));
     let step = Step {
         after: after.or(earliest).unwrap_or_default(),
-        notify: targets(&section, channels),
+        notify: targets(&section, channels, tenant),
         channels: channel_list(&section, channels),
         change: read_write_back::change(&section, channels.may_change),
     };
@@ -171,22 +174,40 @@ fn not_before(text: &str, earliest: Option<TimeDelta>) -> Result<TimeDelta, Stri
     }
 }
 
-fn targets(section: &Section<'_>, channels: &Channels) -> Vec<Target> {
+fn targets(section: &Section<'_>, channels: &Channels, tenant: Option<&TenantId>) -> Vec<Target> {
     let found = section.texts("notify");
-    if found.as_ref().is_none_or(Vec::is_empty) && !section.has("notify") {
+    if !section.has("notify") {
         section.wrong("a step needs `notify`: who is to be told");
-    } else if found.as_ref().is_some_and(Vec::is_empty) {
+    } else if section.count("notify") == 0 {
         section.clash("notify", "must name somebody: a step that tells nobody would hide a breach");
     }
-    found.into_iter().flatten().filter_map(|text| reachable(&text, channels, text.inspection())).collect()
+    let target = |text: Found<'_, &str>| {
+        let target = reachable(&text, channels, text.inspection())?;
+        check_rotation(&text, &target, channels, tenant);
+        Some(target)
+    };
+    found.into_iter().flatten().filter_map(target).collect()
+}
+
+/// Refuses the rotation of another tenant than the one that the steps are for: it is not asked about its alerts.
+fn check_rotation(found: &Found<'_, &str>, target: &Target, channels: &Channels, tenant: Option<&TenantId>) {
+    if let (Target::OnCall(name), Some(ours)) = (target, tenant)
+        && let Some(Some(theirs)) = channels.rotations.get(name)
+        && theirs != ours
+    {
+        found.wrong(format!(
+            "names the rotation `{name}`, which is for `{theirs}` only: it tells nobody of alerts of `{ours}`. Name a \
+             rotation for `{ours}`, or take `tenant` out of [on_call.{name}]"
+        ));
+    }
 }
 
 pub(super) fn reachable(found: &Found<'_, &str>, channels: &Channels, inspection: &Inspection<'_>) -> Option<Target> {
     let target = found.clone().read(|text| target(text))?;
     if let Target::OnCall(name) = &target
-        && !channels.rotations.contains(name)
+        && !channels.rotations.contains_key(name)
     {
-        let hint = nearest(name, channels.rotations.iter().map(String::as_str));
+        let hint = nearest(name, channels.rotations.keys().map(String::as_str));
         found.wrong(format!("names the rotation `{name}`, but there is no [on_call.{name}]{hint}"));
         return None;
     }

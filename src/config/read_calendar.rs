@@ -59,7 +59,7 @@ fn check_openness(section: &Section<'_>, name: &str, always: bool, written: usiz
         for day in DAYS {
             section.clash(day, "clashes with `always = true`: keep the hours or `always`");
         }
-    } else if written == 0 {
+    } else if written == 0 && !section.may_be_set("always") {
         section.wrong(no_open_hours(name));
     }
 }
@@ -78,8 +78,8 @@ pub(super) fn week(section: &Section<'_>) -> ([Vec<Window>; 7], usize) {
     let mut written = 0;
     let mut seen: Vec<(u32, u32, Found<'_, &str>)> = Vec::new();
     for (day, key) in (0u32..).zip(DAYS) {
+        written += section.count(key);
         for found in section.texts(key).unwrap_or_default() {
-            written += 1;
             if let Some((start, end)) = found.clone().read(|text| window(text)) {
                 let length = if end > start { end - start } else { DAY - start + end };
                 let from = day * u32::from(DAY) + u32::from(start);

@@ -42,17 +42,22 @@ const PLACES_MOST: usize = 10;
 
 const TOKEN: SecretKeys = SecretKeys { plain: "token", env: "token_env", file: "token_file" };
 
+/// Also returns the component of each check that cannot be read, as it is written.
 pub(super) fn checks(
     root: &Section<'_>,
     components: &[&str],
     outposts: &[&str],
     rules: impl Fn(&str) -> Arc<AddressRules>,
-) -> Vec<Check> {
+) -> (Vec<Check>, Vec<String>) {
     let (mut seen, mut tokens) = (BTreeSet::new(), Tokens::default());
-    let mut all = Vec::new();
+    let (mut all, mut unread) = (Vec::new(), Vec::new());
     for section in root.each("checks").unwrap_or_default() {
-        let place = section.place();
-        for check in from_places(section, components, outposts, &rules, &mut tokens) {
+        let (place, component) = (section.place(), section.text("component"));
+        let found = from_places(section, components, outposts, &rules, &mut tokens);
+        if found.is_empty() {
+            unread.push(component.map(|named| named.value.to_owned()).unwrap_or_default());
+        }
+        for check in found {
             if !seen.insert(check.id.clone()) {
                 root.wrong(format!("the check at {place} is called `{}` like another one: give it a `name`", check.id));
             }
@@ -60,7 +65,7 @@ pub(super) fn checks(
         }
     }
     hold_for_a_round(&mut all);
-    all
+    (all, unread)
 }
 
 /// Lets results hold longer, since a look has to wait for the others if everything on one host hangs.
@@ -92,7 +97,9 @@ pub fn sent_check(
     let path = Path::new(component);
     let inspection = Inspection::new(env, Purpose::Service).of(path, text);
     let (document, errors) = DeTable::parse_recoverable(text);
-    let check = checks(&Section::root(&inspection, document.get_ref()), &[component], &[], |_| allowed.clone()).pop();
+    let root = Section::root(&inspection, document.get_ref());
+    let (mut all, _) = checks(&root, &[component], &[], |_| allowed.clone());
+    let check = all.pop();
     let mut faults = inspection.into_faults();
     faults.extend(errors.iter().map(|error| (error.span().map_or(0, |span| span.start), error.message().to_owned())));
     match check {
@@ -110,7 +117,8 @@ fn from_places(
     tokens: &mut Tokens,
 ) -> Vec<Check> {
     let places = places(&section, outposts);
-    let most = places.as_ref().map_or(1, Vec::len);
+    // Places that cannot be read have their own complaint, and count all the same.
+    let most = if places.is_none() && section.has("places") { PLACES_MOST } else { section.count("places").max(1) };
     let quorum = section.integer("quorum").and_then(|n| n.read(|n| quorum(*n, most))).unwrap_or(majority(most));
     if section.has("quorum") && !section.has("places") {
         section.clash("quorum", "needs `places`, of which so many have to agree");
@@ -184,7 +192,7 @@ fn places(section: &Section<'_>, outposts: &[&str]) -> Option<Vec<String>> {
             None => {}
         }
     }
-    if places.is_empty() || places.len() > PLACES_MOST {
+    if !(1..=PLACES_MOST).contains(&section.count("places")) {
         section.clash("places", &format!("must name 1 to {PLACES_MOST} places: \"here\", or outposts"));
     }
     Some(places).filter(|places| !places.is_empty())
@@ -237,6 +245,9 @@ fn check(section: &Section<'_>, components: &[&str], rules: impl Fn(&str) -> Arc
         rules_of_time.silence_is_down = ask.as_ref().is_some_and(|ask| ask.silence().is_some());
     }
     let extra_roots = Arc::new(authorities(section));
+    if name.is_none() && section.has("name") {
+        return None;
+    }
     let (ask, component) = (ask?, component?);
     let probe = Probe { deadline, slow, addresses: rules(&component), extra_roots, ask };
     let name = name.unwrap_or_else(|| probe.ask.kind().to_owned());

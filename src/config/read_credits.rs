@@ -17,11 +17,10 @@ pub(super) fn tiers(section: &Section<'_>) -> Option<Vec<Tier>> {
         let percent = share.read(|text| whole_percent(text))?;
         Some(Tier { floor, percent })
     };
-    let written = found.len();
     let mut tiers: Vec<Tier> = found.into_iter().filter_map(tier).collect();
     tiers.sort_by_key(|tier| std::cmp::Reverse(tier.floor));
     // A tier that cannot be read has its own complaint, and may be the one that the others seem to lack.
-    if tiers.len() == written {
+    if tiers.len() == section.count("credits") {
         together(section, &tiers);
     }
     Some(tiers)
@@ -45,7 +44,7 @@ pub(super) fn of_policy(section: &Section<'_>) -> Option<CreditTerms> {
     match tiers(section) {
         Some(tiers) => Some(CreditTerms { tiers, min: min.unwrap_or(MIN) }),
         None => {
-            if section.has("credits_min") {
+            if section.count("credits") == 0 {
                 section.clash("credits_min", "has no meaning without `credits`");
             }
             None

@@ -45,7 +45,7 @@ fn escalation(
     if !section.has("steps") {
         section.wrong("an escalation needs [[escalations.steps]]: whom to tell, and when");
     }
-    let steps = steps(&section, channels).unwrap_or_default();
+    let steps = steps(&section, channels, which.tenant.as_ref()).unwrap_or_default();
     section.finish();
     Escalation { name, which, ack_expires, steps }
 }

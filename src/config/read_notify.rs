@@ -25,9 +25,10 @@ pub(super) fn notify(section: Section<'_>) -> Notify {
     let tables = ChannelKind::ALL.map(|kind| section.table(kind.as_str()));
     let per_minute = ChannelKind::ALL.into_iter().zip(&tables);
     let per_minute = per_minute.filter_map(|(kind, table)| Some((kind, limit(kind, table)?))).collect();
+    let texts = section.has(ChannelKind::Sms.as_str());
     let [of_email, of_ntfy, of_sms, of_voice, of_slack, of_teams, of_pagerduty, of_webhook] = tables;
     section.finish();
-    let (texts, sms) = (of_sms.is_there(), twilio::sms(of_sms));
+    let sms = twilio::sms(of_sms);
     Notify {
         email: email(of_email),
         ntfy: push::ntfy(of_ntfy),
@@ -67,7 +68,7 @@ fn email(section: Section<'_>) -> Option<Email> {
     let password = PASSWORD.read(&section);
     let user = server.as_ref().map(|server| server.user.is_some());
     match (user, PASSWORD.used(&section)) {
-        (Some(true), false) => {
+        (Some(true), false) if !section.has(PASSWORD.plain) => {
             section.clash("smtp_url", "names a user, so `password_env` or `password_file` is needed");
         }
         (Some(false), true) => {

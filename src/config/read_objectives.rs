@@ -16,12 +16,18 @@ const WINDOW: TimeDelta = TimeDelta::hours(1);
 /// The longest window: the five-minute sums of looks are kept for some days more.
 const LONGEST_WINDOW: TimeDelta = TimeDelta::days(7);
 
-pub(super) fn objectives(root: &Section<'_>, components: &[&str], watched: &[Check]) -> Vec<Objective> {
+/// `unread`: the components of checks that cannot be read, as they are written.
+pub(super) fn objectives(
+    root: &Section<'_>,
+    components: &[&str],
+    watched: &[Check],
+    unread: &[String],
+) -> Vec<Objective> {
     let mut seen = BTreeSet::new();
     let mut all = Vec::new();
     for section in root.each("objectives").unwrap_or_default() {
         let place = section.place();
-        let Some(found) = objective(section, components, watched) else { continue };
+        let Some(found) = objective(section, components, watched, unread) else { continue };
         let Goal { measure, window, .. } = found.goal;
         if !seen.insert((found.component.clone(), measure.as_str(), window)) {
             let (component, measure) = (&found.component, measure.as_str());
@@ -32,7 +38,7 @@ pub(super) fn objectives(root: &Section<'_>, components: &[&str], watched: &[Che
     all
 }
 
-fn objective(section: Section<'_>, components: &[&str], watched: &[Check]) -> Option<Objective> {
+fn objective(section: Section<'_>, components: &[&str], watched: &[Check], unread: &[String]) -> Option<Objective> {
     let component = section.needed_text("component", ": it says what is to answer well");
     let component = component.and_then(|t| t.read(|name| known_component(name, components)));
     let measure = section.needed_text("measure", ", such as \"p95\"").and_then(|t| t.read(|text| measure(text)));
@@ -50,17 +56,22 @@ fn objective(section: Section<'_>, components: &[&str], watched: &[Check]) -> Op
         section.clash("warn", "must be under `breach`, or there would never be a warning");
     }
     if let (Some(component), Some(goal)) = (&component, &goal) {
-        enough_looks(&section, component, goal, watched);
+        let may_be_watched = unread.iter().any(|name| name == component || !components.contains(&name.as_str()));
+        enough_looks(&section, component, goal, watched, may_be_watched);
     }
     section.finish();
     Some(Objective { component: component?, goal: goal? })
 }
 
-/// Refuses a window that holds too few looks: no figure would ever be given.
-fn enough_looks(section: &Section<'_>, component: &str, goal: &Goal, watched: &[Check]) {
+/// Refuses a window that holds too few looks: no figure would ever be given. `may_be_watched`: there is a check that
+/// cannot be read, of which it complains itself.
+fn enough_looks(section: &Section<'_>, component: &str, goal: &Goal, watched: &[Check], may_be_watched: bool) {
     let own = watched.iter().filter(|check| check.component == component);
     let Some(often) = own.clone().map(|check| check.rules.interval).min() else {
-        return section.wrong(format!("`{component}` has no [[checks]] of its own: there is nothing to measure"));
+        if !may_be_watched {
+            section.wrong(format!("`{component}` has no [[checks]] of its own: there is nothing to measure"));
+        }
+        return;
     };
     never_missed(section, goal, own);
     if often.saturating_mul(LEAST_LOOKS) > goal.window {

@@ -32,7 +32,7 @@ fn rotation(name: &Found<'_, &str>, section: Section<'_>, names: &Names<'_>) -> 
         .and_then(|t| t.read(|text| zone(text)));
     let tenant = section.text("tenant").and_then(|t| t.read(|text| known_tenant(text, names)));
     let sections = section.each("layers").unwrap_or_default();
-    if sections.is_empty() && !section.has("layers") {
+    if section.count("layers") == 0 {
         section.wrong(format!("[[on_call.{}.layers]] is needed: without one nobody is ever on call", name.value));
     }
     let layers: Vec<_> = sections.into_iter().map(|section| layer(name.value, section, timezone)).collect();
@@ -76,10 +76,10 @@ fn hours(rotation: &str, timezone: Tz, week: [Vec<(u16, u16)>; 7]) -> Option<Arc
 
 fn people(section: &Section<'_>) -> Vec<Person> {
     let found = section.texts("people");
-    match &found {
-        None if !section.has("people") => section.wrong("a layer needs `people`: who takes turns"),
-        Some(people) if people.is_empty() => section.clash("people", "must name somebody, or nobody is ever on call"),
-        _ => {}
+    if !section.has("people") {
+        section.wrong("a layer needs `people`: who takes turns");
+    } else if section.count("people") == 0 {
+        section.clash("people", "must name somebody, or nobody is ever on call");
     }
     found.into_iter().flatten().filter_map(|text| text.read(|text| person(text))).collect()
 }

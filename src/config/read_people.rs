@@ -40,18 +40,23 @@ fn personal(section: Section<'_>, channels: &Channels) -> Personal {
     if by_the_clock && !section.has("timezone") {
         section.wrong("`timezone` is needed beside hours: 22:00 means ten at night where this person is");
     }
+    let rules: Vec<_> = rules.into_iter().map(|section| rule(section, timezone, channels)).collect();
+    let all_read = rules.iter().all(|(_, is_read)| *is_read);
     let personal = Personal {
         zone: timezone,
         channels: channel_list(&section, channels),
         digest: digest.zip(timezone).map(|(at, timezone)| Daily { at, timezone }),
-        rules: rules.into_iter().map(|section| rule(section, timezone, channels)).collect(),
+        rules: rules.into_iter().map(|(rule, _)| rule).collect(),
     };
-    check_some_hour(&section, &personal);
+    if all_read {
+        check_some_hour(&section, &personal);
+    }
     section.finish();
     personal
 }
 
-fn rule(section: Section<'_>, timezone: Option<Tz>, channels: &Channels) -> PersonalRule {
+/// Reads a rule. Also returns whether its stages and channels could be read: otherwise they have their own complaint.
+fn rule(section: Section<'_>, timezone: Option<Tz>, channels: &Channels) -> (PersonalRule, bool) {
     if !section.has("channels") {
         section.wrong("a rule needs `channels`: by which this person is told then; [] for none");
     }
@@ -61,15 +66,20 @@ fn rule(section: Section<'_>, timezone: Option<Tz>, channels: &Channels) -> Pers
         hours: hours(&section, timezone),
         channels: channel_list(&section, channels),
     };
-    check_breaches(&section, &rule);
+    let is_read = section.has("channels")
+        && rule.channels.len() == section.count("channels")
+        && rule.stages.len() == section.count("stages");
+    if is_read {
+        check_breaches(&section, &rule);
+    }
     section.finish();
-    rule
+    (rule, is_read)
 }
 
 /// Refuses a rule that keeps breaches from a person at every hour: they would only hold up the escalation.
 fn check_breaches(section: &Section<'_>, rule: &PersonalRule) {
     let at_any_hour = !section.has("from") && !section.has("until");
-    if is_of_breaches(rule) && at_any_hour && section.has("channels") && rule.channels.is_empty() {
+    if is_of_breaches(rule) && at_any_hour && rule.channels.is_empty() {
         section.clash("channels", "must not be empty for breaches at every hour: name `stages`, or hours");
     }
 }

@@ -113,7 +113,7 @@ fn schedule(section: Section<'_>, names: &Names<'_>) -> Option<ReportSchedule> {
 
 fn recipients(section: &Section<'_>) -> Vec<String> {
     let found = section.texts("to").unwrap_or_default();
-    if found.is_empty() || found.len() > MOST_RECIPIENTS {
+    if !(1..=MOST_RECIPIENTS).contains(&section.count("to")) {
         section.wrong(format!("`to` is needed: 1 to {MOST_RECIPIENTS} mail addresses that get the report"));
     }
     let address = |text: Found<'_, &str>| text.read(|text| mail_address(text));
@@ -127,6 +127,8 @@ fn mail_address(text: &str) -> Result<String, String> {
 fn only_tenant(section: &Section<'_>, names: &Names<'_>) -> Option<TenantId> {
     match names.tenants.as_slice() {
         [only] => TenantId::parse(only).ok(),
+        // Without any tenant, that is what is complained of.
+        [] => None,
         _ if section.has("tenant") => None,
         _ => {
             section.wrong("`tenant` is needed: a report is about one");

@@ -18,11 +18,12 @@ pub(super) const DEFAULT_SCOPES: [&str; 3] = ["openid", "profile", "email"];
 pub(super) const DEFAULT_GROUPS_CLAIM: &str = "groups";
 
 /// Reads the provider; none: people sign in with tokens only.
-pub(super) fn sign_in(section: Section<'_>, server: &Server, tenants: &[&str]) -> Option<Oidc> {
+pub(super) fn sign_in(root: &Section<'_>, server: &Server, tenants: &[&str]) -> Option<Oidc> {
+    let section = root.table("sign_in");
     let oidc = section.table("oidc");
     let read = oidc.is_there().then(|| read_oidc(&oidc, tenants)).flatten();
     if oidc.is_there() {
-        check_way_back(&oidc, server);
+        check_way_back(&oidc, root, server);
     }
     oidc.finish();
     section.finish();
@@ -57,8 +58,9 @@ fn read_oidc(section: &Section<'_>, tenants: &[&str]) -> Option<Oidc> {
     })
 }
 
-fn check_way_back(section: &Section<'_>, server: &Server) {
+fn check_way_back(section: &Section<'_>, root: &Section<'_>, server: &Server) {
     match server.public_url.as_deref() {
+        None if root.has_within("server", "public_url") => {}
         None => {
             section.wrong("[sign_in.oidc] needs `server.public_url`: the identity provider sends browsers back there")
         }
@@ -102,7 +104,8 @@ fn clock_skew(text: &str) -> Result<TimeDelta, String> {
 fn scopes(section: &Section<'_>) -> Vec<String> {
     let Some(found) = section.texts("scopes") else { return DEFAULT_SCOPES.map(str::to_owned).into() };
     let scopes: Vec<String> = found.into_iter().filter_map(|scope| scope.read(|text| scope_name(text))).collect();
-    if !scopes.iter().any(|scope| scope == "openid") {
+    // A scope that cannot be read may be the one that seems to be missing.
+    if scopes.len() == section.count("scopes") && !scopes.iter().any(|scope| scope == "openid") {
         section.clash("scopes", "must hold \"openid\": without it there is no token that says who signs in");
     }
     scopes
@@ -115,7 +118,7 @@ fn scope_name(text: &str) -> Result<String, String> {
 
 fn access(section: &Section<'_>, tenants: &[&str]) -> Vec<AccessRule> {
     let rules = section.each("access").unwrap_or_default();
-    if rules.is_empty() {
+    if section.count("access") == 0 {
         section.wrong("[[sign_in.oidc.access]] is needed: only people named by a rule are let in, so nobody would be");
     }
     rules.into_iter().filter_map(|rule| access_rule(rule, tenants)).collect()
@@ -125,7 +128,7 @@ fn access_rule(section: Section<'_>, tenants: &[&str]) -> Option<AccessRule> {
     let anyone = section.flag("anyone").is_some_and(|found| found.value);
     let groups = each(&section, "groups", filled);
     let emails = each(&section, "emails", email);
-    if !anyone && !section.has("groups") && !section.has("emails") {
+    if !section.may_be_set("anyone") && !section.has("groups") && !section.has("emails") {
         section.wrong(
             "a rule of [[sign_in.oidc.access]] must say whom it lets in: `groups`, `emails`, or `anyone = true`",
         );
@@ -148,7 +151,7 @@ const ROLES: &str = "must be \"viewer\", \"responder\" or \"admin\"";
 
 fn each(section: &Section<'_>, key: &'static str, read: impl Fn(&str) -> Result<String, String>) -> Vec<String> {
     let found = section.texts(key).unwrap_or_default();
-    if found.is_empty() {
+    if section.count(key) == 0 {
         section.clash(key, "must name somebody");
     }
     found.into_iter().filter_map(|found: Found<'_, &str>| found.read(|text| read(text))).collect()

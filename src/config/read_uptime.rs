@@ -37,7 +37,7 @@ pub(super) struct UptimeContext<'a> {
 pub(super) fn uptime(root: &Section<'_>, around: &UptimeContext<'_>) -> Uptime {
     let sections = root.named("components");
     let names: Vec<_> = sections.iter().map(|(name, _)| name.clone()).collect();
-    let ids: Vec<&str> = names.iter().map(|name| name.value).collect();
+    let ids = root.names("components");
     let components: Vec<_> =
         sections.into_iter().filter_map(|(name, one)| component(&name, one, &ids, around)).collect();
     for (id, wrong) in knots(&components) {
@@ -51,8 +51,7 @@ pub(super) fn uptime(root: &Section<'_>, around: &UptimeContext<'_>) -> Uptime {
         Arc::new(AddressRules { allowed, own_port: Some(around.own_port) })
     };
     let outposts = outposts(root);
-    let places: Vec<&str> = outposts.iter().map(|outpost| outpost.id.as_str()).collect();
-    let checks = read_checks::checks(root, &ids, &places, rules);
+    let (checks, unread) = read_checks::checks(root, &ids, &root.names("outposts"), rules);
     let measured = measured(&components, &checks);
     names.iter().filter(|name| !measured.contains(name.value)).for_each(never_known);
     let mut first = BTreeMap::new();
@@ -62,7 +61,7 @@ pub(super) fn uptime(root: &Section<'_>, around: &UptimeContext<'_>) -> Uptime {
         promise(section, &components, &ids, around)
     });
     let promises = promises.collect();
-    let objectives = objectives(root, &ids, &checks);
+    let objectives = objectives(root, &ids, &checks, &unread);
     let canaries = canaries(root.table("uptime"));
     let status_page = root.has("status_page").then(|| status_page(root.table("status_page"), root));
     Uptime { components, checks, outposts, promises, objectives, status_page, canaries }
@@ -131,7 +130,9 @@ fn component(
             key.remark("names no component, which says nothing: name the members, or take it out");
         }
     }
-    let least = section.integer("at_least").and_then(|n| n.read(|n| at_least(*n, of.len())));
+    let most = section.count("of");
+    let least = section.integer("at_least").filter(|_| section.has("of"));
+    let least = least.and_then(|n| n.read(|n| at_least(*n, most)));
     if section.has("of") != section.has("at_least") {
         section.wrong("`of` and `at_least` belong together: so many of these components are needed");
     }

@@ -30,7 +30,7 @@ fn stale_after(text: &str) -> Result<TimeDelta, String> {
 
 fn notify(section: &Section<'_>, channels: &Channels) -> Option<Vec<Target>> {
     let found = section.texts("notify")?;
-    if found.is_empty() {
+    if section.count("notify") == 0 {
         section.clash(
             "notify",
             "must name somebody; without the key, every system and the last step's addresses are told",

@@ -189,6 +189,21 @@ impl<'a> Section<'a> {
         table.is_some_and(|table| table.contains_key(inner))
     }
 
+    /// How much is written under `key`, right or wrong: what is in its list or table, or one value of another kind.
+    pub fn count(&self, key: &str) -> usize {
+        match self.table.and_then(|table| table.get(key)).map(|value| value.get_ref()) {
+            Some(DeValue::Array(list)) => list.len(),
+            Some(DeValue::Table(table)) => table.len(),
+            other => usize::from(other.is_some()),
+        }
+    }
+
+    /// The names in the table under `key`, whether right or wrong is what they stand for.
+    pub fn names(&self, key: &str) -> Vec<&'a str> {
+        let group = self.table.and_then(|table| table.get(key)).and_then(|value| value.get_ref().as_table());
+        group.into_iter().flatten().map(|(name, _)| name.get_ref().as_ref()).collect()
+    }
+
     /// Notes a fault of the table as a whole.
     pub fn wrong(&self, text: impl Into<String>) {
         self.inspection.fault(self.at, text);
@@ -218,6 +233,11 @@ impl<'a> Section<'a> {
 
     pub fn flag(&self, key: &'static str) -> Option<Found<'a, bool>> {
         self.value(key)?.typed("true or false", |value| value.as_bool())
+    }
+
+    /// Whether the flag under `key` is set, or is there and cannot be read: then it may be meant to be set.
+    pub fn may_be_set(&self, key: &'static str) -> bool {
+        self.flag(key).map_or(self.has(key), |found| found.value)
     }
 
     /// Reads a list of texts; elements of another type are noted and left out.

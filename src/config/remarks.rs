@@ -5,9 +5,9 @@ use chrono::TimeDelta;
 use crate::alert::Stage;
 use crate::alert::policy::shadow;
 use crate::sla::policy::{self, Counts, Policy};
-use crate::ticket::ClockKind;
+use crate::ticket::{ClockKind, TenantId};
 
-use super::{Config, Hours, Step, Target, Tenant, duration};
+use super::{Config, Escalation, Hours, Step, Target, Tenant, Which, duration};
 
 /// Above this, SuperOps was seen to throttle, whatever its documentation says.
 const SEEN_REQUESTS_PER_MINUTE: u32 = 100;
@@ -22,6 +22,7 @@ pub fn remarks(config: &Config) -> Vec<String> {
     list.extend(config.policies.iter().enumerate().flat_map(|(index, policy)| about_policy(index + 1, policy)));
     list.extend(unreached_policies(config));
     list.extend(unfollowed_escalations(config));
+    list.extend(foreign_rotations(config));
     list.extend(about_channels(config));
     list.extend(about_replies(config));
     list.extend(about_calls(config));
@@ -72,6 +73,39 @@ fn unfollowed_escalations(config: &Config) -> Vec<String> {
         ))
     };
     (0..named).filter_map(about).collect()
+}
+
+/// Remarks on escalations that begin by telling nobody of some tenants' alerts, since the rotations that they name are
+/// for others only. Those for one tenant may not name the rotation of another at all.
+fn foreign_rotations(config: &Config) -> Vec<String> {
+    let about = |(index, escalation): (usize, &Escalation)| {
+        let first = escalation.steps.first().filter(|_| escalation.which.tenant.is_none())?;
+        let only = |rotation: &str| config.on_call.get(rotation).and_then(|rotation| rotation.tenant.as_ref());
+        let serves = |target: &Target, tenant: &TenantId| match target {
+            Target::OnCall(rotation) => only(rotation).is_none_or(|only| only == tenant),
+            _ => true,
+        };
+        let is_followed = |tenant: &TenantId| {
+            let which = Which { tenant: Some(tenant.clone()), ..escalation.which.clone() };
+            !config.escalations.iter().take(index).any(|earlier| earlier.which.covers(&which))
+        };
+        let forgotten = config.tenants.keys().filter(|tenant| is_followed(tenant));
+        let forgotten = forgotten.filter(|tenant| !first.notify.iter().any(|target| serves(target, tenant)));
+        let forgotten = forgotten.map(TenantId::as_str).collect::<Vec<_>>().join(" and ");
+        let named = first.notify.iter().filter_map(|target| match target {
+            Target::OnCall(rotation) => Some(format!("on-call:{rotation}, for {} only", only(rotation)?)),
+            _ => None,
+        });
+        let named = named.collect::<Vec<_>>().join(", and ");
+        (!forgotten.is_empty()).then(|| {
+            format!(
+                "the first step of the escalation {} tells nobody of alerts of {forgotten}: it names {named}; name \
+                 somebody for {forgotten} too",
+                escalation.name
+            )
+        })
+    };
+    config.escalations.iter().enumerate().filter_map(about).collect()
 }
 
 fn about_tenant(tenant: &Tenant) -> Vec<String> {

@@ -533,6 +533,25 @@ colour = "red"
 }
 
 #[test]
+fn an_address_that_paths_are_appended_to_has_neither_a_query_nor_a_fragment() {
+    let slack = "[notify.slack]\nbot_token_env = \"SLACK_BOT\"\nchannel = \"#sla\"\n";
+    let pagerduty = "[notify.pagerduty]\nrouting_key_env = \"SLACK_BOT\"\n";
+    let calls =
+        "[notify.voice]\nfrom = \"+15005550007\"\naccount_sid = \"AC2\"\nauth_token_env = \"TWILIO_AUTH_TOKEN\"\n";
+    for channel in [slack, pagerduty, TEXTS, calls, "[notify.ntfy]\n"] {
+        for address in ["https://gateway.example.com/?key=1", "https://gateway.example.com#top"] {
+            let said = complaints(&format!("{channel}base_url = \"{address}\"\n"));
+            assert!(
+                said.contains("`base_url` must hold neither ? nor #") && said.lines().count() == 1,
+                "{channel}: {said}"
+            );
+        }
+    }
+    let webhook = "[notify.webhook]\nurl = \"https://h.example/x?key=1\"\nsecret_env = \"WEBHOOK_SECRET\"\n";
+    assert_eq!(complaints(webhook), "none", "messages are posted to it as it is");
+}
+
+#[test]
 fn a_system_without_its_secret_is_of_no_use() {
     let more = "[notify.slack]\nchannel = '#sla'\n[notify.pagerduty]\n[notify.webhook]\nurl = 'https://h.example/x/'\n";
     assert_snapshot!(complaints(more), @r"
@@ -1170,6 +1189,59 @@ after = "soon"
     assert_snapshot!(complaints(more));
 }
 
+/// Two tenants, of which `main` is the rotation of one.
+const TWO_TENANTS: &str = r#"
+[tenants.beta]
+subdomain = "beta"
+region = "eu"
+token_env = "SUPEROPS_TOKEN"
+[on_call.main]
+timezone = "Europe/London"
+tenant = "acme"
+[[on_call.main.layers]]
+people = ["ann@example.com"]
+starts = "2026-03-02T09:00"
+every = "1d"
+"#;
+
+#[test]
+fn an_escalation_of_one_tenant_cannot_name_the_rotation_of_another() {
+    let escalation = |tenant: &str| {
+        format!(
+            "{TWO_TENANTS}[[escalations]]\nname = \"own\"\ntenant = \"{tenant}\"\n[[escalations.steps]]\n\
+             notify = [\"technician\", \"on-call:main\"]\n"
+        )
+    };
+    assert_eq!(
+        complaints(&escalation("beta")),
+        "config.toml:25:25: `notify` names the rotation `main`, which is for `acme` only: it tells nobody of alerts of \
+         `beta`. Name a rotation for `beta`, or take `tenant` out of [on_call.main]"
+    );
+    assert_eq!(complaints(&escalation("acme")), "none");
+    assert_eq!(complaints(&escalation("beta").replace("tenant = \"acme\"\n[[on", "[[on")), "none", "all share it");
+}
+
+#[test]
+fn a_first_step_that_names_only_other_tenants_rotations_is_remarked_on() {
+    let remarked = |more: &str| {
+        let remarks = super::remarks::remarks(&good(&format!("{LEAST}{TWO_TENANTS}{more}")));
+        remarks.into_iter().filter(|line| line.contains("on-call:main")).collect::<Vec<_>>()
+    };
+    let step = |notify: &str| format!("[[alerts.steps]]\nnotify = [{notify}]\n");
+    assert_eq!(
+        remarked(&step("\"on-call:main\"")),
+        [
+            "the first step of the escalation default tells nobody of alerts of beta: it names on-call:main, for acme only; \
+          name somebody for beta too"
+        ]
+    );
+    assert_eq!(remarked(&step("\"on-call:main\", \"technician\"")), [""; 0], "the technician is told");
+    let later = step("\"on-call:main\"").replace("notify", "after = \"5m\"\nnotify");
+    assert_eq!(remarked(&format!("{}{later}", step("\"technician\""))), [""; 0], "others were told before");
+    let own = "[[escalations]]\nname = \"own\"\ntenant = \"beta\"\n[[escalations.steps]]\nnotify = [\"technician\"]\n";
+    assert_eq!(remarked(&format!("{own}{}", step("\"on-call:main\""))), [""; 0], "its alerts follow their own");
+}
+
 #[test]
 fn check_shows_each_escalation_and_says_which_is_never_followed() {
     let more = r#"
@@ -1497,6 +1569,74 @@ fn a_check_whose_address_is_wrong_is_complained_of_once_and_its_other_keys_are_n
     assert!(said.starts_with("config.toml:12:7: `url` must be a whole address") && said.lines().count() == 1, "{said}");
     let misspelt = complaints(&format!("{check}metod = \"HEAD\"\n"));
     assert!(misspelt.contains("config.toml:16:1: unknown key `metod`") && misspelt.lines().count() == 2, "{misspelt}");
+}
+
+#[test]
+fn what_is_written_and_cannot_be_read_is_complained_of_once_and_not_also_missed() {
+    let access = "[[sign_in.oidc.access]]\nrole = \"viewer\"\n";
+    let oidc = OIDC.split("[[").next().unwrap_or_default();
+    let report = "[[reports.schedules]]\nname = \"A\"\nevery = \"month\"\n";
+    let policy = "[[policies]]\nresolution = \"4h\"\n";
+    let on_call = "[on_call.main]\ntimezone = \"UTC\"\n";
+    let layer = "[[on_call.main.layers]]\nstarts = \"2026-03-02T09:00\"\nevery = \"1d\"\n";
+    let rule = "[[people.\"ada@example.com\".rules]]\n";
+    let objective = "[[objectives]]\ncomponent = \"shop\"\nmeasure = \"p95\"\nbreach = \"1s\"\n";
+    let check = "[components.shop]\n[[checks]]\ncomponent = \"shop\"\n";
+    let url = "url = \"https://shop.example.com/\"\n";
+    let cases = [
+        (format!("{oidc}{access}groups = \"leads\"\n"), "`groups` must be a list"),
+        (format!("{oidc}{access}emails = [1]\n"), "`emails` must hold a text"),
+        (format!("{oidc}{access}anyone = \"yes\"\n"), "`anyone` must be true or false"),
+        (format!("{oidc}access = [1]\n"), "`access` must hold a table"),
+        (format!("{oidc}scopes = [\"\"]\n{access}anyone = true\n"), "`scopes` must hold one scope in each text"),
+        (format!("{oidc}{access}anyone = true\n").replace("https://sla", "sla"), "`public_url` must be a whole web"),
+        (format!("{report}to = \"a@example.com\"\n"), "`to` must be a list"),
+        (format!("{report}to = [1]\n"), "`to` must hold a text"),
+        ("[calendars.office]\ntimezone = \"UTC\"\nmon = \"09:00-17:00\"\n".to_owned(), "`mon` must be a list"),
+        ("[calendars.office]\ntimezone = \"UTC\"\nalways = 1\n".to_owned(), "`always` must be true or false"),
+        (format!("{policy}credits = \"10\"\ncredits_min = 5\n"), "`credits` must be a table"),
+        (format!("{policy}credits = {{ \"95\" = \"0\", \"0\" = 5 }}\n"), "`0` must be a text"),
+        ("[[alerts.steps]]\nnotify = [1]\n".to_owned(), "`notify` must hold a text"),
+        ("[alerts]\nsteps = [1]\n".to_owned(), "`steps` must hold a table"),
+        ("[watch]\nnotify = [1]\n".to_owned(), "`notify` must hold a text"),
+        (format!("{on_call}layers = [1]\n"), "`layers` must hold a table"),
+        (format!("{on_call}{layer}people = [1]\n"), "`people` must hold a text"),
+        (format!("{rule}channels = [\"emial\"]\n"), "did you mean `email`?"),
+        (format!("{rule}stages = [\"predict\"]\nchannels = []\n"), "did you mean `predicted`?"),
+        (format!("{check}{objective}"), "`url`, `heartbeat = true` or `pushed = true` is needed"),
+        (format!("{check}url = \"shop.example.com\"\n{objective}"), "`url` must be a whole address"),
+        (format!("{check}heartbeat = \"yes\"\n"), "`heartbeat` must be true or false"),
+        (format!("{check}{url}name = 1\n[[checks]]\ncomponent = \"shop\"\n{url}"), "`name` must be a text"),
+        (format!("{check}{url}{objective}").replacen("nt = \"shop", "nt = \"shpo", 1), "did you mean `shop`?"),
+        (format!("{OUTPOST}{url}places = [\"here\", \"berlni\"]\nquorum = 2\n"), "did you mean `berlin`?"),
+        (format!("{OUTPOST}{url}places = [\"berlni\"]\n"), "did you mean `berlin`?"),
+        (
+            format!("{OUTPOST}{url}places = [\"berlin\"]\n").replace("token_env", "#token_env"),
+            "it is what the outpost has to show",
+        ),
+        (format!("{check}{url}[components.web]\nof = [\"shop\", \"shpo\"]\nat_least = 2\n"), "did you mean `shop`?"),
+        (format!("{check}{url}[components.web]\nat_least = 2\n"), "`of` and `at_least` belong together"),
+        (
+            TEXTS.replace("auth_token_env", "api_key_sid = \"SK1\"\napi_key_secret"),
+            "`api_key_secret` must not stand in this file",
+        ),
+    ];
+    for (more, expected) in cases {
+        let said = complaints(&more);
+        assert!(said.contains(expected) && said.lines().count() == 1, "{more}: {said}");
+    }
+    let tenants =
+        complaints_of("tenants = 1\n[notify.email]\nsmtp_url = \"smtp://127.0.0.1\"\nfrom = \"a@example.com\"\n");
+    assert_eq!(tenants, "config.toml:1:11: `tenants` must be a table, not this whole number");
+    let user = LEAST.replace("smtp://", "smtp://sla@").replace("from =", "password = \"hunter2\"\nfrom =");
+    let said = complaints_of(&user);
+    assert!(said.contains("`password` must not stand") && said.lines().count() == 1, "{said}");
+}
+
+#[test]
+fn a_rotation_without_layers_is_refused() {
+    let said = complaints("[on_call.main]\ntimezone = \"UTC\"\nlayers = []\n");
+    assert_eq!(said, "config.toml:9:1: [[on_call.main.layers]] is needed: without one nobody is ever on call");
 }
 
 #[test]

@@ -80,11 +80,12 @@ pub fn find(
     }
     let case = Case { ticket: &watched.ticket, history, computed, rules, reported, ours };
     let (cause, why) = case.cause();
-    let local = Local::new(computed.calendar.spec().timezone, reported.min(ours), reported.max(ours));
+    let zone = computed.calendar.spec().timezone;
+    let local = Local::new(zone, reported.min(ours), reported.max(ours));
     let difference = reported - ours;
     let side = if difference > TimeDelta::zero() { "later" } else { "earlier" };
     let words = format!(
-        "{}: SuperOps says due {}, {} {side} than the {} we compute; {why}",
+        "{}: SuperOps says due {} ({zone}), {} {side} than the {} we compute; {why}",
         computed.state.kind.words(),
         local.moment(reported),
         length(difference.abs()),

@@ -19,11 +19,6 @@ use crate::store::tokens::{Author, Role, Token, TokenRecord};
 use crate::store::{Store, StoreError};
 use crate::ticket::TenantId;
 
-/// Longer names are cut.
-const LONGEST_NAME: usize = 60;
-/// Longer notes are cut; a longer text is a report and belongs on the ticket.
-const LONGEST_NOTE: usize = 500;
-
 /// The caller as the gate identified them: every handler that shows or changes anything takes one.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -115,11 +110,9 @@ impl Caller {
 
     /// Returns the actor for an alert, with the note: the token or person always, preceded by the name given in `by`.
     pub fn actor(&self, by: Option<&str>, note: Option<&str>) -> Actor {
-        let by = by.map(|name| name.trim().chars().take(LONGEST_NAME).collect::<String>());
-        let name = by.filter(|name| !name.is_empty()).map(|name| format!("{name} ({})", self.who));
+        let name = by.and_then(Actor::named).map(|name| format!("{name} ({})", self.who));
         let name = name.unwrap_or_else(|| self.who.clone());
-        let note = note.map(|note| note.trim().chars().take(LONGEST_NOTE).collect());
-        Actor { name, how: self.how, origin: self.origin.clone(), note }
+        Actor { name, how: self.how, origin: self.origin.clone(), note: note.map(Actor::noted) }
     }
 
     /// Returns their name in the audit log.

@@ -73,7 +73,7 @@ fn read(section: &Section<'_>, interval: TimeDelta) -> Option<Ask> {
         None if heartbeat => heartbeat_ask(section),
         None if pushed => pushed_ask(section, interval),
         None => {
-            if !section.has("url") {
+            if !["heartbeat", "pushed"].into_iter().any(|key| section.may_be_set(key)) && !section.has("url") {
                 section
                     .wrong("`url`, `heartbeat = true` or `pushed = true` is needed in [[checks]]: it says how to look");
             }

@@ -12,7 +12,7 @@ const TOKEN: SecretKeys = SecretKeys { plain: "token", env: "token_env", file: "
 
 pub(super) fn ntfy(section: Section<'_>) -> Option<Ntfy> {
     let is_there = section.is_there();
-    let base_url = section.text("base_url").and_then(|t| t.read(|text| checks::private_url(text)));
+    let base_url = section.text("base_url").and_then(|t| t.read(|text| checks::base_url(text)));
     let token = TOKEN.read(&section).and_then(|secret| secret.value);
     let mut topics = BTreeMap::new();
     for (person, topic) in section.entries("topics") {

@@ -22,7 +22,7 @@ const SECRET: SecretKeys = SecretKeys { plain: "secret", env: "secret_env", file
 pub(super) fn slack(section: Section<'_>) -> Option<Slack> {
     let (token, hook) = (BOT_TOKEN.read(&section), WEBHOOK_URL.read(&section));
     let channel = section.text("channel").and_then(|t| t.read(|text| checks::slack_channel(text)));
-    let base_url = section.text("base_url").and_then(|t| t.read(|text| checks::private_url(text)));
+    let base_url = section.text("base_url").and_then(|t| t.read(|text| checks::base_url(text)));
     let (by_bot, by_hook) = (BOT_TOKEN.used(&section), WEBHOOK_URL.used(&section));
     match (by_bot, by_hook) {
         (true, true) => section.wrong("a bot token and an incoming webhook are both given for Slack: keep one"),
@@ -72,7 +72,7 @@ pub(super) fn teams(section: Section<'_>) -> Option<Teams> {
 
 pub(super) fn pagerduty(section: Section<'_>) -> Option<PagerDuty> {
     let key = needed(&ROUTING_KEY, &section, ": it names the service at PagerDuty");
-    let base_url = section.text("base_url").and_then(|t| t.read(|text| checks::private_url(text)));
+    let base_url = section.text("base_url").and_then(|t| t.read(|text| checks::base_url(text)));
     let webhook_secret = WEBHOOK_SECRET.read(&section).and_then(|secret| secret.value);
     section.finish();
     let base_url = base_url.unwrap_or_else(|| DEFAULT_PAGERDUTY.to_owned());

@@ -22,7 +22,7 @@ pub(super) fn sms(section: Section<'_>) -> Option<Sms> {
     let account = account(&section, section.is_there());
     let sender = sms_sender(&section);
     let replies = section.flag("replies").is_some_and(|found| found.value);
-    if replies && section.has("api_key_sid") && !HOOK_TOKEN.used(&section) {
+    if replies && section.has("api_key_sid") && !HOOK_TOKEN.used(&section) && !section.has(HOOK_TOKEN.plain) {
         section.clash(
             "replies",
             "needs `hook_auth_token_env` or `hook_auth_token_file`: Twilio signs replies with the \
@@ -72,7 +72,7 @@ fn account(section: &Section<'_>, needed: bool) -> Option<Twilio> {
     let api_key_sid = section.text("api_key_sid").and_then(|t| t.read(checks::twilio_sid("SK")));
     let secret = secret(section, needed);
     let hook_tokens = hook_tokens(section, secret.as_ref());
-    let base_url = section.text("base_url").and_then(|t| t.read(|text| checks::private_url(text)));
+    let base_url = section.text("base_url").and_then(|t| t.read(|text| checks::base_url(text)));
     Some(Twilio {
         account_sid: account_sid?,
         api_key_sid,
@@ -100,11 +100,15 @@ fn secret(section: &Section<'_>, needed: bool) -> Option<Named> {
     let (auth, key) = (AUTH_TOKEN.read(section), API_KEY_SECRET.read(section));
     let (auth_used, key_used) = (AUTH_TOKEN.used(section), API_KEY_SECRET.used(section));
     let service = section.inspection.purpose == Purpose::Service;
+    // A secret that stands in the file has its own complaint, and is not missing.
+    let plain = section.has(AUTH_TOKEN.plain) || section.has(API_KEY_SECRET.plain);
     match (section.has("api_key_sid"), auth_used, key_used) {
         (_, true, true) => section.wrong("an auth token and an API key's secret are both given: keep one"),
-        (true, _, false) => section.wrong("`api_key_sid` needs `api_key_secret_env` or `api_key_secret_file`"),
+        (true, _, false) if !section.has(API_KEY_SECRET.plain) => {
+            section.wrong("`api_key_sid` needs `api_key_secret_env` or `api_key_secret_file`");
+        }
         (false, _, true) => section.wrong("an API key's secret needs `api_key_sid`, the key it belongs to"),
-        (false, false, false) if needed && service && !section.has("auth_token") => {
+        (false, false, false) if needed && service && !plain => {
             section.wrong("`auth_token_env` or `auth_token_file` is needed: Twilio sends for known accounts only");
         }
         _ => {}

@@ -79,8 +79,8 @@ fn a_difference_of_just_the_zones_offset_is_a_matter_of_zones() {
     assert_eq!((found.cause, found.seconds), (Cause::Zone, 3600));
     assert_eq!(
         found.words,
-        "resolution: SuperOps says due Mon 14:10, 1h later than the Mon 13:10 we compute; the difference is exactly the \
-         UTC offset of Europe/London: one side treats local time as UTC"
+        "resolution: SuperOps says due Mon 14:10 (Europe/London), 1h later than the Mon 13:10 we compute; the difference \
+         is exactly the UTC offset of Europe/London: one side treats local time as UTC"
     );
 }
 
