@@ -291,6 +291,14 @@ fn every_known_error_is_sorted_by_what_to_do_next() {
 }
 
 #[test]
+fn a_status_of_429_is_a_throttle_whatever_its_body_says() {
+    for body in ["", "slow down", r#"{"errors":[{"message":"Too many requests"}],"data":null}"#] {
+        let error = answer::of_status("getTicketList", 429, body.as_bytes(), "acme", None).unwrap_err();
+        assert_eq!(error, ApiError::Throttled, "{body}");
+    }
+}
+
+#[test]
 fn data_beside_an_error_of_the_engine_is_used() {
     let body = json!({ "errors": [{ "message": "null in a non-null field" }], "data": { "getTicketList": { "tickets": [] } } });
     assert!(answer::read("getTicketList", body.to_string().as_bytes()).is_ok());
