@@ -137,19 +137,19 @@ impl SuperOps {
 
     /// Reads one page of technicians, counted from 1.
     pub async fn technicians(&self, page: u32, urgency: Urgency) -> Result<Page<Technician>, ApiError> {
-        let answer = self.call(&operations::technicians(page), urgency).await?;
+        let answer = self.list_page(&operations::technicians(page), page, urgency).await?;
         convert::technicians(&answer.data, &answer.gaps).ok_or_else(no_list)
     }
 
     /// Reads one page of clients, counted from 1.
     pub async fn clients(&self, page: u32, urgency: Urgency) -> Result<Page<Client>, ApiError> {
-        let answer = self.call(&operations::clients(page), urgency).await?;
+        let answer = self.list_page(&operations::clients(page), page, urgency).await?;
         convert::clients(&answer.data, &answer.gaps).ok_or_else(no_list)
     }
 
     /// Reads one page of the sites of all clients, counted from 1.
     pub async fn sites(&self, page: u32, urgency: Urgency) -> Result<Page<Site>, ApiError> {
-        let answer = self.call(&operations::sites(page), urgency).await?;
+        let answer = self.list_page(&operations::sites(page), page, urgency).await?;
         convert::sites(&answer.data, &answer.gaps).ok_or_else(no_list)
     }
 
@@ -227,6 +227,12 @@ impl SuperOps {
     /// Reads this tenant's schema.
     async fn introspect(&self) -> Result<Value, ApiError> {
         self.whole(&operations::introspect(), Urgency::Urgent).await
+    }
+
+    /// Makes `call` for that page of a list. Nothing at all is an empty list, but not the rest of one.
+    async fn list_page(&self, call: &Call, page: u32, urgency: Urgency) -> Result<Answered, ApiError> {
+        let answer = self.call(call, urgency).await?;
+        if page > 1 && answer.data.is_null() { Err(no_list()) } else { Ok(answer) }
     }
 
     /// Makes `call`, and treats an answer with gaps as an error.

@@ -20,8 +20,7 @@ const ID_KEYS: [&str; 5] = ["accountId", "userId", "groupId", "id", "siteId"];
 /// Reads a page of `getTicketList`. `None` if it is not a list, or an error stands in place of all its rows.
 pub(super) fn ticket_page(data: &Value, gaps: &Gaps) -> Option<TicketPage> {
     let mut page = TicketPage { has_more: has_more(data, "tickets"), total: total(data), ..TicketPage::default() };
-    let rows = data.get("tickets")?.as_array().filter(|rows| !rows.is_empty() || !gaps.hides("tickets"))?;
-    for (index, record) in rows.iter().enumerate() {
+    for (index, record) in rows(data, gaps, "tickets")?.iter().enumerate() {
         match ticket(record) {
             Ok(ticket) => page.push(ticket, record, &gaps.of_row(Some(("tickets", index)))),
             Err(reject) => page.rejects.push(reject),
@@ -283,6 +282,17 @@ fn total(data: &Value) -> Option<u64> {
     total.as_u64().or_else(|| total.as_str()?.trim().parse().ok())
 }
 
+/// Returns the rows of a list; none for a null, by which SuperOps may mean an empty list. `None` if it is not a list, an
+/// error may stand in place of its rows, or there is a null where there should be some.
+fn rows<'a>(data: &'a Value, gaps: &Gaps, key: &str) -> Option<&'a [Value]> {
+    let list = data.get(key)?;
+    if list.is_null() {
+        let is_empty = gaps.is_none() && total(data).unwrap_or(0) == 0 && !has_more(data, key);
+        return is_empty.then_some(&[][..]);
+    }
+    list.as_array().map(Vec::as_slice).filter(|rows| !rows.is_empty() || !gaps.hides(key))
+}
+
 fn page<T>(
     data: &Value,
     gaps: &Gaps,
@@ -290,7 +300,7 @@ fn page<T>(
     convert: impl Fn(&mut Reader) -> Result<T, Reject>,
 ) -> Option<Page<T>> {
     let mut page = Page { items: Vec::new(), rejects: Vec::new(), has_more: has_more(data, key), total: total(data) };
-    let rows = data.get(key)?.as_array().filter(|rows| !rows.is_empty() || !gaps.hides(key))?;
+    let rows = if data.is_null() { &[][..] } else { rows(data, gaps, key)? };
     for (index, record) in rows.iter().enumerate() {
         let read = Reader::new(record).and_then(|mut read| convert(&mut read).map(|item| (item, read)));
         match read {

@@ -98,6 +98,25 @@ fn a_full_page_that_says_nothing_of_the_list_is_not_the_last() {
 }
 
 #[test]
+fn a_null_list_is_an_empty_one_unless_something_says_that_there_are_rows() {
+    let explained = || Gaps::from_iter([Some(vec![gaps::Step::Field("tickets".into()), gaps::Step::Row(3)])]);
+    let cases = [
+        ("no list info", json!({ "tickets": null }), Gaps::default(), true),
+        ("none counted", json!({ "tickets": null, "listInfo": { "totalCount": 0 } }), Gaps::default(), true),
+        ("some counted", json!({ "tickets": null, "listInfo": { "totalCount": 7 } }), Gaps::default(), false),
+        ("more follow", json!({ "tickets": null, "listInfo": { "hasMore": true } }), Gaps::default(), false),
+        ("an error took it", json!({ "tickets": null }), explained(), false),
+        ("not asked for", json!({ "listInfo": {} }), Gaps::default(), false),
+    ];
+    for (name, answer, gaps, expected) in cases {
+        let page = convert::ticket_page(&read(&answer), &gaps);
+        assert_eq!(page.map(|page| page.tickets.is_empty()), expected.then_some(true), "{name}");
+    }
+    let sites = convert::sites(&Value::Null, &Gaps::default()).unwrap();
+    assert_eq!((sites.items, sites.has_more), (vec![], false));
+}
+
+#[test]
 fn times_are_read_in_every_form_that_was_seen() {
     let noon = utc(2026, 10, 17, 12, 0, 0);
     let cases = [

@@ -1,7 +1,8 @@
 //! Reads the lists that tickets refer to, every hour: statuses and other words, people, clients, sites.
 //!
-//! Each list is read independently: if the token may not see one, the others are unaffected, and what was known of that
-//! one is kept.
+//! Each list is read independently: if the token may not see one, or SuperOps fails to give it, the others and the
+//! tickets are unaffected, and what was known of that one is kept. Only the very first turn of a new account ends there:
+//! without its people and sites, alerts could be wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,21 +16,35 @@ use crate::telemetry::TenantLabels;
 use crate::ticket::{Directory, Named, RefId};
 
 const EVERY: TimeDelta = TimeDelta::hours(1);
-/// How soon a list is asked for again if it could not be read for a passing reason.
+/// How soon a list is asked for again if it could not be read for a passing reason, at the earliest.
 const AGAIN: TimeDelta = TimeDelta::minutes(1);
+/// It is left alone for so many times as long as the attempt took: the tickets waited all the while.
+const REST: i32 = 4;
 
 impl TenantSync {
-    /// Reads the lists whose time has come.
+    /// Reads the lists that are due.
     pub(super) async fn read_lookups(&mut self, now: DateTime<Utc>) -> Result<(), SyncError> {
-        for lookup in Lookup::ALL {
-            if self.state.lookups.get(&lookup).is_none_or(|state| state.due_at <= now) {
-                self.read_lookup(lookup, now).await?;
+        for lookup in self.due_lookups(now) {
+            if !self.read_lookup(lookup, now).await? {
+                break;
             }
         }
         Ok(())
     }
 
-    async fn read_lookup(&mut self, lookup: Lookup, now: DateTime<Utc>) -> Result<(), SyncError> {
+    /// Returns the lists whose time has come. Those that failed come last, in turns, so that they never keep the others
+    /// from being read.
+    fn due_lookups(&self, now: DateTime<Utc>) -> Vec<Lookup> {
+        let state = |lookup: &Lookup| self.state.lookups.get(lookup);
+        let is_due = |lookup: &Lookup| state(lookup).is_none_or(|state| state.due_at <= now);
+        let mut due: Vec<_> = Lookup::ALL.into_iter().filter(is_due).collect();
+        due.sort_by_key(|lookup| state(lookup).filter(|state| state.trouble.is_some()).map(|state| state.due_at));
+        due
+    }
+
+    /// Reads one list. Returns false if the others had better wait for the next turn.
+    async fn read_lookup(&mut self, lookup: Lookup, now: DateTime<Utc>) -> Result<bool, SyncError> {
+        let began = self.clock.now();
         // The first time, alerts wait for it; later nothing does.
         let first = !self.state.lookups.contains_key(&lookup);
         let urgency = if first { Urgency::Routine } else { Urgency::Background };
@@ -38,12 +53,19 @@ impl TenantSync {
             Ok((directory, _)) if is_emptied(lookup, &before, &directory) => {
                 let had = size(lookup, &before);
                 let why = format!("it is empty now, though it had {had} before: a right may have been lost");
-                self.leave(lookup, why, now + AGAIN).await
+                self.leave(lookup, why, self.again_after(began)).await?;
+                Ok(true)
             }
-            Ok((directory, rejects)) => self.keep(lookup, directory, rejects, now).await,
+            Ok((directory, rejects)) => self.keep(lookup, directory, rejects, now).await.map(|()| true),
             Err(error) if error.needs_a_person() || error == ApiError::Throttled => Err(error.into()),
-            Err(error) => self.go_without(lookup, &error, now).await,
+            Err(error) => self.go_without(lookup, error, began).await,
         }
+    }
+
+    /// Returns when to repeat an attempt that `began` then and has just failed.
+    fn again_after(&self, began: DateTime<Utc>) -> DateTime<Utc> {
+        let now = self.clock.now();
+        now + AGAIN.max((now - began) * REST).min(EVERY)
     }
 
     /// Reads this list and returns the directory with it.
@@ -98,13 +120,15 @@ impl TenantSync {
         Ok(())
     }
 
-    async fn go_without(&mut self, lookup: Lookup, error: &ApiError, now: DateTime<Utc>) -> Result<(), SyncError> {
+    async fn go_without(&mut self, lookup: Lookup, error: ApiError, began: DateTime<Utc>) -> Result<bool, SyncError> {
         let lasting = matches!(error, ApiError::Forbidden { .. } | ApiError::RefusedQuery { .. });
-        self.leave(lookup, error.to_string(), now + if lasting { EVERY } else { AGAIN }).await?;
+        let due_at = if lasting { began + EVERY } else { self.again_after(began) };
+        self.leave(lookup, error.to_string(), due_at).await?;
         match error {
+            ApiError::Transient { .. } if !self.state.is_settled() && self.failures == 0 => Err(error.into()),
             // If the network is down, the other lists would fail too, each after a long wait.
-            ApiError::Transient { .. } => Err(error.clone().into()),
-            _ => Ok(()),
+            ApiError::Transient { .. } => Ok(false),
+            _ => Ok(true),
         }
     }
 

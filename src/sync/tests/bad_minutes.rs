@@ -140,6 +140,46 @@ async fn a_list_of_people_that_is_empty_at_once_is_not_believed() {
     assert_eq!(bench.health.borrow().limits, [] as [&str; 0], "a minute later it is read anew");
 }
 
+/// Makes the answer to `list` hold no list.
+fn no_list_of(list: &'static str) -> Option<Twist> {
+    Some(Box::new(move |operation, _, mut answer| {
+        if operation == list {
+            answer["data"][operation] = json!({});
+        }
+        answer
+    }))
+}
+
+#[tokio::test]
+async fn a_list_that_keeps_failing_keeps_neither_tickets_nor_other_lists_from_being_read() {
+    let mut bench = Bench::with(open_tickets(3)).await;
+    bench.turn().await;
+    bench.desk().twist = no_list_of("getTechnicianList");
+    bench.desk().add(7, "Open", at(60));
+    bench.calls();
+    assert_eq!(bench.turn_at(60).await.new, 1);
+    assert_eq!(bench.calls()[..3], ["getStatusList", "getTechnicianList", "getTicketList 1"]);
+    let said = bench.health.borrow().limits.concat();
+    assert!(said.contains("technicians") && bench.health.borrow().problem.is_none(), "{said}");
+    bench.desk().add(8, "Open", at(61));
+    assert_eq!(bench.turn_at(61).await.new, 1);
+    let others = ["getTechnicianGroupList", "getClientList", "getClientSiteList", "getSLAList", "getPriorityList"];
+    let calls = bench.calls();
+    assert_eq!((&calls[..5], calls[5].as_str()), (&others.map(str::to_owned)[..], "getTechnicianList"));
+}
+
+#[tokio::test]
+async fn the_first_tickets_wait_one_turn_for_a_list_that_fails() {
+    let mut bench = Bench::with(|desk| {
+        open_tickets(3)(desk);
+        desk.twist = no_list_of("getClientSiteList");
+    })
+    .await;
+    bench.try_turn().await.unwrap_err();
+    assert_eq!(bench.open_count().await, 0);
+    assert_eq!(bench.turn_at(1).await.new, 3);
+}
+
 #[tokio::test]
 async fn what_a_list_fails_to_tell_of_a_new_ticket_is_asked_for_by_itself() {
     let mut bench = Bench::with(open_tickets(3)).await;
