@@ -38,7 +38,8 @@ use self::operations::{Call, Kind};
 use self::pace::Pacer;
 pub use self::pace::Urgency;
 pub use self::records::{
-    Conversation, ConversationKind, Gap, Note, Order, Page, Reject, TicketAsk, TicketEdit, TicketPage, is_newest_first,
+    Conversation, ConversationKind, Gap, Listed, Note, Order, Page, Reject, TicketAsk, TicketEdit, TicketPage,
+    is_newest_first,
 };
 use self::wording::Wording;
 use crate::clock::SharedClock;

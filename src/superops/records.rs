@@ -115,6 +115,14 @@ pub struct Page<T> {
     pub total: Option<u64>,
 }
 
+/// A record of a list that tickets refer to.
+pub trait Listed {
+    fn id(&self) -> &RefId;
+
+    /// Takes over `field`, by SuperOps' name, from what was known `before`.
+    fn keep(&mut self, field: &str, before: &Self);
+}
+
 /// A record, or a field of it, that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
@@ -124,6 +132,11 @@ pub struct Reject {
 }
 
 impl Reject {
+    /// Whether a whole row is lost: not even an id could be read from it.
+    pub fn is_lost(&self) -> bool {
+        self.id.is_none()
+    }
+
     pub(super) fn new(id: Option<String>, field: &str, why: impl Into<String>) -> Self {
         Self { id, field: field.to_owned(), why: why.into() }
     }

@@ -250,6 +250,28 @@ fn an_odd_row_of_hours_is_named_and_the_site_kept() {
 }
 
 #[test]
+fn a_row_of_hours_that_names_a_day_and_no_times_is_a_closed_day() {
+    let mut page = raw("getClientSiteList.ok.json", "getClientSiteList");
+    for day in ["SATURDAY", "SUNDAY"] {
+        let hours = page["sites"][0]["businessHour"].as_array_mut().unwrap();
+        hours.push(json!({ "day": day, "start": null, "end": null }));
+    }
+    let site = convert::sites(&read(&page), &Gaps::default()).unwrap();
+    assert_eq!((site.items[0].hours.len(), site.rejects), (5, vec![]));
+    page["sites"][0]["businessHour"][5]["start"] = json!("09:00");
+    let site = convert::sites(&read(&page), &Gaps::default()).unwrap();
+    assert_eq!((site.items[0].hours.len(), site.rejects[0].field.as_str()), (5, "businessHour"), "a start and no end");
+}
+
+#[test]
+fn an_association_whose_every_field_is_null_is_none() {
+    let mut page = raw("getTechnicianList.ok.json", "getTechnicianList");
+    page["userList"][0]["reportingManager"] = json!({ "userId": null, "name": null });
+    let page = convert::technicians(&read(&page), &Gaps::default()).unwrap();
+    assert_eq!((&page.items[0].manager, page.rejects), (&None, vec![]));
+}
+
+#[test]
 fn conversations_say_who_and_when() {
     let mut list = raw("getTicketConversationList.ok.json", "getTicketConversationList");
     list[3]["type"] = json!("BOT_REPLY");

@@ -4,14 +4,14 @@
 //! tickets are unaffected, and what was known of that one is kept. Only the very first turn of a new account ends there:
 //! without its people and sites, alerts could be wrong.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::warn;
 
 use super::{SyncError, TenantSync};
 use crate::store::sync::{Lookup, LookupState, Unread};
-use crate::superops::{ApiError, Reject, Urgency, all_pages};
+use crate::superops::{ApiError, Listed, Reject, Urgency, all_pages};
 use crate::telemetry::TenantLabels;
 use crate::ticket::{Directory, Named, RefId};
 
@@ -20,6 +20,8 @@ const EVERY: TimeDelta = TimeDelta::hours(1);
 const AGAIN: TimeDelta = TimeDelta::minutes(1);
 /// It is left alone for so many times as long as the attempt took: the tickets waited all the while.
 const REST: i32 = 4;
+/// How long records that are missing are kept because they may be among the rows that cannot be read.
+const KEPT_FOR: TimeDelta = TimeDelta::days(1);
 
 impl TenantSync {
     /// Reads the lists that are due.
@@ -49,7 +51,8 @@ impl TenantSync {
         let first = !self.state.lookups.contains_key(&lookup);
         let urgency = if first { Urgency::Routine } else { Urgency::Background };
         let before = self.store.directory(&self.tenant).await?;
-        match self.fetch(lookup, &before, urgency).await {
+        let keeps_lost = self.lost_since(lookup).is_none_or(|since| now < since + KEPT_FOR);
+        match self.fetch(lookup, &before, keeps_lost, urgency).await {
             Ok((directory, _)) if is_emptied(lookup, &before, &directory) => {
                 let had = size(lookup, &before);
                 let why = format!("it is empty now, though it had {had} before: a right may have been lost");
@@ -73,6 +76,7 @@ impl TenantSync {
         &self,
         lookup: Lookup,
         before: &Directory,
+        keeps_lost: bool,
         urgency: Urgency,
     ) -> Result<(Directory, Vec<Reject>), ApiError> {
         let mut directory = before.clone();
@@ -84,20 +88,17 @@ impl TenantSync {
             Lookup::Slas => directory.slas = by_id(self.client.slas(urgency).await?),
             Lookup::Technicians => {
                 let (people, unread) = all_pages(|page| self.client.technicians(page, urgency)).await?;
-                let people = people.into_iter().map(|person| (person.id.clone(), person)).collect();
-                directory.technicians = completed(people, &before.technicians, &unread);
+                directory.technicians = completed(people, &before.technicians, &unread, keeps_lost);
                 rejects = unread;
             }
             Lookup::Clients => {
                 let (clients, unread) = all_pages(|page| self.client.clients(page, urgency)).await?;
-                let clients = clients.into_iter().map(|client| (client.id.clone(), client)).collect();
-                directory.clients = completed(clients, &before.clients, &unread);
+                directory.clients = completed(clients, &before.clients, &unread, keeps_lost);
                 rejects = unread;
             }
             Lookup::Sites => {
                 let (sites, unread) = all_pages(|page| self.client.sites(page, urgency)).await?;
-                let sites = sites.into_iter().map(|site| (site.id.clone(), site)).collect();
-                directory.sites = completed(sites, &before.sites, &unread);
+                directory.sites = completed(sites, &before.sites, &unread, keeps_lost);
                 rejects = unread;
             }
         }
@@ -111,13 +112,23 @@ impl TenantSync {
         rejects: Vec<Reject>,
         now: DateTime<Utc>,
     ) -> Result<(), SyncError> {
+        let lost_since = rejects.iter().any(Reject::is_lost).then(|| self.lost_since(lookup).unwrap_or(now));
         let unread = rejects.into_iter().map(|reject| unread(lookup, reject)).collect();
         let mut state = self.state.clone();
-        state.lookups.insert(lookup, LookupState { due_at: now + EVERY, trouble: None });
+        state.lookups.insert(lookup, LookupState { due_at: now + EVERY, trouble: None, lost_since });
         let quarantined = self.store.save_directory(&self.tenant, directory, unread, state.clone(), now).await?;
         self.state = state;
         self.count_quarantined(quarantined);
+        if quarantined > 0 {
+            let list = lookup.as_str();
+            warn!(tenant = %self.tenant, list, quarantined, "{quarantined} more entries in the list of {list} cannot be read, or not in full; what was known of them is kept");
+        }
         Ok(())
+    }
+
+    /// Returns since when the list has held rows that are lost.
+    fn lost_since(&self, lookup: Lookup) -> Option<DateTime<Utc>> {
+        self.state.lookups.get(&lookup).and_then(|state| state.lost_since)
     }
 
     async fn go_without(&mut self, lookup: Lookup, error: ApiError, began: DateTime<Utc>) -> Result<bool, SyncError> {
@@ -136,7 +147,8 @@ impl TenantSync {
     async fn leave(&mut self, lookup: Lookup, why: String, due_at: DateTime<Utc>) -> Result<(), SyncError> {
         let list = lookup.as_str();
         warn!(tenant = %self.tenant, list, "the list of {list} cannot be read now; the one from before is kept: {why}");
-        self.state.lookups.insert(lookup, LookupState { due_at, trouble: Some(why) });
+        let lost_since = self.lost_since(lookup);
+        self.state.lookups.insert(lookup, LookupState { due_at, trouble: Some(why), lost_since });
         self.store.save_sync_state(&self.tenant, self.state.clone()).await?;
         Ok(())
     }
@@ -168,17 +180,24 @@ fn size(lookup: Lookup, directory: &Directory) -> usize {
     }
 }
 
-/// Fills into `list` what was known before of records that could not be read, or only in part.
-fn completed<T: Clone>(
-    mut list: BTreeMap<RefId, T>,
+/// Fills into `list` what was known before: of fields that could not be read, and, if `keeps_lost`, of records that may be
+/// among the rows that could not be read at all.
+fn completed<T: Listed + Clone>(
+    list: Vec<T>,
     before: &BTreeMap<RefId, T>,
     rejects: &[Reject],
+    keeps_lost: bool,
 ) -> BTreeMap<RefId, T> {
-    let in_part: BTreeSet<_> = rejects.iter().filter_map(|reject| reject.id.as_deref()).collect();
-    let some_lost = rejects.iter().any(|reject| reject.id.is_none());
-    for (id, known) in before {
-        if in_part.contains(id.as_str()) || (some_lost && !list.contains_key(id)) {
-            list.insert(id.clone(), known.clone());
+    let mut list: BTreeMap<_, _> = list.into_iter().map(|record| (record.id().clone(), record)).collect();
+    for reject in rejects {
+        let Some(id) = reject.id.as_deref().and_then(|id| RefId::parse(id).ok()) else { continue };
+        if let (Some(record), Some(known)) = (list.get_mut(&id), before.get(&id)) {
+            record.keep(&reject.field, known);
+        }
+    }
+    if keeps_lost && rejects.iter().any(Reject::is_lost) {
+        for (id, known) in before {
+            list.entry(id.clone()).or_insert_with(|| known.clone());
         }
     }
     list

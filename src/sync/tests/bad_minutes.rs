@@ -346,6 +346,45 @@ async fn a_technician_whose_address_fails_to_come_keeps_the_one_that_was_known()
     assert_eq!(people.technicians.values().next().unwrap().email.as_deref(), Some("ann@example.com"));
 }
 
+/// Makes the list of technicians hold these rows.
+fn people(rows: Value) -> Option<Twist> {
+    Some(Box::new(move |operation, _, mut answer| {
+        if operation == "getTechnicianList" {
+            answer["data"][operation]["userList"] = rows.clone();
+        }
+        answer
+    }))
+}
+
+#[tokio::test]
+async fn a_field_that_makes_no_sense_does_not_keep_the_others_of_its_record_from_being_renewed() {
+    let mut bench = Bench::with(open_tickets(1)).await;
+    let boss = json!({ "userId": 9, "name": "Boss" });
+    bench.desk().twist =
+        people(json!([{ "userId": 1, "name": "Ann", "email": "old@example.com", "reportingManager": boss }]));
+    bench.turn().await;
+    bench.desk().twist =
+        people(json!([{ "userId": 1, "name": "Ann", "email": "new@example.com", "reportingManager": "Boss" }]));
+    bench.turn_at(60).await;
+    let people = bench.store.directory(bench.tenant()).await.unwrap();
+    let ann = people.technicians.values().next().unwrap();
+    let manager = ann.manager.as_ref().map(|manager| manager.name.as_str());
+    assert_eq!((ann.email.as_deref(), manager), (Some("new@example.com"), Some("Boss")));
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_keeps_those_who_are_missing_for_a_day() {
+    let mut bench = Bench::with(open_tickets(1)).await;
+    bench.desk().twist = people(json!([{ "userId": 1, "name": "Ann" }, { "userId": 2, "name": "Bob" }]));
+    bench.turn().await;
+    bench.desk().twist = people(json!([{ "userId": 1, "name": "Ann" }, null]));
+    for (hour, expected) in [(1, 2), (24, 2), (25, 1)] {
+        bench.turn_at(hour * 60).await;
+        let people = bench.store.directory(bench.tenant()).await.unwrap();
+        assert_eq!(people.technicians.len(), expected, "after {hour} hours");
+    }
+}
+
 /// Adds `count` closed tickets, one updated in each minute before the begin.
 fn closed_tickets(count: u64) -> impl FnOnce(&mut Desk) {
     move |desk| (1..=count).for_each(|id| desk.add(id, "Closed", at(-i64::try_from(id).unwrap())))
