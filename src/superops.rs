@@ -38,7 +38,7 @@ use self::operations::{Call, Kind};
 use self::pace::Pacer;
 pub use self::pace::Urgency;
 pub use self::records::{
-    Conversation, ConversationKind, Gap, Listed, Note, Order, Page, Reject, TicketAsk, TicketEdit, TicketPage,
+    Conversation, ConversationKind, Gap, Listed, Note, Order, Page, Reject, Seen, TicketAsk, TicketEdit, TicketPage,
     is_newest_first,
 };
 use self::wording::Wording;
@@ -387,18 +387,24 @@ fn no_list() -> ApiError {
     ApiError::transient("the answer holds no list")
 }
 
-/// Reads a list to its end, page by page. Returns its records, and what could not be read.
-pub async fn all_pages<T, F>(page: impl Fn(u32) -> F) -> Result<(Vec<T>, Vec<Reject>), ApiError>
+/// Reads a list of `tenant` to its end, page by page. Returns its records, and what could not be read.
+pub async fn all_pages<T: Listed, F>(
+    tenant: &TenantId,
+    page: impl Fn(u32) -> F,
+) -> Result<(Vec<T>, Vec<Reject>), ApiError>
 where
     F: Future<Output = Result<Page<T>, ApiError>>,
 {
-    let (mut items, mut rejects) = (Vec::new(), Vec::new());
+    let (mut items, mut rejects, mut seen) = (Vec::new(), Vec::new(), Seen::default());
     for number in 1.. {
         let next = page(number).await?;
-        let is_last = !next.goes_on_after(number);
+        let (goes_on, repeats) = (next.goes_on_after(number), next.repeats(&mut seen));
         items.extend(next.items);
         rejects.extend(next.rejects);
-        if is_last {
+        if goes_on && repeats {
+            tracing::warn!(%tenant, number, "superops says that a list goes on, but page {number} only repeats others: it ends there");
+        }
+        if !goes_on || repeats {
             break;
         }
     }

@@ -87,17 +87,17 @@ impl TenantSync {
             Lookup::Groups => directory.groups = by_id(self.client.groups(urgency).await?),
             Lookup::Slas => directory.slas = by_id(self.client.slas(urgency).await?),
             Lookup::Technicians => {
-                let (people, unread) = all_pages(|page| self.client.technicians(page, urgency)).await?;
+                let (people, unread) = all_pages(&self.tenant, |page| self.client.technicians(page, urgency)).await?;
                 directory.technicians = completed(people, &before.technicians, &unread, keeps_lost);
                 rejects = unread;
             }
             Lookup::Clients => {
-                let (clients, unread) = all_pages(|page| self.client.clients(page, urgency)).await?;
+                let (clients, unread) = all_pages(&self.tenant, |page| self.client.clients(page, urgency)).await?;
                 directory.clients = completed(clients, &before.clients, &unread, keeps_lost);
                 rejects = unread;
             }
             Lookup::Sites => {
-                let (sites, unread) = all_pages(|page| self.client.sites(page, urgency)).await?;
+                let (sites, unread) = all_pages(&self.tenant, |page| self.client.sites(page, urgency)).await?;
                 directory.sites = completed(sites, &before.sites, &unread, keeps_lost);
                 rejects = unread;
             }

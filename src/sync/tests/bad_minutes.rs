@@ -330,6 +330,48 @@ async fn pages_are_read_as_long_as_the_count_says_that_there_are_more() {
     assert!(bench.health.borrow().limits[0].contains("disagree"), "{:?}", bench.health.borrow().limits);
 }
 
+/// Makes a list have no end: each page repeats the first, and says that there are more.
+fn endless(list: &'static str, rows: &'static str, total: Value) -> Option<Twist> {
+    let mut first = Value::Null;
+    Some(Box::new(move |operation, input, mut answer| {
+        if operation == list {
+            if input["page"] == 1 {
+                first = answer["data"][operation][rows].clone();
+            }
+            answer["data"][operation] = json!({ rows: first, "listInfo": { "hasMore": true, "totalCount": total } });
+        }
+        answer
+    }))
+}
+
+#[tokio::test]
+async fn a_list_that_repeats_itself_for_ever_has_an_end() {
+    let cases = [
+        ("getTicketList", "tickets", json!(3), 2),
+        ("getTicketList", "tickets", Value::Null, 2),
+        ("getTicketList", "tickets", json!(1_000), 7),
+        ("getTechnicianList", "userList", json!(1), 2),
+    ];
+    for (list, rows, total, pages) in cases {
+        let mut bench = Bench::with(|desk| {
+            open_tickets(3)(desk);
+            desk.twist = endless(list, rows, total.clone());
+        })
+        .await;
+        let turn = tokio::time::timeout(std::time::Duration::from_secs(20), bench.turn()).await;
+        assert_eq!(turn.map(|report| (report.new, report.pass_under_way)), Ok((3, false)), "{list}, {total}");
+        let calls = bench.calls();
+        // The sweep reads open tickets, the pass all of them.
+        let asked = calls.iter().filter(|call| call.starts_with(list) && !call.ends_with("open")).count();
+        assert_eq!(asked, pages, "{list}, {total}: {calls:?}");
+        let turn = tokio::time::timeout(std::time::Duration::from_secs(20), async {
+            bench.desk().edit(1, "On Hold", at(1));
+            bench.turn_at(1).await
+        });
+        assert_eq!(turn.await.map(|report| report.changed), Ok(1), "{list}, {total}: the changes end as well");
+    }
+}
+
 #[tokio::test]
 async fn a_technician_whose_address_fails_to_come_keeps_the_one_that_was_known() {
     let mut bench = Bench::with(open_tickets(1)).await;
