@@ -38,7 +38,8 @@ use self::operations::{Call, Kind};
 use self::pace::Pacer;
 pub use self::pace::Urgency;
 pub use self::records::{
-    Conversation, ConversationKind, Gap, Note, Order, Page, Reject, TicketAsk, TicketEdit, TicketPage, is_newest_first,
+    Conversation, ConversationKind, Gap, Listed, Note, Order, Page, Reject, Seen, TicketAsk, TicketEdit, TicketPage,
+    is_newest_first,
 };
 use self::wording::Wording;
 use crate::clock::SharedClock;
@@ -137,19 +138,19 @@ impl SuperOps {
 
     /// Reads one page of technicians, counted from 1.
     pub async fn technicians(&self, page: u32, urgency: Urgency) -> Result<Page<Technician>, ApiError> {
-        let answer = self.call(&operations::technicians(page), urgency).await?;
+        let answer = self.list_page(&operations::technicians(page), page, urgency).await?;
         convert::technicians(&answer.data, &answer.gaps).ok_or_else(no_list)
     }
 
     /// Reads one page of clients, counted from 1.
     pub async fn clients(&self, page: u32, urgency: Urgency) -> Result<Page<Client>, ApiError> {
-        let answer = self.call(&operations::clients(page), urgency).await?;
+        let answer = self.list_page(&operations::clients(page), page, urgency).await?;
         convert::clients(&answer.data, &answer.gaps).ok_or_else(no_list)
     }
 
     /// Reads one page of the sites of all clients, counted from 1.
     pub async fn sites(&self, page: u32, urgency: Urgency) -> Result<Page<Site>, ApiError> {
-        let answer = self.call(&operations::sites(page), urgency).await?;
+        let answer = self.list_page(&operations::sites(page), page, urgency).await?;
         convert::sites(&answer.data, &answer.gaps).ok_or_else(no_list)
     }
 
@@ -227,6 +228,12 @@ impl SuperOps {
     /// Reads this tenant's schema.
     async fn introspect(&self) -> Result<Value, ApiError> {
         self.whole(&operations::introspect(), Urgency::Urgent).await
+    }
+
+    /// Makes `call` for that page of a list. Nothing at all is an empty list, but not the rest of one.
+    async fn list_page(&self, call: &Call, page: u32, urgency: Urgency) -> Result<Answered, ApiError> {
+        let answer = self.call(call, urgency).await?;
+        if page > 1 && answer.data.is_null() { Err(no_list()) } else { Ok(answer) }
     }
 
     /// Makes `call`, and treats an answer with gaps as an error.
@@ -380,18 +387,24 @@ fn no_list() -> ApiError {
     ApiError::transient("the answer holds no list")
 }
 
-/// Reads a list to its end, page by page. Returns its records, and what could not be read.
-pub async fn all_pages<T, F>(page: impl Fn(u32) -> F) -> Result<(Vec<T>, Vec<Reject>), ApiError>
+/// Reads a list of `tenant` to its end, page by page. Returns its records, and what could not be read.
+pub async fn all_pages<T: Listed, F>(
+    tenant: &TenantId,
+    page: impl Fn(u32) -> F,
+) -> Result<(Vec<T>, Vec<Reject>), ApiError>
 where
     F: Future<Output = Result<Page<T>, ApiError>>,
 {
-    let (mut items, mut rejects) = (Vec::new(), Vec::new());
+    let (mut items, mut rejects, mut seen) = (Vec::new(), Vec::new(), Seen::default());
     for number in 1.. {
         let next = page(number).await?;
-        let is_last = !next.goes_on_after(number);
+        let (goes_on, repeats) = (next.goes_on_after(number), next.repeats(&mut seen));
         items.extend(next.items);
         rejects.extend(next.rejects);
-        if is_last {
+        if goes_on && repeats {
+            tracing::warn!(%tenant, number, "superops says that a list goes on, but page {number} only repeats others: it ends there");
+        }
+        if !goes_on || repeats {
             break;
         }
     }

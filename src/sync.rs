@@ -43,7 +43,7 @@ use crate::sla::tenant_rules::{RulesConfig, TenantRules};
 use crate::store::sync::{Coverage, Lookup, SyncState, Unread};
 use crate::store::tickets::{Batch, Saved};
 use crate::store::{Store, StoreError};
-use crate::superops::{ApiError, SuperOps, TicketAsk, TicketPage, Urgency};
+use crate::superops::{ApiError, Seen, SuperOps, TicketAsk, TicketPage, Urgency};
 use crate::telemetry::{LoopName, Telemetry, TenantLabels};
 use crate::ticket::watch::Bounds;
 use crate::ticket::{ClockKind, Directory, StatusWords, TenantId, TicketId};
@@ -133,6 +133,10 @@ pub struct TenantSync {
     failures: u32,
     /// Whether SuperOps' count contradicted the last list.
     count_disagrees: AtomicBool,
+    /// Whether it has been logged that a list of tickets repeats itself.
+    repeats_told: AtomicBool,
+    /// What the pass under way has seen.
+    seen: Seen,
     tried: Tried,
     /// Whether half of the requests are given to a `check --online`.
     shares_budget: bool,
@@ -172,6 +176,8 @@ impl TenantSync {
             progress: None,
             failures: 0,
             count_disagrees: AtomicBool::new(false),
+            repeats_told: AtomicBool::new(false),
+            seen: Seen::default(),
             tried: Tried::default(),
             shares_budget: false,
             asked: HashMap::new(),
@@ -431,6 +437,16 @@ impl TenantSync {
         Ok(Answer { number: ask.page, page, read: Bounds { earliest, latest: self.clock.now() } })
     }
 
+    /// Whether there are tickets after this answer, in a reading that has `seen` those before it.
+    fn goes_on(&self, answer: &Answer, seen: &mut Seen) -> bool {
+        let (goes_on, repeats) = (answer.page.goes_on_after(answer.number), answer.page.repeats(seen));
+        if goes_on && repeats && !self.repeats_told.swap(true, Ordering::Relaxed) {
+            let page = answer.number;
+            warn!(tenant = %self.tenant, page, "superops says that the list of tickets goes on, but page {page} only repeats others: such lists are taken to end there");
+        }
+        goes_on && !repeats
+    }
+
     fn note_count(&self, ask: &TicketAsk, page: &TicketPage) {
         let disagrees = page.disagrees_after(ask.page);
         if disagrees || ask.page == 1 {
@@ -525,10 +541,6 @@ impl Answer {
     /// Returns an empty answer, for when only the state of the sync has to be saved.
     fn nothing(at: DateTime<Utc>) -> Self {
         Self { number: 1, page: TicketPage::default(), read: Bounds { earliest: at, latest: at } }
-    }
-
-    fn has_more(&self) -> bool {
-        self.page.goes_on_after(self.number)
     }
 
     fn batch(self, policies: Arc<[Policy]>) -> Batch {

@@ -161,6 +161,9 @@ pub struct LookupState {
     pub due_at: DateTime<Utc>,
     /// Why it could not be read; then the previous one is kept.
     pub trouble: Option<String>,
+    /// Since when it has held rows from which not even an id could be read; any record missing may be one of these.
+    #[serde(default)]
+    pub lost_since: Option<DateTime<Utc>>,
 }
 
 /// A record, or a field of one, that could not be read.

@@ -65,11 +65,11 @@ pub(super) fn of_status(
 ) -> Result<Answered, ApiError> {
     match status {
         400 if body.is_empty() => Err(ApiError::WrongSubdomain { subdomain: subdomain.to_owned() }),
+        // Never seen live; whatever the body says, it can only mean the same as `rate_limit_exceeded`.
+        429 => Err(ApiError::Throttled),
         // GraphQL over HTTP lets a server refuse a query with such a status.
         400..=499 if is_graphql(body) => read(operation, body),
         300..=399 => Err(ApiError::Redirected { to: host_of(location) }),
-        // Never seen live; it can only mean the same as `rate_limit_exceeded`.
-        429 => Err(ApiError::Throttled),
         408 | 425 | 500..=599 => Err(ApiError::transient(format!("HTTP {status}"))),
         _ => Err(ApiError::WrongEndpoint { status }),
     }

@@ -11,7 +11,7 @@ use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc, Weekday};
 use super::gaps::{Gaps, RowGaps};
 use super::json::{Fields, Value};
 use super::operations::PAGE_SIZE;
-use super::{Conversation, ConversationKind, Gap, Note, Page, Reject, TicketPage};
+use super::{Conversation, ConversationKind, Gap, Listed, Note, Page, Reject, TicketPage};
 use crate::ticket::{Client, Flaw, Named, RefId, Reported, Site, SiteHours, Technician, Ticket, TicketId, Unknown};
 
 /// Where an association keeps its id: each kind has its own name for it.
@@ -20,8 +20,7 @@ const ID_KEYS: [&str; 5] = ["accountId", "userId", "groupId", "id", "siteId"];
 /// Reads a page of `getTicketList`. `None` if it is not a list, or an error stands in place of all its rows.
 pub(super) fn ticket_page(data: &Value, gaps: &Gaps) -> Option<TicketPage> {
     let mut page = TicketPage { has_more: has_more(data, "tickets"), total: total(data), ..TicketPage::default() };
-    let rows = data.get("tickets")?.as_array().filter(|rows| !rows.is_empty() || !gaps.hides("tickets"))?;
-    for (index, record) in rows.iter().enumerate() {
+    for (index, record) in rows(data, gaps, "tickets")?.iter().enumerate() {
         match ticket(record) {
             Ok(ticket) => page.push(ticket, record, &gaps.of_row(Some(("tickets", index)))),
             Err(reject) => page.rejects.push(reject),
@@ -211,6 +210,55 @@ pub(super) fn sites(data: &Value, gaps: &Gaps) -> Option<Page<Site>> {
     })
 }
 
+impl Listed for Technician {
+    fn id(&self) -> &RefId {
+        &self.id
+    }
+
+    fn keep(&mut self, field: &str, before: &Self) {
+        match field {
+            "name" => self.name.clone_from(&before.name),
+            "email" => self.email.clone_from(&before.email),
+            "contactNumber" => self.phone.clone_from(&before.phone),
+            "reportingManager" => self.manager.clone_from(&before.manager),
+            "groups" => self.groups.clone_from(&before.groups),
+            _ => {}
+        }
+    }
+}
+
+impl Listed for Client {
+    fn id(&self) -> &RefId {
+        &self.id
+    }
+
+    fn keep(&mut self, field: &str, before: &Self) {
+        match field {
+            "name" => self.name.clone_from(&before.name),
+            "accountManager" => self.account_manager.clone_from(&before.account_manager),
+            _ => {}
+        }
+    }
+}
+
+impl Listed for Site {
+    fn id(&self) -> &RefId {
+        &self.id
+    }
+
+    fn keep(&mut self, field: &str, before: &Self) {
+        match field {
+            "name" => self.name.clone_from(&before.name),
+            "client" => self.client.clone_from(&before.client),
+            "timezoneCode" => self.timezone.clone_from(&before.timezone),
+            "working24x7" => self.always_open = before.always_open,
+            "businessHour" => self.hours.clone_from(&before.hours),
+            "holidayList" => self.holiday_list.clone_from(&before.holiday_list),
+            _ => {}
+        }
+    }
+}
+
 /// Reads a bare list of things with an id and a name. SuperOps answers null for an empty one.
 pub(super) fn named_list(data: &Value) -> Vec<Named> {
     records(data).filter_map(|record| named(record).ok().flatten()).collect()
@@ -283,6 +331,17 @@ fn total(data: &Value) -> Option<u64> {
     total.as_u64().or_else(|| total.as_str()?.trim().parse().ok())
 }
 
+/// Returns the rows of a list; none for a null, by which SuperOps may mean an empty list. `None` if it is not a list, an
+/// error may stand in place of its rows, or there is a null where there should be some.
+fn rows<'a>(data: &'a Value, gaps: &Gaps, key: &str) -> Option<&'a [Value]> {
+    let list = data.get(key)?;
+    if list.is_null() {
+        let is_empty = gaps.is_none() && total(data).unwrap_or(0) == 0 && !has_more(data, key);
+        return is_empty.then_some(&[][..]);
+    }
+    list.as_array().map(Vec::as_slice).filter(|rows| !rows.is_empty() || !gaps.hides(key))
+}
+
 fn page<T>(
     data: &Value,
     gaps: &Gaps,
@@ -290,13 +349,15 @@ fn page<T>(
     convert: impl Fn(&mut Reader) -> Result<T, Reject>,
 ) -> Option<Page<T>> {
     let mut page = Page { items: Vec::new(), rejects: Vec::new(), has_more: has_more(data, key), total: total(data) };
-    let rows = data.get(key)?.as_array().filter(|rows| !rows.is_empty() || !gaps.hides(key))?;
+    let rows = if data.is_null() { &[][..] } else { rows(data, gaps, key)? };
     for (index, record) in rows.iter().enumerate() {
         let read = Reader::new(record).and_then(|mut read| convert(&mut read).map(|item| (item, read)));
         match read {
             Ok((item, mut read)) => {
                 let gaps = gaps.of_row(Some((key, index)));
-                let failed = read.fields.iter().filter(|(field, value)| value.is_null() && gaps.failed(field));
+                let is_lost = |field: &str, value: &Value| value.is_null() && gaps.failed(field);
+                let is_torn = |field: &str, value: &Value| value.is_array() && gaps.names(field);
+                let failed = read.fields.iter().filter(|(field, value)| is_lost(field, value) || is_torn(field, value));
                 let failed: Vec<_> = failed.map(|(field, _)| field).collect();
                 failed.into_iter().for_each(|field| read.flaw(field, FAILED));
                 page.items.push(item);
@@ -408,7 +469,7 @@ impl<'a> Reader<'a> {
 
     fn hours(&mut self, key: &str) -> Vec<SiteHours> {
         let Some(value) = self.value(key) else { return Vec::new() };
-        let rows: Vec<_> = records(value).map(site_hours).collect();
+        let rows: Vec<_> = records(value).filter(|row| !is_closed_day(row)).map(site_hours).collect();
         if rows.iter().any(Option::is_none) || !value.is_array() {
             self.flaw(key, "has a row without a weekday, a start and an end");
         }
@@ -416,18 +477,31 @@ impl<'a> Reader<'a> {
     }
 }
 
+fn weekday(row: &Value) -> Option<Weekday> {
+    row.get("day")?.as_str()?.trim().parse().ok()
+}
+
+/// Whether a row of hours names a day and says that nobody works on it: its start and its end are blank.
+fn is_closed_day(row: &Value) -> bool {
+    let is_blank_at = |key| row.get(key).is_some_and(is_blank);
+    weekday(row).is_some() && is_blank_at("start") && is_blank_at("end")
+}
+
 fn site_hours(row: &Value) -> Option<SiteHours> {
-    let day: Weekday = row.get("day")?.as_str()?.trim().parse().ok()?;
+    let day = weekday(row)?;
     Some(SiteHours { day, start: text(row.get("start")?)?, end: text(row.get("end")?)? })
 }
 
-/// Reads an association: blank, or an id and a name. The error says why it is neither.
+/// Reads an association: blank, also in each of its fields, or an id and a name. The error says why it is neither.
 fn named(value: &Value) -> Result<Option<Named>, &'static str> {
     let value = leaf(value);
     if is_blank(&value) {
         return Ok(None);
     }
     let fields = value.as_object().ok_or("is not an object")?;
+    if fields.iter().all(|(_, value)| is_blank(value)) {
+        return Ok(None);
+    }
     let id = ID_KEYS.iter().find_map(|key| id_text(fields.get(key)?)).ok_or("has no readable id")?;
     let id = RefId::parse(&id).map_err(|_| "has a blank id")?;
     let name = fields.get("name").and_then(text).unwrap_or_else(|| id.to_string());

@@ -151,6 +151,11 @@ impl RowGaps<'_> {
         asked && (self.whole || self.fields.contains(field) || self.gaps.broken.contains(field))
     }
 
+    /// Whether an error points at `field`, or at something within it.
+    pub fn names(&self, field: &str) -> bool {
+        self.fields.contains(field)
+    }
+
     /// Whether `field` was not asked for because this SuperOps does not know it.
     pub fn unasked(&self, field: &str) -> bool {
         self.gaps.unknown.contains(field)

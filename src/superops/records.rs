@@ -1,7 +1,8 @@
 //! What we ask of SuperOps and what it answers, in our own types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::hash::{BuildHasher, Hash, RandomState};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -73,6 +74,11 @@ impl TicketPage {
         goes_on(page, self.tickets.len() + self.rejects.len(), self.has_more, self.total)
     }
 
+    /// Whether this page brings nothing that its reading has not `seen`, and so do all after it.
+    pub fn repeats(&self, seen: &mut Seen) -> bool {
+        seen.is_repeated_by(self.tickets.iter().map(|ticket| &ticket.id), &self.rejects, self.total)
+    }
+
     /// Whether SuperOps' count of the tickets contradicts its `hasMore`.
     pub fn disagrees_after(&self, page: u32) -> bool {
         self.total.is_some_and(|total| is_counted(page, total) != self.has_more)
@@ -83,6 +89,50 @@ impl<T> Page<T> {
     /// Whether there are records after this page, whose number is `page`.
     pub fn goes_on_after(&self, page: u32) -> bool {
         goes_on(page, self.items.len() + self.rejects.len(), self.has_more, self.total)
+    }
+}
+
+impl<T: Listed> Page<T> {
+    /// Whether this page brings nothing that its reading has not `seen`, and so do all after it.
+    pub fn repeats(&self, seen: &mut Seen) -> bool {
+        seen.is_repeated_by(self.items.iter().map(T::id), &self.rejects, self.total)
+    }
+}
+
+/// How many pages in a row may bring nothing new if there must be more to come: rows move down while one reads.
+const IDLE_PAGES: u32 = 5;
+
+/// What the pages of one reading have brought. A list whose pages only repeat others has ended, whatever it says.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Hashes of the ids: a list may be long.
+    ids: HashSet<u64>,
+    hasher: RandomState,
+    /// How many pages in a row brought nothing new.
+    idle: u32,
+}
+
+impl Seen {
+    /// Takes the next page. Returns whether the list only repeats itself.
+    fn is_repeated_by<'a, Id: Hash + 'a>(
+        &mut self,
+        ids: impl Iterator<Item = &'a Id>,
+        rejects: &[Reject],
+        total: Option<u64>,
+    ) -> bool {
+        let before = self.ids.len();
+        for id in ids {
+            self.ids.insert(self.hasher.hash_one(id));
+        }
+        if self.ids.len() > before {
+            self.idle = 0;
+            return false;
+        }
+        self.idle += 1;
+        let is_counted = total.is_some_and(|total| (self.ids.len() as u64) < total);
+        // A row without an id may well be a new one.
+        let may_bring_more = is_counted || rejects.iter().any(Reject::is_lost);
+        self.idle > if may_bring_more { IDLE_PAGES } else { 0 }
     }
 }
 
@@ -115,6 +165,14 @@ pub struct Page<T> {
     pub total: Option<u64>,
 }
 
+/// A record of a list that tickets refer to.
+pub trait Listed {
+    fn id(&self) -> &RefId;
+
+    /// Takes over `field`, by SuperOps' name, from what was known `before`.
+    fn keep(&mut self, field: &str, before: &Self);
+}
+
 /// A record, or a field of it, that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
@@ -124,6 +182,11 @@ pub struct Reject {
 }
 
 impl Reject {
+    /// Whether a whole row is lost: not even an id could be read from it.
+    pub fn is_lost(&self) -> bool {
+        self.id.is_none()
+    }
+
     pub(super) fn new(id: Option<String>, field: &str, why: impl Into<String>) -> Self {
         Self { id, field: field.to_owned(), why: why.into() }
     }

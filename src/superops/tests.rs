@@ -98,6 +98,25 @@ fn a_full_page_that_says_nothing_of_the_list_is_not_the_last() {
 }
 
 #[test]
+fn a_null_list_is_an_empty_one_unless_something_says_that_there_are_rows() {
+    let explained = || Gaps::from_iter([Some(vec![gaps::Step::Field("tickets".into()), gaps::Step::Row(3)])]);
+    let cases = [
+        ("no list info", json!({ "tickets": null }), Gaps::default(), true),
+        ("none counted", json!({ "tickets": null, "listInfo": { "totalCount": 0 } }), Gaps::default(), true),
+        ("some counted", json!({ "tickets": null, "listInfo": { "totalCount": 7 } }), Gaps::default(), false),
+        ("more follow", json!({ "tickets": null, "listInfo": { "hasMore": true } }), Gaps::default(), false),
+        ("an error took it", json!({ "tickets": null }), explained(), false),
+        ("not asked for", json!({ "listInfo": {} }), Gaps::default(), false),
+    ];
+    for (name, answer, gaps, expected) in cases {
+        let page = convert::ticket_page(&read(&answer), &gaps);
+        assert_eq!(page.map(|page| page.tickets.is_empty()), expected.then_some(true), "{name}");
+    }
+    let sites = convert::sites(&Value::Null, &Gaps::default()).unwrap();
+    assert_eq!((sites.items, sites.has_more), (vec![], false));
+}
+
+#[test]
 fn times_are_read_in_every_form_that_was_seen() {
     let noon = utc(2026, 10, 17, 12, 0, 0);
     let cases = [
@@ -231,6 +250,28 @@ fn an_odd_row_of_hours_is_named_and_the_site_kept() {
 }
 
 #[test]
+fn a_row_of_hours_that_names_a_day_and_no_times_is_a_closed_day() {
+    let mut page = raw("getClientSiteList.ok.json", "getClientSiteList");
+    for day in ["SATURDAY", "SUNDAY"] {
+        let hours = page["sites"][0]["businessHour"].as_array_mut().unwrap();
+        hours.push(json!({ "day": day, "start": null, "end": null }));
+    }
+    let site = convert::sites(&read(&page), &Gaps::default()).unwrap();
+    assert_eq!((site.items[0].hours.len(), site.rejects), (5, vec![]));
+    page["sites"][0]["businessHour"][5]["start"] = json!("09:00");
+    let site = convert::sites(&read(&page), &Gaps::default()).unwrap();
+    assert_eq!((site.items[0].hours.len(), site.rejects[0].field.as_str()), (5, "businessHour"), "a start and no end");
+}
+
+#[test]
+fn an_association_whose_every_field_is_null_is_none() {
+    let mut page = raw("getTechnicianList.ok.json", "getTechnicianList");
+    page["userList"][0]["reportingManager"] = json!({ "userId": null, "name": null });
+    let page = convert::technicians(&read(&page), &Gaps::default()).unwrap();
+    assert_eq!((&page.items[0].manager, page.rejects), (&None, vec![]));
+}
+
+#[test]
 fn conversations_say_who_and_when() {
     let mut list = raw("getTicketConversationList.ok.json", "getTicketConversationList");
     list[3]["type"] = json!("BOT_REPLY");
@@ -288,6 +329,14 @@ fn every_known_error_is_sorted_by_what_to_do_next() {
         assert_eq!(sorted(name), expected, "{name}");
     }
     assert!(matches!(sorted("validation_subselection"), ApiError::Misfit { .. }));
+}
+
+#[test]
+fn a_status_of_429_is_a_throttle_whatever_its_body_says() {
+    for body in ["", "slow down", r#"{"errors":[{"message":"Too many requests"}],"data":null}"#] {
+        let error = answer::of_status("getTicketList", 429, body.as_bytes(), "acme", None).unwrap_err();
+        assert_eq!(error, ApiError::Throttled, "{body}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use tracing::debug;
 
 use super::{SyncError, TenantSync, TurnReport};
 use crate::store::sync::SyncState;
-use crate::superops::{ApiError, Order, TicketAsk, Urgency, is_newest_first};
+use crate::superops::{ApiError, Order, Seen, TicketAsk, Urgency, is_newest_first};
 use crate::ticket::Ticket;
 
 /// How far below the watermark a scan reads: as far as the order may be disturbed.
@@ -74,7 +74,7 @@ impl TenantSync {
         if begin.is_none() || !self.may_sort(now) {
             return Ok(());
         }
-        let mut scan = Scan::down_to(begin, now);
+        let (mut scan, mut seen) = (Scan::down_to(begin, now), Seen::default());
         for page in 1.. {
             self.change_pages = page;
             let ask = TicketAsk::all(page, Order::UpdatedDesc);
@@ -91,7 +91,7 @@ impl TenantSync {
             if untimed > 0 {
                 debug!(tenant = %self.tenant, untimed, "tickets without a time of update, compared by content");
             }
-            let step = scan.take(&answer.page.tickets, answer.has_more());
+            let step = scan.take(&answer.page.tickets, self.goes_on(&answer, &mut seen));
             let state = (step == Step::Complete).then(|| self.absorbed(&scan, now));
             self.save(answer, state, report).await?;
             match step {

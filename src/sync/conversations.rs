@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, stream};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
@@ -29,12 +29,26 @@ const AT_ONCE: usize = 8;
 /// A last look takes no longer than this on the wall: a breach waits for it.
 const LONGEST_LOOK: Duration = Duration::from_secs(4);
 
-/// When the conversations of a ticket were last read.
+/// How soon a conversation that could not be read for a passing reason is asked for again; each time twice as late.
+const AGAIN: TimeDelta = TimeDelta::minutes(1);
+/// The longest time until it is asked for again.
+const LATEST_AGAIN: TimeDelta = TimeDelta::hours(1);
+
+/// When the conversations of a ticket were last read, or asked for in vain.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LastRead {
     /// The time of the ticket's update then.
     pub update: Option<DateTime<Utc>>,
     pub at: DateTime<Utc>,
+    /// When to ask again, though the ticket was not updated, because SuperOps failed.
+    pub again_at: Option<DateTime<Utc>>,
+}
+
+impl LastRead {
+    /// Whether it is time to ask again after a failure.
+    pub fn is_due_again(&self, now: DateTime<Utc>) -> bool {
+        self.again_at.is_some_and(|at| at <= now)
+    }
 }
 
 /// Reads the conversations of one tenant's tickets. Cheap to clone; the clones share what they know.
@@ -126,14 +140,15 @@ impl ConversationReader {
     /// Reads the conversation of a ticket, and stores who said what.
     pub async fn look_at(&self, watched: &Watched, urgency: Urgency, now: DateTime<Utc>) -> Result<(), SyncError> {
         let ticket = &watched.ticket;
-        let look = LastRead { update: ticket.updated_at, at: now };
+        let look = LastRead { update: ticket.updated_at, at: now, again_at: None };
         let conversations = match self.client.conversations(&ticket.id, urgency).await {
             Ok(conversations) => conversations,
             Err(error) if error.needs_a_person() || error == ApiError::Throttled => return Err(error.into()),
             // Whatever is wrong with this one, SuperOps' own time of response has to do.
             Err(error) => {
                 debug!(tenant = %self.tenant, ticket = %ticket.id, %error, "the conversations of `{}` cannot be read", ticket.id);
-                self.last_reads().insert(ticket.id.clone(), look);
+                let again_at = error.retryable().then(|| now + self.wait_after_failure(&ticket.id));
+                self.last_reads().insert(ticket.id.clone(), LastRead { again_at, ..look });
                 return Ok(());
             }
         };
@@ -156,6 +171,12 @@ impl ConversationReader {
     /// Returns when the conversations of `ticket` were last read.
     pub fn last_read(&self, ticket: &TicketId) -> Option<LastRead> {
         self.last_reads().get(ticket).copied()
+    }
+
+    /// Returns how long to wait before asking once more for what SuperOps has just failed to give.
+    fn wait_after_failure(&self, ticket: &TicketId) -> TimeDelta {
+        let waited = self.last_read(ticket).and_then(|last| Some(last.again_at? - last.at));
+        waited.map_or(AGAIN, |waited| (waited * 2).min(LATEST_AGAIN))
     }
 
     /// Forgets the tickets that are no longer `open`.

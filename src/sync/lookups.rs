@@ -1,49 +1,74 @@
 //! Reads the lists that tickets refer to, every hour: statuses and other words, people, clients, sites.
 //!
-//! Each list is read independently: if the token may not see one, the others are unaffected, and what was known of that
-//! one is kept.
+//! Each list is read independently: if the token may not see one, or SuperOps fails to give it, the others and the
+//! tickets are unaffected, and what was known of that one is kept. Only the very first turn of a new account ends there:
+//! without its people and sites, alerts could be wrong.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::warn;
 
 use super::{SyncError, TenantSync};
 use crate::store::sync::{Lookup, LookupState, Unread};
-use crate::superops::{ApiError, Reject, Urgency, all_pages};
+use crate::superops::{ApiError, Listed, Reject, Urgency, all_pages};
 use crate::telemetry::TenantLabels;
 use crate::ticket::{Directory, Named, RefId};
 
 const EVERY: TimeDelta = TimeDelta::hours(1);
-/// How soon a list is asked for again if it could not be read for a passing reason.
+/// How soon a list is asked for again if it could not be read for a passing reason, at the earliest.
 const AGAIN: TimeDelta = TimeDelta::minutes(1);
+/// It is left alone for so many times as long as the attempt took: the tickets waited all the while.
+const REST: i32 = 4;
+/// How long records that are missing are kept because they may be among the rows that cannot be read.
+const KEPT_FOR: TimeDelta = TimeDelta::days(1);
 
 impl TenantSync {
-    /// Reads the lists whose time has come.
+    /// Reads the lists that are due.
     pub(super) async fn read_lookups(&mut self, now: DateTime<Utc>) -> Result<(), SyncError> {
-        for lookup in Lookup::ALL {
-            if self.state.lookups.get(&lookup).is_none_or(|state| state.due_at <= now) {
-                self.read_lookup(lookup, now).await?;
+        for lookup in self.due_lookups(now) {
+            if !self.read_lookup(lookup, now).await? {
+                break;
             }
         }
         Ok(())
     }
 
-    async fn read_lookup(&mut self, lookup: Lookup, now: DateTime<Utc>) -> Result<(), SyncError> {
+    /// Returns the lists whose time has come. Those that failed come last, in turns, so that they never keep the others
+    /// from being read.
+    fn due_lookups(&self, now: DateTime<Utc>) -> Vec<Lookup> {
+        let state = |lookup: &Lookup| self.state.lookups.get(lookup);
+        let is_due = |lookup: &Lookup| state(lookup).is_none_or(|state| state.due_at <= now);
+        let mut due: Vec<_> = Lookup::ALL.into_iter().filter(is_due).collect();
+        due.sort_by_key(|lookup| state(lookup).filter(|state| state.trouble.is_some()).map(|state| state.due_at));
+        due
+    }
+
+    /// Reads one list. Returns false if the others had better wait for the next turn.
+    async fn read_lookup(&mut self, lookup: Lookup, now: DateTime<Utc>) -> Result<bool, SyncError> {
+        let began = self.clock.now();
         // The first time, alerts wait for it; later nothing does.
         let first = !self.state.lookups.contains_key(&lookup);
         let urgency = if first { Urgency::Routine } else { Urgency::Background };
         let before = self.store.directory(&self.tenant).await?;
-        match self.fetch(lookup, &before, urgency).await {
+        let keeps_lost = self.lost_since(lookup).is_none_or(|since| now < since + KEPT_FOR);
+        match self.fetch(lookup, &before, keeps_lost, urgency).await {
             Ok((directory, _)) if is_emptied(lookup, &before, &directory) => {
                 let had = size(lookup, &before);
                 let why = format!("it is empty now, though it had {had} before: a right may have been lost");
-                self.leave(lookup, why, now + AGAIN).await
+                self.leave(lookup, why, self.again_after(began)).await?;
+                Ok(true)
             }
-            Ok((directory, rejects)) => self.keep(lookup, directory, rejects, now).await,
+            Ok((directory, rejects)) => self.keep(lookup, directory, rejects, now).await.map(|()| true),
             Err(error) if error.needs_a_person() || error == ApiError::Throttled => Err(error.into()),
-            Err(error) => self.go_without(lookup, &error, now).await,
+            Err(error) => self.go_without(lookup, error, began).await,
         }
+    }
+
+    /// Returns when to repeat an attempt that `began` then and has just failed.
+    fn again_after(&self, began: DateTime<Utc>) -> DateTime<Utc> {
+        let now = self.clock.now();
+        now + AGAIN.max((now - began) * REST).min(EVERY)
     }
 
     /// Reads this list and returns the directory with it.
@@ -51,6 +76,7 @@ impl TenantSync {
         &self,
         lookup: Lookup,
         before: &Directory,
+        keeps_lost: bool,
         urgency: Urgency,
     ) -> Result<(Directory, Vec<Reject>), ApiError> {
         let mut directory = before.clone();
@@ -61,21 +87,18 @@ impl TenantSync {
             Lookup::Groups => directory.groups = by_id(self.client.groups(urgency).await?),
             Lookup::Slas => directory.slas = by_id(self.client.slas(urgency).await?),
             Lookup::Technicians => {
-                let (people, unread) = all_pages(|page| self.client.technicians(page, urgency)).await?;
-                let people = people.into_iter().map(|person| (person.id.clone(), person)).collect();
-                directory.technicians = completed(people, &before.technicians, &unread);
+                let (people, unread) = all_pages(&self.tenant, |page| self.client.technicians(page, urgency)).await?;
+                directory.technicians = completed(people, &before.technicians, &unread, keeps_lost);
                 rejects = unread;
             }
             Lookup::Clients => {
-                let (clients, unread) = all_pages(|page| self.client.clients(page, urgency)).await?;
-                let clients = clients.into_iter().map(|client| (client.id.clone(), client)).collect();
-                directory.clients = completed(clients, &before.clients, &unread);
+                let (clients, unread) = all_pages(&self.tenant, |page| self.client.clients(page, urgency)).await?;
+                directory.clients = completed(clients, &before.clients, &unread, keeps_lost);
                 rejects = unread;
             }
             Lookup::Sites => {
-                let (sites, unread) = all_pages(|page| self.client.sites(page, urgency)).await?;
-                let sites = sites.into_iter().map(|site| (site.id.clone(), site)).collect();
-                directory.sites = completed(sites, &before.sites, &unread);
+                let (sites, unread) = all_pages(&self.tenant, |page| self.client.sites(page, urgency)).await?;
+                directory.sites = completed(sites, &before.sites, &unread, keeps_lost);
                 rejects = unread;
             }
         }
@@ -89,22 +112,34 @@ impl TenantSync {
         rejects: Vec<Reject>,
         now: DateTime<Utc>,
     ) -> Result<(), SyncError> {
+        let lost_since = rejects.iter().any(Reject::is_lost).then(|| self.lost_since(lookup).unwrap_or(now));
         let unread = rejects.into_iter().map(|reject| unread(lookup, reject)).collect();
         let mut state = self.state.clone();
-        state.lookups.insert(lookup, LookupState { due_at: now + EVERY, trouble: None });
+        state.lookups.insert(lookup, LookupState { due_at: now + EVERY, trouble: None, lost_since });
         let quarantined = self.store.save_directory(&self.tenant, directory, unread, state.clone(), now).await?;
         self.state = state;
         self.count_quarantined(quarantined);
+        if quarantined > 0 {
+            let list = lookup.as_str();
+            warn!(tenant = %self.tenant, list, quarantined, "{quarantined} more entries in the list of {list} cannot be read, or not in full; what was known of them is kept");
+        }
         Ok(())
     }
 
-    async fn go_without(&mut self, lookup: Lookup, error: &ApiError, now: DateTime<Utc>) -> Result<(), SyncError> {
+    /// Returns since when the list has held rows that are lost.
+    fn lost_since(&self, lookup: Lookup) -> Option<DateTime<Utc>> {
+        self.state.lookups.get(&lookup).and_then(|state| state.lost_since)
+    }
+
+    async fn go_without(&mut self, lookup: Lookup, error: ApiError, began: DateTime<Utc>) -> Result<bool, SyncError> {
         let lasting = matches!(error, ApiError::Forbidden { .. } | ApiError::RefusedQuery { .. });
-        self.leave(lookup, error.to_string(), now + if lasting { EVERY } else { AGAIN }).await?;
+        let due_at = if lasting { began + EVERY } else { self.again_after(began) };
+        self.leave(lookup, error.to_string(), due_at).await?;
         match error {
+            ApiError::Transient { .. } if !self.state.is_settled() && self.failures == 0 => Err(error.into()),
             // If the network is down, the other lists would fail too, each after a long wait.
-            ApiError::Transient { .. } => Err(error.clone().into()),
-            _ => Ok(()),
+            ApiError::Transient { .. } => Ok(false),
+            _ => Ok(true),
         }
     }
 
@@ -112,7 +147,8 @@ impl TenantSync {
     async fn leave(&mut self, lookup: Lookup, why: String, due_at: DateTime<Utc>) -> Result<(), SyncError> {
         let list = lookup.as_str();
         warn!(tenant = %self.tenant, list, "the list of {list} cannot be read now; the one from before is kept: {why}");
-        self.state.lookups.insert(lookup, LookupState { due_at, trouble: Some(why) });
+        let lost_since = self.lost_since(lookup);
+        self.state.lookups.insert(lookup, LookupState { due_at, trouble: Some(why), lost_since });
         self.store.save_sync_state(&self.tenant, self.state.clone()).await?;
         Ok(())
     }
@@ -144,17 +180,24 @@ fn size(lookup: Lookup, directory: &Directory) -> usize {
     }
 }
 
-/// Fills into `list` what was known before of records that could not be read, or only in part.
-fn completed<T: Clone>(
-    mut list: BTreeMap<RefId, T>,
+/// Fills into `list` what was known before: of fields that could not be read, and, if `keeps_lost`, of records that may be
+/// among the rows that could not be read at all.
+fn completed<T: Listed + Clone>(
+    list: Vec<T>,
     before: &BTreeMap<RefId, T>,
     rejects: &[Reject],
+    keeps_lost: bool,
 ) -> BTreeMap<RefId, T> {
-    let in_part: BTreeSet<_> = rejects.iter().filter_map(|reject| reject.id.as_deref()).collect();
-    let some_lost = rejects.iter().any(|reject| reject.id.is_none());
-    for (id, known) in before {
-        if in_part.contains(id.as_str()) || (some_lost && !list.contains_key(id)) {
-            list.insert(id.clone(), known.clone());
+    let mut list: BTreeMap<_, _> = list.into_iter().map(|record| (record.id().clone(), record)).collect();
+    for reject in rejects {
+        let Some(id) = reject.id.as_deref().and_then(|id| RefId::parse(id).ok()) else { continue };
+        if let (Some(record), Some(known)) = (list.get_mut(&id), before.get(&id)) {
+            record.keep(&reject.field, known);
+        }
+    }
+    if keeps_lost && rejects.iter().any(Reject::is_lost) {
+        for (id, known) in before {
+            list.entry(id.clone()).or_insert_with(|| known.clone());
         }
     }
     list

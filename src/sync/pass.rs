@@ -17,7 +17,7 @@ use super::{Answer, SyncError, TenantSync, TurnReport, pace};
 use crate::sla::night::Night;
 use crate::sla::zone::Tz;
 use crate::store::sync::{Coverage, FullPass, Part, SyncState};
-use crate::superops::{ApiError, Order, TicketAsk, Urgency};
+use crate::superops::{ApiError, Order, Seen, TicketAsk, Urgency};
 use crate::ticket::Directory;
 
 /// The most pages in one turn; fewer if the next turn is due, so that changes do not have to wait.
@@ -43,10 +43,13 @@ impl TenantSync {
             let mut progress = self.progress.take().unwrap_or_else(begin);
             let names = self.store.directory(&self.tenant).await?.statuses.clone();
             let (pages, waiting) = pages();
-            let reading = self.read_pages(limit, &names, pages, &mut progress);
+            let mut seen = std::mem::take(&mut self.seen);
+            let reading = self.read_pages(limit, &names, pages, &mut progress, &mut seen);
             let (read, kept) = tokio::join!(reading, self.keep_pages(waiting));
             self.progress = Some(progress);
             self.settle(kept, report)?;
+            // Not after a failure: pages that could not be saved are read again, and must not look like a repetition.
+            self.seen = seen;
             if let Some(how) = read? {
                 self.give_up_sort(how, now).await?;
                 continue;
@@ -67,11 +70,15 @@ impl TenantSync {
         names: &[String],
         pages: Pages,
         progress: &mut Progress,
+        seen: &mut Seen,
     ) -> Result<Option<&'static str>, ApiError> {
         let mut state = self.state.clone();
         let mut left = limit.most;
         while let Some(pass) = state.full.take().filter(|_| left > 0) {
             left = if self.is_wanted(limit.until) { 0 } else { left - 1 };
+            if pass.next_page == 1 {
+                *seen = Seen::default();
+            }
             let answer = match self.ask_page(&pass, names).await {
                 Err(ApiError::RefusedQuery { .. }) if pass.part == Part::All && pass.sorted => {
                     return Ok(Some("refused"));
@@ -89,7 +96,8 @@ impl TenantSync {
                     if pass.sorted && is_out_of_order(&answer, limit.now) {
                         return Ok(Some("ignored"));
                     }
-                    state = self.after_page(state, &answer, pass, names, limit.now);
+                    let goes_on = self.goes_on(&answer, seen);
+                    state = self.after_page(state, &answer, goes_on, pass, names, limit.now);
                     answer
                 }
             };
@@ -150,6 +158,7 @@ impl TenantSync {
         now: DateTime<Utc>,
         report: &mut TurnReport,
     ) -> Result<(), SyncError> {
+        self.seen = Seen::default();
         if let Some(progress) = self.progress.take() {
             progress.end();
         }
@@ -179,6 +188,7 @@ impl TenantSync {
         &self,
         before: SyncState,
         answer: &Answer,
+        goes_on: bool,
         mut pass: FullPass,
         names: &[String],
         now: DateTime<Utc>,
@@ -207,7 +217,7 @@ impl TenantSync {
         // Where the sweep does not work, the pass has to find old open tickets as well.
         let may_end = pass.sorted && state.filter_broken_at.is_none() && state.swept_at.is_some();
         let beyond = may_end && oldest.is_some_and(|oldest| oldest < now - self.history);
-        if answer.has_more() && !beyond {
+        if goes_on && !beyond {
             state.full = Some(FullPass { next_page: pass.next_page + 1, ..pass });
             return state;
         }

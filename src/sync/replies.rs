@@ -6,7 +6,7 @@
 //! first response came while we watched and it is not known yet whether a technician gave it. It is read once more,
 //! touched or not, when the time is up by the clock that alerts go by, so that an answered ticket is not called
 //! breached. That breach waits for the look, so it is taken at once, beside the turns, and within a few seconds or not
-//! at all.
+//! at all. If SuperOps fails, the conversation is asked for again a minute later, and then less and less often.
 
 use std::sync::Arc;
 
@@ -44,8 +44,10 @@ impl TenantSync {
         let mut pressing: Vec<_> =
             open.values().filter_map(|one| Some((self.press(one, &rules, now)?, one.clone()))).collect();
         // Conversations that were never read come before those to be read again: a month cannot be closed without them.
+        // Those that failed come last, in turns, or a few that always fail would hide all others.
         pressing.sort_by_key(|(press, one)| {
-            (*press, one.conversation.read_of.is_some(), one.ticket.first_response.due, one.ticket.id.clone())
+            let failed = self.conversations.last_read(&one.ticket.id).and_then(|last| last.again_at);
+            (failed, *press, one.conversation.read_of.is_some(), one.ticket.first_response.due, one.ticket.id.clone())
         });
         self.note_unheard(pressing.iter().map(|(_, watched)| &**watched)).await?;
         for (index, (press, watched)) in pressing.into_iter().enumerate() {
@@ -91,11 +93,13 @@ impl TenantSync {
         let clock = awaits.then(|| clock::assess(watched, ClockKind::FirstResponse, rules, now));
         // A poll may come late; a breach older than this has long been announced.
         let lately = now - self.poll_interval * 2;
-        let is_up = |from: &DateTime<Utc>| *from <= now && *from >= lately && last.is_none_or(|last| last.at < *from);
+        let is_due_again = last.is_some_and(|last| last.is_due_again(now));
+        let is_missed = |from: DateTime<Utc>| is_due_again || last.is_none_or(|last| last.at < from);
+        let is_up = |from: &DateTime<Utc>| *from <= now && *from >= lately && is_missed(*from);
         if clock.and_then(|clock| clock.breached_from).is_some_and(|from| is_up(&from)) {
             return Some(ReadPriority::LastLook);
         }
-        let looked = last.is_some_and(|last| last.update == ticket.updated_at);
+        let looked = last.is_some_and(|last| last.update == ticket.updated_at) && !is_due_again;
         if looked || ticket.updated_at <= ticket.created_at || watched.conversation.read_of == ticket.updated_at {
             return None;
         }

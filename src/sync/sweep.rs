@@ -7,7 +7,7 @@ use super::keep::{Pages, pages};
 use super::missing::Search;
 use super::{Answer, SyncError, TenantSync, TurnReport, pace};
 use crate::store::sync::SyncState;
-use crate::superops::{ApiError, Order, TicketAsk, Urgency};
+use crate::superops::{ApiError, Order, Seen, TicketAsk, Urgency};
 use crate::ticket::StatusMeaning;
 
 impl TenantSync {
@@ -58,11 +58,12 @@ impl TenantSync {
         now: DateTime<Utc>,
         pages: Pages,
     ) -> Result<Option<&'static str>, ApiError> {
+        let mut seen = Seen::default();
         loop {
             let answer = match self.ask(&ask, Urgency::Routine).await {
                 // The sort may be what was refused.
                 Err(ApiError::RefusedQuery { .. }) if ask.order == Order::UpdatedDesc => {
-                    ask.order = Order::Unsorted;
+                    (ask.order, seen) = (Order::Unsorted, Seen::default());
                     continue;
                 }
                 Err(ApiError::RefusedQuery { .. }) => return Ok(Some("refused")),
@@ -74,7 +75,7 @@ impl TenantSync {
                 answer => answer?,
             };
             let ignored = holds_any(&answer, &ask.leave_out_statuses);
-            let last = !answer.has_more();
+            let last = !self.goes_on(&answer, &mut seen);
             let state = (last && !ignored).then(|| self.swept(now));
             // If saving has failed, the saving side reports why.
             let failed = pages.send((answer, state)).await.is_err();

@@ -369,6 +369,36 @@ async fn a_reply_that_superops_did_not_count_is_found() {
 }
 
 #[tokio::test]
+async fn a_conversation_that_superops_failed_to_give_is_asked_for_again_a_minute_later() {
+    let mut bench = Bench::with(|desk| {
+        desk.add(1, "Open", at(-30));
+        desk.set(1, "createdTime", "2027-01-15T07:00:00");
+        desk.set(1, "firstResponseDueTime", "2027-01-15T08:10:00");
+        desk.conversations = vec![json!({ "type": "TECH_REPLY", "time": "2027-01-15T07:20:00" })];
+        desk.twist = Some(Box::new(|operation, _, mut answer| {
+            if operation == "getTicketConversationList" {
+                answer["errors"] = json!([{ "message": "Internal Server Error(s)" }]);
+            }
+            answer
+        }));
+    })
+    .await;
+    let is_asked = |calls: Vec<String>| calls.contains(&"getTicketConversationList".to_owned());
+    bench.turn().await;
+    assert_eq!((is_asked(bench.calls()), bench.held(1).await.unwrap().replied_at), (true, None));
+    bench.clock.advance(chrono::TimeDelta::seconds(30));
+    bench.turn().await;
+    assert!(!is_asked(bench.calls()), "not at once");
+    bench.turn_at(1).await;
+    assert!(is_asked(bench.calls()), "a minute later");
+    bench.turn_at(2).await;
+    assert!(!is_asked(bench.calls()), "then twice as late");
+    bench.desk().twist = None;
+    bench.turn_at(3).await;
+    assert_eq!(bench.held(1).await.unwrap().replied_at, Some(at(-40)));
+}
+
+#[tokio::test]
 async fn a_conversation_that_a_breach_waits_for_is_read_beside_the_turns() {
     let mut bench = Bench::with(open_tickets(3)).await;
     bench.turn().await;

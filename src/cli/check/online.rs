@@ -144,9 +144,10 @@ fn in_words(finding: &Finding) -> String {
 /// Reads the lists whose entries a configuration may name.
 async fn names(client: &SuperOps) -> Directory {
     let slas = client.slas(Urgency::Routine).await.unwrap_or_default();
-    let (clients, _) = all_pages(|page| client.clients(page, Urgency::Routine)).await.unwrap_or_default();
-    let (technicians, _) = all_pages(|page| client.technicians(page, Urgency::Routine)).await.unwrap_or_default();
-    let (sites, _) = all_pages(|page| client.sites(page, Urgency::Routine)).await.unwrap_or_default();
+    let (tenant, urgency) = (client.tenant(), Urgency::Routine);
+    let (clients, _) = all_pages(tenant, |page| client.clients(page, urgency)).await.unwrap_or_default();
+    let (technicians, _) = all_pages(tenant, |page| client.technicians(page, urgency)).await.unwrap_or_default();
+    let (sites, _) = all_pages(tenant, |page| client.sites(page, urgency)).await.unwrap_or_default();
     Directory {
         slas: slas.into_iter().map(|sla| (sla.id.clone(), sla)).collect(),
         technicians: technicians.into_iter().map(|person| (person.id.clone(), person)).collect(),

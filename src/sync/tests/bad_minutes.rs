@@ -140,6 +140,46 @@ async fn a_list_of_people_that_is_empty_at_once_is_not_believed() {
     assert_eq!(bench.health.borrow().limits, [] as [&str; 0], "a minute later it is read anew");
 }
 
+/// Makes the answer to `list` hold no list.
+fn no_list_of(list: &'static str) -> Option<Twist> {
+    Some(Box::new(move |operation, _, mut answer| {
+        if operation == list {
+            answer["data"][operation] = json!({});
+        }
+        answer
+    }))
+}
+
+#[tokio::test]
+async fn a_list_that_keeps_failing_keeps_neither_tickets_nor_other_lists_from_being_read() {
+    let mut bench = Bench::with(open_tickets(3)).await;
+    bench.turn().await;
+    bench.desk().twist = no_list_of("getTechnicianList");
+    bench.desk().add(7, "Open", at(60));
+    bench.calls();
+    assert_eq!(bench.turn_at(60).await.new, 1);
+    assert_eq!(bench.calls()[..3], ["getStatusList", "getTechnicianList", "getTicketList 1"]);
+    let said = bench.health.borrow().limits.concat();
+    assert!(said.contains("technicians") && bench.health.borrow().problem.is_none(), "{said}");
+    bench.desk().add(8, "Open", at(61));
+    assert_eq!(bench.turn_at(61).await.new, 1);
+    let others = ["getTechnicianGroupList", "getClientList", "getClientSiteList", "getSLAList", "getPriorityList"];
+    let calls = bench.calls();
+    assert_eq!((&calls[..5], calls[5].as_str()), (&others.map(str::to_owned)[..], "getTechnicianList"));
+}
+
+#[tokio::test]
+async fn the_first_tickets_wait_one_turn_for_a_list_that_fails() {
+    let mut bench = Bench::with(|desk| {
+        open_tickets(3)(desk);
+        desk.twist = no_list_of("getClientSiteList");
+    })
+    .await;
+    bench.try_turn().await.unwrap_err();
+    assert_eq!(bench.open_count().await, 0);
+    assert_eq!(bench.turn_at(1).await.new, 3);
+}
+
 #[tokio::test]
 async fn what_a_list_fails_to_tell_of_a_new_ticket_is_asked_for_by_itself() {
     let mut bench = Bench::with(open_tickets(3)).await;
@@ -290,6 +330,48 @@ async fn pages_are_read_as_long_as_the_count_says_that_there_are_more() {
     assert!(bench.health.borrow().limits[0].contains("disagree"), "{:?}", bench.health.borrow().limits);
 }
 
+/// Makes a list have no end: each page repeats the first, and says that there are more.
+fn endless(list: &'static str, rows: &'static str, total: Value) -> Option<Twist> {
+    let mut first = Value::Null;
+    Some(Box::new(move |operation, input, mut answer| {
+        if operation == list {
+            if input["page"] == 1 {
+                first = answer["data"][operation][rows].clone();
+            }
+            answer["data"][operation] = json!({ rows: first, "listInfo": { "hasMore": true, "totalCount": total } });
+        }
+        answer
+    }))
+}
+
+#[tokio::test]
+async fn a_list_that_repeats_itself_for_ever_has_an_end() {
+    let cases = [
+        ("getTicketList", "tickets", json!(3), 2),
+        ("getTicketList", "tickets", Value::Null, 2),
+        ("getTicketList", "tickets", json!(1_000), 7),
+        ("getTechnicianList", "userList", json!(1), 2),
+    ];
+    for (list, rows, total, pages) in cases {
+        let mut bench = Bench::with(|desk| {
+            open_tickets(3)(desk);
+            desk.twist = endless(list, rows, total.clone());
+        })
+        .await;
+        let turn = tokio::time::timeout(std::time::Duration::from_secs(20), bench.turn()).await;
+        assert_eq!(turn.map(|report| (report.new, report.pass_under_way)), Ok((3, false)), "{list}, {total}");
+        let calls = bench.calls();
+        // The sweep reads open tickets, the pass all of them.
+        let asked = calls.iter().filter(|call| call.starts_with(list) && !call.ends_with("open")).count();
+        assert_eq!(asked, pages, "{list}, {total}: {calls:?}");
+        let turn = tokio::time::timeout(std::time::Duration::from_secs(20), async {
+            bench.desk().edit(1, "On Hold", at(1));
+            bench.turn_at(1).await
+        });
+        assert_eq!(turn.await.map(|report| report.changed), Ok(1), "{list}, {total}: the changes end as well");
+    }
+}
+
 #[tokio::test]
 async fn a_technician_whose_address_fails_to_come_keeps_the_one_that_was_known() {
     let mut bench = Bench::with(open_tickets(1)).await;
@@ -304,6 +386,45 @@ async fn a_technician_whose_address_fails_to_come_keeps_the_one_that_was_known()
     bench.turn_at(60).await;
     let people = bench.store.directory(bench.tenant()).await.unwrap();
     assert_eq!(people.technicians.values().next().unwrap().email.as_deref(), Some("ann@example.com"));
+}
+
+/// Makes the list of technicians hold these rows.
+fn people(rows: Value) -> Option<Twist> {
+    Some(Box::new(move |operation, _, mut answer| {
+        if operation == "getTechnicianList" {
+            answer["data"][operation]["userList"] = rows.clone();
+        }
+        answer
+    }))
+}
+
+#[tokio::test]
+async fn a_field_that_makes_no_sense_does_not_keep_the_others_of_its_record_from_being_renewed() {
+    let mut bench = Bench::with(open_tickets(1)).await;
+    let boss = json!({ "userId": 9, "name": "Boss" });
+    bench.desk().twist =
+        people(json!([{ "userId": 1, "name": "Ann", "email": "old@example.com", "reportingManager": boss }]));
+    bench.turn().await;
+    bench.desk().twist =
+        people(json!([{ "userId": 1, "name": "Ann", "email": "new@example.com", "reportingManager": "Boss" }]));
+    bench.turn_at(60).await;
+    let people = bench.store.directory(bench.tenant()).await.unwrap();
+    let ann = people.technicians.values().next().unwrap();
+    let manager = ann.manager.as_ref().map(|manager| manager.name.as_str());
+    assert_eq!((ann.email.as_deref(), manager), (Some("new@example.com"), Some("Boss")));
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_keeps_those_who_are_missing_for_a_day() {
+    let mut bench = Bench::with(open_tickets(1)).await;
+    bench.desk().twist = people(json!([{ "userId": 1, "name": "Ann" }, { "userId": 2, "name": "Bob" }]));
+    bench.turn().await;
+    bench.desk().twist = people(json!([{ "userId": 1, "name": "Ann" }, null]));
+    for (hour, expected) in [(1, 2), (24, 2), (25, 1)] {
+        bench.turn_at(hour * 60).await;
+        let people = bench.store.directory(bench.tenant()).await.unwrap();
+        assert_eq!(people.technicians.len(), expected, "after {hour} hours");
+    }
 }
 
 /// Adds `count` closed tickets, one updated in each minute before the begin.
