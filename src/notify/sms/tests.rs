@@ -238,7 +238,8 @@ fn class(error: &SendError) -> Class {
 async fn error_codes_are_sorted_by_what_to_do_next() {
     let cases = [
         (Class::Refused, vec![21211, 21610, 21614, 30005, 30006, 30003, 30004, 30007, 21408, 99999]),
-        (Class::Misconfigured, vec![20003, 20404, 21606, 30002, 30034]),
+        (Class::Misconfigured, vec![20003, 20005, 20006, 20404, 21212, 21603, 21606, 21659, 21660]),
+        (Class::Misconfigured, vec![21701, 21703, 21705, 30002, 30034]),
         (Class::Again, vec![20429, 30001, 21611]),
     ];
     for (expected, codes) in cases {
@@ -247,6 +248,16 @@ async fn error_codes_are_sorted_by_what_to_do_next() {
             assert_eq!(class(&error), expected, "{code}");
             assert!(error.to_string().contains(&code.to_string()));
             assert!(!format!("{error:?}").contains("5550101"), "{error:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_we_may_not_do_at_all_is_no_fault_of_the_recipient() {
+    for status in [401, 403] {
+        for (code, expected) in [(99999, Class::Misconfigured), (21408, Class::Refused), (21211, Class::Refused)] {
+            let error = answered(status, &error_body(code)).await.unwrap_err();
+            assert_eq!(class(&error), expected, "{status} {code}");
         }
     }
 }
