@@ -282,6 +282,39 @@ async fn an_error_without_a_code_is_sorted_by_its_http_status() {
 }
 
 #[tokio::test]
+async fn an_account_is_in_order_only_while_it_is_active() {
+    let cases = [
+        (200, r#"{"status":"active"}"#, Ok(())),
+        (200, r#"{"status":"suspended"}"#, Err("the account is suspended, so nothing can be sent")),
+        (200, r#"{"status":"closed"}"#, Err("the account is closed, so nothing can be sent")),
+        (200, "{}", Err("the provider does not say how the account stands; look at `base_url`")),
+        (
+            401,
+            r#"{"code":20003}"#,
+            Err(
+                "the SMS provider answered `401` with error `20003`: account_sid and the token or key beside it do not \
+                 fit together",
+            ),
+        ),
+        (
+            403,
+            r#"{"code":20005}"#,
+            Err(
+                "the SMS provider answered `403` with error `20005`: the account is not active, so nothing can be sent",
+            ),
+        ),
+        (400, r#"{"code":99999}"#, Err("the SMS provider answered `400` with error `99999`")),
+    ];
+    for (status, body, expected) in cases {
+        let peer = Peer::answering(status, body);
+        assert_eq!(notifier(&peer).await.account().await, expected.map_err(str::to_owned), "{status} {body}");
+        assert_eq!(peer.asked()[0].target, "/2010-04-01/Accounts/AC0123456789abcdef.json");
+    }
+    let nobody = SmsNotifier::new(&config("http://127.0.0.1:1".into()), clock()).unwrap();
+    assert_eq!(nobody.account().await, Err("no connection to the SMS provider".to_owned()));
+}
+
+#[tokio::test]
 async fn retry_after_is_honoured_within_reason() {
     let cases = [
         ("7", Some(7)),
