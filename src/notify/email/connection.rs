@@ -6,13 +6,13 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use lettre::Message as Mail;
 use lettre::address::Envelope;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Ehlo, Mail as MailFrom, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
+use lettre::{Address, Message as Mail};
 use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout};
 
@@ -195,13 +195,18 @@ impl Connection {
     }
 
     fn parameters(&self, envelope: &Envelope) -> Result<Vec<MailParameter>, SendError> {
-        let addresses = envelope.from().into_iter().chain(envelope.to());
-        if addresses.map(AsRef::<str>::as_ref).all(str::is_ascii) {
+        let is_ascii = |address: &Address| AsRef::<str>::as_ref(address).is_ascii();
+        let (from, to) = (envelope.from().is_none_or(is_ascii), envelope.to().iter().all(is_ascii));
+        if from && to {
             Ok(Vec::new())
         } else if self.smtp.server_info().supports_feature(Extension::SmtpUtfEight) {
             Ok(vec![MailParameter::SmtpUtfEight])
+        } else if from {
+            Err(SendError::refused("the mail server cannot carry an address with letters outside ASCII before the @"))
         } else {
-            Err(SendError::refused("the mail server cannot carry an address with letters outside ASCII"))
+            Err(SendError::misconfigured(
+                "the mail server cannot carry `from`: it has letters outside ASCII before the @",
+            ))
         }
     }
 }

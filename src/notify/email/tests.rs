@@ -374,6 +374,25 @@ async fn an_address_outside_ascii_needs_a_server_that_can_carry_it() {
     assert!(notifier(&peer).await.send(&message).await.is_ok());
 }
 
+#[tokio::test]
+async fn a_domain_outside_ascii_is_carried_by_any_server() {
+    let peer = Peer::default();
+    let from = "SLA watch <sla@überwacht.example>".to_owned();
+    let config = settings::Email { from, ..config(peer.start().await, SmtpTls::None) };
+    let message = Message { to: "duty@exämple.com".into(), ..message() };
+    EmailNotifier::new(&config, clock()).unwrap().send(&message).await.unwrap();
+    let mail = peer.only_mail();
+    assert!(mail.contains("<duty@xn--exmple-cua.com>") && mail.contains("<sla@xn--berwacht-55a.example>"), "{mail}");
+}
+
+#[tokio::test]
+async fn a_sender_that_the_server_cannot_carry_is_no_fault_of_the_recipient() {
+    let peer = Peer::default();
+    let config = settings::Email { from: "wächter@msp.example".into(), ..config(peer.start().await, SmtpTls::None) };
+    let error = EmailNotifier::new(&config, clock()).unwrap().send(&message()).await.unwrap_err();
+    assert!(matches!(error, SendError::Misconfigured { .. }), "{error}");
+}
+
 #[test]
 fn a_sender_that_is_no_address_is_told_at_the_start() {
     let config = settings::Email { from: "nobody".into(), ..config(25, SmtpTls::None) };
