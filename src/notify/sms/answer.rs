@@ -102,8 +102,8 @@ pub(super) fn sort_code(code: u32, retry_after: Option<Duration>) -> SendError {
     }
 }
 
-/// Whether Twilio's error `code` is about the account, its rights, or the number or Messaging Service that it sends from,
-/// so that nobody can be reached.
+/// Whether Twilio's error `code` is about the account, its rights, or the number or Messaging Service that it sends
+/// from, so that nobody can be reached.
 pub(in crate::notify) fn is_of_account(code: u32) -> bool {
     matches!(
         code,
