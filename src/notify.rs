@@ -208,6 +208,12 @@ impl SendError {
     fn misconfigured(reason: impl Into<String>) -> Self {
         Self::Misconfigured { reason: reason.into() }
     }
+
+    fn into_reason(self) -> String {
+        match self {
+            Self::Unavailable { reason, .. } | Self::Refused { reason } | Self::Misconfigured { reason } => reason,
+        }
+    }
 }
 
 /// Whether `error` arose because the other side could not prove who it is. That does not fix itself.

@@ -297,6 +297,21 @@ impl Directory {
         self.technicians.values().filter(move |person| person.groups.iter().any(|g| g.id == *group))
     }
 
+    /// Returns the technicians who have this mailbox, in upper or lower case.
+    pub fn with_mailbox<'a>(&'a self, address: &str) -> impl Iterator<Item = &'a Technician> {
+        let lower = |text: &str| text.trim().to_lowercase();
+        let address = lower(address);
+        self.technicians.values().filter(move |person| person.email.as_deref().map(lower).as_ref() == Some(&address))
+    }
+
+    /// Returns the technicians who have this number, however it is written.
+    pub fn with_number<'a>(&'a self, number: &str) -> impl Iterator<Item = &'a Technician> {
+        // `+44 (0)20 …`: the zero is not dialled from abroad.
+        let digits = |text: &str| text.replacen("(0)", "", 1).chars().filter(char::is_ascii_digit).collect::<String>();
+        let number = digits(number);
+        self.technicians.values().filter(move |person| person.phone.as_deref().map(digits).as_ref() == Some(&number))
+    }
+
     /// Whether several technicians have this mailbox, given in lower case, or have no mailbox and this number.
     pub fn is_shared(&self, address: &str) -> bool {
         let has = |person: &&Technician| match (&person.email, &person.phone) {

@@ -77,7 +77,9 @@ impl Target {
     /// Returns the recipient that this target always means; none if that depends on the ticket or the hour.
     pub fn by_itself(&self) -> Option<Recipient> {
         match self {
-            Self::Email(address) => Some(Recipient { email: Some(address.clone()), ..Recipient::fixed(address) }),
+            Self::Email(address) => {
+                Some(Recipient { email: Some(address.clone()), ..Recipient::fixed(&address.to_lowercase()) })
+            }
             Self::Sms(number) => Some(Recipient { phone: Some(number.clone()), ..Recipient::fixed(number) }),
             Self::Ntfy(topic) => {
                 Some(Recipient { topic: Some(topic.clone()), ..Recipient::fixed(&format!("ntfy:{topic}")) })
@@ -246,7 +248,7 @@ impl Step {
 /// Somebody to tell, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
-    /// A SuperOps user's id, or the address itself. It tells people apart and is never logged.
+    /// A SuperOps user's id, or the address itself, in lower case. It tells people apart and is never logged.
     pub id: String,
     pub name: Option<String>,
     pub email: Option<String>,
@@ -256,6 +258,8 @@ pub struct Recipient {
     pub call: Option<String>,
     /// The topic for pushes to this person's devices. It comes from the configuration: SuperOps does not know it.
     pub topic: Option<String>,
+    /// The only channel by which they are told, if a step names a technician's address or number.
+    pub only: Option<ChannelKind>,
     /// The channel, if a step names a channel itself; `id` is then its address: `slack`, `slack:#sla`, `pagerduty`.
     pub system: Option<ChannelKind>,
     /// Why this person hears of it, in words for them: "you own this ticket".
@@ -271,6 +275,7 @@ impl Recipient {
             phone: person.phone.clone(),
             call: person.phone.clone(),
             topic: None,
+            only: None,
             system: None,
             because,
         }
@@ -292,9 +297,33 @@ impl Recipient {
             phone: None,
             call: None,
             topic: None,
+            only: None,
             system: None,
             because: "this address is named in the escalation steps".to_owned(),
         }
+    }
+
+    /// Returns the technician to whom the address or number belongs, if this is no more than that: they are told there
+    /// and by no other channel. If several share it, it is the one who `is_meant` anyway.
+    fn or_its_owner(self, people: &Directory, is_meant: impl Fn(&Technician) -> bool) -> Self {
+        if self.name.is_some() {
+            return self;
+        }
+        let numbers = |number: &str| people.with_number(number).collect::<Vec<_>>();
+        let (only, owners) = match (&self.email, &self.phone, &self.call) {
+            (Some(address), ..) => (ChannelKind::Email, people.with_mailbox(address).collect()),
+            (None, Some(number), _) => (ChannelKind::Sms, numbers(number)),
+            (None, None, Some(number)) => (ChannelKind::Voice, numbers(number)),
+            (None, None, None) => return self,
+        };
+        let owner = match owners.as_slice() {
+            [owner] => Some(*owner),
+            several => several.iter().copied().find(|one| is_meant(one)),
+        };
+        let Some(owner) = owner else { return self };
+        let whole = Self::person(owner, self.because);
+        // SuperOps may have the number in a form that cannot be dialled.
+        Self { only: Some(only), phone: self.phone.or(whole.phone), call: self.call.or(whole.call), ..whole }
     }
 
     /// Returns a key for the person across tenants and channels; none if it is not a person.
@@ -305,6 +334,9 @@ impl Recipient {
 
     /// Returns the address at which `channel` reaches this person.
     pub fn address(&self, channel: ChannelKind) -> Option<&str> {
+        if self.only.is_some_and(|only| only != channel) {
+            return None;
+        }
         match channel {
             ChannelKind::Email => self.email.as_deref(),
             ChannelKind::Ntfy => self.topic.as_deref(),
@@ -316,10 +348,21 @@ impl Recipient {
 }
 
 /// Returns whom `targets` mean for `subject`, each person once, in order. `duty` says who is on call.
+///
+/// Technicians whose address or number is named come after the others, for that channel only, and so twice if they are
+/// meant as persons as well: by a channel that has told them they are not told again.
 pub fn recipients(targets: &[Target], subject: Subject<'_>, people: &Directory, duty: &Duty) -> Vec<Recipient> {
+    let of = |target: &Target| of_target(target, subject, people, duty);
+    let is_meant = |one: &Technician| {
+        let mut roles = targets.iter().filter(|target| target.channel().is_none()).flat_map(of);
+        roles.any(|recipient| recipient.id == one.id.as_str())
+    };
+    let found = targets.iter().flat_map(of).map(|recipient| recipient.or_its_owner(people, is_meant));
+    let mut found: Vec<_> = found.collect();
+    found.sort_by_key(|recipient| recipient.only.is_some());
     let mut seen = BTreeSet::new();
-    let found = targets.iter().flat_map(|target| of_target(target, subject, people, duty));
-    found.filter(|recipient| seen.insert(recipient.id.clone())).collect()
+    found.retain(|recipient| seen.insert((recipient.id.clone(), recipient.only)));
+    found
 }
 
 /// Returns who is responsible for a desk if no ticket says whom to ask: people who manage somebody, else the account
@@ -392,4 +435,72 @@ fn members(subject: Subject<'_>, people: &Directory, because: &str) -> Vec<Recip
     let Some(group) = subject.group else { return Vec::new() };
     let because = format!("{because} {}", group.name);
     people.members(&group.id).map(|person| Recipient::person(person, because.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::subject::SubjectKind;
+    use crate::ticket::{RefId, TenantId};
+
+    fn desk(people: &[(&str, &str, &str)]) -> Directory {
+        let person = |(id, email, phone): &(&str, &str, &str)| Technician {
+            id: RefId::parse(id).unwrap(),
+            name: (*id).to_owned(),
+            email: Some((*email).to_owned()),
+            phone: Some((*phone).to_owned()),
+            manager: None,
+            groups: Vec::new(),
+        };
+        let technicians = people.iter().map(person).map(|person| (person.id.clone(), person)).collect();
+        Directory { technicians, ..Directory::default() }
+    }
+
+    /// Who is told of the ticket of ann, and by which channel only.
+    fn told(targets: &[Target], people: &Directory) -> Vec<(String, Option<ChannelKind>)> {
+        let tenant = TenantId::parse("acme").unwrap();
+        let ann = Named { id: RefId::parse("ann").unwrap(), name: "Ann".to_owned() };
+        let subject = Subject {
+            kind: SubjectKind::Ticket,
+            tenant: &tenant,
+            id: "7",
+            display_id: "7",
+            name: "Printer",
+            client: None,
+            priority: None,
+            sla: None,
+            owner: Some(&ann),
+            group: None,
+        };
+        let found = recipients(targets, subject, people, &Duty::new());
+        found.into_iter().map(|one| (one.id, one.only)).collect()
+    }
+
+    #[test]
+    fn the_address_of_a_technician_is_that_technician_on_its_channel() {
+        let email = |address: &str| Target::Email(address.to_owned());
+        let (sms, call) = (Target::Sms("+442079460018".to_owned()), Target::Call("+442079460018".to_owned()));
+        let one = |id: &str, only| (id.to_owned(), only);
+        let people = desk(&[
+            ("ann", " Ann@example.com", "+44 (0)20 7946 0018"),
+            ("bob", "desk@example.com", "+15005550101"),
+            ("eve", "desk@example.com", "+15005550102"),
+        ]);
+        let own = [email("ann@EXAMPLE.com"), email("ANN@example.com"), Target::Technician, sms, call];
+        assert_eq!(
+            told(&own, &people),
+            [
+                one("ann", None),
+                one("ann", Some(ChannelKind::Email)),
+                one("ann", Some(ChannelKind::Sms)),
+                one("ann", Some(ChannelKind::Voice)),
+            ]
+        );
+        let strangers = [email("Boss@example.com"), email("boss@example.com"), Target::Teams];
+        assert_eq!(told(&strangers, &people), [one("boss@example.com", None), one("teams", None)]);
+        assert_eq!(told(&[email("desk@example.com")], &people), [one("desk@example.com", None)], "it is of two");
+        let people = desk(&[("ann", "desk@example.com", "+1"), ("bob", "desk@example.com", "+2")]);
+        let shared = [Target::Technician, email("desk@example.com")];
+        assert_eq!(told(&shared, &people), [one("ann", None), one("ann", Some(ChannelKind::Email))]);
+    }
 }

@@ -5,7 +5,8 @@
 
 use super::{Answers, Hook};
 use crate::alert::life::{Act, Actor, How};
-use crate::notify::voice::twiml;
+use crate::notify::Delivery;
+use crate::notify::voice::{ANSWERED, twiml};
 use crate::store::StoreError;
 
 /// The origin of these acts in the audit log.
@@ -37,6 +38,11 @@ impl Answers {
     async fn press(&self, call: &str, key: &str, notification: &str, act: Act) -> Result<&'static str, StoreError> {
         let now = self.clock.now();
         let Some(row) = self.store.notification(notification).await? else { return Ok("unknown_alert") };
+        if !call.is_empty() {
+            // Only a person presses keys, whatever is heard later of a machine.
+            let answered = Delivery { status: ANSWERED.to_owned(), code: None };
+            self.store.report(call, notification, &answered, now).await?;
+        }
         let told = row.leased.notification;
         let alerts = match told.kind {
             "bundle" => self.store.alerts_of_bundle(notification).await?,

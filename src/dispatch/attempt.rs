@@ -191,8 +191,18 @@ fn outcome(leased: &Leased, ended: Ended, out_of_order: bool, now: DateTime<Utc>
             }
         }
         Err(SendError::Refused { reason }) => Outcome::Failed { why: reason, misconfigured: false },
+        // It leaves once a person has mended the channel.
+        Err(SendError::Misconfigured { reason }) if has_no_other_way(leased, now) => {
+            Outcome::Again { at: now + pause(u32::MAX), why: reason, unreported: 0, next_channel_too: false }
+        }
         Err(SendError::Misconfigured { reason }) => Outcome::Failed { why: reason, misconfigured: true },
     }
+}
+
+/// Whether nobody would hear of it if it were given up now: no other channel says it, and no later step, as for alerts.
+fn has_no_other_way(leased: &Leased, now: DateTime<Utc>) -> bool {
+    let is_of_alert = matches!(leased.notification.kind, "alert" | "bundle" | "digest");
+    !is_of_alert && leased.notification.fallback.is_empty() && now - leased.tried_since <= GIVE_UP_AFTER
 }
 
 /// Returns the wait before the next attempt, varied by a fifth so that many do not come back at once.

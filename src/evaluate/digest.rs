@@ -1,6 +1,6 @@
 //! The digest of breaches known when a tenant was first read: one message to each person instead of an alert per clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -23,14 +23,15 @@ impl Evaluate {
         context: &TurnContext<'_>,
         known: &[(Arc<Watched>, ClockState<'_>)],
     ) -> Vec<NewNotification> {
-        let mut people: BTreeMap<String, (Recipient, Vec<facts::Dated>)> = BTreeMap::new();
+        let mut people: BTreeMap<_, (Recipient, Vec<facts::Dated>)> = BTreeMap::new();
         for (watched, clock) in known {
             let key = key_of(context, watched, clock.kind);
             let Some(row) = facts::digest_row(self.links(context.tenant), watched, clock, key, context.now) else {
                 continue;
             };
             for recipient in self.first_reached(context, watched) {
-                people.entry(recipient.id.clone()).or_insert_with(|| (recipient, Vec::new())).1.push(row.clone());
+                let place = (recipient.id.clone(), self.channel_of_digest(&recipient));
+                people.entry(place).or_insert_with(|| (recipient, Vec::new())).1.push(row.clone());
             }
         }
         people.into_values().filter_map(|(recipient, rows)| self.digest(context, &recipient, rows)).collect()
@@ -41,12 +42,20 @@ impl Evaluate {
         let of_step = |step: &Step| {
             let people = recipients(&step.notify, context.subject(watched), context.people, &context.duty).into_iter();
             let people = people.map(|person| self.reachable(person));
-            people
-                .filter(|person| !self.routes(person, &[ChannelKind::Email], rings_nobody).is_empty())
-                .collect::<Vec<_>>()
+            let mut seen = BTreeSet::new();
+            let is_new = |person: &Recipient| {
+                let channel = self.channel_of_digest(person);
+                channel.is_some_and(|channel| seen.insert((person.id.clone(), channel)))
+            };
+            people.filter(is_new).collect::<Vec<_>>()
         };
         let escalation = self.config.escalation_for(context.subject(watched), Stage::Breached);
         escalation.steps.iter().map(of_step).find(|people| !people.is_empty()).unwrap_or_default()
+    }
+
+    /// Returns the channel by which `recipient` gets a digest; none if they cannot be reached.
+    fn channel_of_digest(&self, recipient: &Recipient) -> Option<ChannelKind> {
+        self.routes(recipient, &[ChannelKind::Email], rings_nobody).first().map(|(channel, _)| *channel)
     }
 
     fn digest(

@@ -246,7 +246,7 @@ impl Evaluate {
             let routes = self.routes(&recipient, wanted, may_use);
             // A number that is kept for worse alerts does not make the step reach nobody.
             reached |= !routes.is_empty() || self.is_kept_for_calls(&recipient);
-            reached |= stage == Stage::Predicted && recipient.phone.is_some();
+            reached |= stage == Stage::Predicted && recipient.address(ChannelKind::Sms).is_some();
             for (channel, fallback) in routes {
                 let again = row.life.again && !is_told_in(work, row, &recipient, channel);
                 if self.memory.was_told(row, &recipient.id, channel) && !again {
@@ -274,7 +274,8 @@ impl Evaluate {
 
     /// Whether it is a number that a step names for calls only.
     fn is_kept_for_calls(&self, recipient: &Recipient) -> bool {
-        self.channels.contains(&ChannelKind::Voice) && recipient.call.is_some() && recipient.phone.is_none()
+        let has = |channel| recipient.address(channel).is_some();
+        self.channels.contains(&ChannelKind::Voice) && has(ChannelKind::Voice) && !has(ChannelKind::Sms)
     }
 
     /// Returns the channels to tell `recipient` by, each with those to fall back on.

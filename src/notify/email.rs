@@ -20,6 +20,7 @@ use lettre::message::{Attachment as Enclosure, Body as Content, Mailbox, MultiPa
 use lettre::{Address, Message as Mail};
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
+use url::Host;
 
 use self::connection::Server;
 use super::{
@@ -41,7 +42,9 @@ pub struct EmailNotifier {
 impl EmailNotifier {
     /// Connects only when there is something to send.
     pub fn new(email: &settings::Email, clock: SharedClock) -> Result<Self, SetupError> {
-        let from = email.from.parse().map_err(|_| setup_error("`from` must be `Name <address>` or an address"))?;
+        let from: Option<Mailbox> = email.from.parse().ok();
+        let from = from.and_then(|from| Some(Mailbox::new(from.name, in_ascii(&from.email)?)));
+        let from = from.ok_or_else(|| setup_error("`from` must be `Name <address>` or an address"))?;
         let server = Server::new(email).map_err(|_| setup_error("TLS cannot be set up for this host"))?;
         Ok(Self { server, from, clock, ways: Ways::default() })
     }
@@ -133,10 +136,19 @@ fn with_files(words: MultiPart, files: &[Attachment]) -> Result<MultiPart, SendE
 }
 
 fn recipient(message: &Message) -> Result<Mailbox, SendError> {
-    let address: Address =
-        message.to.trim().parse().map_err(|_| SendError::refused("the recipient's address is not an email address"))?;
+    let address = message.to.trim().parse::<Address>().ok().and_then(|address| in_ascii(&address));
+    let address = address.ok_or_else(|| SendError::refused("the recipient's address is not an email address"))?;
     let name = message.to_name.as_deref().map(|name| render::line(name, 80)).filter(|name| !name.is_empty());
     Ok(Mailbox::new(name, address))
+}
+
+/// Returns `address` with its domain as it is resolved, so that any mail server can carry it.
+fn in_ascii(address: &Address) -> Option<Address> {
+    if address.domain().is_ascii() {
+        return Some(address.clone());
+    }
+    let domain = Host::parse(address.domain()).ok()?;
+    Address::new(address.user(), domain.to_string()).ok()
 }
 
 fn header(name: &'static str, value: &str) -> HeaderValue {

@@ -104,21 +104,31 @@ impl SmsNotifier {
         }
     }
 
-    /// Returns how the provider says the account stands: `active`.
-    pub async fn account(&self) -> Result<String, SendError> {
+    /// Asks the provider how the account stands. Returns what is wrong unless it is active.
+    pub async fn account(&self) -> Result<(), String> {
         let list = self.messages.as_str();
         let place =
             list.strip_suffix("/Messages.json").and_then(|account| format!("{account}.json").parse::<Url>().ok());
-        let place = place.ok_or_else(|| SendError::misconfigured("`base_url` must be a web address"))?;
-        let response = self.ask(self.client.get(place)).await?;
-        let (status, retry_after) = (response.status(), answer::retry_after(response.headers(), self.clock.now()));
+        let place = place.ok_or("`base_url` must be a web address")?;
+        let response = self.ask(self.client.get(place)).await.map_err(SendError::into_reason)?;
+        let status = response.status();
         let body = read(response, MOST_BYTES).await;
         if !status.is_success() {
-            return Err(answer::refusal(status, retry_after, body.as_ref()));
+            let code = answer::error_code(body.as_ref());
+            let said = answer::said(status, code);
+            return Err(match (status.as_u16(), code) {
+                (_, Some(10001 | 20005)) => format!("{said}: the account is not active, so nothing can be sent"),
+                (401 | 403 | 404, _) => {
+                    format!("{said}: account_sid and the token or key beside it do not fit together")
+                }
+                _ => said,
+            });
         }
-        let word =
-            body.as_ref().and_then(|body| body.get("status")).and_then(Value::as_str).unwrap_or("no status given");
-        Ok(render::line(word, 40))
+        match body.as_ref().and_then(|body| body.get("status")).and_then(Value::as_str) {
+            Some("active") => Ok(()),
+            Some(word) => Err(format!("the account is {}, so nothing can be sent", render::line(word, 40))),
+            None => Err("the provider does not say how the account stands; look at `base_url`".to_owned()),
+        }
     }
 
     fn sender(&self) -> (&'static str, &str) {

@@ -22,7 +22,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::http::{Answer, Peer};
-use super::sms::answer::{error_code, is_sid, is_since};
+use super::sms::answer::{error_code, is_of_account, is_of_number, is_sid, is_since};
 use super::sms::e164;
 use super::ways::Ways;
 use super::{Delivery, Message, Notifier, Receipt, SendError, SetupError, render};
@@ -134,6 +134,9 @@ fn sort(peer: &Peer, answer: &Answer) -> Result<Receipt, SendError> {
     }
     let said = peer.said(answer.status);
     match (answer.status.as_u16(), error_code(Some(&body))) {
+        (401 | 403, Some(code)) if !is_of_number(code) => {
+            Err(SendError::misconfigured(format!("{said} with error `{code}`")))
+        }
         (_, Some(code)) => Err(sort_code(code, &said, answer)),
         (401 | 403 | 404, None) => Err(SendError::misconfigured(said)),
         (_, None) => Err(SendError::refused(said)),
@@ -148,8 +151,9 @@ fn sort_code(code: u32, said: &str, answer: &Answer) -> SendError {
         20429 | 10004 => {
             SendError::Unavailable { reason, retry_after: answer.retry_after, maybe_taken: false, outage: false }
         }
-        // The account, its rights and the number that calls come from.
-        10001 | 10002 | 20003 | 20404 | 21210 | 21212 | 21213 | 21606 => SendError::misconfigured(reason),
+        // What only calls have of the account, its rights and the number that calls come from.
+        10001 | 10002 | 21210 | 21213 => SendError::misconfigured(reason),
+        code if is_of_account(code) => SendError::misconfigured(reason),
         21211 | 21214 | 21217 => SendError::refused(format!("{reason}: the number cannot be called")),
         21215 | 21216 => SendError::refused(format!("{reason}: the account may not call that country")),
         _ => SendError::refused(reason),

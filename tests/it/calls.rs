@@ -229,6 +229,21 @@ async fn a_one_pressed_in_a_call_that_is_reported_to_have_met_a_machine_acknowle
 }
 
 #[tokio::test]
+async fn whoever_has_pressed_a_key_is_no_machine_whatever_is_reported_later() {
+    for key in ['1', '2'] {
+        let mut app = breaching(BY_CALL).await;
+        app.turn().await;
+        app.heard();
+        app.sms.ring(Callee::MistakenForMachine(key), Reports::InOrder).await;
+        app.dispatch().await;
+        assert_eq!((app.said().as_str(), called(&mut app).await), ("", vec!["sent".to_owned()]), "{key}");
+        let told = app.outbox().await.remove(0).leased.notification.message.key;
+        let words = app.parts().store.delivery_words(std::slice::from_ref(&told)).await.unwrap();
+        assert_eq!(words.get(&told).map(String::as_str), Some("answered"), "{key}");
+    }
+}
+
+#[tokio::test]
 async fn a_recovery_rings_no_phone() {
     let mut app = TestApp::with(&format!("{VOICE}{BY_CALL}")).await;
     let id = app.ticket(TimeDelta::hours(8));

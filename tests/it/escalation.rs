@@ -92,6 +92,37 @@ async fn a_later_step_may_tell_the_same_person_on_another_channel() {
 }
 
 #[tokio::test]
+async fn whoever_is_named_by_an_address_as_well_is_told_once_by_each_channel() {
+    let steps = "[[alerts.steps]]\nafter = '0s'\n\
+                 notify = ['email:Mateo.Alvarez@example.com', 'technician', 'sms:+15005550101']\n\
+                 [[alerts.steps]]\nafter = '5m'\nnotify = ['email:MATEO.ALVAREZ@example.com']\n\
+                 [[alerts.steps]]\nafter = '10m'\nnotify = ['email:Boss@example.com', 'email:boss@example.com']\n";
+    let mut app = warned(steps, long()).await;
+    let heard = app.heard();
+    let mut ways: Vec<_> = heard.iter().map(|one| format!("{:?} {}", one.kind, one.to)).collect();
+    ways.sort();
+    assert_eq!(ways, ["Email mateo.alvarez@example.com", "Sms +15005550101"]);
+    assert!(heard.iter().any(|one| one.text.contains("You get this because you own this ticket.")));
+    app.wait(minutes(5)).await;
+    assert_eq!(app.said(), "", "he knows by mail");
+    app.wait(minutes(5)).await;
+    let said = app.said();
+    assert!(said.starts_with("email Boss@example.com: At risk") && said.lines().count() == 1, "{said}");
+}
+
+#[tokio::test]
+async fn a_number_of_the_owner_that_is_named_to_be_called_is_kept_for_the_breach() {
+    let steps = "[notify.voice]\nfrom = '+15005550007'\n\
+                 [[alerts.steps]]\nafter = '0s'\nnotify = ['call:+15005550101']\n\
+                 [[alerts.steps]]\nafter = '5h'\nnotify = ['email:next@example.com']\n";
+    let mut app = warned(steps, long()).await;
+    assert_eq!(app.said(), "", "he is not rung up for a warning, nor told another way");
+    app.wait(minutes(121)).await;
+    let said = app.said();
+    assert!(said.starts_with("call +15005550101: ") && said.lines().count() == 1, "{said}");
+}
+
+#[tokio::test]
 async fn a_ticket_that_nobody_owns_goes_to_its_group_and_onward_at_once() {
     let mut app = warned("", unowned()).await;
     insta::assert_snapshot!(app.said(), @r"

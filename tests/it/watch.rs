@@ -146,6 +146,21 @@ async fn who_was_not_told_that_data_is_stale_hears_nothing_when_it_is_fresh() {
 }
 
 #[tokio::test]
+async fn what_nobody_else_would_tell_of_stale_data_waits_until_its_channel_is_mended() {
+    let mut app = TestApp::with("[watch]\nnotify = [\"email:duty@example.com\"]\n").await;
+    app.turn().await;
+    app.mail.reply(MailReply::NotYourAddress);
+    app.blind_for(minutes(11)).await;
+    assert_eq!((app.said().as_str(), app.states().await), ("", [("pending".to_owned(), 1)].into()));
+    app.mail.reply(MailReply::Accept);
+    app.clock.advance(minutes(6));
+    app.dispatch().await;
+    assert!(app.said().starts_with("email duty@example.com: SLA data of acme is stale since 09:00 UTC"));
+    let metrics = app.parts().telemetry.render();
+    assert!(metrics.contains("deliveries_total{channel=\"email\",outcome=\"misconfigured\"} 1"), "{metrics}");
+}
+
+#[tokio::test]
 async fn the_heartbeat_is_sent_once_a_minute_while_all_is_well_and_not_otherwise() {
     let beats = Arc::new(AtomicUsize::new(0));
     let counted = beats.clone();

@@ -73,13 +73,11 @@ impl Person {
 
     /// Returns the technician whose address or number this is, however it is written.
     pub fn owner<'a>(&self, people: &'a Directory) -> Option<&'a Technician> {
-        let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
-        let owns = |person: &&Technician| match self {
-            Self::Named(_) => false,
-            Self::Email(address) => person.email.as_deref().is_some_and(|own| own.trim().eq_ignore_ascii_case(address)),
-            Self::Sms(number) => person.phone.as_deref().is_some_and(|own| digits(own) == digits(number)),
-        };
-        self.technician(people).or_else(|| people.technicians.values().find(owns))
+        match self {
+            Self::Named(_) => self.technician(people),
+            Self::Email(address) => people.with_mailbox(address).next(),
+            Self::Sms(number) => people.with_number(number).next(),
+        }
     }
 
     /// Returns how to reach them, since they are on call in `rotation`; none if SuperOps does not know the name.
@@ -94,8 +92,8 @@ impl Person {
             Self::Email(address) => (Some(address.clone()), None),
             Self::Sms(number) => (None, Some(number.clone())),
         };
-        let id = email.clone().or_else(|| phone.clone()).unwrap_or_default();
-        Some(Recipient { id, name: None, email, phone, call: None, topic: None, system: None, because })
+        let id = email.as_ref().map(|email| email.to_lowercase()).or_else(|| phone.clone()).unwrap_or_default();
+        Some(Recipient { id, name: None, email, phone, call: None, topic: None, only: None, system: None, because })
     }
 }
 

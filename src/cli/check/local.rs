@@ -93,17 +93,13 @@ fn why(error: &io::Error) -> String {
     }
 }
 
-/// Whether the provider knows the account; none if no text messages are set up.
+/// Whether the account can send, and why not; none if no text messages are set up.
 pub async fn sms_account(config: &Config) -> Option<Result<String, String>> {
     let sms = config.notify.sms.as_ref()?;
     eprintln!("asking the SMS provider about the account …");
     let tried = match SmsNotifier::new(sms, Arc::new(SystemClock)) {
-        Ok(notifier) => notifier.account().await.map_err(|error| error.to_string()),
+        Ok(notifier) => notifier.account().await,
         Err(error) => Err(error.to_string()),
     };
-    Some(
-        tried
-            .map(|status| format!("the provider knows the account: {status}"))
-            .map_err(|why| format!("account_sid: {why}")),
-    )
+    Some(tried.map(|()| "the provider knows the account, and it is active".to_owned()))
 }

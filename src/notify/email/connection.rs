@@ -6,17 +6,17 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use lettre::Message as Mail;
 use lettre::address::Envelope;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Ehlo, Mail as MailFrom, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
+use lettre::{Address, Message as Mail};
 use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout};
 
-use super::reply;
+use super::reply::{self, Stage};
 use crate::notify::SendError;
 use crate::notify::settings::{self, SmtpTls};
 
@@ -117,7 +117,7 @@ impl Server {
         let server = (self.host.as_str(), self.port);
         let mut smtp = AsyncSmtpConnection::connect_tokio1(server, Some(CONNECT_DEADLINE), &us, wrapped, None)
             .await
-            .map_err(|error| reply::sort(&error))?;
+            .map_err(|error| reply::sort(&error, Stage::Connection))?;
         if let Some(tls) = required {
             start_tls(&mut smtp, tls, &us).await?;
         }
@@ -132,7 +132,7 @@ async fn start_tls(smtp: &mut AsyncSmtpConnection, tls: &TlsParameters, us: &Cli
     if !smtp.can_starttls() {
         return Err(SendError::misconfigured("the mail server offers no STARTTLS, which is required"));
     }
-    smtp.starttls(tls.clone(), us).await.map_err(|error| reply::sort(&error))
+    smtp.starttls(tls.clone(), us).await.map_err(|error| reply::sort(&error, Stage::Connection))
 }
 
 async fn sign_in(smtp: &mut AsyncSmtpConnection, credentials: &Credentials) -> Result<(), SendError> {
@@ -143,14 +143,15 @@ async fn sign_in(smtp: &mut AsyncSmtpConnection, credentials: &Credentials) -> R
     match smtp.auth(&MECHANISMS, credentials).await {
         Ok(_) => Ok(()),
         Err(error) if error.is_permanent() => Err(reply::sign_in_refused(&error)),
-        Err(error) => Err(reply::sort(&error)),
+        Err(error) => Err(reply::sort(&error, Stage::Connection)),
     }
 }
 
 impl Connection {
     async fn new(mut smtp: AsyncSmtpConnection) -> Result<Self, SendError> {
         // lettre keeps only the part of the server's first answer that it uses itself.
-        let offers = smtp.command(Ehlo::new(ClientId::default())).await.map_err(|error| reply::sort(&error))?;
+        let offers = smtp.command(Ehlo::new(ClientId::default())).await;
+        let offers = offers.map_err(|error| reply::sort(&error, Stage::Connection))?;
         let pipelines = offers.message().any(|line| line.trim().eq_ignore_ascii_case("PIPELINING"));
         Ok(Self { smtp, pipelines, mails: 0, used: Instant::now() })
     }
@@ -160,46 +161,52 @@ impl Connection {
         let mail_from = MailFrom::new(envelope.from().cloned(), self.parameters(envelope)?);
         let to = envelope.to().iter().map(|to| Rcpt::new(to.clone(), Vec::new()).to_string());
         let rest: Vec<String> = to.chain([Data.to_string()]).collect();
-        let answered = if self.pipelines {
+        if self.pipelines {
             self.in_one_breath(&mail_from.to_string(), &rest).await
         } else {
             self.in_turns(&mail_from.to_string(), &rest).await
-        };
-        answered.map_err(|error| reply::sort(&error))
+        }
     }
 
-    async fn in_one_breath(&mut self, first: &str, rest: &[String]) -> Result<(), Error> {
-        self.smtp.command(format!("{first}{}", rest.concat())).await?;
+    async fn in_one_breath(&mut self, first: &str, rest: &[String]) -> Result<(), SendError> {
+        let answered = self.smtp.command(format!("{first}{}", rest.concat())).await;
+        answered.map_err(|error| reply::sort(&error, Stage::Sender))?;
         for _ in rest {
-            self.smtp.read_response().await?;
+            self.smtp.read_response().await.map_err(|error| reply::sort(&error, Stage::Recipient))?;
         }
         Ok(())
     }
 
-    async fn in_turns(&mut self, first: &str, rest: &[String]) -> Result<(), Error> {
-        self.smtp.command(first).await?;
+    async fn in_turns(&mut self, first: &str, rest: &[String]) -> Result<(), SendError> {
+        self.smtp.command(first).await.map_err(|error| reply::sort(&error, Stage::Sender))?;
         for command in rest {
-            self.smtp.command(command).await?;
+            self.smtp.command(command).await.map_err(|error| reply::sort(&error, Stage::Recipient))?;
         }
         Ok(())
     }
 
     /// Hands over the mail that was announced.
     async fn hand_over(&mut self, mail: &[u8]) -> Result<Option<String>, SendError> {
-        let taken = self.smtp.command(in_one_piece(mail)).await.map_err(|error| reply::sort(&error))?;
+        let taken = self.smtp.command(in_one_piece(mail)).await;
+        let taken = taken.map_err(|error| reply::sort(&error, Stage::Recipient))?;
         self.mails += 1;
         self.used = Instant::now();
         Ok(taken.message().find_map(reply::queue_id))
     }
 
     fn parameters(&self, envelope: &Envelope) -> Result<Vec<MailParameter>, SendError> {
-        let addresses = envelope.from().into_iter().chain(envelope.to());
-        if addresses.map(AsRef::<str>::as_ref).all(str::is_ascii) {
+        let is_ascii = |address: &Address| AsRef::<str>::as_ref(address).is_ascii();
+        let (from, to) = (envelope.from().is_none_or(is_ascii), envelope.to().iter().all(is_ascii));
+        if from && to {
             Ok(Vec::new())
         } else if self.smtp.server_info().supports_feature(Extension::SmtpUtfEight) {
             Ok(vec![MailParameter::SmtpUtfEight])
+        } else if from {
+            Err(SendError::refused("the mail server cannot carry an address with letters outside ASCII before the @"))
         } else {
-            Err(SendError::refused("the mail server cannot carry an address with letters outside ASCII"))
+            Err(SendError::misconfigured(
+                "the mail server cannot carry `from`: it has letters outside ASCII before the @",
+            ))
         }
     }
 }

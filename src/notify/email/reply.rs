@@ -30,13 +30,24 @@ impl fmt::Display for Reply {
     }
 }
 
+/// How far the talk with the server had come when it answered: what a lasting refusal is about depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Until the first mail is announced: the server refuses us, whoever the mail is for.
+    Connection,
+    /// MAIL: it refuses our own address.
+    Sender,
+    /// RCPT and what follows.
+    Recipient,
+}
+
 /// Sorts `error` by what to do next.
-pub(super) fn sort(error: &Error) -> SendError {
+pub(super) fn sort(error: &Error, stage: Stage) -> SendError {
     if is_bad_certificate(error) {
         return SendError::misconfigured("the mail server's certificate is not trusted");
     }
     match reply(error) {
-        Some(reply) => sort_reply(reply),
+        Some(reply) => sort_reply(reply, stage),
         None => SendError::unreached(unreached(error)),
     }
 }
@@ -58,15 +69,20 @@ pub(super) fn sign_in_refused(error: &Error) -> SendError {
     }
 }
 
-fn sort_reply(reply: Reply) -> SendError {
+fn sort_reply(reply: Reply, stage: Stage) -> SendError {
     match (reply.code, reply.enhanced) {
         (421 | 450 | 451 | 452, _) => {
-            // Only the first is about the server; the others may be about one mailbox.
-            let outage = reply.code == 421;
+            // Once a mail is announced, only the first is about the server; the others may be about one mailbox.
+            let outage = reply.code == 421 || stage == Stage::Connection;
             SendError::Unavailable { reason: reply.to_string(), retry_after: Some(BUSY), maybe_taken: false, outage }
         }
-        (..500, _) => SendError::unavailable(reply.to_string()),
         (530 | 534 | 535 | 538, _) => SendError::misconfigured(reply.to_string()),
+        // Servers say this to addresses on a block list, and while they are being repaired: either may pass.
+        _ if stage == Stage::Connection => SendError::unreached(format!("{reply} to the connection")),
+        (..500, _) => SendError::unavailable(reply.to_string()),
+        // The mail is too large, whoever it is from.
+        (552, _) | (_, Some((5, 3, 4))) => SendError::refused(reply.to_string()),
+        _ if stage == Stage::Sender => SendError::misconfigured(format!("{reply} to our own address, `from`")),
         (550, Some((5, 7, _))) => SendError::refused(format!("{reply}, because of its policy; try another channel")),
         _ => SendError::refused(reply.to_string()),
     }

@@ -255,9 +255,33 @@ async fn answers_are_sorted_by_what_to_do_next() {
             SendError::refused(format!("{}, because of its policy; try another channel", said("550 5.7.1"))),
         ),
         ("MAIL", "530 5.7.0 sign in first", SendError::misconfigured(said("530 5.7.0"))),
+        ("MAIL", "552 5.3.4 too large", SendError::refused(said("552 5.3.4"))),
     ];
     for (verb, answer, expected) in cases {
         assert_eq!(answered(verb, answer).await, Err(expected), "{verb} -> {answer}");
+    }
+}
+
+#[tokio::test]
+async fn only_what_is_said_of_the_recipient_or_the_mail_counts_as_a_refusal_of_it() {
+    let to_us = |answer: &str| SendError::unreached(format!("the mail server answered `{answer}` to the connection"));
+    let to_sender = |answer: &str| {
+        SendError::misconfigured(format!("the mail server answered `{answer}` to our own address, `from`"))
+    };
+    let cases = [
+        ("GREETING", "554 5.7.1 client host blocked", to_us("554 5.7.1")),
+        ("EHLO", "550 no", to_us("550")),
+        ("EHLO", "454 4.3.0 later", to_us("454 4.3.0")),
+        ("MAIL", "550 5.7.60 client does not have permissions to send as this sender", to_sender("550 5.7.60")),
+        ("MAIL", "553 5.7.1 sla@msp.example: not owned by user", to_sender("553 5.7.1")),
+        ("MAIL", "501 bad address", to_sender("501")),
+    ];
+    for offer in ["250 peer", "250-peer\r\n250 PIPELINING"] {
+        for (verb, answer, expected) in &cases {
+            let peer = Peer { answers: vec![(*verb, *answer), ("EHLO", offer)], ..Peer::default() };
+            let heard = notifier(&peer).await.send(&message()).await;
+            assert_eq!(heard.as_ref(), Err(expected), "{verb} -> {answer}");
+        }
     }
 }
 
@@ -348,6 +372,25 @@ async fn an_address_outside_ascii_needs_a_server_that_can_carry_it() {
     assert!(matches!(notifier(&Peer::default()).await.send(&message).await, Err(SendError::Refused { .. })));
     let peer = Peer::answering("EHLO", "250-peer\r\n250 SMTPUTF8");
     assert!(notifier(&peer).await.send(&message).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_domain_outside_ascii_is_carried_by_any_server() {
+    let peer = Peer::default();
+    let from = "SLA watch <sla@überwacht.example>".to_owned();
+    let config = settings::Email { from, ..config(peer.start().await, SmtpTls::None) };
+    let message = Message { to: "duty@exämple.com".into(), ..message() };
+    EmailNotifier::new(&config, clock()).unwrap().send(&message).await.unwrap();
+    let mail = peer.only_mail();
+    assert!(mail.contains("<duty@xn--exmple-cua.com>") && mail.contains("<sla@xn--berwacht-55a.example>"), "{mail}");
+}
+
+#[tokio::test]
+async fn a_sender_that_the_server_cannot_carry_is_no_fault_of_the_recipient() {
+    let peer = Peer::default();
+    let config = settings::Email { from: "wächter@msp.example".into(), ..config(peer.start().await, SmtpTls::None) };
+    let error = EmailNotifier::new(&config, clock()).unwrap().send(&message()).await.unwrap_err();
+    assert!(matches!(error, SendError::Misconfigured { .. }), "{error}");
 }
 
 #[test]

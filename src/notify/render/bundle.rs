@@ -28,7 +28,10 @@ pub(super) fn letter(facts: &BundleFacts, message: &Message, now: DateTime<Utc>)
     if facts.more > 0 {
         letter.closing.push(format!("And {} more.", facts.more));
     }
-    letter.closing.push(why.to_owned());
+    // The others may have ended meanwhile.
+    if facts.number() > 1 {
+        letter.closing.push(why.to_owned());
+    }
     letter
 }
 

@@ -75,7 +75,8 @@ pub(super) fn refusal(status: StatusCode, retry_after: Option<Duration>, body: O
             SendError::Unavailable { reason: said(status, known), retry_after, maybe_taken: true, outage: true }
         }
         300..=399 => SendError::misconfigured(format!("{}, a redirect; `base_url` is wrong", said(status, None))),
-        401 | 403 | 404 if known.is_none() => SendError::misconfigured(said(status, None)),
+        401 | 403 if !known.is_some_and(is_of_number) => SendError::misconfigured(said(status, known)),
+        404 if known.is_none() => SendError::misconfigured(said(status, None)),
         _ => match known {
             Some(code) => sort_code(code, retry_after),
             None => SendError::refused(said(status, None)),
@@ -92,7 +93,7 @@ pub(super) fn sort_code(code: u32, retry_after: Option<Duration>) -> SendError {
         20429 | 30001 | 21611 => {
             SendError::Unavailable { reason: said, retry_after, maybe_taken: false, outage: false }
         }
-        20003 | 20404 | 21606 | 30002 | 30034 => SendError::misconfigured(said),
+        code if is_of_account(code) => SendError::misconfigured(said),
         OPTED_OUT => SendError::refused(format!("{said}: the recipient has opted out")),
         _ => SendError::refused(match fault_of_number(code) {
             Some(fault) => format!("{said}: the number {}", fault.words),
@@ -101,7 +102,21 @@ pub(super) fn sort_code(code: u32, retry_after: Option<Duration>) -> SendError {
     }
 }
 
-fn said(status: StatusCode, code: Option<u32>) -> String {
+/// Whether Twilio's error `code` is about the account, its rights, or the number or Messaging Service that it sends
+/// from, so that nobody can be reached.
+pub(in crate::notify) fn is_of_account(code: u32) -> bool {
+    matches!(
+        code,
+        20003 | 20005 | 20006 | 20404 | 21212 | 21603 | 21606 | 21659 | 21660 | 21701 | 21703 | 21705 | 30002 | 30034
+    )
+}
+
+/// Whether Twilio's error `code` is about the recipient's number or its country.
+pub(in crate::notify) fn is_of_number(code: u32) -> bool {
+    fault_of_number(code).is_some() || matches!(code, OPTED_OUT | 21214..=21217 | 21219 | 21408 | 21608 | 21612 | 21635)
+}
+
+pub(super) fn said(status: StatusCode, code: Option<u32>) -> String {
     match code {
         Some(code) => format!("the SMS provider answered `{}` with error `{code}`", status.as_u16()),
         None => format!("the SMS provider answered `{}`", status.as_u16()),

@@ -238,7 +238,8 @@ fn class(error: &SendError) -> Class {
 async fn error_codes_are_sorted_by_what_to_do_next() {
     let cases = [
         (Class::Refused, vec![21211, 21610, 21614, 30005, 30006, 30003, 30004, 30007, 21408, 99999]),
-        (Class::Misconfigured, vec![20003, 20404, 21606, 30002, 30034]),
+        (Class::Misconfigured, vec![20003, 20005, 20006, 20404, 21212, 21603, 21606, 21659, 21660]),
+        (Class::Misconfigured, vec![21701, 21703, 21705, 30002, 30034]),
         (Class::Again, vec![20429, 30001, 21611]),
     ];
     for (expected, codes) in cases {
@@ -247,6 +248,16 @@ async fn error_codes_are_sorted_by_what_to_do_next() {
             assert_eq!(class(&error), expected, "{code}");
             assert!(error.to_string().contains(&code.to_string()));
             assert!(!format!("{error:?}").contains("5550101"), "{error:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_we_may_not_do_at_all_is_no_fault_of_the_recipient() {
+    for status in [401, 403] {
+        for (code, expected) in [(99999, Class::Misconfigured), (21408, Class::Refused), (21211, Class::Refused)] {
+            let error = answered(status, &error_body(code)).await.unwrap_err();
+            assert_eq!(class(&error), expected, "{status} {code}");
         }
     }
 }
@@ -268,6 +279,39 @@ async fn an_error_without_a_code_is_sorted_by_its_http_status() {
             assert_eq!(class(&answered(status, body).await.unwrap_err()), expected, "{status} {body}");
         }
     }
+}
+
+#[tokio::test]
+async fn an_account_is_in_order_only_while_it_is_active() {
+    let cases = [
+        (200, r#"{"status":"active"}"#, Ok(())),
+        (200, r#"{"status":"suspended"}"#, Err("the account is suspended, so nothing can be sent")),
+        (200, r#"{"status":"closed"}"#, Err("the account is closed, so nothing can be sent")),
+        (200, "{}", Err("the provider does not say how the account stands; look at `base_url`")),
+        (
+            401,
+            r#"{"code":20003}"#,
+            Err(
+                "the SMS provider answered `401` with error `20003`: account_sid and the token or key beside it do not \
+                 fit together",
+            ),
+        ),
+        (
+            403,
+            r#"{"code":20005}"#,
+            Err(
+                "the SMS provider answered `403` with error `20005`: the account is not active, so nothing can be sent",
+            ),
+        ),
+        (400, r#"{"code":99999}"#, Err("the SMS provider answered `400` with error `99999`")),
+    ];
+    for (status, body, expected) in cases {
+        let peer = Peer::answering(status, body);
+        assert_eq!(notifier(&peer).await.account().await, expected.map_err(str::to_owned), "{status} {body}");
+        assert_eq!(peer.asked()[0].target, "/2010-04-01/Accounts/AC0123456789abcdef.json");
+    }
+    let nobody = SmsNotifier::new(&config("http://127.0.0.1:1".into()), clock()).unwrap();
+    assert_eq!(nobody.account().await, Err("no connection to the SMS provider".to_owned()));
 }
 
 #[tokio::test]

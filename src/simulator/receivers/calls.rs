@@ -35,6 +35,8 @@ pub enum Callee {
     Machine,
     /// Picks up, is reported to be a machine, and presses this key after that.
     TakenForMachine(char),
+    /// Picks up, presses this key, and is reported to be a machine after that.
+    MistakenForMachine(char),
 }
 
 #[derive(Default)]
@@ -59,7 +61,9 @@ impl Callee {
             Self::Busy => ("busy", None),
             Self::NoAnswer => ("no-answer", None),
             Self::Failed => ("failed", None),
-            Self::Machine | Self::TakenForMachine(_) => ("completed", Some("machine_start")),
+            Self::Machine | Self::TakenForMachine(_) | Self::MistakenForMachine(_) => {
+                ("completed", Some("machine_start"))
+            }
         }
     }
 }
@@ -246,7 +250,7 @@ impl Ordered {
         };
         let times = if reports == Reports::FiveFold { 5 } else { 1 };
         let key = match callee {
-            Callee::PicksUp(Some(key)) | Callee::TakenForMachine(key) => {
+            Callee::PicksUp(Some(key)) | Callee::TakenForMachine(key) | Callee::MistakenForMachine(key) => {
                 action(field(&self.form, "Twiml").unwrap_or_default()).map(|url| (url, key))
             }
             _ => None,

@@ -30,6 +30,8 @@ pub enum MailReply {
     Accept,
     /// 550 to each recipient.
     NoSuchUser,
+    /// 550 to each sender.
+    NotYourAddress,
     /// 451 to each recipient.
     TryLater,
     /// Silence from the first recipient on.
@@ -166,6 +168,9 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
         if size.is_some_and(|size| size > LARGEST) {
             return Next::Say("552 5.3.4 too large");
         }
+        if self.reply() == MailReply::NotYourAddress {
+            return Next::Say("550 5.7.60 you may not send as this sender");
+        }
         self.forget();
         self.sender = true;
         Next::Say("250 2.1.0 OK")
@@ -183,7 +188,7 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
             MailReply::TryLater => Next::Say("451 4.7.1 try later"),
             MailReply::Hang => Next::Hang,
             MailReply::Close => Next::Close,
-            MailReply::Accept | MailReply::CloseAfterData => {
+            MailReply::Accept | MailReply::CloseAfterData | MailReply::NotYourAddress => {
                 self.recipients.push(address.to_owned());
                 Next::Say("250 2.1.5 OK")
             }
