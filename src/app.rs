@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use self::context::AppContext;
-use self::replicas::Following;
+use self::replicas::{Following, Telling};
 use crate::answers::receipts::ReceiptWatch;
 use crate::answers::{Answers, Wakers};
 use crate::bookkeeping::Bookkeeping;
@@ -80,7 +80,7 @@ pub struct Parts {
     wakers: Wakers,
     loop_healths: LoopHealths,
     /// Keeps a follower up to date; `None` on the leader.
-    following: Option<Following>,
+    pub following: Option<Following>,
     claim: Claim,
 }
 
@@ -106,11 +106,7 @@ impl Parts {
         let (mut syncs, mut predicts, mut write_backs) = (Vec::new(), Vec::new(), Vec::new());
         let mut health = BTreeMap::new();
         let mut following = (!role.leads()).then(|| Following::new(&context));
-        for tenant in config.tenants.values() {
-            if let Some(following) = &mut following {
-                health.insert(tenant.id.clone(), following.of(&tenant.id));
-                continue;
-            }
+        for tenant in config.tenants.values().filter(|_| role.leads()) {
             let client = Arc::new(SuperOps::new(tenant, telemetry.clone())?.by_clock(clock.clone()));
             let report = watch::Sender::new(SyncHealth::default());
             health.insert(tenant.id.clone(), report.subscribe());
@@ -128,8 +124,9 @@ impl Parts {
         let dispatch = context.dispatch(channels);
         let found = watch::Sender::default();
         let service = context.service(Syncs { hints, health: health.clone() }, found.subscribe());
-        let service = service.watching(monitor_state.clone());
+        let mut service = service.watching(monitor_state.clone());
         if let Some(following) = &mut following {
+            service = service.hearing(following.heard());
             following.show_services(monitor_state.clone()).await;
         }
         let self_monitoring =
@@ -223,8 +220,8 @@ impl Parts {
             loops.spawn(following.run(stop.subscribe()));
         } else {
             if self.role != Role::Alone {
-                let health = self.service.sync_healths();
-                loops.spawn(replicas::tell_freshness(self.store.clone(), health, stop.subscribe()));
+                let telling = Telling::new(self.store.clone(), self.service.clone());
+                loops.spawn(telling.run(stop.subscribe()));
             }
             for sync in self.syncs {
                 loops.spawn_on(sync.run(stop.subscribe()), work.handle());

@@ -19,7 +19,7 @@ use tokio::sync::{Notify, watch};
 use tracing::{error, info};
 
 use self::audit::Audit;
-pub use self::audit::{Mismatch, MismatchKind, Mismatches, counted};
+pub use self::audit::{Mismatch, MismatchKind, Mismatches};
 use self::heartbeat::Heartbeat;
 use self::silent::OutpostWatch;
 use self::stale::StaleWatch;

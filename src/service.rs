@@ -11,6 +11,7 @@ mod figures;
 pub mod forecast;
 pub mod incidents;
 mod kept;
+mod leader;
 pub mod live;
 pub mod messages;
 pub mod on_call;
@@ -74,6 +75,7 @@ pub use crate::ticket::Reach;
 pub use complaint::Complaint;
 pub use explain::{ClockLedger, DifferenceGroup, Differences, HeldBy, LedgerLine, TicketLedger};
 pub use forecast::{ClockForecast, ForecastRecord};
+pub use leader::{Heard, LeaderHealth};
 pub use messages::MessageView;
 pub use overview::{ChannelHealth, Counts, Overview, TenantHealth};
 
@@ -280,6 +282,8 @@ pub struct Service {
     clock: SharedClock,
     telemetry: Arc<Telemetry>,
     sync: Syncs,
+    /// What the leader told last; none on a process that runs the loops itself.
+    heard: Option<watch::Receiver<Option<Heard>>>,
     /// These wake evaluation and dispatch after a person has changed something.
     news: Arc<Notify>,
     outbox: Arc<Notify>,
@@ -318,7 +322,7 @@ impl Service {
         let loop_healths = LoopHealths::default();
         let snapshots = Arc::new(config.tenants.keys().map(|tenant| (tenant.clone(), Default::default())).collect());
         let (answers, live, kept) = (Arc::default(), Arc::default(), Arc::default());
-        let monitor_state = None;
+        let (heard, monitor_state) = (None, None);
         Self {
             answers,
             live,
@@ -330,6 +334,7 @@ impl Service {
             clock,
             telemetry,
             sync,
+            heard,
             news,
             outbox,
             published,
@@ -356,9 +361,9 @@ impl Service {
         self.role
     }
 
-    /// The sync health of each tenant.
-    pub fn sync_healths(&self) -> BTreeMap<TenantId, watch::Receiver<SyncHealth>> {
-        self.sync.health.clone()
+    /// Shows how the leader's work goes, for a process that does not run the loops.
+    pub fn hearing(self, heard: watch::Receiver<Option<Heard>>) -> Self {
+        Self { heard: Some(heard), ..self }
     }
 
     /// The loops that run, each with the age of its last good turn in seconds.

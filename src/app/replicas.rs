@@ -4,13 +4,12 @@
 //! the leader hears of it at once. When the lease changes hands, the parts are rebuilt in their new role from what is
 //! stored: nothing that the earlier role held in memory is kept.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -23,14 +22,17 @@ use crate::config::{Config, StorePlace};
 use crate::monitor::board::{MonitorState, StatusBoard};
 use crate::monitor::objectives;
 use crate::predict::Predict;
+use crate::service::{Heard, LeaderHealth, Service};
 use crate::store::lease::{LeaderElection, Role};
 use crate::store::sql::postgres::Server;
-use crate::store::{Place, Store, millis, with_causes};
+use crate::store::{Place, Store, StoreError, millis, with_causes};
 use crate::sync::SyncHealth;
-use crate::ticket::TenantId;
 
-/// How often the leader stores how fresh its data is, and how often a follower reads that: the length of one turn.
-const FRESHNESS_EVERY: Duration = Duration::from_secs(5);
+/// How often the leader tells what has changed in how its work goes, and how often a follower reads that: the length of
+/// one turn.
+const TOLD_TURN: Duration = Duration::from_secs(5);
+/// How often it tells that nothing has changed.
+const TOLD_AGAIN: TimeDelta = TimeDelta::minutes(1);
 /// A follower forecasts from the stored data once in this many turns.
 const FORECASTS_EVERY: u32 = 12;
 /// The shortest time between two reads of announcements after other replicas have written something.
@@ -162,23 +164,39 @@ pub(super) async fn take_up_first_key(store: Store, place: Place, mut stop: watc
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Stores how fresh each tenant's data is, for the followers to read.
-pub(super) async fn tell_freshness(
+/// Tells the followers how the leader's work goes.
+pub struct Telling {
     store: Store,
-    health: BTreeMap<TenantId, watch::Receiver<SyncHealth>>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let mut told = BTreeMap::new();
-    while !*stop.borrow() {
-        let now: BTreeMap<TenantId, DateTime<Utc>> =
-            health.iter().filter_map(|(tenant, health)| Some((tenant.clone(), health.borrow().last_good?))).collect();
-        if now != told && store.note_freshness(now.clone()).await.is_ok() {
-            told = now;
+    service: Service,
+    /// What was told last, and when.
+    told: Option<(DateTime<Utc>, LeaderHealth)>,
+}
+
+impl Telling {
+    pub fn new(store: Store, service: Service) -> Self {
+        Self { store, service, told: None }
+    }
+
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            // What was not stored is told at the next turn; the loops say that the store cannot be written.
+            let _ = self.turn().await;
+            tokio::select! {
+                () = tokio::time::sleep(TOLD_TURN) => {}
+                _ = stop.changed() => {}
+            }
         }
-        tokio::select! {
-            () = tokio::time::sleep(FRESHNESS_EVERY) => {}
-            _ = stop.changed() => {}
+    }
+
+    /// Tells what has changed, or that nothing has: silence means that the leader does not work.
+    pub async fn turn(&mut self) -> Result<(), StoreError> {
+        let (now, health) = (self.service.now(), self.service.own_work());
+        let is_told = self.told.as_ref().is_some_and(|(at, told)| *told == health && now - *at < TOLD_AGAIN);
+        if !is_told {
+            self.store.note_leader_health(&health, now).await?;
+            self.told = Some((now, health));
         }
+        Ok(())
     }
 }
 
@@ -186,7 +204,7 @@ pub(super) async fn tell_freshness(
 pub struct Following {
     store: Store,
     clock: SharedClock,
-    reports: BTreeMap<TenantId, watch::Sender<SyncHealth>>,
+    heard: watch::Sender<Option<Heard>>,
     predicts: Vec<Predict>,
     config: Arc<Config>,
     /// The board that shows services as the leader stored them.
@@ -197,22 +215,14 @@ impl Following {
     pub(super) fn new(context: &AppContext) -> Self {
         let (store, clock) = (context.store.clone(), context.clock.clone());
         let config = context.config.clone();
-        let (reports, predicts) = (BTreeMap::new(), Vec::new());
-        let mut made = Self { store, clock, reports, predicts, config, services: None };
-        for tenant in context.config.tenants.values() {
-            let report = watch::Sender::new(SyncHealth::default());
-            made.predicts.push(context.predict(tenant, report.subscribe()));
-            made.reports.insert(tenant.id.clone(), report);
-        }
-        made
+        let predict = |tenant| context.predict(tenant, watch::channel(SyncHealth::default()).1);
+        let predicts = config.tenants.values().map(predict).collect();
+        Self { store, clock, heard: watch::Sender::new(None), predicts, config, services: None }
     }
 
-    /// Returns how well the leader reads `tenant` from SuperOps.
-    pub(super) fn of(&self, tenant: &TenantId) -> watch::Receiver<SyncHealth> {
-        self.reports
-            .get(tenant)
-            .map(watch::Sender::subscribe)
-            .unwrap_or_else(|| watch::channel(SyncHealth::default()).1)
+    /// Returns what the leader told last.
+    pub(super) fn heard(&self) -> watch::Receiver<Option<Heard>> {
+        self.heard.subscribe()
     }
 
     /// Shows services on `monitor_state` from now on.
@@ -232,7 +242,7 @@ impl Following {
         let mut others = self.store.news_of_others();
         for turn in (0..FORECASTS_EVERY).cycle() {
             if let Err(error) = self.look().await {
-                warn!(error = %error, "cannot read how fresh the leader's data is; trying again");
+                warn!(error = %error, "cannot read how the leader's work goes; trying again");
             }
             if turn % SERVICES_EVERY == 0 {
                 self.look_at_services().await;
@@ -241,7 +251,7 @@ impl Following {
                 self.forecast().await;
             }
             tokio::select! {
-                () = tokio::time::sleep(FRESHNESS_EVERY) => {}
+                () = tokio::time::sleep(TOLD_TURN) => {}
                 () = self.hear_what_is_told(&mut others) => {}
             }
         }
@@ -268,12 +278,9 @@ impl Following {
         self.services.as_ref().filter(|_| !self.config.uptime.components.is_empty())
     }
 
-    async fn look(&self) -> Result<(), crate::store::StoreError> {
-        for (tenant, at) in self.store.freshness().await? {
-            if let Some(report) = self.reports.get(&tenant) {
-                report.send_replace(SyncHealth { last_good: Some(at), ..SyncHealth::default() });
-            }
-        }
+    /// Reads what the leader told last.
+    pub async fn look(&self) -> Result<(), StoreError> {
+        self.heard.send_replace(Heard::read(&self.store).await?);
         Ok(())
     }
 
@@ -283,7 +290,7 @@ impl Following {
         let read = async {
             Ok((StatusBoard::read(&self.config, &self.store, now).await?, self.store.announcements(now).await?))
         };
-        let read: Result<_, crate::store::StoreError> = read.await;
+        let read: Result<_, StoreError> = read.await;
         match read {
             Ok((board, announcements)) => {
                 monitor_state.show(board, true);

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use super::CliError;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::predict::{self, Predict, PublishedForecasts};
 use crate::rules_cache::RulesCache;
-use crate::service::{Reach, Service, Syncs};
+use crate::service::{Heard, Reach, Service, Syncs};
 use crate::store::Store;
 use crate::sync::SyncHealth;
 use crate::telemetry::Telemetry;
@@ -31,7 +33,11 @@ pub(super) async fn foreseeing_service(config: Config, reach: &Reach) -> Result<
     let published = Arc::new(PublishedForecasts::default());
     foresee(&config, reach, &rules_cache, &store, &telemetry, &published).await?;
     let service = Service::new(config, rules_cache, store.clone(), Arc::new(SystemClock), telemetry, Syncs::default());
-    Ok((service.showing(published), store))
+    let service = service.showing(published);
+    let heard = Heard::read(&store).await?;
+    // Only a leader among replicas tells how its work goes.
+    let service = if heard.is_some() { service.hearing(watch::channel(heard).1) } else { service };
+    Ok((service, store))
 }
 
 /// Forecasts the open tickets once, as the service does all the time: what it has learned is in the store.
@@ -52,7 +58,7 @@ async fn foresee(
             telemetry: telemetry.clone(),
             published: published.clone(),
             news: Arc::default(),
-            synced: tokio::sync::watch::channel(SyncHealth::default()).1,
+            synced: watch::channel(SyncHealth::default()).1,
         };
         Predict::new(tenant, wiring).glance(SystemClock.now()).await.map_err(anyhow::Error::from)?;
     }

@@ -314,12 +314,3 @@ fn says_breached(row: &AlertRow) -> bool {
     let is_open = row.raised.resolved_as.is_none() || row.raised.resolved_as == Some(Closing::ByHand);
     row.raised.stage == Stage::Breached && is_open
 }
-
-/// Counts the mismatches of each kind within `reach`.
-pub fn counted(found: &Mismatches, reach: &Reach) -> BTreeMap<&'static str, usize> {
-    let mut counts = BTreeMap::new();
-    for one in found.iter().filter(|one| reach.includes(&one.tenant)) {
-        *counts.entry(one.kind.as_str()).or_default() += 1;
-    }
-    counts
-}

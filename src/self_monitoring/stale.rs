@@ -91,10 +91,8 @@ fn subject(tenant: &Tenant) -> String {
 
 fn facts(tenant: &Tenant, health: &SyncHealth, since: DateTime<Utc>) -> StaleFacts {
     let (reason, advice) = match (&health.problem, &health.doubt) {
-        (Some(problem), _) => {
-            (format!("SuperOps could not be read: {}", problem.what), Some(problem.advice.to_owned()))
-        }
-        (None, Some(doubt)) => (doubt.what.clone(), Some(doubt.advice.to_owned())),
+        (Some(problem), _) => (format!("SuperOps could not be read: {}", problem.what), Some(problem.advice.clone())),
+        (None, Some(doubt)) => (doubt.what.clone(), Some(doubt.advice.clone())),
         (None, None) => ("SuperOps was not read, and no error says why".to_owned(), None),
     };
     StaleFacts { tenant: tenant.id.to_string(), since, reason, advice, fresh_at: None, outpost: None }

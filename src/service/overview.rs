@@ -10,18 +10,20 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::kept::Version;
+use super::leader::LeaderHealth;
 use super::{Reach, Service, ServiceError};
 use crate::config::{ChannelKind, Tenant};
 use crate::descriptors;
 use crate::notify;
-use crate::self_monitoring::{Readiness, counted};
+use crate::self_monitoring::Readiness;
 use crate::sla::standing::{CLOCK_NAMES, Tally, TicketStanding};
 use crate::store::StoreError;
 use crate::sync::SyncHealth;
-use crate::telemetry::{ChannelLabels, StandingLabels, TenantLabels, TicketLabels};
+use crate::telemetry::{StandingLabels, TenantLabels, TicketLabels};
 use crate::ticket::{ClockKind, TenantId};
 
-/// A tenant not read for this many polls, and for this long at least, is not ready.
+/// A tenant not read for this many polls, and for this long at least, is not ready; nor is a follower whose leader has
+/// told nothing for that long.
 const STALE_POLLS: i32 = 5;
 const STALE_AT_LEAST: TimeDelta = TimeDelta::minutes(5);
 
@@ -125,7 +127,8 @@ pub struct TenantHealth {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ChannelHealth {
     pub channel: &'static str,
-    /// up | down; down: nobody answers there, and what waits is tried one message at a time.
+    /// up | down | unknown; down: nobody answers there, and what waits is tried one message at a time. unknown: the
+    /// replica that leads has not told lately.
     pub state: &'static str,
 }
 
@@ -144,6 +147,7 @@ impl Service {
             tenants.push(self.health(tenant, snapshot.unlisted.clone(), version, now).await?);
         }
         let tally = self.messages_since(scope, version, now - TimeDelta::days(1)).await?;
+        let work = self.work();
         Ok(Overview {
             now,
             speed: self.clock.speed(),
@@ -153,11 +157,11 @@ impl Service {
             longest_unanswered: waiting.map(|since| (now - since).num_seconds()),
             unanswered_since: waiting,
             tenants,
-            channels: self.channels(),
+            channels: self.channels(&work, now),
             outbox_pending: tally.pending,
             sent_last_day: tally.sent,
             failed_last_day: tally.failed,
-            mismatches: counted(&self.found.borrow(), scope),
+            mismatches: work.mismatches_within(scope),
             left_out: self.store.left_out(scope),
         })
     }
@@ -167,13 +171,33 @@ impl Service {
         self.store.left_out(scope)
     }
 
-    fn channels(&self) -> Vec<ChannelHealth> {
+    fn channels(&self, work: &LeaderHealth, now: DateTime<Utc>) -> Vec<ChannelHealth> {
+        let is_silent = self.silence(now).is_some();
         let health = |kind: ChannelKind| {
             let channel = kind.as_str();
-            let open = self.telemetry.channel_open.get_or_create(&ChannelLabels { channel }).get() != 0;
-            ChannelHealth { channel, state: if open { "down" } else { "up" } }
+            let state = match work.down.contains(channel) {
+                _ if is_silent => "unknown",
+                true => "down",
+                false => "up",
+            };
+            ChannelHealth { channel, state }
         };
         self.config.notify.kinds().into_iter().map(health).collect()
+    }
+
+    /// Says so if the leader, on which this process depends, has not told lately how its work goes.
+    fn silence(&self, now: DateTime<Utc>) -> Option<String> {
+        let told = self.heard.as_ref()?.borrow().as_ref().map(|heard| heard.at);
+        match told.map(|at| now - at) {
+            Some(age) if age <= STALE_AT_LEAST => None,
+            Some(age) => Some(format!(
+                "the leading replica has not told for {} how its work goes; check that it runs, and read its log",
+                notify::words(age)
+            )),
+            None => {
+                Some("no replica has told yet how its work goes; check that one leads, and read its log".to_owned())
+            }
+        }
     }
 
     /// Checks that the store can be written, the loops work and each tenant's data is fresh; else says why not.
@@ -190,6 +214,7 @@ impl Service {
             reasons.push(format!("no connection or file can be opened, so nobody can be told: {error}"));
         }
         reasons.extend(self.loop_healths.problems());
+        reasons.extend(self.silence(now));
         for tenant in self.config.tenants.values() {
             let health = self.sync_health(&tenant.id);
             reasons.extend(health.alarms().map(|alarm| format!("{}: {alarm}", tenant.id)));
@@ -248,7 +273,8 @@ impl Service {
             // Asked from the command line, beside the service that syncs.
             None => self.store.sync_state(&tenant.id).await?.good_at,
         };
-        let troubles: Vec<_> = health.problem.iter().chain(health.alarms()).map(ToString::to_string).collect();
+        let problems = health.problem.iter().chain(health.alarms()).map(ToString::to_string);
+        let troubles: Vec<_> = self.silence(now).into_iter().chain(problems).collect();
         let trouble = (!troubles.is_empty()).then(|| troubles.join(". "));
         let stale = last_good.is_some_and(|at| now - at > longest_silence(tenant));
         let trouble = trouble.or_else(|| stale.then(|| "SuperOps has not been read lately, and no error says why; check that the service is running, and read its log".to_owned()));
@@ -266,6 +292,10 @@ impl Service {
     }
 
     fn sync_health(&self, tenant: &TenantId) -> SyncHealth {
+        if let Some(heard) = &self.heard {
+            let heard = heard.borrow();
+            return heard.as_ref().and_then(|heard| heard.health.syncs.get(tenant).cloned()).unwrap_or_default();
+        }
         self.sync.health.get(tenant).map(|health| health.borrow().clone()).unwrap_or_default()
     }
 }

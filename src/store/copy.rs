@@ -17,8 +17,8 @@ use crate::keys::ring::KeyRing;
 
 /// How many rows are read, and written, at a time.
 const AT_ONCE: usize = 200;
-/// The tables that each store keeps for itself: which migrations ran, and who leads.
-const OWN: [&str; 2] = ["_sqlx_migrations", "leases"];
+/// The tables that each store keeps for itself: which migrations ran, who leads, and how the leader's work goes.
+const OWN: [&str; 3] = ["_sqlx_migrations", "leases", "leader_health"];
 
 /// A table that was copied.
 #[derive(Clone, Debug, PartialEq, Eq)]

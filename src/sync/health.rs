@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::SyncError;
@@ -12,7 +13,8 @@ use crate::superops::ApiError;
 use crate::ticket::TenantId;
 
 /// The health of one tenant's sync.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SyncHealth {
     /// The time for which our data on the open tickets is complete.
     pub last_good: Option<DateTime<Utc>>,
@@ -34,6 +36,13 @@ impl SyncHealth {
         self.doubt.iter().chain(&self.clock)
     }
 
+    /// Returns it as other replicas show it: without what is of use only here, and with words that say whose clock is
+    /// meant.
+    pub fn for_followers(self) -> Self {
+        let clock = self.clock.map(SyncProblem::of_leader);
+        Self { clock, next_try: None, reading: None, ..self }
+    }
+
     /// Returns how old our data is. `None` if there is none yet.
     pub fn age(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
         self.last_good.map(|at| (now - at).max(TimeDelta::zero()))
@@ -41,12 +50,12 @@ impl SyncHealth {
 }
 
 /// What keeps SuperOps from being read, or its answers from being right.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncProblem {
     pub since: DateTime<Utc>,
     pub what: String,
     /// What a person can do about it.
-    pub advice: &'static str,
+    pub advice: String,
     /// Whether it does not pass by itself.
     pub needs_a_person: bool,
 }
@@ -56,19 +65,26 @@ impl SyncProblem {
     pub fn missing(since: DateTime<Utc>, tickets: usize) -> Self {
         let what = format!("{tickets} open tickets are missing at once: their alerts stay as they were");
         let advice = "check whether the token's user may still see them; if they were deleted or merged, do nothing: they are dropped after a day, or after an hour if there are at most two";
-        Self { since, what, advice, needs_a_person: true }
+        Self { since, what, advice: advice.to_owned(), needs_a_person: true }
     }
 
     /// Describes that our clock is off, in these `words`.
     pub fn clock(words: &str, since: DateTime<Utc>) -> Self {
         let advice = "set this computer's clock, best by NTP: alerts are early or late by that much";
-        Self { since, what: words.to_owned(), advice, needs_a_person: true }
+        Self { since, what: words.to_owned(), advice: advice.to_owned(), needs_a_person: true }
+    }
+
+    /// Describes the same clock to those who look at another replica.
+    fn of_leader(self) -> Self {
+        let what = format!("on the leading replica, {}", self.what);
+        let advice = self.advice.replace("this computer", "that computer");
+        Self { what, advice, ..self }
     }
 
     /// Describes `error`, with what to do.
     pub fn new(error: &SyncError, since: DateTime<Utc>) -> Self {
         let needs_a_person = matches!(error, SyncError::Api(error) if error.needs_a_person());
-        Self { since, what: error.to_string(), advice: advice(error), needs_a_person }
+        Self { since, what: error.to_string(), advice: advice(error).to_owned(), needs_a_person }
     }
 }
 
@@ -125,5 +141,23 @@ impl Hints {
     /// Returns what the sync of `tenant` listens to.
     pub fn listen(&self, tenant: &TenantId) -> Option<watch::Receiver<u64>> {
         self.0.get(tenant).map(watch::Sender::subscribe)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_follower_says_that_the_clock_of_the_leader_is_wrong_and_not_its_own() {
+        let clock = Some(SyncProblem::clock("our clock is 90 s ahead of SuperOps'", DateTime::UNIX_EPOCH));
+        let told = SyncHealth { clock, reading: Some((100, None)), ..SyncHealth::default() }.for_followers();
+        assert_eq!(
+            told.alarms().map(ToString::to_string).collect::<Vec<_>>(),
+            ["on the leading replica, our clock is 90 s ahead of SuperOps'; \
+              set that computer's clock, best by NTP: alerts are early or late by that much"]
+        );
+        let read: SyncHealth = serde_json::from_str(&serde_json::to_string(&told).unwrap()).unwrap();
+        assert_eq!(read, told, "it is the same once it was stored");
     }
 }

@@ -38,6 +38,7 @@ mod privacy;
 mod pushes;
 mod recompute;
 mod refusals;
+mod replicas;
 mod reports;
 mod retention;
 mod rooms;

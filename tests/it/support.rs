@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use superops_sla::app::Parts;
+use superops_sla::app::replicas::Telling;
 use superops_sla::clock::{Clock, ManualClock};
 use superops_sla::config::{Config, Environment};
 use superops_sla::simulator::receivers::{
@@ -16,6 +17,7 @@ use superops_sla::simulator::receivers::{
     TeamsCatcher, WEBHOOK_SECRET, WebhookCatcher,
 };
 use superops_sla::simulator::{DueOnPause, NewTicket, Served, SimOptions, Simulator};
+use superops_sla::store::lease::Role;
 use superops_sla::store::outbox::Logged;
 use superops_sla::ticket::Reach;
 use superops_sla::web::{self, HttpServer};
@@ -245,6 +247,20 @@ impl TestApp {
     /// Starts the service after [`TestApp::stop`].
     pub async fn resume(&mut self) {
         self.parts = Some(self.build().await.unwrap());
+    }
+
+    /// Starts the service anew as a follower, which reads what a leader told last.
+    pub async fn resume_as_follower(&mut self) {
+        self.stop().await;
+        let parts = Parts::build_as(Role::Follower, self.config(), Arc::new(self.clock.clone())).await.unwrap();
+        parts.following.as_ref().expect("a follower").look().await.unwrap();
+        self.parts = Some(parts);
+    }
+
+    /// Tells followers how the work of the service goes, as a leader does.
+    pub fn telling(&mut self) -> Telling {
+        let parts = self.parts();
+        Telling::new(parts.store.clone(), parts.service.clone())
     }
 
     /// Starts the service with the table for email taken out of the configuration.

@@ -144,6 +144,7 @@ const OF_NOBODY: &[&str] = &[
     "heartbeats: name",
     "incident_updates: incident progress",
     "incidents: components id impact outage progress tenant",
+    "leader_health: health name",
     "leases: holder name",
     "maintenance_windows: client component priority tenant ticket",
     "months: sha256 tenant zone",

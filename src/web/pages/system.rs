@@ -70,7 +70,7 @@ fn channels(overview: &Overview) -> Markup {
     html! {
         @if overview.channels.is_empty() { p.empty { "No channel is configured, so nobody can be told: see [notify] in config.example.toml." } }
         ul { @for channel in &overview.channels {
-            li { (channel.channel) ": " @if channel.state == "up" { "✓ works" } @else { strong { "! does not answer; messages wait and are tried one at a time" } } }
+            li { (channel.channel) ": " @if channel.state == "up" { "✓ works" } @else if channel.state == "down" { strong { "! does not answer; messages wait and are tried one at a time" } } @else { strong { "? not known: the replica that sends has not told lately" } } }
         } }
     }
 }

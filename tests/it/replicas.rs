@@ -1,0 +1,103 @@
+//! A follower shows how the work of the leader goes as the leader itself does, and says so when it does not know.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use superops_sla::service::{LeaderHealth, Reach};
+use superops_sla::simulator::NewTicket;
+use superops_sla::simulator::fault::Fault;
+use superops_sla::simulator::receivers::SmsReply;
+
+use crate::support::{TestApp, minutes, usual};
+
+/// Each message by itself, however many there are.
+const BY_TEXT: &str = "[alerts.limits]\nbundle_from = 1000\nsms_per_number = []\n[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\nchannels = ['sms']\n";
+
+/// The channels that do not work, what is wrong with reading SuperOps, and what the audit has found.
+type Shown = (Vec<String>, Option<String>, BTreeMap<&'static str, usize>);
+
+async fn shown(app: &mut TestApp) -> Shown {
+    let overview = app.parts().service.overview(&Reach::All).await.unwrap();
+    let bad = overview.channels.iter().filter(|one| one.state != "up");
+    let bad = bad.map(|one| format!("{} {}", one.channel, one.state)).collect();
+    (bad, overview.tenants[0].trouble.clone(), overview.mismatches)
+}
+
+#[tokio::test]
+async fn a_follower_shows_which_channel_is_down_why_superops_is_not_read_and_what_the_audit_found() {
+    let mut app = TestApp::with_systems(BY_TEXT).await;
+    for _ in 0..6 {
+        app.superops.add(NewTicket { resolution_due_in: Some(minutes(5)), ..usual() });
+    }
+    app.turn().await;
+    app.clock.advance(minutes(5) + TimeDelta::seconds(1));
+    app.sms.reply(SmsReply::Error500);
+    app.turn().await;
+    app.superops.fail(Fault::Unauthorized, 1_000);
+    app.clock.advance(minutes(2));
+    let now = app.now();
+    app.parts().syncs[0].turn(now).await.unwrap_err();
+    let late = (now - minutes(3)).timestamp_millis();
+    app.database.tamper(format!("UPDATE alerts SET next_step_at = {late}")).await;
+    app.look_after().await;
+
+    let by_leader = shown(&mut app).await;
+    let (down, trouble, mismatches) = &by_leader;
+    assert_eq!(*down, ["sms down"]);
+    assert!(trouble.as_ref().is_some_and(|words| words.contains("put a valid token")), "{trouble:?}");
+    assert!(mismatches.contains_key("late_step"), "{mismatches:?}");
+    app.telling().turn().await.unwrap();
+    app.resume_as_follower().await;
+    assert_eq!(shown(&mut app).await, by_leader);
+    app.clock.advance(minutes(4));
+    let reasons = app.parts().service.ready().await.unwrap_err();
+    assert!(reasons[0].contains("put a valid token"), "{reasons:?}");
+}
+
+#[tokio::test]
+async fn a_follower_whose_leader_is_silent_says_so_and_not_that_channels_work() {
+    let mut app = TestApp::start().await;
+    app.turn().await;
+    app.resume_as_follower().await;
+    let never = "no replica has told yet how its work goes; check that one leads, and read its log";
+    let both = ["email unknown", "sms unknown"].map(str::to_owned).to_vec();
+    assert_eq!(shown(&mut app).await, (both.clone(), Some(never.to_owned()), BTreeMap::new()));
+
+    app.restart().await;
+    app.sync().await;
+    app.telling().turn().await.unwrap();
+    app.resume_as_follower().await;
+    assert_eq!(shown(&mut app).await, (Vec::new(), None, BTreeMap::new()));
+    app.parts().service.ready().await.unwrap();
+
+    app.clock.advance(minutes(6));
+    let silent = "the leading replica has not told for 6 min how its work goes; check that it runs, and read its log";
+    assert_eq!(shown(&mut app).await, (both, Some(silent.to_owned()), BTreeMap::new()));
+    let reasons = app.parts().service.ready().await.unwrap_err();
+    assert!(reasons.contains(&silent.to_owned()), "{reasons:?}");
+}
+
+#[tokio::test]
+async fn a_leader_tells_at_once_what_changes_and_once_a_minute_that_nothing_does() {
+    let mut app = TestApp::start().await;
+    app.turn().await;
+    let (mut telling, store) = (app.telling(), app.parts().store.clone());
+    let told_at = async || store.leader_health::<LeaderHealth>().await.unwrap().map(|(at, _)| at);
+    assert_eq!(told_at().await, None);
+    let began = app.now();
+    telling.turn().await.unwrap();
+    assert_eq!(told_at().await, Some(began));
+    app.clock.advance(TimeDelta::seconds(59));
+    telling.turn().await.unwrap();
+    assert_eq!(told_at().await, Some(began), "nothing is written in vain");
+    app.clock.advance(TimeDelta::seconds(1));
+    telling.turn().await.unwrap();
+    assert_eq!(told_at().await, Some(app.now()));
+
+    app.clock.advance(TimeDelta::seconds(5));
+    app.superops.fail(Fault::Unauthorized, 1_000);
+    let now = app.now();
+    app.parts().syncs[0].turn(now).await.unwrap_err();
+    telling.turn().await.unwrap();
+    assert_eq!(told_at().await, Some(now));
+}
