@@ -484,6 +484,26 @@ async fn more_tickets_that_go_missing_are_doubted_anew() {
 }
 
 #[tokio::test]
+async fn closing_tickets_is_neither_hiding_nor_losing_them_where_the_sort_does_not_work() {
+    for count in [5, 40] {
+        let mut bench = Bench::with(|desk| {
+            desk.sort = Takes::Refuses;
+            open_tickets(count)(desk);
+        })
+        .await;
+        bench.turn().await;
+        (1..=4).for_each(|id| bench.desk().edit(id, "Closed", at(0)));
+        bench.calls();
+        bench.turn_at(1).await;
+        assert!(bench.calls().contains(&"getTicket 1".to_owned()), "the sweep alone did not tell");
+        assert_eq!(u64::try_from(bench.open_count().await).unwrap(), count - 4);
+        let health = bench.health.borrow().clone();
+        assert!(!health.limits.iter().any(|limit| limit.contains("cannot be left out")), "{:?}", health.limits);
+        assert_eq!(health.doubt, None);
+    }
+}
+
+#[tokio::test]
 async fn a_filter_that_hides_open_tickets_is_done_without() {
     let mut bench = Bench::with(open_tickets(150)).await;
     bench.turn().await;
