@@ -397,6 +397,25 @@ async fn tickets_that_cannot_be_asked_for_count_as_missing_and_starve_no_other()
 }
 
 #[tokio::test]
+async fn a_ticket_that_is_answered_with_another_is_missing_like_one_that_is_not_there() {
+    let mut bench = Bench::with(open_tickets(40)).await;
+    bench.turn().await;
+    bench.desk().remove(1);
+    bench.desk().twist = Some(Box::new(|operation, input, mut answer| {
+        if operation == "getTicket" && input["ticketId"] == "1" {
+            answer["data"][operation] =
+                json!({ "ticketId": "2", "displayId": "D-2", "subject": "s", "status": "Open" });
+        }
+        answer
+    }));
+    for minute in 1..=4 {
+        bench.turn_at(minute).await;
+    }
+    assert_eq!(bench.open_count().await, 39);
+    assert!(bench.held(1).await.unwrap().vanished_at.is_some());
+}
+
+#[tokio::test]
 async fn when_nothing_can_be_asked_for_nothing_counts_as_missing() {
     let mut bench = Bench::with(open_tickets(40)).await;
     bench.turn().await;
