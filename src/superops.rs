@@ -23,6 +23,7 @@ mod wording;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
@@ -65,6 +66,8 @@ pub struct SuperOps {
     backoff: ExponentialBuilder,
     wording: Wording,
     telemetry: Arc<Telemetry>,
+    /// Whether it has answered with another ticket than the one asked for.
+    answers_with_others: AtomicBool,
 }
 
 impl SuperOps {
@@ -88,6 +91,7 @@ impl SuperOps {
             backoff: ExponentialBuilder::new().with_min_delay(limits.first_retry).with_max_times(RETRIES).with_jitter(),
             wording: Wording::default(),
             telemetry,
+            answers_with_others: AtomicBool::new(false),
         };
         client.show_budget();
         // Start the series at zero, so that the first throttle shows as a rise.

@@ -5,6 +5,7 @@
 //! made before anything is blamed.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use super::error::ApiError;
 use super::operations::{self, Call, PAGE_SIZE};
@@ -40,7 +41,7 @@ impl SuperOps {
     }
 
     /// Reads one ticket, as a page. It is empty if SuperOps does not know the ticket or hides it; it does not say
-    /// which.
+    /// which. It is empty as well if SuperOps answers with another ticket.
     pub async fn single(&self, id: &TicketId, urgency: Urgency) -> Result<TicketPage, ApiError> {
         let mut left_out = BTreeSet::new();
         loop {
@@ -54,9 +55,25 @@ impl SuperOps {
                 }
                 Err(error) => return Err(error),
                 Ok(answer) if answer.data.is_null() => return Ok(TicketPage::default()),
-                Ok(answer) => return convert::single_page(&answer.data, &answer.gaps).map_err(of_reject),
+                Ok(answer) => {
+                    let page = convert::single_page(&answer.data, &answer.gaps).map_err(of_reject)?;
+                    return Ok(if self.is_another(&page, id) { TicketPage::default() } else { page });
+                }
             }
         }
+    }
+
+    /// Whether `page` holds another ticket than the one asked for, such as the one it was merged into. Logs the first
+    /// one.
+    fn is_another(&self, page: &TicketPage, id: &TicketId) -> bool {
+        let Some(other) = page.tickets.iter().map(|ticket| &ticket.id).find(|other| *other != id) else { return false };
+        if !self.answers_with_others.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                tenant = %self.tenant, ticket = %id, %other,
+                "superops answers with ticket `{other}` when asked for `{id}`: such a ticket counts as missing"
+            );
+        }
+        true
     }
 
     /// Reads rows of a list, without the fields that break it. With `patient`, the call may be retried.

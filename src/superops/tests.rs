@@ -633,6 +633,14 @@ async fn a_ticket_that_is_gone_is_none() {
 }
 
 #[tokio::test]
+async fn a_ticket_that_is_answered_with_another_is_none() {
+    let other = json!({ "ticketId": "8", "displayId": "8", "subject": "s", "status": "Open" });
+    let body = json!({ "data": { "getTicket": other } }).to_string();
+    let peer = Peer::answering(vec![says(200, body)]).await;
+    assert_eq!(desk(&peer.url).client.ticket(&a_ticket(), Urgency::Urgent).await, Ok(None));
+}
+
+#[tokio::test]
 async fn statuses_come_from_the_fields_where_their_list_is_gone() {
     let names = says(200, r#"{"data":{"__schema":{"queryType":{"fields":[{"name":"getAllFields"}]}}}}"#);
     let peer = Peer::answering(vec![internal(), internal(), names, sample("getAllFields.live.json")]).await;

@@ -9,8 +9,8 @@ use tracing::{error, info, warn};
 
 use super::{Answer, SyncError, TenantSync, TurnReport};
 use crate::superops::{ApiError, Urgency};
-use crate::ticket::TicketId;
 use crate::ticket::watch::Bounds;
+use crate::ticket::{StatusMeaning, TicketId};
 
 /// How many tickets are asked for one by one after a reading; the rest wait for the next one.
 const SINGLES: usize = 20;
@@ -23,7 +23,7 @@ const DOUBTED_FOR: TimeDelta = TimeDelta::days(1);
 /// This few may well have been deleted or merged, so they are believed gone sooner.
 const FEW: usize = 2;
 const FEW_DOUBTED_FOR: TimeDelta = TimeDelta::hours(1);
-/// From this many tickets on that exist when asked for, the filter is what hides them.
+/// From this many tickets on that are open when asked for, the filter is what hides them.
 const HIDDEN: usize = 3;
 
 /// Which tickets a search expects to have been seen.
@@ -39,10 +39,19 @@ pub(super) struct Search {
 /// The outcome of asking one by one.
 #[derive(Debug, Default)]
 struct Asked {
-    found: usize,
+    found: Vec<TicketId>,
+    /// How many of those found are not closed, so that a sweep should have shown them.
+    still_open: usize,
     unknown: Vec<TicketId>,
     /// Tickets for which SuperOps answered with an error.
     failed: Vec<TicketId>,
+}
+
+impl Asked {
+    /// Whether all that were asked for are there.
+    fn is_all_found(&self) -> bool {
+        !self.found.is_empty() && self.unknown.is_empty() && self.failed.is_empty()
+    }
 }
 
 impl TenantSync {
@@ -59,9 +68,11 @@ impl TenantSync {
         self.asked.retain(|id, _| ids.contains(id));
         missing.sort_by_key(|id| self.asked.get(id).copied());
         let open = self.store.open_tickets(&self.tenant).await?;
-        let open_missing = missing.iter().filter(|id| open.contains_key(*id)).count();
         let asked = self.ask_for(&missing, &ids, now, report).await?;
-        if search.whole && search.only_open && asked.found >= HIDDEN && asked.unknown.is_empty() {
+        let is_lost = |id: &&TicketId| open.contains_key(*id) && !asked.found.contains(*id);
+        // If all that were asked for are there, merely closed by now, the rest will be too.
+        let open_missing = if asked.is_all_found() { 0 } else { missing.iter().filter(is_lost).count() };
+        if search.whole && search.only_open && asked.still_open >= HIDDEN && asked.unknown.is_empty() {
             return self.give_up_filter("hides open tickets when", now).await.map(drop);
         }
         if !(search.whole && is_many(open_missing, open.len())) {
@@ -86,9 +97,14 @@ impl TenantSync {
         for id in missing.iter().take(SINGLES) {
             self.asked.insert(id.clone(), now);
             match self.read_single(id, report).await {
-                Ok(is_there) => {
+                Ok(Some(meaning)) => {
                     failures = 0;
-                    if is_there { asked.found += 1 } else { asked.unknown.push(id.clone()) }
+                    asked.found.push(id.clone());
+                    asked.still_open += usize::from(meaning != StatusMeaning::Closed);
+                }
+                Ok(None) => {
+                    failures = 0;
+                    asked.unknown.push(id.clone());
                 }
                 // One ticket that cannot be read must not hold up the others or the turn.
                 Err(SyncError::Api(error)) if !error.needs_a_person() && error != ApiError::Throttled => {
@@ -107,7 +123,8 @@ impl TenantSync {
                 break;
             }
         }
-        if !asked.failed.is_empty() && asked.found + asked.unknown.len() == 0 && !self.singles_work(all_missing).await {
+        let is_any_answered = !(asked.found.is_empty() && asked.unknown.is_empty());
+        if !asked.failed.is_empty() && !is_any_answered && !self.singles_work(all_missing).await {
             // The tickets are not to blame: no ticket can be asked for now.
             asked.failed.clear();
         }
@@ -121,16 +138,19 @@ impl TenantSync {
         self.client.single(seen, Urgency::Routine).await.is_ok()
     }
 
-    /// Reads one ticket. Returns false if SuperOps does not know it.
-    async fn read_single(&mut self, id: &TicketId, report: &mut TurnReport) -> Result<bool, SyncError> {
+    /// Reads one ticket. Returns what its status means. `None` if SuperOps does not know it.
+    async fn read_single(
+        &mut self,
+        id: &TicketId,
+        report: &mut TurnReport,
+    ) -> Result<Option<StatusMeaning>, SyncError> {
         let earliest = self.clock.now();
         let page = self.client.single(id, Urgency::Routine).await?;
         let read = Bounds { earliest, latest: self.clock.now() };
-        let is_there = !page.tickets.is_empty();
-        if is_there {
-            self.save(Answer { number: 1, page, read }, None, report).await?;
-        }
-        Ok(is_there)
+        let Some(ticket) = page.tickets.first() else { return Ok(None) };
+        let meaning = self.words.meaning(ticket.status.as_deref());
+        self.save(Answer { number: 1, page, read }, None, report).await?;
+        Ok(Some(meaning))
     }
 
     async fn count_miss(&mut self, id: &TicketId, report: &mut TurnReport) -> Result<(), SyncError> {

@@ -3,7 +3,8 @@
 //!
 //! A conversation is read only if that matters and the ticket was touched since the last look: if more than half of its
 //! response time has passed, or all of it; if its policy promises an answer to each message of the client; or if its
-//! first response came while we watched and it is not known yet whether a technician gave it. It is read once more,
+//! first response came while we watched and it is not known yet whether a technician gave it. Where an automatic one
+//! does not count, that matters for every first response, also on a ticket that was never touched. It is read once more,
 //! touched or not, when the time is up by the clock that alerts go by, so that an answered ticket is not called
 //! breached. That breach waits for the look, so it is taken at once, beside the turns, and within a few seconds or not
 //! at all. If SuperOps fails, the conversation is asked for again a minute later, and then less and less often.
@@ -100,7 +101,11 @@ impl TenantSync {
             return Some(ReadPriority::LastLook);
         }
         let looked = last.is_some_and(|last| last.update == ticket.updated_at) && !is_due_again;
-        if looked || ticket.updated_at <= ticket.created_at || watched.conversation.read_of == ticket.updated_at {
+        let reported = ticket.first_response.met_at;
+        // An automatic mail need not move the time of update.
+        let may_be_automatic = reported.is_some() && !self.rules_config.automation_answers;
+        let untouched = ticket.updated_at <= ticket.created_at && !may_be_automatic;
+        if looked || untouched || watched.conversation.read_of == ticket.updated_at {
             return None;
         }
         if let Some(clock) = clock {
@@ -110,8 +115,7 @@ impl TenantSync {
         if self.promises_next(ticket) {
             return Some(ReadPriority::PromisedNext);
         }
-        let reported = ticket.first_response.met_at;
-        let matters = |at: DateTime<Utc>| at >= watched.first_seen_at || !self.rules_config.automation_answers;
+        let matters = |at: DateTime<Utc>| at >= watched.first_seen_at || may_be_automatic;
         let unattributed = watched.conversation.read_of.is_none() && reported.is_some_and(matters);
         unattributed.then_some(ReadPriority::Unattributed)
     }

@@ -10,8 +10,10 @@ use desk::{Bench, Desk, Takes, at};
 use serde_json::json;
 
 use super::{ReadLimit, TurnReport};
+use crate::sla::tenant_rules::RulesConfig;
 use crate::store::Place;
 use crate::ticket::TicketId;
+use crate::ticket::conversation::Answerer;
 use crate::ticket::watch::ChangeKind;
 
 /// Adds `count` open tickets, one updated in each minute before the begin.
@@ -396,6 +398,27 @@ async fn a_conversation_that_superops_failed_to_give_is_asked_for_again_a_minute
     bench.desk().twist = None;
     bench.turn_at(3).await;
     assert_eq!(bench.held(1).await.unwrap().replied_at, Some(at(-40)));
+}
+
+#[tokio::test]
+async fn an_automatic_mail_that_does_not_count_is_found_though_the_time_of_update_did_not_move() {
+    let mut bench = Bench::with(|desk| {
+        desk.add(1, "Open", at(-30));
+        desk.set(1, "createdTime", "2027-01-15T07:30:00");
+        desk.set(1, "firstResponseTime", "2027-01-15T07:30:00");
+        desk.set(1, "firstResponseDueTime", "2027-01-15T08:10:00");
+        desk.conversations = vec![json!({ "type": "REQ_NOTIFICATION", "time": "2027-01-15T07:30:00" })];
+    })
+    .await;
+    let rules = RulesConfig { automation_answers: false, ..RulesConfig::bare(bench.tenant().clone()) };
+    bench.sync = bench.sync.by_rules(rules);
+    bench.turn().await;
+    assert_eq!(bench.held(1).await.unwrap().conversation.first_answer, Some(Answerer::Automation));
+    bench.calls();
+    bench.turn_at(1).await;
+    assert!(!bench.calls().contains(&"getTicketConversationList".to_owned()), "once is enough");
+    bench.turn_at(11).await;
+    assert!(bench.calls().contains(&"getTicketConversationList".to_owned()), "its clock runs on, to the last look");
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ mod tests;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-use super::periods::{is_taken_up, periods};
-use super::watch::{Bounds, Change, ChangeKind, Watched, ends, is_closed, past};
+use super::periods::{StatusPeriod, is_of_this_cycle, is_over_by, is_taken_up, periods};
+use super::watch::{Bounds, Change, ChangeKind, Watched, past};
 use super::{ClockKind, Named, StatusMeaning, StatusWords, Ticket};
 
 /// Compares `ticket`, read within `read`, with what we knew.
@@ -64,11 +64,6 @@ fn between(before: &Watched, read: Bounds) -> Bounds {
     Bounds { earliest: before.read_at.min(read.latest), latest: read.latest }
 }
 
-/// Whether it was resolved in its present status, which may be one that is not listed as closed.
-fn is_resolved(ticket: &Ticket, status_since: Option<Bounds>) -> bool {
-    ticket.resolution.met_at.is_some_and(|at| status_since.is_none_or(|since| ends(at, since.latest)))
-}
-
 struct Difference<'a> {
     before: &'a Watched,
     old: &'a Ticket,
@@ -102,23 +97,27 @@ impl<'a> Difference<'a> {
         if old.status != new.status || old.resolution.met_at != new.resolution.met_at {
             let before = periods(self.before, &|status| words.meaning(status));
             let was_over = before.last().is_some_and(|last| last.meaning == StatusMeaning::Closed);
-            let is_taken_up = is_taken_up(&before, new.status.as_deref(), words.meaning(new.status.as_deref()));
-            let is_over = is_closed(new, words) || self.is_over_still(was_over, is_taken_up);
+            let meaning = words.meaning(new.status.as_deref());
+            let is_over = meaning == StatusMeaning::Closed || self.is_over_by_its_time(&before, was_over, meaning);
             self.ending(was_over, is_over);
         }
         self.changes
     }
 
-    /// Whether it is over although its status is not a closed one. A ticket that was over stays over while its
-    /// resolution stands, unless it went to a status in which it `is_taken_up` again, however soon after.
-    fn is_over_still(&self, was_over: bool, is_taken_up: bool) -> bool {
-        let status = self.changes.iter().find(|change| change.kind == ChangeKind::Status).map(|change| change.at);
-        let is_resolved = is_resolved(self.new, status.or(self.before.status_since));
-        let (was, became) = (self.old.resolution.met_at, self.new.resolution.met_at);
-        match (was_over, status) {
-            (true, Some(_)) => !is_taken_up && (is_resolved || (became.is_some() && was == became)),
-            (true, None) => is_resolved || became.is_some(),
-            (false, _) => is_resolved,
+    /// Whether it is over although its status is not a closed one. A ticket that was over after the periods `before`
+    /// stays over while its resolution stands, unless it went to a status in which it is taken up again, however soon
+    /// after. One that was not is over by a resolution in its present status and cycle.
+    fn is_over_by_its_time(&self, before: &[StatusPeriod<&str>], was_over: bool, meaning: StatusMeaning) -> bool {
+        let Some(resolved) = self.new.resolution.met_at else { return false };
+        let status = self.new.status.as_deref();
+        let changed = self.changes.iter().find(|change| change.kind == ChangeKind::Status).map(|change| change.at);
+        let entered = changed.or(self.before.status_since).map(|since| since.latest);
+        let is_over = is_over_by(self.before, status, meaning, entered, resolved);
+        let stands = self.old.resolution.met_at == Some(resolved);
+        match (was_over, changed) {
+            (true, Some(_)) => !is_taken_up(before, status, meaning) && (is_over || stands),
+            (true, None) => true,
+            (false, _) => is_over && is_of_this_cycle(before, resolved),
         }
     }
 

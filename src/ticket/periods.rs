@@ -41,13 +41,45 @@ pub fn periods<'a>(
 /// in it before. While the time of resolution stands, any other status is just another name for done.
 pub fn is_taken_up(periods: &[StatusPeriod<&str>], status: Option<&str>, meaning: StatusMeaning) -> bool {
     let worked_in = |period: &StatusPeriod<&str>| period.meaning != StatusMeaning::Closed && period.status == status;
+    let is_unclear = meaning == StatusMeaning::Open && status.is_some_and(|name| !looks_closed(name));
+    means_work(status, meaning) || (is_unclear && periods.iter().any(worked_in))
+}
+
+/// Whether `status`, which means `meaning`, is known to mean work or waiting, by the lists or by its name.
+fn means_work(status: Option<&str>, meaning: StatusMeaning) -> bool {
     match meaning {
         StatusMeaning::Closed => false,
         StatusMeaning::ListedOpen | StatusMeaning::Paused | StatusMeaning::PausedThroughout => true,
-        StatusMeaning::Open => {
-            status.is_some_and(|name| is_at_work(name) || (!looks_closed(name) && periods.iter().any(worked_in)))
-        }
+        StatusMeaning::Open => status.is_some_and(is_at_work),
     }
+}
+
+/// Whether a resolution at `resolved` ended the work on `watched` in `status`, which means `meaning` and which it
+/// `entered` then, or had when it was first seen.
+///
+/// SuperOps may keep the time after the ticket was reopened. So a status of work that came after it, however soon, is a
+/// reopening, and so is any other that came well after it. As the clocks may differ a little, a resolution at the moment
+/// of entering counts as an earlier one in a status of work, and as its own in any other.
+pub fn is_over_by(
+    watched: &Watched,
+    status: Option<&str>,
+    meaning: StatusMeaning,
+    entered: Option<DateTime<Utc>>,
+    resolved: DateTime<Utc>,
+) -> bool {
+    match (meaning, entered) {
+        (StatusMeaning::ListedOpen, _) => false,
+        _ if means_work(status, meaning) => !ends(entered.unwrap_or(watched.first_seen_at), resolved),
+        (_, Some(entered)) => ends(resolved, entered),
+        (_, None) => true,
+    }
+}
+
+/// Whether a resolution at `at` belongs to the present cycle. SuperOps may keep its time after the ticket was reopened.
+pub fn is_of_this_cycle(periods: &[StatusPeriod<&str>], at: DateTime<Utc>) -> bool {
+    let is_closed = |period: &StatusPeriod<&str>| period.meaning == StatusMeaning::Closed;
+    let reopening = periods.windows(2).rev().find(|pair| is_closed(&pair[0]) && !is_closed(&pair[1]));
+    reopening.is_none_or(|pair| pair[0].from.latest < at && pair[1].from.earliest <= at)
 }
 
 /// Returns the bounds of a moment that is known exactly.
@@ -132,7 +164,8 @@ impl<'a, 'c> Teller<'a, 'c> {
             return teller;
         }
         teller.periods[0].status = first;
-        if let Some(at) = teller.resolved_before(0).filter(|at| moved.is_some() && *at <= watched.first_seen_at) {
+        let may_be_over = moved.is_some() && !means_work(first, means);
+        if let Some(at) = teller.resolved_before(0).filter(|at| may_be_over && *at <= watched.first_seen_at) {
             // It was over when it was first seen, though in a status that is not listed.
             teller.resolved(Some(at), exactly(at));
         }
@@ -211,17 +244,17 @@ impl<'a, 'c> Teller<'a, 'c> {
         self.periods.push(StatusPeriod { status, meaning, from: at, to: None });
     }
 
-    /// Reads a resolution. A time of resolution that SuperOps gives is believed if it
-    /// lies in the present cycle. What followed it was not work, unless a status that
-    /// is not closed came well after it: then the ticket was reopened meanwhile.
-    fn resolved(&mut self, told: Option<DateTime<Utc>>, seen: Bounds) {
-        let told = told.filter(|at| *at <= seen.latest && self.is_of_this_cycle(*at));
+    /// Reads a resolution. A time of resolution that SuperOps gives is believed if it lies in the present cycle. What
+    /// followed it was not work, unless the present status shows that the ticket was reopened meanwhile.
+    fn resolved(&mut self, given: Option<DateTime<Utc>>, seen: Bounds) {
+        let is_earlier = given.is_some_and(|at| !is_of_this_cycle(&self.periods, at));
+        let told = given.filter(|at| *at <= seen.latest && !is_earlier);
         let at = told.map_or(seen, exactly);
-        if self.last().meaning == StatusMeaning::Closed && told.is_none() {
+        if told.is_none() && (is_earlier || self.last().meaning == StatusMeaning::Closed) {
             return;
         }
         let StatusPeriod { status, meaning, from, .. } = *self.last();
-        let came_later = self.periods.len() > 1 && !ends(at.latest, from.latest);
+        let came_later = !self.is_over_by(at.latest);
         while self.periods.len() > self.cycle + 1
             && (self.last().meaning == StatusMeaning::Closed || self.last().from.latest > at.latest)
         {
@@ -229,8 +262,16 @@ impl<'a, 'c> Teller<'a, 'c> {
         }
         self.enter(status, StatusMeaning::Closed, at);
         if meaning != StatusMeaning::Closed && came_later {
-            self.enter(status, meaning, Bounds { earliest: at.latest + TICK, latest: from.latest });
+            let earliest = at.latest + TICK;
+            self.enter(status, meaning, Bounds { earliest, latest: from.latest.max(earliest) });
         }
+    }
+
+    /// Whether a resolution at `resolved` ended the work in the last period.
+    fn is_over_by(&self, resolved: DateTime<Utc>) -> bool {
+        let StatusPeriod { status, meaning, from, .. } = *self.last();
+        let entered = (self.periods.len() > 1).then_some(from.latest);
+        is_over_by(self.watched, status, meaning, entered, resolved)
     }
 
     /// Reads a reopening. It was none if its status is known by now to be closed, or if the resolution stands in it.
@@ -263,15 +304,8 @@ impl<'a, 'c> Teller<'a, 'c> {
             self.enter(status, means, self.watched.status_since.unwrap_or(unknown));
         }
         let told = ticket.resolution.met_at;
-        let never_changed = self.periods.len() == 1;
-        let told = told.filter(|at| closed || solved || never_changed || ends(*at, self.last().from.latest));
-        if let Some(at) = told.filter(|at| self.is_of_this_cycle(*at)) {
+        if let Some(at) = told.filter(|at| closed || solved || self.is_over_by(*at)) {
             self.resolved(Some(at), exactly(at));
         }
-    }
-
-    /// Whether a resolution belongs to the present cycle. SuperOps may keep its time after the ticket was reopened.
-    fn is_of_this_cycle(&self, at: DateTime<Utc>) -> bool {
-        self.cycle == 0 || self.periods[self.cycle].from.earliest <= at
     }
 }

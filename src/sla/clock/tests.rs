@@ -155,11 +155,15 @@ fn a_resolution_from_before_a_reopening_is_not_this_cycles() {
 
 #[test]
 fn missing_and_impossible_data_says_why() {
+    let resolved_before_its_creation = with(|w| {
+        w.ticket.status = Some("Closed".into());
+        w.ticket.resolution.met_at = Some(at(-5));
+    });
     let cases = [
         (with(|w| w.ticket.resolution.due = None), Standing::Unknown, Doubt::NoDueTime),
         (with(|w| w.ticket.resolution.due = Some(at(-5))), Standing::Unknown, Doubt::DueBeforeCreated),
         (with(|w| w.ticket.created_at = None), Standing::OnTrack { left: mins(10) }, Doubt::NoCreatedTime),
-        (with(|w| w.ticket.resolution.met_at = Some(at(-5))), Standing::Met, Doubt::MetBeforeCreated),
+        (resolved_before_its_creation, Standing::Met, Doubt::MetBeforeCreated),
         (with(|w| w.ticket.status = Some("Closed".into())), Standing::Met, Doubt::ClosingTimeUnknown),
     ];
     let rules = rules();

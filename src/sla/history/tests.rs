@@ -154,6 +154,20 @@ fn a_ticket_solved_while_its_status_stays_is_closed() {
     assert_eq!(told(&solved, &[]).closed(), Some(between(50, 50)));
 }
 
+#[test]
+fn a_ticket_first_seen_at_work_with_a_time_of_resolution_was_reopened_before() {
+    for name in ["Open", "In Progress", "Reopened", "Customer Replied", "Waiting on Customer"] {
+        let mut ticket = watched(name);
+        (ticket.ticket.resolution.met_at, ticket.first_seen_at) = (Some(at(50)), at(80));
+        assert_eq!(told(&ticket, &[]).closed(), None, "{name}");
+        ticket.ticket.status = Some("Assigned".into());
+        assert_eq!(told(&ticket, &[status(name, "Assigned", 90)]).closed(), None, "{name}");
+    }
+    let mut completed = watched("Completed");
+    (completed.ticket.resolution.met_at, completed.first_seen_at) = (Some(at(50)), at(80));
+    assert_eq!(told(&completed, &[]).closed(), Some(between(50, 50)), "it may be another name for done");
+}
+
 /// Returns the history of a ticket that went to an unlisted status, with a resolution noted `seconds_before`.
 fn gone_to(status_name: &str, seconds_before: i64) -> History {
     let mut ticket = watched(status_name);

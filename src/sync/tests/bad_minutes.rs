@@ -518,6 +518,25 @@ async fn tickets_that_cannot_be_asked_for_count_as_missing_and_starve_no_other()
 }
 
 #[tokio::test]
+async fn a_ticket_that_is_answered_with_another_is_missing_like_one_that_is_not_there() {
+    let mut bench = Bench::with(open_tickets(40)).await;
+    bench.turn().await;
+    bench.desk().remove(1);
+    bench.desk().twist = Some(Box::new(|operation, input, mut answer| {
+        if operation == "getTicket" && input["ticketId"] == "1" {
+            answer["data"][operation] =
+                json!({ "ticketId": "2", "displayId": "D-2", "subject": "s", "status": "Open" });
+        }
+        answer
+    }));
+    for minute in 1..=4 {
+        bench.turn_at(minute).await;
+    }
+    assert_eq!(bench.open_count().await, 39);
+    assert!(bench.held(1).await.unwrap().vanished_at.is_some());
+}
+
+#[tokio::test]
 async fn when_nothing_can_be_asked_for_nothing_counts_as_missing() {
     let mut bench = Bench::with(open_tickets(40)).await;
     bench.turn().await;
@@ -602,6 +621,26 @@ async fn more_tickets_that_go_missing_are_doubted_anew() {
     bench.turn_at(24 * 60 + 2).await;
     assert_eq!(bench.health.borrow().doubt.as_ref().map(|doubt| doubt.since), Some(at(24 * 60 + 2)));
     assert_eq!(bench.open_count().await, 6);
+}
+
+#[tokio::test]
+async fn closing_tickets_is_neither_hiding_nor_losing_them_where_the_sort_does_not_work() {
+    for count in [5, 40] {
+        let mut bench = Bench::with(|desk| {
+            desk.sort = Takes::Refuses;
+            open_tickets(count)(desk);
+        })
+        .await;
+        bench.turn().await;
+        (1..=4).for_each(|id| bench.desk().edit(id, "Closed", at(0)));
+        bench.calls();
+        bench.turn_at(1).await;
+        assert!(bench.calls().contains(&"getTicket 1".to_owned()), "the sweep alone did not tell");
+        assert_eq!(u64::try_from(bench.open_count().await).unwrap(), count - 4);
+        let health = bench.health.borrow().clone();
+        assert!(!health.limits.iter().any(|limit| limit.contains("cannot be left out")), "{:?}", health.limits);
+        assert_eq!(health.doubt, None);
+    }
 }
 
 #[tokio::test]

@@ -183,6 +183,60 @@ fn a_closed_ticket_is_reopened_by_a_resolution_that_is_cleared_or_by_a_status_of
     assert_eq!(reopened(&worked, gone_to("Abgerechnet", closed())), (false, false));
 }
 
+/// Whether `watched` counts as over, where `Tier 2` is listed as open.
+fn is_over(watched: &Watched) -> bool {
+    let words = tier_2_is_open();
+    periods(watched, &|status| words.meaning(status)).last().is_some_and(|last| last.meaning == StatusMeaning::Closed)
+}
+
+fn tier_2_is_open() -> StatusWords {
+    StatusWords::default().staying_open(&["Tier 2".into()])
+}
+
+#[test]
+fn a_ticket_resolved_and_taken_up_again_between_two_reads_is_open_however_soon_after() {
+    let cases = [
+        ("In Progress", false),
+        ("Open", false),
+        ("Tier 2", false),
+        ("Waiting on Customer", false),
+        ("Completed", true),
+        ("Abgerechnet", true),
+    ];
+    for (status, expected) in cases {
+        let before = seen(gone_to("Assigned", ticket()));
+        let after = Ticket { resolution: resolved_at(18), ..gone_to(status, ticket()) };
+        let (watched, changes) = observe(Some(&before), after, &tier_2_is_open(), read(20));
+        assert_eq!(kinds(&changes), [ChangeKind::Status, ChangeKind::Resolved], "{status}");
+        assert_eq!((is_over(&watched), watched.cycle), (expected, 0), "{status}");
+    }
+}
+
+#[test]
+fn a_resolution_from_before_a_reopening_closes_no_status_that_follows_within_the_minute() {
+    let moment = |seconds| at(18) + TimeDelta::seconds(seconds);
+    let to = |before: &Watched, status: &str, seconds| {
+        let ticket = Ticket { status: Some(status.into()), updated_at: Some(moment(seconds)), ..before.ticket.clone() };
+        let read = Bounds { earliest: moment(seconds), latest: moment(seconds) };
+        observe(Some(before), Ticket { resolution: resolved_at(18), ..ticket }, &tier_2_is_open(), read)
+    };
+    for status in ["In Progress", "Tier 2", "Waiting on Customer", "Open", "Tier 3"] {
+        let (resolved, _) = to(&seen(ticket()), "Resolved", 0);
+        let (reopened, changes) = to(&resolved, "Reopened", 20);
+        assert_eq!((kinds(&changes), is_over(&reopened)), (vec![ChangeKind::Status, ChangeKind::Reopened], false));
+        let (watched, changes) = to(&reopened, status, 40);
+        assert_eq!((kinds(&changes), is_over(&watched)), (vec![ChangeKind::Status], false), "{status}");
+    }
+}
+
+#[test]
+fn a_status_listed_as_open_is_open_whatever_time_of_resolution_comes() {
+    let before = seen(gone_to("Tier 2", ticket()));
+    let after = Ticket { resolution: resolved_at(18), ..before.ticket.clone() };
+    let (watched, changes) = observe(Some(&before), after, &tier_2_is_open(), read(20));
+    assert_eq!((kinds(&changes), is_over(&watched)), (vec![ChangeKind::Resolved], false));
+}
+
 #[test]
 fn a_first_sla_does_not_begin_another_cycle() {
     let mut without = ticket();
