@@ -4,7 +4,7 @@
 //! It relies on the store and the clocks, not on what the other loops believe, so it also finds what they have lost. It
 //! repairs nothing: a mismatch is a fault of ours, or of the machine, and a person has to know.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
