@@ -412,6 +412,43 @@ async fn a_page_says_so_when_the_server_has_gone() {
     browser.close().await;
 }
 
+/// Makes a token as somebody else would, then has the page read itself anew.
+fn made_elsewhere(name: &str) -> String {
+    let order = json!({ "name": name, "role": "viewer" });
+    format!(
+        "return fetch('/api/v1/tokens', {{ method: 'POST', headers: {{ 'content-type': 'application/json' }}, body: '{order}' }})
+           .then(() => import('/assets/refresh.js')).then(({{ refresh }}) => refresh()).then(() => true)"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_chosen_in_a_form_outlasts_the_refresh_of_its_page() {
+    let Some(driver) = Driver::start() else { return };
+    let (_app, url, tokens) = desk().await;
+    let browser = driver.browser(&[]).await;
+    browser.enter(&url, &tokens[1]).await;
+
+    // The page waits until nothing is chosen any more.
+    browser.open(&format!("{url}/tokens")).await;
+    browser.until("document.querySelector('#health li')").await;
+    browser.run("document.querySelector('select[name=tenant]').value = 'acme'").await;
+    browser.run(&made_elsewhere("of the wall")).await;
+    assert_eq!(browser.run("return document.querySelector('select[name=tenant]').value").await, "acme");
+    browser.run("document.querySelector('main form').reset()").await;
+    browser.run(&made_elsewhere("of the door")).await;
+    browser.until("document.querySelector('main table').textContent.includes('of the door')").await;
+
+    // A filter is taken over, so that the page below it is never old.
+    browser.open(&format!("{url}/audit?what=created")).await;
+    browser.until("document.querySelector('#health li')").await;
+    let rows = browser.run("return document.querySelectorAll('main tbody tr').length").await.as_u64().unwrap();
+    browser.run("document.querySelector('select[name=sort]').value = 'at'").await;
+    browser.run(&made_elsewhere("of the roof")).await;
+    browser.until(&format!("document.querySelectorAll('main tbody tr').length === {}", rows + 1)).await;
+    assert_eq!(browser.run("return document.querySelector('select[name=sort]').value").await, "at");
+    browser.close().await;
+}
+
 /// The demo, which ends with the test, and the address of its page.
 struct Demo(Child, String);
 
