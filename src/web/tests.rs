@@ -348,10 +348,12 @@ async fn a_browser_logs_in_with_a_token_and_comes_back_to_where_it_was() {
     let options = Options { public_url: Some("https://sla.example.com".into()), ..Options::default() };
     let web = TestWeb::start_with(options).await;
     let ticket = web.ticket_of("acme").await;
-    let wanted = format!("/tickets/acme/{}", ticket["ticket_id"].as_str().unwrap());
+    let id = ticket["ticket_id"].as_str().unwrap();
+    let wanted = format!("/tickets/acme/{id}?from=mail&as=of");
     let stranger = web.get(&wanted, None).await;
     assert_eq!(stranger.status(), StatusCode::SEE_OTHER);
-    assert_eq!(stranger.headers()[LOCATION], format!("/login?next={wanted}"));
+    let login = format!("/login?next=%2Ftickets%2Facme%2F{id}%3Ffrom%3Dmail%26as%3Dof");
+    assert_eq!(stranger.headers()[LOCATION], login);
 
     let (token, _) = web.token(Some("acme")).await;
     let form = [("token", token.expose()), ("next", wanted.as_str())];

@@ -449,6 +449,36 @@ async fn what_is_chosen_in_a_form_outlasts_the_refresh_of_its_page() {
     browser.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_with_filters_shows_what_they_leave_after_the_login() {
+    let Some(driver) = Driver::start() else { return };
+    let (_app, url, tokens) = desk().await;
+    let browser = driver.browser(&[]).await;
+    browser.open(&format!("{url}/#text=nothing+of+that+name")).await;
+    browser.until("location.pathname === '/login'").await;
+    browser.write("#token", "sla_wrong").await;
+    browser.click("form button").await;
+    browser.until("document.querySelector('.complaint')").await;
+    browser.write("#token", &tokens[0]).await;
+    browser.click("form button").await;
+    browser.until("location.pathname === '/' && document.querySelector('#filters')?.elements.text.value === 'nothing of that name'").await;
+
+    // A session that has ended, while the page is open.
+    browser
+        .run("return fetch('/logout', { method: 'POST' }).then(() => document.dispatchEvent(new Event('acted')))")
+        .await;
+    browser.until("location.pathname === '/login' && document.querySelector('input[name=next]').value === '/#text=nothing+of+that+name'").await;
+
+    // A link of another site, whose reader is signed in.
+    browser.write("#token", &tokens[0]).await;
+    browser.click("form button").await;
+    browser.until("location.pathname === '/' && document.querySelector('#health li')").await;
+    browser.open(&format!("data:text/html,<a href='{url}/reports?by=client%23figures'>there</a>")).await;
+    browser.click("a").await;
+    browser.until("location.pathname + location.search + location.hash === '/reports?by=client#figures'").await;
+    browser.close().await;
+}
+
 /// The demo, which ends with the test, and the address of its page.
 struct Demo(Child, String);
 

@@ -156,6 +156,16 @@ function skipLogin() {
   location.replace(document.querySelector('input[name=next]').value);
 }
 
+/** What follows `#` in an address reaches no server, but stays in it when we are led to the login page. */
+function keepFragment() {
+  const next = document.querySelector('input[name=next]');
+  if (!next || next.value.includes('#')) return;
+  next.value += location.hash;
+  const provider = document.querySelector('a.enter');
+  if (provider) provider.search = new URLSearchParams({ next: next.value });
+}
+
+keepFragment();
 if (document.body.dataset.page === 'login') skipLogin();
 if (document.body.dataset.page === 'dashboard') startDesk();
 if (document.body.dataset.page === 'alerts') startAlerts(() => poll.now());

@@ -20,7 +20,7 @@ export const keyOf = (ticket) => `${ticket.tenant}/${ticket.ticket_id}`;
 
 export async function ask(path) {
   const answer = await fetch(path, { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(10000) });
-  if (answer.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
+  if (answer.status === 401) location.assign(`/login?${new URLSearchParams({ next: location.pathname + location.search + location.hash })}`);
   if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
   // An answer that the browser had already is from another moment: a header tells the current time.
   const now = answer.headers.get('x-now');
