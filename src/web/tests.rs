@@ -645,6 +645,32 @@ async fn pages_of_the_audit_log_hold_each_change_once_though_all_were_made_at_on
 }
 
 #[tokio::test]
+async fn a_file_of_the_audit_log_leads_to_the_next_and_each_link_of_its_page_keeps_what_is_asked_for() {
+    let web = TestWeb::start().await;
+    let admin = web.token_of(Role::Admin, None).await;
+    for tenant in ["acme", "acme", "globex", "acme"] {
+        web.token(Some(tenant)).await;
+    }
+    let (mut lines, mut path) = (0, "/api/v1/audit?tenant=acme&what=created&limit=2&format=csv".to_owned());
+    loop {
+        let file = web.get(&path, Some(&admin)).await;
+        let link = file.headers().get("link").map(|link| link.to_str().unwrap().to_owned());
+        lines += file.text().await.unwrap().lines().skip(1).count();
+        let Some(link) = link else { break };
+        path = link.strip_prefix('<').unwrap().strip_suffix(">; rel=\"next\"").unwrap().to_owned();
+    }
+    assert_eq!(lines, 3);
+    let page = web.get("/audit?tenant=acme&what=created&limit=2", Some(&admin)).await.text().await.unwrap();
+    for link in [
+        "/api/v1/audit?tenant=acme&amp;what=created&amp;limit=1000&amp;format=csv\"",
+        "/audit?tenant=acme&amp;what=created&amp;limit=2&amp;cursor=",
+        "name=\"tenant\" value=\"acme\"",
+    ] {
+        assert!(page.contains(link), "{link}: {page}");
+    }
+}
+
+#[tokio::test]
 async fn a_policy_for_all_that_names_somebody_elses_client_is_not_shown() {
     let web = TestWeb::start().await;
     for (tenant, client) in [("acme", "Acme Works"), ("globex", "Globex Bank")] {
