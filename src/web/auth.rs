@@ -96,6 +96,18 @@ impl Caller {
         self.scope.tenant()
     }
 
+    /// Returns `path` with the tenant that this request is limited to, so that what follows from a page is limited too.
+    pub fn path(&self, path: &str) -> String {
+        match self.tenant().filter(|_| self.scope != self.sees) {
+            Some(tenant) => {
+                let query =
+                    form_urlencoded::Serializer::new(String::new()).append_pair("tenant", tenant.as_str()).finish();
+                format!("{path}?{query}")
+            }
+            None => path.to_owned(),
+        }
+    }
+
     /// Returns the key under which their requests are counted.
     pub fn counted_as(&self) -> &str {
         self.token.as_deref().unwrap_or(&self.origin)
