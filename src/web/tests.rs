@@ -290,6 +290,22 @@ async fn blank_filters_ask_for_everything() {
     assert_eq!(twice.json::<Value>().await.unwrap()["total"], globex.json::<Value>().await.unwrap()["total"]);
 }
 
+#[tokio::test]
+async fn a_page_of_tickets_names_what_all_can_be_filtered_by_if_asked() {
+    let web = TestWeb::start().await;
+    let (token, _) = web.token(None).await;
+    let ask = async |query: &str| -> Value {
+        web.get(&format!("/api/v1/tickets?limit=1{query}"), Some(&token)).await.json().await.unwrap()
+    };
+    let all = ask("").await;
+    assert!(all["choices"].is_null() && all["total"].as_u64() > Some(1));
+    let unassigned = ask("&technician=%E2%80%94&choices=true").await;
+    assert_eq!(unassigned["total"], all["total"], "nobody has any of them");
+    let choices = json!({ "technician": ["—"], "client": ["—"], "priority": ["—"] });
+    let none = ask("&technician=mia&choices=true").await;
+    assert_eq!((&none["total"], &none["choices"]), (&json!(0), &choices));
+}
+
 fn hooked() -> Options {
     let hooks = [("acme", "knock knock"), ("blank", "")];
     let hooks = hooks.into_iter().map(|(name, secret)| (TenantId::parse(name).unwrap(), secret.into())).collect();

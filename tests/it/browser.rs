@@ -10,12 +10,14 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
 use reqwest::Client;
 use serde_json::{Value, json};
+use superops_sla::simulator::NewTicket;
 use superops_sla::store::tokens::Role;
 
 use crate::life::served;
-use crate::support::{TestApp, minutes};
+use crate::support::{TestApp, minutes, usual};
 
 /// A page has so long to show what is expected of it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -476,6 +478,35 @@ async fn a_link_with_filters_shows_what_they_leave_after_the_login() {
     browser.open(&format!("data:text/html,<a href='{url}/reports?by=client%23figures'>there</a>")).await;
     browser.click("a").await;
     browser.until("location.pathname + location.search + location.hash === '/reports?by=client#figures'").await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ticket_that_nobody_has_is_found_on_a_desk_of_more_than_a_page_holds() {
+    let Some(driver) = Driver::start() else { return };
+    let mut app = TestApp::start().await;
+    for _ in 0..500 {
+        app.ticket(TimeDelta::days(40));
+    }
+    let last = NewTicket {
+        technician: None,
+        client: Some("Harbour Dental Group".to_owned()),
+        resolution_due_in: Some(TimeDelta::days(80)),
+        ..usual()
+    };
+    app.superops.add(last);
+    app.turn().await;
+    let (url, tokens) = served(&mut app, &[(Role::Responder, None)]).await;
+    let browser = driver.browser(&[]).await;
+    browser.enter(&url, &tokens[0]).await;
+    let choices =
+        |name: &str| format!("[...document.querySelector('#filters').elements.{name}.options].map((one) => one.value)");
+    browser.until(&format!("{}.includes('Harbour Dental Group')", choices("client"))).await;
+    browser.until(&format!("{}.includes('—')", choices("technician"))).await;
+    // Leaves the page, so that the address is read anew.
+    browser.open("about:blank").await;
+    browser.open(&format!("{url}/#technician=%E2%80%94")).await;
+    browser.until("document.querySelectorAll('#rows tr').length === 1").await;
     browser.close().await;
 }
 

@@ -25,12 +25,15 @@ function drawDesk(how) {
 /** Fetches everything before showing any of it, so that one failed answer leaves no half-fresh page. */
 async function readDesk(overview) {
   const caught = document.querySelector('.desk').dataset.caught === 'true';
+  const path = ticketsPath();
   const [now, page, { messages }, caughtNow] = await Promise.all([
-    overview, ask(ticketsPath()), ask(messagesPath()), caught ? ask('/api/v1/demo/messages') : null,
+    overview, ask(path), ask(messagesPath()), caught ? ask('/api/v1/demo/messages') : null,
     readDifferences(),
   ]);
   setOverview(now);
   learn(page);
+  // Only the answer tells whether the page can hold all tickets, or the server must filter them.
+  if (path !== ticketsPath()) poll.soon();
   state.messages = messages;
   state.caught = Array.isArray(caughtNow) ? caughtNow : caughtNow?.messages ?? null;
   drawDesk();
