@@ -68,7 +68,7 @@ use kept::Kept;
 use live::Live;
 use order::Order;
 use paging::AsOf;
-use snapshot::{Filter, Row, Snapshot, Snapshots};
+use snapshot::{Choices, Filter, Row, Snapshot, Snapshots};
 use view::ViewContext;
 
 pub use crate::ticket::Reach;
@@ -90,7 +90,7 @@ pub struct TicketQuery {
     /// breached | at_risk | on_track | paused | nothing_due, of the ticket; or met | cancelled | unknown, of any clock
     #[param(inline, value_type = Option<StandingWord>)]
     pub standing: Option<String>,
-    /// Id or name, like the next two.
+    /// Id or name, like the next two; `—` for tickets that have none. Whoever is called `—` is found by the id.
     pub technician: Option<String>,
     pub client: Option<String>,
     pub priority: Option<String>,
@@ -104,6 +104,8 @@ pub struct TicketQuery {
     pub limit: Option<usize>,
     /// `next_cursor` of the page before, which was asked for in the same words.
     pub cursor: Option<String>,
+    /// Whether the answer also names all that the open tickets can be filtered by.
+    pub choices: Option<bool>,
 }
 
 /// Open tickets, worst first.
@@ -115,6 +117,9 @@ pub struct TicketPage {
     pub counts: Counts,
     pub tickets: Vec<TicketSla>,
     pub next_cursor: Option<String>,
+    /// If asked for: the choices in all open tickets of the tenants that are asked for, whatever the other filters are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub choices: Option<Choices>,
 }
 
 /// One ticket with its SLA status. Durations are seconds; those left count working time.
@@ -452,7 +457,8 @@ impl Service {
         self.hold(&mut page, now).await?;
         let tickets: Vec<_> = page.into_iter().map(|(_, sla)| sla).collect();
         let next_cursor = last.map(|last| order::cursor(order, AsOf::new(as_of), last));
-        Ok(TicketPage { now, total, counts: Counts::of(&tally), tickets, next_cursor })
+        let choices = (query.choices == Some(true)).then(|| Choices::of(snapshots.iter().map(|(.., one)| &**one)));
+        Ok(TicketPage { now, total, counts: Counts::of(&tally), tickets, next_cursor, choices })
     }
 
     /// One ticket by its id or display id, open or not.

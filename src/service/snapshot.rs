@@ -8,12 +8,14 @@
 //! changed since. What is shown of a single ticket is of the moment of the question.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::try_join_all;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::view;
 use super::{Complaint, Service, ServiceError, TicketQuery};
@@ -29,6 +31,21 @@ use crate::store::tickets::OpenTickets;
 use crate::ticket::unlisted::{CarriedStatuses, Unlisted};
 use crate::ticket::watch::Watched;
 use crate::ticket::{ClockKind, Named, TenantId, Ticket, TicketId};
+
+/// What a question says for tickets that have no technician, client or priority, as lists show it. Nobody has such a
+/// name by accident; somebody who has is found by the id.
+pub const NONE: &str = "—";
+/// The most choices of a kind in one answer.
+const MOST_CHOICES: usize = 1_000;
+
+/// What open tickets can be filtered by: names in their order, the first 1,000 of each kind, and `—` if there are
+/// tickets without one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Choices {
+    pub technician: Vec<String>,
+    pub client: Vec<String>,
+    pub priority: Vec<String>,
+}
 
 /// How old the order may be when somebody reads it.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +113,8 @@ pub struct Snapshot {
     pub rows: Vec<Arc<Row>>,
     /// The index of each ticket's row.
     places: OnceLock<HashMap<TicketId, usize>>,
+    /// The names by which its tickets can be filtered, in the order of [`names`].
+    choices: OnceLock<[BTreeSet<String>; 3]>,
     pub tally: Tally,
     /// Tickets that nobody has.
     pub unassigned: usize,
@@ -191,6 +210,7 @@ impl Snapshot {
             next_change: None,
             rows: Vec::with_capacity(inputs.open.len()),
             places: OnceLock::new(),
+            choices: OnceLock::new(),
             tally: Tally::default(),
             unassigned: 0,
             likely: 0,
@@ -288,6 +308,46 @@ impl Snapshot {
     /// When the forecasts that it shows were made.
     pub fn foreseen_at(&self) -> Option<DateTime<Utc>> {
         self.inputs.forecasts.at
+    }
+}
+
+/// The names of a ticket's technician, client and priority.
+fn names(ticket: &Ticket) -> [&str; 3] {
+    fn name(named: Option<&Named>) -> &str {
+        named.map_or(NONE, |named| &named.name)
+    }
+    let priority = ticket.priority.as_deref().unwrap_or(NONE);
+    [name(ticket.technician.as_ref()), name(ticket.client.as_ref()), priority]
+}
+
+impl Choices {
+    /// Returns what the tickets of all `snapshots` can be filtered by.
+    pub fn of<'a>(snapshots: impl Iterator<Item = &'a Snapshot>) -> Self {
+        let mut found: [BTreeSet<&str>; 3] = Default::default();
+        for snapshot in snapshots {
+            for (all, own) in found.iter_mut().zip(snapshot.choices()) {
+                all.extend(own.iter().map(String::as_str));
+            }
+        }
+        let [technician, client, priority] = found.map(|mut names| {
+            let none = names.take(NONE);
+            names.into_iter().take(MOST_CHOICES).chain(none).map(str::to_owned).collect::<Vec<_>>()
+        });
+        Self { technician, client, priority }
+    }
+}
+
+impl Snapshot {
+    fn choices(&self) -> &[BTreeSet<String>; 3] {
+        self.choices.get_or_init(|| {
+            let mut found: [BTreeSet<&str>; 3] = Default::default();
+            for row in &self.rows {
+                for (all, own) in found.iter_mut().zip(names(&row.watched.ticket)) {
+                    all.insert(own);
+                }
+            }
+            found.map(|names| names.into_iter().map(str::to_owned).collect())
+        })
     }
 }
 
@@ -409,12 +469,17 @@ impl Filter {
     pub fn names(&self, row: &Row) -> bool {
         let ticket = &row.watched.ticket;
         let is = |wanted: &Option<String>, named: Option<&Named>| {
-            let matches = |wanted: &String| {
-                named.is_some_and(|named| [named.id.as_str(), &named.name].map(str::to_lowercase).contains(wanted))
+            let is_named = |named: &Named, wanted: &String| {
+                [named.id.as_str(), &named.name].map(str::to_lowercase).contains(wanted)
             };
+            let matches =
+                |wanted: &String| named.map_or(wanted == NONE, |named| wanted != NONE && is_named(named, wanted));
             wanted.as_ref().is_none_or(matches)
         };
-        let priority = |wanted: &String| ticket.priority.as_ref().is_some_and(|name| name.to_lowercase() == *wanted);
+        let priority = |wanted: &String| {
+            let named = ticket.priority.as_ref();
+            named.map_or(wanted == NONE, |name| wanted != NONE && name.to_lowercase() == *wanted)
+        };
         let risk = |wanted: &String| view::risk_word(row.risk).eq_ignore_ascii_case(wanted);
         is(&self.technician, ticket.technician.as_ref())
             && is(&self.client, ticket.client.as_ref())
@@ -450,7 +515,7 @@ mod tests {
 
     use super::*;
     use crate::sla::tenant_rules::RulesConfig;
-    use crate::ticket::tests::sample;
+    use crate::ticket::tests::{named, sample};
     use crate::ticket::watch::Bounds;
     use crate::ticket::{Directory, Reported};
 
@@ -501,6 +566,36 @@ mod tests {
                 before = Some(kept);
             }
         }
+    }
+
+    #[test]
+    fn tickets_without_a_name_are_found_by_the_word_for_none_and_whoever_is_called_so_by_id() {
+        let of = |id: &str, technician: Option<Named>, priority: Option<&str>| {
+            let ticket = Ticket { technician, priority: priority.map(Into::into), ..sample(id) };
+            (ticket.id.clone(), Arc::new(Watched::new(ticket, Bounds { earliest: at(0), latest: at(0) })))
+        };
+        let dash = Named { name: NONE.to_owned(), ..named("7") };
+        let open = [of("a", Some(named("Mia")), Some("High")), of("b", Some(dash), None), of("c", None, None)];
+        let (rules, forecasts) = (rules(), Arc::new(Forecasts::default()));
+        let inputs = Inputs { open: Arc::new(open.into()), rules, forecasts };
+        let snapshot = Snapshot::take(None, inputs, COUNTED, at(0));
+        let found = |query: TicketQuery| {
+            let filter = Filter::new(&query).unwrap();
+            let rows = snapshot.rows.iter().filter(|row| filter.names(row));
+            rows.map(|row| row.watched.ticket.id.to_string()).collect::<Vec<_>>()
+        };
+        let text = |text: &str| Some(text.to_owned());
+        let technician = |name: &str| found(TicketQuery { technician: text(name), ..Default::default() });
+        assert_eq!(technician(NONE), ["c"]);
+        assert_eq!(technician("7"), ["b"]);
+        assert_eq!(technician("mia"), ["a"]);
+        let priority = found(TicketQuery { priority: text(NONE), client: text(NONE), ..Default::default() });
+        assert_eq!(priority, ["b", "c"]);
+
+        let choices = Choices::of([&snapshot, &snapshot].into_iter());
+        assert_eq!(choices.technician, ["Mia", NONE]);
+        assert_eq!(choices.client, [NONE]);
+        assert_eq!(choices.priority, ["High", NONE]);
     }
 
     #[test]

@@ -6,9 +6,11 @@ use std::net::IpAddr;
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
+use url::form_urlencoded;
 
 use super::{Problem, Web, cookie};
 use crate::alert::life::{Actor, How};
@@ -87,6 +89,18 @@ impl Caller {
     /// Returns the one tenant that they may see; `None` means all tenants.
     pub fn tenant(&self) -> Option<&TenantId> {
         self.scope.tenant()
+    }
+
+    /// Returns `path` with the tenant that this request is limited to, so that what follows from a page is limited too.
+    pub fn path(&self, path: &str) -> String {
+        match self.tenant().filter(|_| self.scope != self.sees) {
+            Some(tenant) => {
+                let query =
+                    form_urlencoded::Serializer::new(String::new()).append_pair("tenant", tenant.as_str()).finish();
+                format!("{path}?{query}")
+            }
+            None => path.to_owned(),
+        }
     }
 
     /// Returns the key under which their requests are counted.
@@ -205,13 +219,17 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// Returns the address of the login page, from which people come back to the page they `wanted`.
+/// The longest address, in bytes, that people come back to after the login: encoded, it has to fit into another.
+pub const LONGEST_NEXT: usize = 2_000;
+
+/// Returns the address of the login page, from which people come back to the page they `wanted`, with its query.
 pub fn login_for(wanted: &Uri) -> String {
-    match wanted.path() {
-        "/" => "/login".to_owned(),
-        // These two are allowed in a path but mean something else in a query.
-        path => format!("/login?next={}", path.replace('&', "%26").replace('+', "%2B")),
+    let whole = wanted.path_and_query().map_or("/", PathAndQuery::as_str);
+    let next = if whole.len() <= LONGEST_NEXT { whole } else { wanted.path() };
+    if next == "/" {
+        return "/login".to_owned();
     }
+    format!("/login?{}", form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish())
 }
 
 /// Returns the token in `Authorization: Bearer TOKEN`.

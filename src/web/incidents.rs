@@ -90,7 +90,7 @@ pub async fn submit(State(web): State<Arc<Web>>, caller: Caller, body: Bytes) ->
         public: Some(fields.is_ticked("public")),
     };
     match web.service.open_incident(&caller.scope, order, caller.author()).await.map_err(Problem::from) {
-        Ok(made) => Ok(Redirect::to(&format!("/incidents/{}", made.id)).into_response()),
+        Ok(made) => Ok(Redirect::to(&caller.path(&format!("/incidents/{}", made.id))).into_response()),
         Err(problem) => {
             let complaint = complaint(problem)?;
             let how = Refused { form: Form::Incident, fields: &fields, complaint: &complaint };
@@ -118,7 +118,7 @@ pub async fn submit_update(
         public: Some(fields.is_ticked("public")),
     };
     match said(&web, &caller, &id, order).await {
-        Ok(_) => Ok(Redirect::to(&format!("/incidents/{id}")).into_response()),
+        Ok(_) => Ok(Redirect::to(&caller.path(&format!("/incidents/{id}"))).into_response()),
         Err(problem) => {
             let complaint = complaint(problem)?;
             let how = Refused { form: Form::Saying, fields: &fields, complaint: &complaint };
@@ -140,7 +140,7 @@ pub async fn submit_work(State(web): State<Arc<Web>>, caller: Caller, body: Byte
         public: Some(fields.is_ticked("public")),
     };
     match web.service.announce_work(&caller.scope, order, caller.author()).await.map_err(Problem::from) {
-        Ok(_) => Ok(Redirect::to("/incidents").into_response()),
+        Ok(_) => Ok(Redirect::to(&caller.path("/incidents")).into_response()),
         Err(problem) => {
             let complaint = complaint(problem)?;
             let how = Refused { form: Form::Work, fields: &fields, complaint: &complaint };
@@ -155,7 +155,7 @@ pub async fn submit_call_off(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Redirect, Problem> {
-    called_off(&web, &caller, &id).await.map(|()| Redirect::to("/incidents"))
+    called_off(&web, &caller, &id).await.map(|()| Redirect::to(&caller.path("/incidents")))
 }
 
 async fn said(web: &Web, caller: &Caller, id: &str, order: SayingOrder) -> Result<IncidentView, Problem> {

@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::auth::{known_token, words};
+use super::auth::{LONGEST_NEXT, known_token, words};
 use super::gate::Asked;
 use super::{Problem, Web, cookie, pages};
 use crate::store::sessions::Opener;
@@ -24,7 +24,7 @@ use crate::telemetry::web::OutcomeLabels;
 /// Where somebody comes from.
 #[derive(Deserialize, IntoParams)]
 pub struct Arrival {
-    /// The page that was wanted before.
+    /// The page that was wanted before: its path, query and fragment, 2,000 bytes at most.
     pub next: Option<String>,
 }
 
@@ -96,7 +96,10 @@ const WAIT: &str = "Too many wrong tokens came from your address. Wait a while b
 
 /// Returns `next` if it is one of our pages: no link may lead through our login to another site.
 pub fn local(next: Option<&str>) -> &str {
-    let ours = |path: &&str| path.starts_with('/') && !path.starts_with("//") && path.bytes().all(is_plain);
+    let ours = |path: &&str| {
+        let is_path = path.starts_with('/') && !path.starts_with("//");
+        is_path && path.len() <= LONGEST_NEXT && path.bytes().all(is_plain)
+    };
     next.filter(ours).unwrap_or("/")
 }
 
@@ -107,13 +110,26 @@ fn is_plain(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::local;
+    use super::{LONGEST_NEXT, local};
+    use crate::web::auth::login_for;
 
     #[test]
     fn login_leads_only_to_pages_of_ours() {
-        assert_eq!(local(Some("/tickets/acme/41")), "/tickets/acme/41");
+        for ours in ["/tickets/acme/41", "/reports?tenant=beta&client=A%26B", "/#client=Globex&text=a+b"] {
+            assert_eq!(local(Some(ours)), ours);
+        }
         for elsewhere in ["//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil.example", ""] {
             assert_eq!(local(Some(elsewhere)), "/", "{elsewhere:?}");
         }
+    }
+
+    #[test]
+    fn a_page_is_come_back_to_with_its_query_unless_that_is_too_long() {
+        let next = |wanted: &str| login_for(&wanted.parse().unwrap());
+        assert_eq!(next("/"), "/login");
+        assert_eq!(next("/reports?tenant=beta&by=client"), "/login?next=%2Freports%3Ftenant%3Dbeta%26by%3Dclient");
+        assert_eq!(next("/?text=a%26b"), "/login?next=%2F%3Ftext%3Da%2526b");
+        let long = format!("/reports?client={}", "x".repeat(LONGEST_NEXT));
+        assert_eq!((next(&long).as_str(), local(Some(&long))), ("/login?next=%2Freports", "/"));
     }
 }

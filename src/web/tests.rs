@@ -306,6 +306,22 @@ async fn blank_filters_ask_for_everything() {
     assert_eq!(twice.json::<Value>().await.unwrap()["total"], globex.json::<Value>().await.unwrap()["total"]);
 }
 
+#[tokio::test]
+async fn a_page_of_tickets_names_what_all_can_be_filtered_by_if_asked() {
+    let web = TestWeb::start().await;
+    let (token, _) = web.token(None).await;
+    let ask = async |query: &str| -> Value {
+        web.get(&format!("/api/v1/tickets?limit=1{query}"), Some(&token)).await.json().await.unwrap()
+    };
+    let all = ask("").await;
+    assert!(all["choices"].is_null() && all["total"].as_u64() > Some(1));
+    let unassigned = ask("&technician=%E2%80%94&choices=true").await;
+    assert_eq!(unassigned["total"], all["total"], "nobody has any of them");
+    let choices = json!({ "technician": ["—"], "client": ["—"], "priority": ["—"] });
+    let none = ask("&technician=mia&choices=true").await;
+    assert_eq!((&none["total"], &none["choices"]), (&json!(0), &choices));
+}
+
 fn hooked() -> Options {
     let hooks = [("acme", "knock knock"), ("blank", "")];
     let hooks = hooks.into_iter().map(|(name, secret)| (TenantId::parse(name).unwrap(), secret.into())).collect();
@@ -364,10 +380,12 @@ async fn a_browser_logs_in_with_a_token_and_comes_back_to_where_it_was() {
     let options = Options { public_url: Some("https://sla.example.com".into()), ..Options::default() };
     let web = TestWeb::start_with(options).await;
     let ticket = web.ticket_of("acme").await;
-    let wanted = format!("/tickets/acme/{}", ticket["ticket_id"].as_str().unwrap());
+    let id = ticket["ticket_id"].as_str().unwrap();
+    let wanted = format!("/tickets/acme/{id}?from=mail&as=of");
     let stranger = web.get(&wanted, None).await;
     assert_eq!(stranger.status(), StatusCode::SEE_OTHER);
-    assert_eq!(stranger.headers()[LOCATION], format!("/login?next={wanted}"));
+    let login = format!("/login?next=%2Ftickets%2Facme%2F{id}%3Ffrom%3Dmail%26as%3Dof");
+    assert_eq!(stranger.headers()[LOCATION], login);
 
     let (token, _) = web.token(Some("acme")).await;
     let form = [("token", token.expose()), ("next", wanted.as_str())];
@@ -671,6 +689,32 @@ async fn pages_of_the_audit_log_hold_each_change_once_though_all_were_made_at_on
     once.dedup();
     assert_eq!((once.len(), seen.len()), (7, 7), "{seen:?}");
     problem(web.get("/api/v1/audit?cursor=7", Some(&admin)).await, StatusCode::BAD_REQUEST).await;
+}
+
+#[tokio::test]
+async fn a_file_of_the_audit_log_leads_to_the_next_and_each_link_of_its_page_keeps_what_is_asked_for() {
+    let web = TestWeb::start().await;
+    let admin = web.token_of(Role::Admin, None).await;
+    for tenant in ["acme", "acme", "globex", "acme"] {
+        web.token(Some(tenant)).await;
+    }
+    let (mut lines, mut path) = (0, "/api/v1/audit?tenant=acme&what=created&limit=2&format=csv".to_owned());
+    loop {
+        let file = web.get(&path, Some(&admin)).await;
+        let link = file.headers().get("link").map(|link| link.to_str().unwrap().to_owned());
+        lines += file.text().await.unwrap().lines().skip(1).count();
+        let Some(link) = link else { break };
+        path = link.strip_prefix('<').unwrap().strip_suffix(">; rel=\"next\"").unwrap().to_owned();
+    }
+    assert_eq!(lines, 3);
+    let page = web.get("/audit?tenant=acme&what=created&limit=2", Some(&admin)).await.text().await.unwrap();
+    for link in [
+        "/api/v1/audit?tenant=acme&amp;what=created&amp;limit=1000&amp;format=csv\"",
+        "/audit?tenant=acme&amp;what=created&amp;limit=2&amp;cursor=",
+        "name=\"tenant\" value=\"acme\"",
+    ] {
+        assert!(page.contains(link), "{link}: {page}");
+    }
 }
 
 #[tokio::test]

@@ -10,12 +10,14 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
 use reqwest::Client;
 use serde_json::{Value, json};
+use superops_sla::simulator::NewTicket;
 use superops_sla::store::tokens::Role;
 
 use crate::life::served;
-use crate::support::{TestApp, minutes};
+use crate::support::{TestApp, minutes, usual};
 
 /// A page has so long to show what is expected of it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -409,6 +411,102 @@ async fn a_page_says_so_when_the_server_has_gone() {
     browser.run("performance.now = ((real) => () => real() + 60000)(performance.now.bind(performance))").await;
     browser.until("document.body.classList.contains('stale') && !document.querySelector('#stale').hidden").await;
     browser.picture("stale").await;
+    browser.close().await;
+}
+
+/// Makes a token as somebody else would, then has the page read itself anew.
+fn made_elsewhere(name: &str) -> String {
+    let order = json!({ "name": name, "role": "viewer" });
+    format!(
+        "return fetch('/api/v1/tokens', {{ method: 'POST', headers: {{ 'content-type': 'application/json' }}, body: '{order}' }})
+           .then(() => import('/assets/refresh.js')).then(({{ refresh }}) => refresh()).then(() => true)"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_chosen_in_a_form_outlasts_the_refresh_of_its_page() {
+    let Some(driver) = Driver::start() else { return };
+    let (_app, url, tokens) = desk().await;
+    let browser = driver.browser(&[]).await;
+    browser.enter(&url, &tokens[1]).await;
+
+    // The page waits until nothing is chosen any more.
+    browser.open(&format!("{url}/tokens")).await;
+    browser.until("document.querySelector('#health li')").await;
+    browser.run("document.querySelector('select[name=tenant]').value = 'acme'").await;
+    browser.run(&made_elsewhere("of the wall")).await;
+    assert_eq!(browser.run("return document.querySelector('select[name=tenant]').value").await, "acme");
+    browser.run("document.querySelector('main form').reset()").await;
+    browser.run(&made_elsewhere("of the door")).await;
+    browser.until("document.querySelector('main table').textContent.includes('of the door')").await;
+
+    // A filter is taken over, so that the page below it is never old.
+    browser.open(&format!("{url}/audit?what=created")).await;
+    browser.until("document.querySelector('#health li')").await;
+    let rows = browser.run("return document.querySelectorAll('main tbody tr').length").await.as_u64().unwrap();
+    browser.run("document.querySelector('select[name=sort]').value = 'at'").await;
+    browser.run(&made_elsewhere("of the roof")).await;
+    browser.until(&format!("document.querySelectorAll('main tbody tr').length === {}", rows + 1)).await;
+    assert_eq!(browser.run("return document.querySelector('select[name=sort]').value").await, "at");
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_with_filters_shows_what_they_leave_after_the_login() {
+    let Some(driver) = Driver::start() else { return };
+    let (_app, url, tokens) = desk().await;
+    let browser = driver.browser(&[]).await;
+    browser.open(&format!("{url}/#text=nothing+of+that+name")).await;
+    browser.until("location.pathname === '/login'").await;
+    browser.write("#token", "sla_wrong").await;
+    browser.click("form button").await;
+    browser.until("document.querySelector('.complaint')").await;
+    browser.write("#token", &tokens[0]).await;
+    browser.click("form button").await;
+    browser.until("location.pathname === '/' && document.querySelector('#filters')?.elements.text.value === 'nothing of that name'").await;
+
+    // A session that has ended, while the page is open.
+    browser
+        .run("return fetch('/logout', { method: 'POST' }).then(() => document.dispatchEvent(new Event('acted')))")
+        .await;
+    browser.until("location.pathname === '/login' && document.querySelector('input[name=next]').value === '/#text=nothing+of+that+name'").await;
+
+    // A link of another site, whose reader is signed in.
+    browser.write("#token", &tokens[0]).await;
+    browser.click("form button").await;
+    browser.until("location.pathname === '/' && document.querySelector('#health li')").await;
+    browser.open(&format!("data:text/html,<a href='{url}/reports?by=client%23figures'>there</a>")).await;
+    browser.click("a").await;
+    browser.until("location.pathname + location.search + location.hash === '/reports?by=client#figures'").await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ticket_that_nobody_has_is_found_on_a_desk_of_more_than_a_page_holds() {
+    let Some(driver) = Driver::start() else { return };
+    let mut app = TestApp::start().await;
+    for _ in 0..500 {
+        app.ticket(TimeDelta::days(40));
+    }
+    let last = NewTicket {
+        technician: None,
+        client: Some("Harbour Dental Group".to_owned()),
+        resolution_due_in: Some(TimeDelta::days(80)),
+        ..usual()
+    };
+    app.superops.add(last);
+    app.turn().await;
+    let (url, tokens) = served(&mut app, &[(Role::Responder, None)]).await;
+    let browser = driver.browser(&[]).await;
+    browser.enter(&url, &tokens[0]).await;
+    let choices =
+        |name: &str| format!("[...document.querySelector('#filters').elements.{name}.options].map((one) => one.value)");
+    browser.until(&format!("{}.includes('Harbour Dental Group')", choices("client"))).await;
+    browser.until(&format!("{}.includes('—')", choices("technician"))).await;
+    // Leaves the page, so that the address is read anew.
+    browser.open("about:blank").await;
+    browser.open(&format!("{url}/#technician=%E2%80%94")).await;
+    browser.until("document.querySelectorAll('#rows tr').length === 1").await;
     browser.close().await;
 }
 

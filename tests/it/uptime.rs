@@ -695,6 +695,34 @@ async fn every_text_of_an_incident_may_be_as_long_as_its_field_in_any_script() {
 }
 
 #[tokio::test]
+async fn times_typed_on_the_page_of_one_tenant_are_of_the_zone_that_it_names() {
+    let shop = Shop::open().await;
+    let components = shop.config().replace("]\nname = ", "]\ntenant = \"acme\"\nname = ");
+    let components = components.replace("public = false\n", "tenant = \"acme\"\npublic = false\n");
+    let other = "[tenants.globex]\nsubdomain = \"globex\"\nregion = \"eu\"\ntoken_env = \"TWILIO\"\n";
+    let mut app = TestApp::with_office(&format!("{other}{components}")).await;
+    watch(&mut app, seconds(120)).await;
+    let (url, tokens) = served(&mut app, &[(Role::Admin, None)]).await;
+    let client = Client::new();
+    let page = client.get(format!("{url}/incidents?tenant=acme")).bearer_auth(&tokens[0]).send().await.unwrap();
+    let page = page.text().await.unwrap();
+    let form = page.split("<form").find(|form| form.contains("From (Europe/London)")).unwrap();
+    let action = form.split_once("action=\"").unwrap().1.split_once('"').unwrap().0;
+    let work = [
+        ("title", "New switch"),
+        ("components", "shop"),
+        ("from", "2027-07-01T22:00"),
+        ("until", "2027-07-01T23:00"),
+        ("public", "yes"),
+    ];
+    let sent = client.post(format!("{url}{action}")).bearer_auth(&tokens[0]).form(&work).send().await.unwrap();
+    assert_eq!(sent.url().as_str(), format!("{url}/incidents?tenant=acme"));
+    assert!(sent.text().await.unwrap().contains("1 Jul 2027 22:00"));
+    let works = app.parts().service.planned_work(&Reach::All);
+    assert_eq!(works[0].from.to_rfc3339(), "2027-07-01T21:00:00+00:00");
+}
+
+#[tokio::test]
 async fn incidents_are_listed_with_the_names_of_what_they_touch() {
     let shop = Shop::open().await;
     let mut app = TestApp::with(&shop.config()).await;

@@ -25,12 +25,15 @@ function drawDesk(how) {
 /** Fetches everything before showing any of it, so that one failed answer leaves no half-fresh page. */
 async function readDesk(overview) {
   const caught = document.querySelector('.desk').dataset.caught === 'true';
+  const path = ticketsPath();
   const [now, page, { messages }, caughtNow] = await Promise.all([
-    overview, ask(ticketsPath()), ask(messagesPath()), caught ? ask('/api/v1/demo/messages') : null,
+    overview, ask(path), ask(messagesPath()), caught ? ask('/api/v1/demo/messages') : null,
     readDifferences(),
   ]);
   setOverview(now);
   learn(page);
+  // Only the answer tells whether the page can hold all tickets, or the server must filter them.
+  if (path !== ticketsPath()) poll.soon();
   state.messages = messages;
   state.caught = Array.isArray(caughtNow) ? caughtNow : caughtNow?.messages ?? null;
   drawDesk();
@@ -156,6 +159,16 @@ function skipLogin() {
   location.replace(document.querySelector('input[name=next]').value);
 }
 
+/** What follows `#` in an address reaches no server, but stays in it when we are led to the login page. */
+function keepFragment() {
+  const next = document.querySelector('input[name=next]');
+  if (!next || next.value.includes('#')) return;
+  next.value += location.hash;
+  const provider = document.querySelector('a.enter');
+  if (provider) provider.search = new URLSearchParams({ next: next.value });
+}
+
+keepFragment();
 if (document.body.dataset.page === 'login') skipLogin();
 if (document.body.dataset.page === 'dashboard') startDesk();
 if (document.body.dataset.page === 'alerts') startAlerts(() => poll.now());

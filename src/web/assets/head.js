@@ -37,10 +37,10 @@ export function drawTiles() {
   document.title = breached ? `(${breached}) SLA watch` : 'SLA watch';
 }
 
-/** The choices: all values ever seen here, and the one that a bookmark asks for. */
+/** The choices: all values ever seen here or named by the server, and the one that a bookmark asks for. */
 function choices(name) {
   const values = [...state.seen[name]].sort((a, b) => a.localeCompare(b));
-  if (state.tickets.some((ticket) => !ticket[name])) values.push(NONE);
+  if (state.choices[name]?.includes(NONE) || state.tickets.some((ticket) => !ticket[name])) values.push(NONE);
   const chosen = state.filters[name];
   return !chosen || values.includes(chosen) ? values : [...values, chosen];
 }

@@ -3,13 +3,13 @@ import { serverNow, setTime, setZone, time } from './time.js';
 
 export const POLL = { wall: 5000, demo: 2000 };
 export const PAGE_SIZE = 500;
-/** How a ticket without a technician, a client or a priority is shown and chosen. */
+/** How a ticket without a technician, a client or a priority is shown, chosen and asked for. */
 export const NONE = '—';
 /** How a field without a value is shown. */
 export const noneOf = (name) => (name === 'technician' ? 'Unassigned' : NONE);
 
 export const state = {
-  tickets: [], total: 0, counts: {}, overview: null, messages: null, caught: null, differences: null,
+  tickets: [], total: 0, counts: {}, choices: {}, overview: null, messages: null, caught: null, differences: null,
   answeredAt: performance.now(), poll: POLL.wall,
   filters: { text: '', tenant: '', client: '', technician: '', priority: '', standing: '' },
   seen: { tenant: new Set(), client: new Set(), technician: new Set(), priority: new Set() },
@@ -20,7 +20,7 @@ export const keyOf = (ticket) => `${ticket.tenant}/${ticket.ticket_id}`;
 
 export async function ask(path) {
   const answer = await fetch(path, { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(10000) });
-  if (answer.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
+  if (answer.status === 401) location.assign(`/login?${new URLSearchParams({ next: location.pathname + location.search + location.hash })}`);
   if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
   // An answer that the browser had already is from another moment: a header tells the current time.
   const now = answer.headers.get('x-now');
@@ -41,10 +41,11 @@ export async function send(method, path, body) {
 
 export function ticketsPath() {
   const query = new URLSearchParams({ limit: PAGE_SIZE });
-  // The page filters the tickets it holds; only if it cannot hold all of them must the server filter.
+  // The page filters the tickets it holds; only if it cannot hold all of them must the server filter and say by what.
   if (state.total > PAGE_SIZE) {
+    query.set('choices', true);
     for (const name of ['tenant', 'client', 'technician', 'priority', 'standing', 'text']) {
-      if (state.filters[name] && state.filters[name] !== NONE) query.set(name, state.filters[name]);
+      if (state.filters[name]) query.set(name, state.filters[name]);
     }
   }
   return `/api/v1/tickets?${query}`;
@@ -61,6 +62,10 @@ export function learn(page) {
   for (const ticket of page.tickets) {
     date(ticket, now);
     for (const name of Object.keys(state.seen)) if (ticket[name]) state.seen[name].add(ticket[name]);
+  }
+  state.choices = page.choices ?? {};
+  for (const [name, words] of Object.entries(state.choices)) {
+    for (const word of words) if (word !== NONE) state.seen[name].add(word);
   }
   state.tickets = page.tickets;
   state.counts = page.counts;

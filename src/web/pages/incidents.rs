@@ -86,8 +86,8 @@ pub async fn list_page(web: &Web, caller: &Caller, refused: Option<&Refused<'_>>
             @if open.is_empty() { p.muted { "No open incidents." } } @else { (table(&open, &components, web.service.now(), times)) }
             h2 { "Maintenance" }
             @if works.is_empty() { p.muted { "No work is announced." } } @else { (works_table(&works, &components, caller, web.service.now(), times)) }
-            @if caller.role >= Role::Responder && !components.is_empty() { (open_form(&components, Typed::of(Form::Incident, refused))) }
-            @if caller.role >= Role::Admin && !components.is_empty() { (work_form(&components, Typed::of(Form::Work, refused), times.zone())) }
+            @if caller.role >= Role::Responder && !components.is_empty() { (open_form(&components, caller, Typed::of(Form::Incident, refused))) }
+            @if caller.role >= Role::Admin && !components.is_empty() { (work_form(&components, caller, Typed::of(Form::Work, refused), times.zone())) }
             h2 { "Past" }
             @if past.is_empty() { p.muted { "No incident is over yet." } } @else { (table(&past, &components, web.service.now(), times)) }
         }
@@ -117,7 +117,7 @@ pub async fn one_page(
             p { @for component in &one.components { a href={ "/services/" (component) } { (name(component, &components)) } " " } }
             @if let Some(cause) = &one.cause { p { b { "Cause: " } (cause) } }
             @else if one.resolved_at.is_some() { p.muted { "No root cause has been recorded." } }
-            @if caller.role >= Role::Responder { (say_form(&one, Typed::of(Form::Saying, refused))) }
+            @if caller.role >= Role::Responder { (say_form(&one, caller, Typed::of(Form::Saying, refused))) }
             h2 { "What was said" }
             (updates(&one, times))
             p.muted { "Times are in " (times.zone()) "." }
@@ -205,7 +205,7 @@ fn works_table(
                     @if one.cancelled { "called off" }
                     @else if one.until <= now { "done" }
                     @else if caller.role >= Role::Admin {
-                        form method="post" action={ "/maintenance/" (one.id) "/call-off" } { button.quiet { (if one.from <= now { "End now" } else { "Call off" }) } }
+                        form method="post" action=(caller.path(&format!("/maintenance/{}/call-off", one.id))) { button.quiet { (if one.from <= now { "End now" } else { "Call off" }) } }
                     }
                     @else if one.from <= now { "under way" }
                 }
@@ -222,10 +222,10 @@ fn choose(components: &[ComponentView], typed: Typed<'_>) -> Markup {
     }
 }
 
-fn open_form(components: &[ComponentView], typed: Typed<'_>) -> Markup {
+fn open_form(components: &[ComponentView], caller: &Caller, typed: Typed<'_>) -> Markup {
     html! {
         details.say open[typed.0.is_some()] { summary { "Open an incident" }
-            form method="post" action="/incidents" {
+            form method="post" action=(caller.path("/incidents")) {
                 (typed.complaint())
                 label { "What is wrong" input name="title" required maxlength=(TITLE_MOST) value=[typed.text("title", None)]; }
                 (choose(components, typed))
@@ -239,10 +239,10 @@ fn open_form(components: &[ComponentView], typed: Typed<'_>) -> Markup {
     }
 }
 
-fn say_form(one: &IncidentView, typed: Typed<'_>) -> Markup {
+fn say_form(one: &IncidentView, caller: &Caller, typed: Typed<'_>) -> Markup {
     html! {
         details.say open[typed.0.is_some() || one.resolved_at.is_none()] { summary { "Post an update" }
-            form method="post" action={ "/incidents/" (one.id) } {
+            form method="post" action=(caller.path(&format!("/incidents/{}", one.id))) {
                 (typed.complaint())
                 label { "State" select name="status" { @for each in Progress::ALL { option value=(each.as_str()) selected[typed.is("status", each.as_str(), each.as_str() == one.status)] { (each.as_str()) } } } }
                 (impact_field(typed, one.impact))
@@ -256,10 +256,10 @@ fn say_form(one: &IncidentView, typed: Typed<'_>) -> Markup {
     }
 }
 
-fn work_form(components: &[ComponentView], typed: Typed<'_>, zone: &str) -> Markup {
+fn work_form(components: &[ComponentView], caller: &Caller, typed: Typed<'_>, zone: &str) -> Markup {
     html! {
         details.say open[typed.0.is_some()] { summary { "Announce maintenance" }
-            form method="post" action="/maintenance" {
+            form method="post" action=(caller.path("/maintenance")) {
                 (typed.complaint())
                 label { "What is done" input name="title" required maxlength=(TITLE_MOST) value=[typed.text("title", None)]; }
                 (choose(components, typed))

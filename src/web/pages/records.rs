@@ -12,7 +12,7 @@ use super::{Sheet, frame};
 use crate::notify::{hours, words as length_words};
 use crate::service::audit::{AuditEntry, AuditPage};
 use crate::service::policies::{PolicyView, TenantPolicies};
-use crate::web::audit::AuditParams;
+use crate::web::audit::{AuditParams, MOST, in_a_link};
 use crate::web::auth::Caller;
 use crate::web::{Problem, Web};
 
@@ -33,7 +33,7 @@ pub async fn audit(
             @if changes.is_empty() { p.empty { "No changes found. Acknowledgements, silences, stand-ins, overrides, tokens and sign-ins are listed here as they happen." } }
             @else { (changes_table(&changes, times)) }
             @if let Some(next) = next_cursor {
-                p { a.button href={ "/audit?" (params.again(&next)) } { @if params.begins_early() { "Later changes" } @else { "Earlier changes" } } }
+                p { a.button href={ "/audit?" (params.after(&next).again()) } { @if params.begins_early() { "Later changes" } @else { "Earlier changes" } } }
             }
         }
     };
@@ -43,6 +43,10 @@ pub async fn audit(
 fn search(params: &AuditParams) -> Markup {
     html! {
         form.filters method="get" action="/audit" role="search" {
+            // What no field shows stays as it is.
+            @for (name, value) in [("tenant", params.tenant.clone()), ("from", params.from.map(in_a_link)), ("until", params.until.map(in_a_link)), ("limit", params.limit.map(|limit| limit.to_string()))] {
+                @if let Some(value) = value { input type="hidden" name=(name) value=(value); }
+            }
             input type="search" name="who" value=[&params.who] placeholder="Who" aria-label="Who";
             input type="search" name="what" value=[&params.what] placeholder="What" aria-label="What";
             input type="search" name="ticket" value=[&params.ticket] placeholder="Ticket" aria-label="Ticket";
@@ -52,7 +56,7 @@ fn search(params: &AuditParams) -> Markup {
                 }
             }
             button { "Find" }
-            a.button href="/api/v1/audit?format=csv&limit=1000" { "CSV" }
+            a.button href={ "/api/v1/audit?" (params.as_file().again()) } title={ "The first " (MOST) " of these changes" } { "CSV" }
         }
     }
 }
