@@ -163,7 +163,7 @@ impl<'a, 'c> Teller<'a, 'c> {
             teller.enter(first, means, Bounds { earliest: start, latest: watched.first_seen_at.max(start) });
             return teller;
         }
-        teller.periods[0].status = first;
+        (teller.periods[0].status, teller.periods[0].meaning) = (first, means);
         let may_be_over = moved.is_some() && !means_work(first, means);
         if let Some(at) = teller.resolved_before(0).filter(|at| may_be_over && *at <= watched.first_seen_at) {
             // It was over when it was first seen, though in a status that is not listed.
