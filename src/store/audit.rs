@@ -46,9 +46,9 @@ pub struct AuditFilter<'a> {
     pub from: DateTime<Utc>,
     /// The end of the period, not included.
     pub until: DateTime<Utc>,
-    /// Part of the name of who did it, ignoring case.
+    /// Part of the name of who did it, ignoring the case of a to z.
     pub who: Option<&'a str>,
-    /// Part of what was done, ignoring case.
+    /// Part of what was done, ignoring the case of a to z.
     pub what: Option<&'a str>,
     /// The ticket that it was done to.
     pub ticket: Option<&'a Named>,
@@ -152,8 +152,8 @@ impl Store {
             Way::LatestFirst => {
                 "SELECT id, tenant, at, who, what, origin, alert FROM audit WHERE at >= $1 AND at < $2
                  AND at <= $7 AND (at < $7 OR id < $8)
-                 AND (tenant = $3 OR $3 IS NULL) AND ($4 IS NULL OR instr(lower(who), lower($4)) > 0)
-                 AND ($5 IS NULL OR instr(lower(what), lower($5)) > 0)
+                 AND (tenant = $3 OR $3 IS NULL) AND ($4 IS NULL OR instr(lower(who), $4) > 0)
+                 AND ($5 IS NULL OR instr(lower(what), $5) > 0)
                  AND ($9 IS NULL OR substr(alert, 1, length($9)) = $9
                    OR EXISTS (SELECT 1 FROM json_each($10) AS mark WHERE instr(what, mark.value) > 0))
                  ORDER BY at DESC, id DESC LIMIT $6"
@@ -161,8 +161,8 @@ impl Store {
             Way::EarliestFirst => {
                 "SELECT id, tenant, at, who, what, origin, alert FROM audit WHERE at >= $1 AND at < $2
                  AND at >= $7 AND (at > $7 OR id > $8)
-                 AND (tenant = $3 OR $3 IS NULL) AND ($4 IS NULL OR instr(lower(who), lower($4)) > 0)
-                 AND ($5 IS NULL OR instr(lower(what), lower($5)) > 0)
+                 AND (tenant = $3 OR $3 IS NULL) AND ($4 IS NULL OR instr(lower(who), $4) > 0)
+                 AND ($5 IS NULL OR instr(lower(what), $5) > 0)
                  AND ($9 IS NULL OR substr(alert, 1, length($9)) = $9
                    OR EXISTS (SELECT 1 FROM json_each($10) AS mark WHERE instr(what, mark.value) > 0))
                  ORDER BY at, id LIMIT $6"
@@ -172,8 +172,8 @@ impl Store {
             .bind(millis(filter.from))
             .bind(millis(filter.until))
             .bind(filter.ticket.map(|named| named.tenant.as_str()).or(filter.reach.as_str()))
-            .bind(filter.who)
-            .bind(filter.what)
+            .bind(filter.who.map(str::to_ascii_lowercase))
+            .bind(filter.what.map(str::to_ascii_lowercase))
             .bind(filter.limit)
             .bind(at)
             .bind(number)

@@ -692,6 +692,19 @@ async fn pages_of_the_audit_log_hold_each_change_once_though_all_were_made_at_on
 }
 
 #[tokio::test]
+async fn the_audit_log_is_searched_in_either_case_and_for_letters_of_any_alphabet() {
+    let web = TestWeb::start().await;
+    let admin = web.token_of(Role::Admin, None).await;
+    let author = Author { who: "Ölaf Über".to_owned(), ..author() };
+    web.store.add_token(&Token::generate().unwrap(), Role::Viewer, None, author, web.clock.now()).await.unwrap();
+    for (who, expected) in [("Über", 1), ("ÖLAF ÜBER", 1), ("lAf", 1), ("Unter", 0)] {
+        let answer = web.get(&format!("/api/v1/audit?who={who}"), Some(&admin)).await;
+        let page: Value = answer.json().await.unwrap();
+        assert_eq!(page["changes"].as_array().unwrap().len(), expected, "{who}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_of_the_audit_log_leads_to_the_next_and_each_link_of_its_page_keeps_what_is_asked_for() {
     let web = TestWeb::start().await;
     let admin = web.token_of(Role::Admin, None).await;
