@@ -309,6 +309,11 @@ fn danger(clock: &ClockState<'_>) -> Option<(Stage, Reason)> {
     }
 }
 
+/// Returns the reason why the clock still calls for an alert of `stage`; none if it does not.
+pub fn reason_now(clock: &ClockState<'_>, stage: Stage) -> Option<Reason> {
+    danger(clock).filter(|(now, _)| *now == stage).map(|(_, reason)| reason)
+}
+
 fn closing(clock: &ClockState<'_>) -> Closing {
     match clock.standing {
         Standing::Cancelled if clock.doubts.has(Doubt::CancelledByHand) => Closing::SlaRemoved,

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Evaluate, TurnContext, facts, key_of};
 use crate::alert::Stage;
 use crate::alert::escalation::{ChannelKind, Recipient, Step, recipients};
+use crate::alert::noise::ChannelChoice;
 use crate::notify::{Body, DigestFacts, Message};
 use crate::sla::clock::ClockState;
 use crate::store::outbox::{NewNotification, notification_key};
@@ -30,7 +31,7 @@ impl Evaluate {
                 continue;
             };
             for recipient in self.first_reached(context, watched) {
-                let place = (recipient.id.clone(), self.channel_of_digest(&recipient));
+                let place = (recipient.id.clone(), self.channel_of_digest(&recipient, context.now));
                 people.entry(place).or_insert_with(|| (recipient, Vec::new())).1.push(row.clone());
             }
         }
@@ -44,7 +45,7 @@ impl Evaluate {
             let people = people.map(|person| self.reachable(person));
             let mut seen = BTreeSet::new();
             let is_new = |person: &Recipient| {
-                let channel = self.channel_of_digest(person);
+                let channel = self.channel_of_digest(person, context.now);
                 channel.is_some_and(|channel| seen.insert((person.id.clone(), channel)))
             };
             people.filter(is_new).collect::<Vec<_>>()
@@ -54,8 +55,23 @@ impl Evaluate {
     }
 
     /// Returns the channel by which `recipient` gets a digest; none if they cannot be reached.
-    fn channel_of_digest(&self, recipient: &Recipient) -> Option<ChannelKind> {
-        self.routes(recipient, &[ChannelKind::Email], rings_nobody).first().map(|(channel, _)| *channel)
+    fn channel_of_digest(&self, recipient: &Recipient, now: DateTime<Utc>) -> Option<ChannelKind> {
+        self.ways_of_digest(recipient, now).first().map(|(channel, _)| *channel)
+    }
+
+    /// Returns the channels to tell `recipient` by, each with those to fall back on: what they have chosen for breaches,
+    /// else email. Nobody is called.
+    fn ways_of_digest(
+        &self,
+        recipient: &Recipient,
+        now: DateTime<Utc>,
+    ) -> Vec<(ChannelKind, Vec<(ChannelKind, String)>)> {
+        let rules = self.personal_rules.in_force();
+        let wanted = match rules.wish(recipient, Stage::Breached, now) {
+            ChannelChoice::By(channels) => channels,
+            ChannelChoice::None | ChannelChoice::Never => &[ChannelKind::Email],
+        };
+        self.routes(recipient, wanted, rings_nobody)
     }
 
     fn digest(
@@ -64,7 +80,7 @@ impl Evaluate {
         recipient: &Recipient,
         mut rows: Vec<facts::Dated>,
     ) -> Option<NewNotification> {
-        let (channel, fallback) = self.routes(recipient, &[ChannelKind::Email], rings_nobody).into_iter().next()?;
+        let (channel, fallback) = self.ways_of_digest(recipient, context.now).into_iter().next()?;
         rows.sort_by_key(|row| row.due);
         let alerts = rows.iter().map(|row| row.alert.to_string()).collect();
         let timezone = self.zone_of(recipient).or(rows.first().map(|row| row.timezone)).unwrap_or_default();

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::services::Service;
 use crate::alert::escalation::Recipient;
 use crate::alert::life::{Hold, HoldKind};
-use crate::alert::{AlertKey, Closing, Stage};
+use crate::alert::{AlertKey, Closing, Stage, reason_now};
 use crate::config::Tenant;
 use crate::notify::{AlertFacts, Body, DigestRow, RecoveryFacts, ServiceFacts, TicketFacts, WorkingTime, zone_name};
 use crate::predict::Forecasts;
@@ -75,10 +75,11 @@ pub fn alert(
     recipient: &Recipient,
     now: DateTime<Utc>,
 ) -> AlertFacts {
-    let mut reasons = vec![row.reason.clone()];
+    // Time has passed since it was raised, and its due time may have moved.
+    let mut reasons =
+        vec![reason_now(clock, row.raised.stage).map_or_else(|| row.reason.clone(), |now| now.to_string())];
     let zone = clock.hours.map_or(Tz::UTC, |hours| hours.timezone());
-    reasons
-        .extend(row.life.hold.as_ref().map(|hold| hold_words(hold, zone, "nothing has happened on the ticket since")));
+    reasons.extend(row.life.hold.as_ref().map(|hold| hold_words(hold, zone, "which has run out")));
     if !clock.doubts.has(Doubt::DueFromPolicy) {
         reasons.push("the due time is the one that SuperOps reports".to_owned());
     }
@@ -108,7 +109,7 @@ pub fn service_alert(
     recipient: &Recipient,
     zone: Tz,
 ) -> AlertFacts {
-    let hold = row.life.hold.as_ref().map(|hold| hold_words(hold, zone, "it goes on"));
+    let hold = row.life.hold.as_ref().map(|hold| hold_words(hold, zone, "and it goes on"));
     AlertFacts {
         ticket: links.component(service, row),
         clock: row.key.kind,
@@ -161,7 +162,7 @@ fn hold_words(hold: &Hold, zone: Tz, since: &str) -> String {
     let at = format!("{} {}", hold.at.with_timezone(&zone).format("%-d %b %H:%M"), zone_name(zone, hold.at));
     match hold.kind {
         HoldKind::Acknowledged => {
-            format!("{} acknowledged it on {at}, and {since}", hold.by)
+            format!("{} acknowledged it on {at}, {since}", hold.by)
         }
         HoldKind::Snoozed => format!("{} snoozed it on {at}, and the snooze has ended", hold.by),
     }

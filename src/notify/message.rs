@@ -225,6 +225,9 @@ pub struct StaleFacts {
     /// The name of the outpost; none if this is about the tenant's data.
     #[serde(default)]
     pub outpost: Option<String>,
+    /// Why this person hears of it, in words for them, if the configuration does not name them.
+    #[serde(default)]
+    pub because: Option<String>,
 }
 
 /// A report on a period. Names in it come from outside.
@@ -338,6 +341,9 @@ pub struct BundleFacts {
     /// Whether this is the digest that ends quiet hours.
     #[serde(default)]
     pub after_quiet_hours: bool,
+    /// Whether they came up minutes apart, and waited to be told together.
+    #[serde(default)]
+    pub gathered: bool,
 }
 
 impl BundleFacts {

@@ -97,6 +97,7 @@ fn facts(outpost: &Outpost, tenant: &Tenant, checks: usize, heard: &Heard) -> St
         advice: Some(advice.to_owned()),
         fresh_at: None,
         outpost: Some(outpost.name.clone()),
+        because: None,
     }
 }
 

@@ -95,5 +95,5 @@ fn facts(tenant: &Tenant, health: &SyncHealth, since: DateTime<Utc>) -> StaleFac
         (None, Some(doubt)) => (doubt.what.clone(), Some(doubt.advice.clone())),
         (None, None) => ("SuperOps was not read, and no error says why".to_owned(), None),
     };
-    StaleFacts { tenant: tenant.id.to_string(), since, reason, advice, fresh_at: None, outpost: None }
+    StaleFacts { tenant: tenant.id.to_string(), since, reason, advice, fresh_at: None, outpost: None, because: None }
 }

@@ -55,7 +55,11 @@ impl Teller {
             return Ok(self.config.watchers().iter().filter_map(Watcher::of).collect());
         };
         let people = self.store.directory(&tenant.id).await?;
-        Ok(chiefs(&people).into_iter().filter_map(|person| Watcher::by(person, channel)).collect())
+        let chief = |person: Recipient| {
+            let because = Some(person.because.clone());
+            Some(Watcher { because, ..Watcher::by(person, channel)? })
+        };
+        Ok(chiefs(&people).into_iter().filter_map(chief).collect())
     }
 }
 
@@ -65,6 +69,8 @@ struct Watcher {
     name: Option<String>,
     channel: ChannelKind,
     to: String,
+    /// Why it is them, if the configuration does not name them.
+    because: Option<String>,
 }
 
 impl Watcher {
@@ -78,7 +84,7 @@ impl Watcher {
     /// `None` for somebody whom `channel` does not reach.
     fn by(recipient: Recipient, channel: ChannelKind) -> Option<Self> {
         let to = recipient.address(channel)?.to_owned();
-        Some(Self { id: recipient.id, name: recipient.name, channel, to })
+        Some(Self { id: recipient.id, name: recipient.name, channel, to, because: None })
     }
 }
 
@@ -89,7 +95,7 @@ fn notification(
     facts: &StaleFacts,
     now: DateTime<Utc>,
 ) -> NewNotification {
-    let Watcher { id, name, channel, to } = watcher;
+    let Watcher { id, name, channel, to, because } = watcher;
     let alert_key = format!("{subject}:{}", facts.since.timestamp_millis());
     let message = Message {
         key: notification_key(&[&alert_key, "stale", &to, channel.as_str()]),
@@ -98,7 +104,7 @@ fn notification(
         to,
         to_name: name,
         timezone: Tz::UTC,
-        body: Body::Stale(facts.clone()),
+        body: Body::Stale(StaleFacts { because, ..facts.clone() }),
     };
     NewNotification {
         tenant: tenant.id.clone(),

@@ -75,6 +75,20 @@ pub fn beta(app: &TestApp, endpoint: &str) -> String {
 }
 
 #[tokio::test]
+async fn who_has_chosen_channels_gets_the_digest_by_them() {
+    let mut app = TestApp::with("[people.\"yuki.tanaka@example.com\"]\nchannels = ['sms']\n").await;
+    for person in ["Yuki Tanaka", "Luca Bianchi"] {
+        app.superops.add(late_by(5, person));
+    }
+    app.turn().await;
+    let mut told: Vec<_> = app.heard().iter().map(|one| (one.kind == CaughtKind::Email, one.to.clone())).collect();
+    told.sort();
+    let number = told.first().map(|(_, to)| to.clone()).unwrap_or_default();
+    assert!(number.starts_with('+'), "{told:?}");
+    assert_eq!(told, [(false, number), (true, "luca.bianchi@example.com".to_owned())]);
+}
+
+#[tokio::test]
 async fn whoever_works_for_two_tenants_gets_one_digest_over_both() {
     let mut app = TestApp::start().await;
     let beta = beta(&app, "");

@@ -96,7 +96,7 @@ async fn an_acknowledged_breach_on_which_nothing_happens_goes_on_to_the_next_ste
     let told = app.heard();
     assert!(told.iter().all(|one| one.to.contains("dana") || one.to.ends_with("100")), "the manager is next");
     let mail = told.iter().find(|one| one.to.contains("dana")).unwrap();
-    let words = "Mia acknowledged it on 23 Nov 17:01 UTC, and nothing has happened on the ticket since";
+    let words = "Mia acknowledged it on 23 Nov 17:01 UTC, which has run out";
     assert!(mail.text.replace('\n', " ").contains(words), "{}", mail.text);
     // The steps lie as far apart as ever: the account manager is a quarter of an hour behind the manager.
     assert_eq!(said_in(&mut app, 14).await, "");
@@ -119,6 +119,27 @@ async fn an_alert_is_due_when_its_ticket_is_wherever_superops_moves_that_to() {
 }
 
 #[tokio::test]
+async fn who_is_told_later_hears_the_share_of_time_that_has_passed_by_then() {
+    let (mut app, id) = with_ticket("", NewTicket { resolution_due_in: Some(LENGTH), ..usual() }).await;
+    app.wait(WARNED).await;
+    let share = |app: &mut TestApp| {
+        let told = app.heard();
+        let text = told.iter().filter(|one| one.kind == CaughtKind::Email).map(|one| one.text.replace('\n', " "));
+        let shares =
+            text.filter_map(|text| Some(text.split_once(" % of its working time")?.0.rsplit(' ').next()?.to_owned()));
+        shares.collect::<Vec<_>>()
+    };
+    let before = share(&mut app);
+    assert!(!before.is_empty());
+    app.superops.patch(&id, |ticket| ticket.resolution.due = ticket.resolution.due.map(|due| due + minutes(5)));
+    app.wait(minutes(15)).await;
+    let after = share(&mut app);
+    let clock = only_alert(&mut app).await.clock_status.unwrap();
+    assert!(after.iter().all(|share| !before.contains(share)), "{before:?} {after:?} {clock:?}");
+    assert!(!after.is_empty(), "{clock:?}");
+}
+
+#[tokio::test]
 async fn a_breach_on_which_something_happens_stays_acknowledged() {
     let (mut app, id) = breached().await;
     act(&mut app, Act::Acknowledge).await;
@@ -126,7 +147,11 @@ async fn a_breach_on_which_something_happens_stays_acknowledged() {
     app.superops.change_status(&id, "In Progress");
     assert_eq!(said_in(&mut app, 29).await, "", "as long again from the change of status");
     assert_eq!(only_alert(&mut app).await.state, State::Acknowledged);
-    assert!(said_in(&mut app, 3).await.contains("dana.whitfield"), "and no longer");
+    app.wait(minutes(3)).await;
+    let told = app.heard();
+    let mail = told.iter().find(|one| one.to.contains("dana.whitfield")).expect("and no longer");
+    let text = mail.text.replace('\n', " ");
+    assert!(text.contains("Mia acknowledged it on") && !text.contains("nothing has happened"), "{text}");
 }
 
 #[tokio::test]

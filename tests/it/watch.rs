@@ -127,6 +127,8 @@ async fn with_nothing_configured_those_who_manage_people_are_told_of_stale_data(
     app.blind_for(minutes(11)).await;
     let told = app.heard();
     assert!(told.iter().all(|one| one.kind == CaughtKind::Email && one.text.starts_with("SLA data of acme is stale")));
+    let why = "You get this because you manage people of this desk, and the configuration names nobody";
+    assert!(told.iter().all(|one| one.text.replace('\n', " ").contains(why)), "{}", told[0].text);
     let names: Vec<_> = told.iter().map(|one| one.to.as_str()).collect();
     assert_eq!(names, ["dana.whitfield@example.com"], "she manages the others");
     app.see_again().await;

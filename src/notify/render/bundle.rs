@@ -19,6 +19,8 @@ pub(super) fn letter(facts: &BundleFacts, message: &Message, now: DateTime<Utc>)
     let urgency = facts.rows.first().map_or(Urgency::Plain, |row| urgency(row, now));
     let (occasion, why) = if facts.after_quiet_hours {
         ("After quiet hours: ", "All of this was held during the quiet hours, so it is one message, the worst first.")
+    } else if facts.gathered {
+        ("", "These were put together, so that it is one message, the worst first.")
     } else {
         ("", "All of this came up at about the same time, so it is one message, the worst first.")
     };
@@ -38,9 +40,7 @@ pub(super) fn letter(facts: &BundleFacts, message: &Message, now: DateTime<Utc>)
 /// Sums them up: `12 breached, 2 at risk, next due 17:00 London`.
 pub(super) fn sum(facts: &BundleFacts, now: DateTime<Utc>, zone: Tz) -> String {
     let ahead = facts.answerable().saturating_sub(facts.breached);
-    let recovered = |row: &BundleRow| matches!(row, BundleRow::Recovery(facts) if facts.ticket.service.is_some());
-    // A ticket is done; a service goes on.
-    let over = if facts.rows.iter().any(recovered) { "back to normal" } else { "done" };
+    let over = over(facts);
     if facts.more == 0 && !facts.rows.is_empty() && facts.rows.iter().all(|row| ticket(row).service.is_some()) {
         return counts(&[(facts.breached, "failing", ""), (ahead, "at risk", ""), (facts.recovered, over, "")]);
     }
@@ -71,6 +71,20 @@ pub(super) fn sum(facts: &BundleFacts, now: DateTime<Utc>, zone: Tz) -> String {
         return said;
     }
     format!("{said} ({})", counted(facts.tickets as usize, "ticket"))
+}
+
+/// Words what those have in common that are over. A ticket is done, unless only its alert ended; a service goes on.
+fn over(facts: &BundleFacts) -> &'static str {
+    let recovered =
+        || facts.rows.iter().filter_map(|row| if let BundleRow::Recovery(facts) = row { Some(facts) } else { None });
+    let are_all_known = recovered().count() >= facts.recovered as usize;
+    if recovered().any(|one| one.ticket.service.is_some()) {
+        "back to normal"
+    } else if are_all_known && recovered().all(|one| outcome(one).0 != ENDED) {
+        "done"
+    } else {
+        "ended"
+    }
 }
 
 /// Returns the time that the headline names: when the first of those still ahead is due, or else when the first of

@@ -384,9 +384,11 @@ pub(super) fn stale(facts: &StaleFacts, message: &Message, now: DateTime<Utc>) -
             .to_owned(),
         );
     }
-    letter
-        .closing
-        .push("You get this because the configuration names this address for warnings about stale data.".to_owned());
+    let because = match shown(facts.because.as_deref(), 100) {
+        Some(because) => format!("{because}, and the configuration names nobody for warnings about stale data"),
+        None => "the configuration names this address for warnings about stale data".to_owned(),
+    };
+    letter.closing.push(format!("You get this because {because}."));
     letter
 }
 

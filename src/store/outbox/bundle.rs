@@ -8,7 +8,7 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::go_on::go_on;
 use super::instead::said_instead;
@@ -22,6 +22,8 @@ use crate::store::sql::{self, Connection};
 
 /// The most rows listed: nobody reads a longer list; the rest is given as a number.
 const MOST_ROWS: i64 = 100;
+/// What came up within this time came up at about the same time.
+const TOGETHER: TimeDelta = TimeDelta::minutes(5);
 /// The members that a bundle still stands for: one that was sent may turn out to have been lost.
 const MEMBERS: &str = "bundle = $1 AND state IN ('bundled', 'sent')";
 
@@ -111,6 +113,7 @@ async fn facts(tx: &mut Connection, key: &str) -> Result<BundleFacts, sql::Error
                 COUNT(DISTINCT CASE WHEN kind = 'alert' AND stage LIKE 'predicted%' THEN alert_key END) AS likely,
                 COUNT(DISTINCT CASE WHEN kind = 'recovery' THEN alert_key END) AS recovered,
                 COUNT(CASE WHEN held_by = 'quiet_hours' THEN 1 END) AS kept_quiet,
+                COALESCE(MAX(created_at) - MIN(created_at), 0) AS apart,
                 MIN(CASE WHEN kind = 'alert' AND stage NOT LIKE 'breached%' THEN breach_at END) AS first_due,
                 MIN(CASE WHEN kind = 'alert' AND stage LIKE 'breached%' THEN breach_at END) AS breached_due,
                 MAX(CASE WHEN kind = 'alert' AND stage NOT LIKE 'breached%' THEN breach_at END) AS last_due
@@ -146,6 +149,7 @@ async fn facts(tx: &mut Connection, key: &str) -> Result<BundleFacts, sql::Error
         clients: count("clients")?,
         client: sums.try_get("client")?,
         after_quiet_hours: number > 0 && count("kept_quiet")? == count("members")?,
+        gathered: sums.try_get::<i64, _>("apart")? > TOGETHER.num_milliseconds(),
         first_due: due("first_due")?,
         breached_due: due("breached_due")?,
         last_due: due("last_due")?,

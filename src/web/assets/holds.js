@@ -5,7 +5,7 @@ import { brief } from './time.js';
 const HOW = { api: 'through the API', page: 'on this page', link: 'by a link', sms: 'by SMS', voice: 'by phone', slack: 'in Slack', pagerduty: 'in PagerDuty', command_line: 'on the command line' };
 
 function until(hold) {
-  if (hold.expired) return '; that time is up, and nothing has happened since';
+  if (hold.expired) return '; that time is up';
   return hold.until ? `, until ${brief(hold.until)}` : ', until it gets worse';
 }
 

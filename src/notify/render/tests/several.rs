@@ -150,6 +150,33 @@ fn services_are_told_by_what_happened_and_are_back_to_normal() {
 }
 
 #[test]
+fn what_has_ended_without_an_answer_is_not_called_done_and_what_was_put_together_not_simultaneous() {
+    let over = |closing| {
+        BundleRow::Recovery(RecoveryFacts {
+            working: None,
+            ticket: ticket(),
+            clock: ClockKind::Resolution.into(),
+            met_at: at("2026-06-03T11:30:00Z"),
+            due: at("2026-06-03T12:00:00Z"),
+            closing,
+        })
+    };
+    let (met, paused) = (crate::alert::Closing::Met, crate::alert::Closing::Paused);
+    let told = |rows: Vec<BundleRow>, more, gathered| {
+        let recovered = 2 + more;
+        let facts = BundleFacts { rows, more, recovered, gathered, tickets: recovered, ..BundleFacts::default() };
+        email(&message(Body::Bundle(facts)), now())
+    };
+    let done = told(vec![over(met), over(met)], 0, false);
+    assert_eq!(done.subject, "[SLA] 2 done");
+    assert!(done.text.contains("came up at about the same time"), "{}", done.text);
+    assert_eq!(told(vec![over(met), over(paused)], 0, false).subject, "[SLA] 2 ended");
+    let long = told(vec![over(met), over(met)], 1, true);
+    assert_eq!(long.subject, "[SLA] 3 ended", "the third is not known");
+    assert!(long.text.contains("These were put together"), "{}", long.text);
+}
+
+#[test]
 fn an_acknowledged_service_is_named_and_no_client_is_missed() {
     let service = ServiceFacts { since: at("2026-06-03T12:00:00Z"), detail: None };
     let ticket = TicketFacts {
