@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use superops_sla::service::Reach;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::fault::Fault;
-use superops_sla::simulator::receivers::MailReply;
+use superops_sla::simulator::receivers::{CaughtKind, MailReply};
 
 use crate::support::{TestApp, minutes, usual};
 

@@ -11,7 +11,7 @@ use superops_sla::service::Reach;
 use superops_sla::service::alerts::{AlertQuery, AlertView};
 use superops_sla::service::suppressions::SuppressionOrder;
 use superops_sla::simulator::NewTicket;
-use superops_sla::simulator::receivers::MailReply;
+use superops_sla::simulator::receivers::{CaughtKind, MailReply};
 use superops_sla::store::audit::Author;
 use superops_sla::store::tokens::{Role, Token};
 use superops_sla::ticket::TenantId;
