@@ -412,6 +412,26 @@ async fn what_a_clock_that_was_ahead_has_booked_is_booked_anew_once_it_is_right(
 }
 
 #[tokio::test]
+async fn an_edit_of_a_ticket_that_was_untouched_when_first_read_takes_nothing_from_who_had_it() {
+    let mut app = TestApp::with(KEPT).await;
+    let late = NewTicket { created_in: -TimeDelta::hours(3), resolution_due_in: Some(-TimeDelta::hours(1)), ..usual() };
+    let id = app.superops.add(late);
+    app.turn().await;
+    book(&mut app).await;
+    let entry = format!(
+        "SELECT holder || ' ' || reason FROM entries WHERE ticket = '{id}' AND clock = 'resolution' AND latest = 1"
+    );
+    let before = app.database.texts(&entry).await;
+    assert!(before.len() == 1 && !before[0].starts_with("unknown"), "{before:?}");
+    app.restart().await;
+    app.clock.advance(minutes(3));
+    app.superops.patch(&id, |ticket| ticket.subject = "Mail server slow".to_owned());
+    app.wait(minutes(2)).await;
+    book(&mut app).await;
+    assert_eq!(app.database.texts(&entry).await, before);
+}
+
+#[tokio::test]
 async fn what_is_older_than_the_histories_that_are_kept_stays_as_it_is_booked() {
     let mut app = TestApp::start().await;
     desk(&mut app, 5).await;
