@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use superops_sla::alert::suppression::SuppressionKind;
 use superops_sla::bookkeeping::{Bookkeeping, Rebuilt};
 use superops_sla::rules_cache::RulesCache;
 use superops_sla::service::reports::{ComplianceQuery, ReportQuery, TechnicianQuery};
+use superops_sla::service::suppressions::SuppressionOrder;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::ticket::{ConversationEntry, EntryKind};
 use superops_sla::store::audit::Author;
@@ -332,6 +334,36 @@ async fn what_is_still_open_is_counted_on_and_a_day_has_no_more_minutes_than_hav
     let told: Vec<_> =
         days.iter().map(|day| (day.uptime_minutes + day.downtime_minutes, day.downtime_minutes)).collect();
     assert!([[(646, 45), (0, 0)], [(646, 46), (0, 0)]].contains(&[told[0], told[1]]), "at 10:46: {told:?}");
+}
+
+#[tokio::test]
+async fn maintenance_while_something_is_overdue_is_taken_from_the_day_once_and_is_no_downtime() {
+    let mut app = TestApp::with(KEPT).await;
+    app.ticket(TimeDelta::hours(1));
+    app.turn().await;
+    app.wait(minutes(61)).await;
+    book(&mut app).await;
+    let author = Author { who: "Mia".to_owned(), origin: "a test".to_owned() };
+    let window =
+        SuppressionOrder { length: Some("20m".to_owned()), reason: "patching".to_owned(), ..Default::default() };
+    let service = app.parts().service.clone();
+    service.add_suppression(&Reach::All, SuppressionKind::Maintenance, window, author).await.unwrap();
+    app.wait(minutes(45)).await;
+    book(&mut app).await;
+    for (as_of, exclude_maintenance, day, down) in
+        [(None, true, 626, [25, 26]), (Some("latest"), true, 626, [25, 26]), (None, false, 646, [45, 46])]
+    {
+        let query = ComplianceQuery {
+            from_date: Some("2026-11-23".to_owned()),
+            to_date: Some("2026-11-23".to_owned()),
+            exclude_maintenance: Some(exclude_maintenance),
+            as_of: as_of.map(str::to_owned),
+            ..Default::default()
+        };
+        let days = service.compliance(&Reach::All, &query).await.unwrap();
+        let (up, downtime) = (days[0].uptime_minutes, days[0].downtime_minutes);
+        assert!(up + downtime == day && down.contains(&downtime), "at 10:46, {query:?}: {:?}", days[0]);
+    }
 }
 
 #[tokio::test]
