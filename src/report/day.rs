@@ -46,7 +46,7 @@ pub struct Day {
     pub week: Rate,
     /// How long at least one clock was overdue.
     pub downtime: TimeDelta,
-    /// The rest of the day, without maintenance.
+    /// The rest of the day. Maintenance of everything is neither.
     pub uptime: TimeDelta,
 }
 
@@ -95,11 +95,9 @@ pub fn days<'a>(
     let day = |date: NaiveDate| {
         let at = place(date)?;
         let whole = bounds(date, zone)?;
-        let down = without(union(overdue[at].clone()), &closed);
         let mut week = Rate::default();
         rates[at - 6..=at].iter().for_each(|rate| week.join(*rate));
-        let downtime = length(&down);
-        let uptime = length(&without(vec![whole], &closed)) - downtime;
+        let (downtime, uptime) = split(whole, overdue[at].clone(), &closed);
         Some(Day { date, rate: rates[at], week, downtime, uptime })
     };
     period.days().filter_map(day).collect()
@@ -108,6 +106,13 @@ pub fn days<'a>(
 /// Returns when the local date begins and ends.
 pub fn bounds(date: NaiveDate, zone: Tz) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
     Some((midnight(zone, date)?, midnight(zone, date.checked_add_days(Days::new(1))?)?))
+}
+
+/// Splits a day, as far as it has `passed`, into how long something was overdue and the rest. What was `closed`, which must
+/// be as [`union`] leaves it, is neither, whether or not something was overdue then.
+pub fn split(passed: (DateTime<Utc>, DateTime<Utc>), overdue: Stretches, closed: &Stretches) -> (TimeDelta, TimeDelta) {
+    let downtime = length(&without(union(overdue), closed));
+    (downtime, (length(&without(vec![passed], closed)) - downtime).max(TimeDelta::zero()))
 }
 
 /// Sorts the stretches, and joins those that overlap.
@@ -169,6 +174,17 @@ mod tests {
         for text in ["-262143-01-01", "+262142-12-31", "1969-12-31", "3000-01-01", "2026-02-30", "soon", ""] {
             assert!(date(text).is_err_and(|why| why.starts_with("must be a date like 2026-01-31")), "{text}");
         }
+    }
+
+    #[test]
+    fn what_was_overdue_in_maintenance_is_neither_up_nor_down() {
+        let minutes = |of: &[(i64, i64)], closed: &[(i64, i64)]| {
+            let (down, up) = split((at(0), at(100)), stretches(of), &stretches(closed));
+            (down.num_minutes(), up.num_minutes())
+        };
+        assert_eq!(minutes(&[(50, 50)], &[]), (50, 50));
+        assert_eq!(minutes(&[(50, 50)], &[(60, 10)]), (40, 50));
+        assert_eq!(minutes(&[(50, 50), (55, 10)], &[(40, 20)]), (40, 40));
     }
 
     proptest! {

@@ -28,7 +28,7 @@ use super::{Complaint, Service, ServiceError};
 use crate::bookkeeping::CLOSE_AFTER;
 use crate::config::Tenant;
 use crate::keys::hash_of;
-use crate::report::day::{Day, Stretches, bounds, days, length, union, without};
+use crate::report::day::{Day, Stretches, bounds, days, split, union};
 use crate::report::entry::{Entry, Outcome};
 use crate::report::figures::Question;
 use crate::report::make::{By, Material, report};
@@ -124,6 +124,8 @@ impl Service {
             Some(_) => self.store.book_days(&tenant.id, "all", (first, found.period.to)).await?,
         };
         let closed = self.closed_to_all(tenant, found, wanted).await?;
+        // The sums do not tell how much of the overdue time lies in maintenance.
+        let overdue = self.overdue_where(&closed, tenant, found).await?;
         let rate = |day: &BookDay| match wanted.exclude_maintenance {
             true => Rate::new(day.met, day.met + day.breached),
             false => {
@@ -136,8 +138,14 @@ impl Service {
         let day = |date: NaiveDate| {
             let down = all.get(&date);
             let down = down.map_or(0, |day| if wanted.exclude_maintenance { day.overdue } else { day.overdue_in_all });
-            let downtime = TimeDelta::milliseconds(down);
-            let uptime = self.uptime_of(date, found.zone, &closed, downtime)?;
+            let passed = self.passed_of(date, found.zone)?;
+            let (downtime, uptime) = match meets(passed, &closed) {
+                true => split(passed, overdue.get(&date).cloned().unwrap_or_default(), &closed),
+                false => {
+                    let downtime = TimeDelta::milliseconds(down);
+                    (downtime, (passed.1 - passed.0 - downtime).max(TimeDelta::zero()))
+                }
+            };
             let mut week = Rate::default();
             (0..7).for_each(|back| week.join(of(date - TimeDelta::days(back))));
             Some(Day { date, rate: of(date), week, downtime, uptime })
@@ -154,11 +162,24 @@ impl Service {
         Ok(union(whole.map(|window| (window.from, window.ended_at.unwrap_or(window.until))).collect()))
     }
 
-    /// How much of the local date has passed, less what was `closed` and `downtime`.
-    fn uptime_of(&self, date: NaiveDate, zone: Tz, closed: &Stretches, downtime: TimeDelta) -> Option<TimeDelta> {
+    /// When something was overdue, from the first to the last day of the period with a part in `closed`.
+    async fn overdue_where(
+        &self,
+        closed: &Stretches,
+        tenant: &Tenant,
+        found: &Found,
+    ) -> Result<BTreeMap<NaiveDate, Stretches>, ServiceError> {
+        let is_met = |date: &NaiveDate| self.passed_of(*date, found.zone).is_some_and(|passed| meets(passed, closed));
+        let met: Vec<NaiveDate> = found.period.days().filter(is_met).collect();
+        let Some((from, to)) = met.first().copied().zip(met.last().copied()) else { return Ok(BTreeMap::new()) };
+        let asked = Asked { from, to, latest: false };
+        Ok(self.store.overdue_stretches(&tenant.id, None, asked, false).await?)
+    }
+
+    /// The local date, as far as it has passed.
+    fn passed_of(&self, date: NaiveDate, zone: Tz) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
         let (from, to) = bounds(date, zone)?;
-        let passed = (from, to.min(self.clock.now()).max(from));
-        Some((length(&without(vec![passed], closed)) - downtime).max(TimeDelta::zero()))
+        Some((from, to.min(self.clock.now()).max(from)))
     }
 
     /// The days of one client or as known now, of which no sums are kept: from `entries`, beginning at [`first_read`].
@@ -177,11 +198,12 @@ impl Service {
         let mut days = days(entries.iter().filter(is_meant), found.period, found.zone, &Vec::new(), with_maintenance);
         // Overdue time is kept beside entries, and for all clocks together.
         let asked = Asked { from: found.period.from, to: found.period.to, latest: wanted.latest };
-        let overdue = self.store.overdue_time(&tenant.id, client, asked, with_maintenance).await?;
+        let mut overdue = self.store.overdue_stretches(&tenant.id, client, asked, with_maintenance).await?;
         let closed = self.closed_to_all(tenant, found, wanted).await?;
         for day in &mut days {
-            day.downtime = overdue.get(&day.date).copied().unwrap_or_default();
-            day.uptime = self.uptime_of(day.date, found.zone, &closed, day.downtime).unwrap_or_default();
+            let Some(passed) = self.passed_of(day.date, found.zone) else { continue };
+            let stretches = overdue.remove(&day.date).unwrap_or_default();
+            (day.downtime, day.uptime) = split(passed, stretches, &closed);
         }
         Ok(days)
     }
@@ -312,6 +334,11 @@ impl Service {
 /// The first day to read from the books: the period before is compared with, and a line goes back seven days.
 fn first_read(period: Period) -> NaiveDate {
     period.before().from.min(period.from - TimeDelta::days(6))
+}
+
+/// Whether a part of the stretch lies in `holes`.
+fn meets((from, to): (DateTime<Utc>, DateTime<Utc>), holes: &Stretches) -> bool {
+    holes.iter().any(|(hole, end)| *hole < to && from < *end)
 }
 
 /// The month of that number: `2026-10`.

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::calendar::Calendar;
-use crate::ticket::periods::{Seen, in_order, not_before, time_of};
+use crate::ticket::periods::{Seen, in_order, is_untouched, not_before, time_of};
 pub use crate::ticket::periods::{StatusPeriod, beginning, exactly, periods};
 use crate::ticket::watch::{Bounds, Change, ChangeKind, Watched};
 use crate::ticket::{ClockKind, StatusMeaning};
@@ -231,8 +231,8 @@ fn merged(mut pauses: Vec<Pause>) -> Vec<Pause> {
 /// Returns the time before the ticket was watched, in which it may have been paused.
 pub fn unseen(watched: &Watched) -> Option<Pause> {
     let (from, to) = (beginning(watched), watched.first_seen_at);
-    let never_edited = watched.ticket.updated_at.is_some_and(|updated| updated <= from);
-    (to - from > SOON && !never_edited).then_some(Pause { from, to: Some(to) })
+    let is_known = watched.untouched.unwrap_or_else(|| is_untouched(watched));
+    (to - from > SOON && !is_known).then_some(Pause { from, to: Some(to) })
 }
 
 fn retarget(seen: &Seen<'_>) -> Option<Retarget> {

@@ -80,7 +80,7 @@ const LOOKS_AT_ALL: &[(&str, &str)] = &[
     ("DELETE FROM packed_days WHERE tenant = $1", "made anew by hand"),
     ("WHERE tenant = $1 AND people = $2 AND from_day", "looked through by hand, when a person is erased"),
     (
-        "conversation, overrides, past, tenant FROM tickets WHERE tenant = $1 ORDER BY id",
+        "conversation, overrides, past, untouched, tenant FROM tickets WHERE tenant = $1 ORDER BY id",
         "other policies tried on all of the past",
     ),
     (
@@ -112,7 +112,7 @@ const ASSEMBLED: &[(&str, &[&str])] = &[
     ),
     (
         "INSERT INTO tickets (tenant,",
-        &["VALUES ($1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1)
+        &["VALUES ($1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1, $1)
            ON CONFLICT (tenant, id) DO UPDATE SET display_id = excluded.display_id"],
     ),
     ("INSERT INTO events (tenant, ticket_id, kind, was, became, earliest, latest) ", &["VALUES ($1, $1, $1, $1, $1, $1, $1)"]),

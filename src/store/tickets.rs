@@ -259,7 +259,7 @@ impl Store {
 pub(super) fn select(tenant: &TenantId) -> QueryBuilder {
     let mut query = QueryBuilder::new(
         "SELECT ticket, first_seen_at, read_at, cycle, status_earliest, status_latest, replied_at, vanished_at, id, \
-         conversation, overrides, past, tenant \
+         conversation, overrides, past, untouched, tenant \
          FROM tickets WHERE tenant = ",
     );
     query.push_bind(tenant.as_str());
@@ -309,6 +309,7 @@ struct TicketRow {
     conversation: Option<String>,
     overrides: Option<String>,
     past: Option<String>,
+    untouched: Option<i64>,
 }
 
 sql::from_row!(TicketRow {
@@ -322,7 +323,8 @@ sql::from_row!(TicketRow {
     vanished_at,
     conversation,
     overrides,
-    past
+    past,
+    untouched
 });
 
 /// Reads a stored ticket. The error is of the database's type, for use inside a write.
@@ -333,6 +335,7 @@ pub(super) fn watched(row: &Row) -> Result<Watched, sql::Error> {
     Ok(Watched {
         ticket: serde_json::from_str(&row.ticket).map_err(|error| sql::Error::Decode(error.into()))?,
         first_seen_at: time(row.first_seen_at)?,
+        untouched: row.untouched.map(|untouched| untouched != 0),
         read_at: time(row.read_at)?,
         cycle: row.cycle,
         status_since: match bounds {

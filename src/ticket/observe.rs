@@ -5,7 +5,7 @@ mod tests;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-use super::periods::{StatusPeriod, is_of_this_cycle, is_over_by, is_taken_up, periods};
+use super::periods::{StatusPeriod, is_of_this_cycle, is_over_by, is_taken_up, is_untouched, periods};
 use super::watch::{Bounds, Change, ChangeKind, Watched, past};
 use super::{ClockKind, Named, StatusMeaning, StatusWords, Ticket};
 
@@ -20,6 +20,7 @@ pub fn observe(before: Option<&Watched>, ticket: Ticket, words: &StatusWords, re
     let reopened = changes.iter().any(|change| change.kind == ChangeKind::Reopened);
     let watched = Watched {
         first_seen_at: before.first_seen_at,
+        untouched: before.untouched,
         read_at: read.earliest,
         cycle: before.cycle + u32::from(reopened),
         status_since: status.map(|change| change.at).or(before.status_since),
@@ -56,7 +57,8 @@ fn first_seen(ticket: Ticket, read: Bounds) -> (Watched, Vec<Change>) {
     let created = ticket.created_at.filter(|created| *created <= read.latest);
     let at = Bounds { earliest: created.unwrap_or(read.earliest), latest: read.latest };
     let change = Change { kind: ChangeKind::FirstSeen, from: None, to: ticket.status.clone(), at };
-    (Watched::new(ticket, read), vec![change])
+    let watched = Watched::new(ticket, read);
+    (Watched { untouched: Some(is_untouched(&watched)), ..watched }, vec![change])
 }
 
 fn between(before: &Watched, read: Bounds) -> Bounds {

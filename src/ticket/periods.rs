@@ -118,6 +118,11 @@ pub fn beginning(watched: &Watched) -> DateTime<Utc> {
     created.unwrap_or(watched.first_seen_at)
 }
 
+/// Whether nobody has edited the ticket since it began.
+pub fn is_untouched(watched: &Watched) -> bool {
+    watched.ticket.updated_at.is_some_and(|updated| updated <= beginning(watched))
+}
+
 /// Parses the moment that a change records.
 pub fn time_of(text: &Option<String>) -> Option<DateTime<Utc>> {
     text.as_deref()?.parse().ok()

@@ -41,6 +41,7 @@ pub fn as_of(watched: &Watched, changes: &[Change], people: &Directory, at: Date
     let count = |kind| known.iter().filter(|change| change.kind == kind).count();
     let status = known.iter().rfind(|change| change.kind == ChangeKind::Status);
     Some(Watched {
+        untouched: watched.untouched,
         read_at: at,
         cycle: u32::try_from(count(ChangeKind::Reopened)).unwrap_or(u32::MAX),
         status_since: status.map(|change| change.at),

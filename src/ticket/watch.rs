@@ -28,6 +28,8 @@ pub struct Bounds {
 pub struct Watched {
     pub ticket: Ticket,
     pub first_seen_at: DateTime<Utc>,
+    /// Whether nobody had edited it by then, so that what was before is known; none if that was not kept.
+    pub untouched: Option<bool>,
     /// When SuperOps was last asked about it.
     pub read_at: DateTime<Utc>,
     /// How often the ticket was reopened.
@@ -53,6 +55,7 @@ impl Watched {
         Self {
             ticket,
             first_seen_at: read.latest,
+            untouched: None,
             read_at: read.earliest,
             cycle: 0,
             status_since: None,
@@ -69,6 +72,7 @@ impl Watched {
         let Self {
             ticket,
             first_seen_at,
+            untouched,
             read_at: _,
             cycle,
             status_since,
@@ -80,6 +84,7 @@ impl Watched {
         } = self;
         *ticket == other.ticket
             && *first_seen_at == other.first_seen_at
+            && *untouched == other.untouched
             && *cycle == other.cycle
             && *status_since == other.status_since
             && *past == other.past

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use superops_sla::alert::suppression::SuppressionKind;
 use superops_sla::bookkeeping::{Bookkeeping, Rebuilt};
 use superops_sla::rules_cache::RulesCache;
 use superops_sla::service::reports::{ComplianceQuery, ReportQuery, TechnicianQuery};
+use superops_sla::service::suppressions::SuppressionOrder;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::ticket::{ConversationEntry, EntryKind};
 use superops_sla::store::audit::Author;
@@ -335,6 +337,36 @@ async fn what_is_still_open_is_counted_on_and_a_day_has_no_more_minutes_than_hav
 }
 
 #[tokio::test]
+async fn maintenance_while_something_is_overdue_is_taken_from_the_day_once_and_is_no_downtime() {
+    let mut app = TestApp::with(KEPT).await;
+    app.ticket(TimeDelta::hours(1));
+    app.turn().await;
+    app.wait(minutes(61)).await;
+    book(&mut app).await;
+    let author = Author { who: "Mia".to_owned(), origin: "a test".to_owned() };
+    let window =
+        SuppressionOrder { length: Some("20m".to_owned()), reason: "patching".to_owned(), ..Default::default() };
+    let service = app.parts().service.clone();
+    service.add_suppression(&Reach::All, SuppressionKind::Maintenance, window, author).await.unwrap();
+    app.wait(minutes(45)).await;
+    book(&mut app).await;
+    for (as_of, exclude_maintenance, day, down) in
+        [(None, true, 626, [25, 26]), (Some("latest"), true, 626, [25, 26]), (None, false, 646, [45, 46])]
+    {
+        let query = ComplianceQuery {
+            from_date: Some("2026-11-23".to_owned()),
+            to_date: Some("2026-11-23".to_owned()),
+            exclude_maintenance: Some(exclude_maintenance),
+            as_of: as_of.map(str::to_owned),
+            ..Default::default()
+        };
+        let days = service.compliance(&Reach::All, &query).await.unwrap();
+        let (up, downtime) = (days[0].uptime_minutes, days[0].downtime_minutes);
+        assert!(up + downtime == day && down.contains(&downtime), "at 10:46, {query:?}: {:?}", days[0]);
+    }
+}
+
+#[tokio::test]
 async fn a_policy_that_the_service_never_ran_with_judges_nothing_again() {
     let policy = "[[policies]]\nresponse = \"2h\"\nresolution = \"9h\"\n";
     let mut app = TestApp::with(&format!("{KEPT}{policy}")).await;
@@ -409,6 +441,26 @@ async fn what_a_clock_that_was_ahead_has_booked_is_booked_anew_once_it_is_right(
     app.turn().await;
     book(&mut app).await;
     assert_eq!(app.database.texts(&format!("SELECT 'one' FROM ({breached}) AS found")).await, ["one"], "in its time");
+}
+
+#[tokio::test]
+async fn an_edit_of_a_ticket_that_was_untouched_when_first_read_takes_nothing_from_who_had_it() {
+    let mut app = TestApp::with(KEPT).await;
+    let late = NewTicket { created_in: -TimeDelta::hours(3), resolution_due_in: Some(-TimeDelta::hours(1)), ..usual() };
+    let id = app.superops.add(late);
+    app.turn().await;
+    book(&mut app).await;
+    let entry = format!(
+        "SELECT holder || ' ' || reason FROM entries WHERE ticket = '{id}' AND clock = 'resolution' AND latest = 1"
+    );
+    let before = app.database.texts(&entry).await;
+    assert!(before.len() == 1 && !before[0].starts_with("unknown"), "{before:?}");
+    app.restart().await;
+    app.clock.advance(minutes(3));
+    app.superops.patch(&id, |ticket| ticket.subject = "Mail server slow".to_owned());
+    app.wait(minutes(2)).await;
+    book(&mut app).await;
+    assert_eq!(app.database.texts(&entry).await, before);
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::sla::tests::{at, between, change, mins, office, seen, status, told, watched};
+use crate::ticket::StatusWords;
+use crate::ticket::observe::observe;
 use crate::ticket::watch::ChangeKind as K;
 
 fn periods(history: &History) -> Vec<(&str, i64, Option<i64>)> {
@@ -116,6 +118,18 @@ fn what_was_before_it_was_watched_is_unknown_unless_nothing_was_ever_edited() {
     assert_eq!(history.pauses(ClockKind::Resolution, Reading::Least), []);
     late.first_seen_at = at(4);
     assert_eq!(told(&late, &[]).unseen, None, "read too soon for a pause");
+}
+
+#[test]
+fn a_past_that_was_known_when_the_ticket_was_first_read_stays_known_whatever_is_edited_later() {
+    let words = StatusWords::default();
+    let mut ticket = watched("Open").ticket;
+    let (first, _) = observe(None, ticket.clone(), &words, between(500, 500));
+    ticket.updated_at = Some(at(600));
+    let (edited, changes) = observe(Some(&first), ticket.clone(), &words, between(610, 610));
+    assert_eq!(told(&edited, &changes).unseen, None, "edited while it was watched");
+    let (late, changes) = observe(None, ticket, &words, between(610, 610));
+    assert_eq!(told(&late, &changes).unseen, Some(pause(0, 610)), "edited before");
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::parts::{STOPPED, booked_days, read_rows};
 use super::rows::{self, Stored};
 use super::{date_of, day_number, month_of, packed};
-use crate::report::day::{Stretches, length, union};
+use crate::report::day::Stretches;
 use crate::report::entry::{Entry, Holder, Outcome};
 use crate::store::sql::{self, Row};
 use crate::store::{Store, StoreError, instant, millis};
@@ -120,15 +120,15 @@ impl Store {
         rows.iter().map(day).collect()
     }
 
-    /// Returns for how long something was overdue on each of the requested days, of the `client` or of all;
-    /// `with_maintenance` includes time in maintenance windows. Days on which nothing was overdue are left out.
-    pub async fn overdue_time(
+    /// Returns when clocks were overdue on each of the requested days, of the `client` or of all, one beside the other;
+    /// `with_maintenance` includes clocks that met a maintenance window. Days on which nothing was overdue are left out.
+    pub async fn overdue_stretches(
         &self,
         tenant: &TenantId,
         client: Option<&str>,
         asked: Asked,
         with_maintenance: bool,
-    ) -> Result<BTreeMap<NaiveDate, TimeDelta>, StoreError> {
+    ) -> Result<BTreeMap<NaiveDate, Stretches>, StoreError> {
         let rows: Vec<(i64, i64, i64)> = sql::query_as(
             "SELECT o.day, o.from_at, o.to_at FROM overdue o JOIN entries e ON e.id = o.entry
              WHERE o.tenant = $1 AND o.day BETWEEN $2 AND $3 AND (e.client = $4 OR $4 IS NULL)
@@ -149,7 +149,7 @@ impl Store {
         for (day, from, to) in rows {
             days.entry(date_of(day)?).or_default().push((instant(from)?, instant(to)?));
         }
-        Ok(days.into_iter().map(|(day, stretches)| (day, length(&union(stretches)))).collect())
+        Ok(days)
     }
 
     /// Counts the tickets that each holder resolved in these days.

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use chrono::TimeDelta;
-
 use super::*;
 use crate::report::Period;
-use crate::report::day::days;
+use crate::report::day::{days, length, union};
 use crate::report::entry::tests::{entries, two_as_decided};
 use crate::report::entry::{Entry, Exclusion, Outcome, Reason};
 use crate::report::figures::{Question, summary};
@@ -341,8 +339,8 @@ async fn overdue_time_as_is_known_now_is_that_of_the_corrections() {
     store.close_month(&tenant(), (date("2026-10-15"), Tz::UTC), at("2026-11-08T12:00:00Z")).await.unwrap();
     let friday = async |latest: bool| {
         let asked = Asked { latest, ..october() };
-        let days = store.overdue_time(&tenant(), None, asked, false).await.unwrap();
-        days.get(&date("2026-10-30")).map_or(0, TimeDelta::num_minutes)
+        let mut days = store.overdue_stretches(&tenant(), None, asked, false).await.unwrap();
+        length(&union(days.remove(&date("2026-10-30")).unwrap_or_default())).num_minutes()
     };
     assert_eq!((friday(false).await, friday(true).await), (120, 120));
     // The same breach, with another priority.
@@ -356,7 +354,6 @@ async fn overdue_time_as_is_known_now_is_that_of_the_corrections() {
 
 #[tokio::test]
 async fn stretches_that_overlap_count_once_in_the_overdue_time_of_a_day() {
-    use crate::report::day::{length, union};
     let (_folder, store) = empty().await;
     let minute = |minute: i64| DateTime::from_timestamp(1_800_000_000 + 60 * minute, 0).unwrap();
     for day in 0..20 {

@@ -315,7 +315,7 @@ async fn write(tx: &mut Connection, tenant: &TenantId, differing: &[&Observed]) 
     for some in differing.chunks(ROWS) {
         let mut query = QueryBuilder::new(
             "INSERT INTO tickets (tenant, id, display_id, status, open, ticket, first_seen_at, read_at, cycle, \
-             status_earliest, status_latest, replied_at, vanished_at, past, opened) ",
+             status_earliest, status_latest, replied_at, vanished_at, past, opened, untouched) ",
         );
         let texts = some.iter().map(|one| serde_json::to_string(&one.watched.ticket)).collect::<Result<Vec<_>, _>>();
         let texts = texts.map_err(|error| sql::Error::Encode(error.into()))?;
@@ -329,6 +329,7 @@ async fn write(tx: &mut Connection, tenant: &TenantId, differing: &[&Observed]) 
             row.push_bind(watched.status_since.map(|since| millis(since.latest)));
             row.push_bind(watched.replied_at.map(millis)).push_bind(watched.vanished_at.map(millis));
             row.push_bind(past::written(&watched.past)).push_bind(ticket.created_at.map(opened));
+            row.push_bind(watched.untouched.map(i64::from));
         });
         query.push(
             " ON CONFLICT (tenant, id) DO UPDATE SET display_id = excluded.display_id, status = excluded.status, \
