@@ -454,7 +454,7 @@ async fn an_edit_of_a_ticket_that_was_untouched_when_first_read_takes_nothing_fr
         "SELECT holder || ' ' || reason FROM entries WHERE ticket = '{id}' AND clock = 'resolution' AND latest = 1"
     );
     let before = app.database.texts(&entry).await;
-    assert!(before.len() == 1 && !before[0].starts_with("unknown"), "{before:?}");
+    assert!(before.len() == 1 && !before[0].starts_with("@unknown"), "{before:?}");
     app.restart().await;
     app.clock.advance(minutes(3));
     app.superops.patch(&id, |ticket| ticket.subject = "Mail server slow".to_owned());
