@@ -452,6 +452,53 @@ async fn what_is_chosen_in_a_form_outlasts_the_refresh_of_its_page() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_form_is_shown_as_it_was_typed_under_a_head_that_stays_fresh() {
+    let Some(driver) = Driver::start() else { return };
+    let backup = "[components.backup]\n[[checks]]\ncomponent = \"backup\"\nheartbeat = true\ninterval = \"1h\"\n\
+                  token_env = \"HOOK\"\n";
+    let mut app = TestApp::with(backup).await;
+    app.ticket(minutes(60));
+    app.turn().await;
+    let (url, tokens) = served(&mut app, &[(Role::Admin, None)]).await;
+    let browser = driver.browser(&[]).await;
+    browser.enter(&url, &tokens[0]).await;
+    browser.open(&format!("{url}/incidents")).await;
+    browser.until("document.querySelector('#health li')").await;
+    let typed = "const { elements } = document.querySelector('form[action=\"/maintenance\"]');
+        elements.title.value = 'New disk';
+        elements.components.checked = true;
+        elements.from.value = '2027-03-02T10:00';
+        elements.until.value = '2027-03-02T09:00';
+        elements.title.form.submit()";
+    browser.run(typed).await;
+    browser.until("document.querySelector('.complaint') && document.querySelector('#health li')").await;
+    let title = "return document.querySelector('form[action=\"/maintenance\"]').elements.title.value";
+    assert_eq!(browser.run(title).await, "New disk");
+
+    // Its address leads back to the page with the form.
+    browser.order("refresh", json!({})).await;
+    browser.until("location.pathname === '/incidents' && !document.querySelector('.complaint')").await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reloading_the_page_that_shows_a_new_token_makes_no_second_one() {
+    let Some(driver) = Driver::start() else { return };
+    let (_app, url, tokens) = desk().await;
+    let browser = driver.browser(&[]).await;
+    browser.enter(&url, &tokens[1]).await;
+    browser.open(&format!("{url}/tokens")).await;
+    browser.write("main input[name=name]", "of the wall").await;
+    browser.click("main form.filters button").await;
+    browser.until("document.querySelector('.said code') && document.querySelector('#health li')").await;
+    browser.order("refresh", json!({})).await;
+    browser.until("document.querySelector('main table') && !document.querySelector('.said')").await;
+    let made = "return [...document.querySelectorAll('main tbody tr')].filter((row) => row.textContent.includes('of the wall')).length";
+    assert_eq!(browser.run(made).await, 1);
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_with_filters_shows_what_they_leave_after_the_login() {
     let Some(driver) = Driver::start() else { return };
     let (_app, url, tokens) = desk().await;

@@ -41,10 +41,12 @@ async function readDesk(overview) {
   if (state.open && $('drawer').open) await drawDrawer();
 }
 
-/** The server renders the rest of such a page. */
+/** The server renders the rest of such a page; its head is kept fresh even if the rest cannot be read. */
 async function readPage(overview) {
-  const [now] = await Promise.all([overview, refresh()]);
-  setOverview(now);
+  const failed = refresh().then(() => null, (error) => error);
+  setOverview(await overview);
+  const error = await failed;
+  if (error) throw error;
 }
 
 /** A report stays as requested; only its head is kept fresh. */
