@@ -170,7 +170,13 @@ function keepFragment() {
   if (provider) provider.search = new URLSearchParams({ next: next.value });
 }
 
+/** Reloading a page that answered a form would send the form again. This makes the browser ask for the page instead. */
+function forgetForm() {
+  history.replaceState(history.state, '', location.href);
+}
+
 keepFragment();
+forgetForm();
 if (document.body.dataset.page === 'login') skipLogin();
 if (document.body.dataset.page === 'dashboard') startDesk();
 if (document.body.dataset.page === 'alerts') startAlerts(() => poll.now());
