@@ -245,6 +245,37 @@ async fn somebody_signs_in_finds_a_ticket_acknowledges_an_alert_and_sees_it_in_a
     other.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn which_alerts_are_shown_and_in_which_order_outlasts_a_reload() {
+    let Some(driver) = Driver::start() else { return };
+    let (_app, url, tokens) = desk().await;
+    let browser = driver.browser(&[]).await;
+    browser.enter(&url, &tokens[0]).await;
+    browser.open(&format!("{url}/alerts")).await;
+    browser.until("document.querySelector('.alert.is-open')").await;
+    let shows = |state: &str, sort: &str| {
+        format!(
+            "document.querySelector('[data-state={state}]').ariaPressed === 'true' && document.querySelector('#order').value === '{sort}'"
+        )
+    };
+    browser.run("const order = document.querySelector('#order'); order.value = 'due'; order.dispatchEvent(new Event('change'))").await;
+    browser.click("[data-state=acknowledged]").await;
+    browser.until("document.querySelector('#note').textContent === '0 acknowledged alerts.'").await;
+    browser.order("refresh", json!({})).await;
+    browser.until("document.querySelector('#note').textContent === '0 acknowledged alerts.'").await;
+    browser.until(&shows("acknowledged", "due")).await;
+
+    // Of the resolved ones, none is worse than another.
+    browser.run("const order = document.querySelector('#order'); order.value = 'worst'; order.dispatchEvent(new Event('change'))").await;
+    browser.click("[data-state=resolved]").await;
+    browser.until(&shows("resolved", "-changed")).await;
+    browser.until("document.querySelector('#order option[value=worst]').hidden").await;
+    browser.click("[data-state=open]").await;
+    browser.until(&shows("open", "worst")).await;
+    browser.until("location.hash === '' && document.querySelector('.alert.is-open')").await;
+    browser.close().await;
+}
+
 /// Which alert the focus is in.
 const AT: &str = "document.activeElement.closest('.alert')?.querySelector('.what').textContent";
 
