@@ -276,6 +276,36 @@ async fn which_alerts_are_shown_and_in_which_order_outlasts_a_reload() {
     browser.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_shows_when_it_was_made_as_it_is_sorted_and_says_what_came_of_it_later() {
+    let Some(driver) = Driver::start() else { return };
+    let (_app, url, tokens) = desk().await;
+    let browser = driver.browser(&[]).await;
+    browser.enter(&url, &tokens[0]).await;
+    browser.until("document.querySelector('#health li')").await;
+    let message = |state: &str, due: &str, done: Option<&str>| {
+        let at = |time: &str| format!("2020-01-06T{time}:00Z");
+        let message = json!({
+            "state": state, "kind": "alert", "stage": "breached", "channel": "email", "recipient": "Ada", "step": 0,
+            "created_at": at("09:00"), "due_at": at(due), "done_at": done.map(at),
+        });
+        format!(
+            "return import('/assets/messages.js').then(({{ messageItem }}) => {{ const item = messageItem({message}); \
+             return [item.querySelector('time').dateTime, item.querySelector('.muted').textContent.replace(/^( · [a-z ]+) .*$/, '$1')] }})"
+        )
+    };
+    for (state, due, done, later) in [
+        ("cancelled", "10:00", Some("09:30"), " · cancelled"),
+        ("sent", "10:00", Some("10:00"), " · sent"),
+        ("sent", "09:00", Some("09:00"), ""),
+        ("pending", "10:00", None, " · due"),
+    ] {
+        let shown = browser.run(&message(state, due, done)).await;
+        assert_eq!(shown, json!(["2020-01-06T09:00:00Z", later]), "{state}");
+    }
+    browser.close().await;
+}
+
 /// Which alert the focus is in.
 const AT: &str = "document.activeElement.closest('.alert')?.querySelector('.what').textContent";
 
