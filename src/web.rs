@@ -64,9 +64,9 @@ use axum::extract::Request;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -151,10 +151,40 @@ pub fn router(web: Web) -> Router {
         .map(|route| route.guarded(&web))
         .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
         .fallback(async || Problem::not_found("page"))
-        .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "use another method"))
+        .method_not_allowed_fallback(wrong_method)
         // Outermost first. Each layer added separately would cost every answer an allocation for each layer inside it.
         .layer((from_fn(delivery::name), delivery::shared_with(&origins), delivery::packed(), from_fn(finish)))
         .with_state(web)
+}
+
+/// Refuses a method that a path does not take. A browser that asks for the path of a form, as when somebody presses Enter
+/// in its address bar, is led to the page with that form.
+async fn wrong_method(method: Method, uri: Uri) -> Response {
+    match page_of_form(uri.path()).filter(|_| method == Method::GET) {
+        Some(page) => {
+            let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+            Redirect::to(&format!("{page}{query}")).into_response()
+        }
+        None => Problem::new(StatusCode::METHOD_NOT_ALLOWED, "use another method").into_response(),
+    }
+}
+
+/// Returns the page with the form that is sent to `path`, if that is not a page itself.
+fn page_of_form(path: &str) -> Option<String> {
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let page = match parts.as_slice() {
+        ["maintenance", ..] => "/incidents",
+        ["statements", _, "credit"] => "/statements",
+        ["tokens", _, "revoke"] => "/tokens",
+        ["sessions", _, "end"] => "/system",
+        ["on-call", _, "remove"] => "/on-call",
+        ["alerts", "no-texts", _, "clear"] => "/alerts",
+        ["people", id, "clear"] => return Some(format!("/people/{id}")),
+        ["tickets", tenant, id, "reason"] => return Some(format!("/tickets/{tenant}/{id}")),
+        ["logout"] => "/",
+        _ => return None,
+    };
+    Some(page.to_owned())
 }
 
 /// Finishes every answer: enforces the deadline, explains refusals, saves sending what the asker has, and sets headers.

@@ -11,6 +11,11 @@ use crate::uptime::availability::percent;
 /// Inlined into the page: its readers may be unable to reach anything else of ours.
 pub const STYLE: &str = include_str!("style.css");
 
+/// The icon, inlined for the same reason; without one, a browser asks the host for `/favicon.ico`.
+const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E\
+    %3Crect width='32' height='32' rx='8' fill='%231d4ed8'/%3E\
+    %3Cpath d='M9 17l5 5 9-11' fill='none' stroke='%23fff' stroke-width='3.5'/%3E%3C/svg%3E";
+
 pub(super) fn page(model: &Model) -> String {
     let body = html! {
         header.top {
@@ -48,6 +53,7 @@ pub(super) fn page(model: &Model) -> String {
     };
     let head = html! {
         meta http-equiv="refresh" content="60";
+        link rel="icon" href=(ICON);
         link rel="alternate" type="application/atom+xml" title=(model.title) href={ (base(model)) "history.atom" };
         @if model.client.is_some() { meta name="robots" content="noindex, nofollow, noarchive"; }
         style { (PreEscaped(STYLE)) }

@@ -41,6 +41,13 @@ fn the_files_of_a_copy_can_be_read_like_any_new_file() {
 }
 
 #[test]
+fn the_page_brings_its_icon_so_that_no_browser_asks_for_another() {
+    for model in [page(), page().copied(None)] {
+        assert!(texts(&model).contains("<link rel=\"icon\" href=\"data:image/svg+xml,"));
+    }
+}
+
+#[test]
 fn a_copy_links_to_what_stands_beside_it_and_never_to_the_service() {
     let here = texts(&page());
     assert!(here.contains("href=\"/status/history.atom\"") && here.contains("https://sla.internal.example/status"));

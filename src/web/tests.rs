@@ -294,6 +294,25 @@ async fn a_wrong_method_is_a_problem_that_names_the_right_ones() {
 }
 
 #[tokio::test]
+async fn the_path_of_a_form_leads_whoever_asks_for_it_to_the_page_with_the_form() {
+    let web = TestWeb::start().await;
+    let mut pages = routes::all();
+    pages.retain(|route| route.rule.audience == route::Audience::Page);
+    let gets: Vec<_> = pages.iter().filter(|route| route.method == Method::GET).map(|route| route.path).collect();
+    for form in pages.iter().filter(|route| !gets.contains(&route.path)) {
+        let path = form.path.replace(['{', '}'], "");
+        let answer = web.get(&format!("{path}?tenant=acme"), None).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{path}");
+        let to = answer.headers()[LOCATION].to_str().unwrap();
+        let page = to.strip_suffix("?tenant=acme").unwrap();
+        let template = page.replace("/id", "/{id}").replace("/tenant", "/{tenant}");
+        assert!(gets.contains(&template.as_str()), "{path} leads to {to}");
+    }
+    let incidents = web.get("/maintenance", None).await;
+    assert_eq!(incidents.headers()[LOCATION], "/incidents");
+}
+
+#[tokio::test]
 async fn blank_filters_ask_for_everything() {
     let web = TestWeb::start().await;
     let (token, _) = web.token(None).await;

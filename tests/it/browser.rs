@@ -245,6 +245,67 @@ async fn somebody_signs_in_finds_a_ticket_acknowledges_an_alert_and_sees_it_in_a
     other.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn which_alerts_are_shown_and_in_which_order_outlasts_a_reload() {
+    let Some(driver) = Driver::start() else { return };
+    let (_app, url, tokens) = desk().await;
+    let browser = driver.browser(&[]).await;
+    browser.enter(&url, &tokens[0]).await;
+    browser.open(&format!("{url}/alerts")).await;
+    browser.until("document.querySelector('.alert.is-open')").await;
+    let shows = |state: &str, sort: &str| {
+        format!(
+            "document.querySelector('[data-state={state}]').ariaPressed === 'true' && document.querySelector('#order').value === '{sort}'"
+        )
+    };
+    browser.run("const order = document.querySelector('#order'); order.value = 'due'; order.dispatchEvent(new Event('change'))").await;
+    browser.click("[data-state=acknowledged]").await;
+    browser.until("document.querySelector('#note').textContent === '0 acknowledged alerts.'").await;
+    browser.order("refresh", json!({})).await;
+    browser.until("document.querySelector('#note').textContent === '0 acknowledged alerts.'").await;
+    browser.until(&shows("acknowledged", "due")).await;
+
+    // Of the resolved ones, none is worse than another.
+    browser.run("const order = document.querySelector('#order'); order.value = 'worst'; order.dispatchEvent(new Event('change'))").await;
+    browser.click("[data-state=resolved]").await;
+    browser.until(&shows("resolved", "-changed")).await;
+    browser.until("document.querySelector('#order option[value=worst]').hidden").await;
+    browser.click("[data-state=open]").await;
+    browser.until(&shows("open", "worst")).await;
+    browser.until("location.hash === '' && document.querySelector('.alert.is-open')").await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_shows_when_it_was_made_as_it_is_sorted_and_says_what_came_of_it_later() {
+    let Some(driver) = Driver::start() else { return };
+    let (_app, url, tokens) = desk().await;
+    let browser = driver.browser(&[]).await;
+    browser.enter(&url, &tokens[0]).await;
+    browser.until("document.querySelector('#health li')").await;
+    let message = |state: &str, due: &str, done: Option<&str>| {
+        let at = |time: &str| format!("2020-01-06T{time}:00Z");
+        let message = json!({
+            "state": state, "kind": "alert", "stage": "breached", "channel": "email", "recipient": "Ada", "step": 0,
+            "created_at": at("09:00"), "due_at": at(due), "done_at": done.map(at),
+        });
+        format!(
+            "return import('/assets/messages.js').then(({{ messageItem }}) => {{ const item = messageItem({message}); \
+             return [item.querySelector('time').dateTime, item.querySelector('.muted').textContent.replace(/^( · [a-z ]+) .*$/, '$1')] }})"
+        )
+    };
+    for (state, due, done, later) in [
+        ("cancelled", "10:00", Some("09:30"), " · cancelled"),
+        ("sent", "10:00", Some("10:00"), " · sent"),
+        ("sent", "09:00", Some("09:00"), ""),
+        ("pending", "10:00", None, " · due"),
+    ] {
+        let shown = browser.run(&message(state, due, done)).await;
+        assert_eq!(shown, json!(["2020-01-06T09:00:00Z", later]), "{state}");
+    }
+    browser.close().await;
+}
+
 /// Which alert the focus is in.
 const AT: &str = "document.activeElement.closest('.alert')?.querySelector('.what').textContent";
 
@@ -448,6 +509,53 @@ async fn what_is_chosen_in_a_form_outlasts_the_refresh_of_its_page() {
     browser.run(&made_elsewhere("of the roof")).await;
     browser.until(&format!("document.querySelectorAll('main tbody tr').length === {}", rows + 1)).await;
     assert_eq!(browser.run("return document.querySelector('select[name=sort]').value").await, "at");
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_form_is_shown_as_it_was_typed_under_a_head_that_stays_fresh() {
+    let Some(driver) = Driver::start() else { return };
+    let backup = "[components.backup]\n[[checks]]\ncomponent = \"backup\"\nheartbeat = true\ninterval = \"1h\"\n\
+                  token_env = \"HOOK\"\n";
+    let mut app = TestApp::with(backup).await;
+    app.ticket(minutes(60));
+    app.turn().await;
+    let (url, tokens) = served(&mut app, &[(Role::Admin, None)]).await;
+    let browser = driver.browser(&[]).await;
+    browser.enter(&url, &tokens[0]).await;
+    browser.open(&format!("{url}/incidents")).await;
+    browser.until("document.querySelector('#health li')").await;
+    let typed = "const { elements } = document.querySelector('form[action=\"/maintenance\"]');
+        elements.title.value = 'New disk';
+        elements.components.checked = true;
+        elements.from.value = '2027-03-02T10:00';
+        elements.until.value = '2027-03-02T09:00';
+        elements.title.form.submit()";
+    browser.run(typed).await;
+    browser.until("document.querySelector('.complaint') && document.querySelector('#health li')").await;
+    let title = "return document.querySelector('form[action=\"/maintenance\"]').elements.title.value";
+    assert_eq!(browser.run(title).await, "New disk");
+
+    // Its address leads back to the page with the form.
+    browser.order("refresh", json!({})).await;
+    browser.until("location.pathname === '/incidents' && !document.querySelector('.complaint')").await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reloading_the_page_that_shows_a_new_token_makes_no_second_one() {
+    let Some(driver) = Driver::start() else { return };
+    let (_app, url, tokens) = desk().await;
+    let browser = driver.browser(&[]).await;
+    browser.enter(&url, &tokens[1]).await;
+    browser.open(&format!("{url}/tokens")).await;
+    browser.write("main input[name=name]", "of the wall").await;
+    browser.click("main form.filters button").await;
+    browser.until("document.querySelector('.said code') && document.querySelector('#health li')").await;
+    browser.order("refresh", json!({})).await;
+    browser.until("document.querySelector('main table') && !document.querySelector('.said')").await;
+    let made = "return [...document.querySelectorAll('main tbody tr')].filter((row) => row.textContent.includes('of the wall')).length";
+    assert_eq!(browser.run(made).await, 1);
     browser.close().await;
 }
 

@@ -33,6 +33,9 @@ const AT_ONCE = 6;
 /** `place` is where somebody moving through the list by keyboard was when their alert left it. */
 const page = { state: 'open', sort: 'worst', cards: new Map(), page: null, picked: new Set(), place: 0 };
 
+/** Resolved alerts are not one worse than another. */
+const sortNow = () => (page.state === 'resolved' && page.sort === 'worst' ? '-changed' : page.sort);
+
 const overlayLine = (overlay) => el('p', { class: 'overlaid' },
   `${overlay.kind === 'silence' ? 'Silenced' : 'Maintenance'} until ${brief(overlay.until)} (${overlay.author}): ${overlay.reason}`);
 
@@ -271,11 +274,11 @@ export function tickAlerts() {
 
 export async function readAlerts(overview) {
   const asked = page.state;
-  const sort = page.sort;
+  const sort = sortNow();
   const [now, alerts, { silences }, { maintenance_windows: windows }, weekly] = await Promise.all([
     overview, ask(`/api/v1/alerts?limit=200&state=${asked}&sort=${sort}`), ask('/api/v1/silences'), ask('/api/v1/maintenance-windows'), ask('/api/v1/alerts/weekly?weeks=1'),
   ]);
-  if (asked !== page.state || sort !== page.sort) return;
+  if (asked !== page.state || sort !== sortNow()) return;
   setOverview(now);
   for (const { clock_status: clock } of alerts.alerts) if (clock) clock.asOf = Date.parse(alerts.now);
   page.page = alerts;
@@ -284,18 +287,42 @@ export async function readAlerts(overview) {
   drawOverlays([...silences, ...windows], state.overview.tenants);
 }
 
-export function startAlerts(again) {
-  for (const button of $('states').children) {
-    button.addEventListener('click', () => {
-      page.state = button.dataset.state;
-      for (const other of $('states').children) other.setAttribute('aria-pressed', String(other === button));
-      again();
-    });
-  }
-  $('order').addEventListener('change', () => {
-    page.sort = $('order').value;
+/** Shows which alerts are asked for, and in which order. */
+function drawAsked() {
+  for (const button of $('states').children) button.setAttribute('aria-pressed', String(button.dataset.state === page.state));
+  for (const option of $('order').options) option.hidden = option.value === 'worst' && page.state === 'resolved';
+  $('order').value = sortNow();
+}
+
+/** Takes what is asked for from the address, where it outlasts a reload. */
+function readAddress() {
+  const asked = new URLSearchParams(location.hash.slice(1));
+  const known = (list, wanted, otherwise) => (list.includes(wanted) ? wanted : otherwise);
+  page.state = known([...$('states').children].map((one) => one.dataset.state), asked.get('state'), 'open');
+  page.sort = known([...$('order').options].map((one) => one.value), asked.get('sort'), 'worst');
+  drawAsked();
+}
+
+function startAsking(again) {
+  const change = (asked) => {
+    Object.assign(page, asked);
+    const usual = { state: 'open', sort: 'worst' };
+    const unusual = Object.keys(usual).filter((name) => page[name] !== usual[name]).map((name) => [name, page[name]]);
+    history.replaceState(null, '', unusual.length ? `#${new URLSearchParams(unusual)}` : location.pathname + location.search);
+    drawAsked();
+    again();
+  };
+  readAddress();
+  addEventListener('hashchange', () => {
+    readAddress();
     again();
   });
+  for (const button of $('states').children) button.addEventListener('click', () => change({ state: button.dataset.state }));
+  $('order').addEventListener('change', () => change({ sort: $('order').value }));
+}
+
+export function startAlerts(again) {
+  startAsking(again);
   if ($('you')) {
     $('you').value = localStorage.getItem('you') ?? '';
     $('you').addEventListener('change', () => localStorage.setItem('you', $('you').value.trim()));

@@ -41,10 +41,12 @@ async function readDesk(overview) {
   if (state.open && $('drawer').open) await drawDrawer();
 }
 
-/** The server renders the rest of such a page. */
+/** The server renders the rest of such a page; its head is kept fresh even if the rest cannot be read. */
 async function readPage(overview) {
-  const [now] = await Promise.all([overview, refresh()]);
-  setOverview(now);
+  const failed = refresh().then(() => null, (error) => error);
+  setOverview(await overview);
+  const error = await failed;
+  if (error) throw error;
 }
 
 /** A report stays as requested; only its head is kept fresh. */
@@ -168,7 +170,13 @@ function keepFragment() {
   if (provider) provider.search = new URLSearchParams({ next: next.value });
 }
 
+/** Reloading a page that answered a form would send the form again. This makes the browser ask for the page instead. */
+function forgetForm() {
+  history.replaceState(history.state, '', location.href);
+}
+
 keepFragment();
+forgetForm();
 if (document.body.dataset.page === 'login') skipLogin();
 if (document.body.dataset.page === 'dashboard') startDesk();
 if (document.body.dataset.page === 'alerts') startAlerts(() => poll.now());

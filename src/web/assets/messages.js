@@ -6,7 +6,7 @@ import { brief, local, zone } from './time.js';
 
 /** Where a system listens rather than a person. */
 const SYSTEMS = new Set(['slack', 'teams', 'pagerduty', 'webhook']);
-const TO_SYSTEMS = { sent: 'Sent to', sending: 'Being sent to', pending: 'To be sent to', bundled: 'To be sent, with more, to', failed: 'Not sent to', cancelled: 'Cancelled:' };
+const TO_SYSTEMS = { sent: 'Sent to', sending: 'Being sent to', pending: 'To be sent to', bundled: 'To be sent, with more, to', failed: 'Not sent to', cancelled: 'Not sent to' };
 const VERBS = { sent: 'told by', sending: 'being told by', pending: 'to be told by', bundled: 'to be told, with more, by', failed: 'not told by', cancelled: null };
 const SENT = { sent: '✓', sending: '…', pending: '○', bundled: '○', failed: '!', cancelled: '×' };
 
@@ -24,7 +24,7 @@ function outcomeWords({ state: how, channel, recipient }) {
   const who = el('b', {}, recipient);
   if (SYSTEMS.has(channel)) return [`${TO_SYSTEMS[how] ?? how} `, who];
   const name = channel === 'email' ? 'email' : channelName(channel);
-  return [who, how === 'cancelled' ? ` · ${name} cancelled` : ` ${VERBS[how] ?? how} ${name}`];
+  return [who, how === 'cancelled' ? ` · ${name}` : ` ${VERBS[how] ?? how} ${name}`];
 }
 
 /** What the answer to an attempt means. */
@@ -40,15 +40,24 @@ function shape(message) {
   return message.bundle && message.state === 'sent' ? ' · in one message with others' : '';
 }
 
+const ENDED = { sent: 'sent', failed: 'given up', cancelled: 'cancelled' };
+
+/** When it was sent or is due, if that is not when it was made, which the list is sorted by; and when it was cancelled. */
+function laterWords({ state: how, held_by: held, created_at: made, due_at: due, done_at: done }) {
+  const waits = how === 'pending' && !held;
+  const [word, at] = done ? [ENDED[how], done] : waits ? ['due', due] : [];
+  return word && (how === 'cancelled' || brief(at) !== brief(made)) ? ` · ${word} ${brief(at)}` : '';
+}
+
 export function messageItem(message, { link = true } = {}) {
   const subject = KINDS[message.kind] ?? message.stage;
   const ticket = message.ticket_id && link
     ? el('a', { href: pageOf(message.tenant, message.ticket_id), onclick: (event) => openFrom(event, message) }, message.display_id ?? message.ticket_id) : null;
-  const at = message.done_at ?? message.due_at;
+  const at = message.created_at;
   return el('li', { class: `message ${message.state}` },
     el('span', { class: 'outcome', title: message.state }, SENT[message.state] ?? '?'),
     el('div', {},
-      el('p', {}, outcomeWords(message), message.delivery ? el('span', { class: 'muted' }, ` · ${message.delivery}`) : ''),
+      el('p', {}, outcomeWords(message), el('span', { class: 'muted' }, laterWords(message)), message.delivery ? el('span', { class: 'muted' }, ` · ${message.delivery}`) : ''),
       el('p', { class: 'muted about-what' },
         el('span', {}, el('span', { class: `stage ${message.kind === 'alert' ? message.stage : message.kind}` }, subject), ' ', ticket, message.step > 0 ? ` · step ${message.step + 1}` : '', shape(message)),
         el('time', { datetime: at, title: local(at) }, brief(at))),

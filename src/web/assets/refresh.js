@@ -37,11 +37,13 @@ function takeOver(main, old) {
 
 export async function refresh() {
   const main = document.querySelector('main');
+  page.shown ??= main.outerHTML;
+  if (isBusy(main)) return;
   const answer = await fetch(location.href, { headers: { accept: 'text/html' }, signal: AbortSignal.timeout(10000) });
   if (answer.redirected) return void location.reload();
   if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
   const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html').querySelector('main');
-  page.shown ??= main.outerHTML;
+  // Somebody may have begun while the answer was on its way.
   if (!fresh || fresh.outerHTML === page.shown || isBusy(main)) return;
   page.shown = fresh.outerHTML;
   const focused = main.contains(document.activeElement) ? nameOf(document.activeElement) : null;

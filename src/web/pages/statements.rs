@@ -50,14 +50,14 @@ fn row(one: &StatementView, caller: &Caller) -> Markup {
     html! {
         tr.{ (if one.kept == Some(false) { "standing-breached" } else { "standing-on_track" }) } {
             td.what { a href={ "/services/" (one.component) } { (one.name) } @if let Some(client) = &one.client { span.id { (client) } } }
-            td { (one.period) }
+            td.when { (one.period) }
             td {
-                (one.uptime_percent.map_or_else(|| "not measured".to_owned(), |share| format!("{share} %")))
+                span.when { (one.uptime_percent.map_or_else(|| "not measured".to_owned(), |share| format!("{share} %"))) }
                 @if one.differs_now { div.muted { "would be different with what is known now" } }
                 @if !one.conclusive { div.muted { "not conclusive" } }
             }
-            td { (one.target_percent) " %" }
-            td { @if one.lost_minutes > 0.0 { (lost) } @else { "none" } }
+            td.when { (one.target_percent) " %" }
+            td.when { @if one.lost_minutes > 0.0 { (lost) } @else { "none" } }
             td { (one.owed().unwrap_or_else(|| "none".to_owned())) }
             td {
                 @if one.credit != "none" { (one.credit) }

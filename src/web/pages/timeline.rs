@@ -17,6 +17,8 @@ use crate::web::{Problem, Web};
 /// The width of the whole picture, and the room for names at its left.
 const WIDTH: f64 = 760.0;
 const NAMES: f64 = 112.0;
+/// The room at its right, for half of a time that stands under the edge.
+const EDGE: f64 = 40.0;
 /// The height of a clock's row, and of the bar in it.
 const ROW: f64 = 38.0;
 const BAR: f64 = 16.0;
@@ -54,7 +56,7 @@ impl Scale {
 
     fn x(&self, at: DateTime<Utc>) -> f64 {
         let (passed, whole) = ((at - self.from).as_seconds_f64(), (self.to - self.from).as_seconds_f64());
-        NAMES + (passed / whole).clamp(0.0, 1.0) * (WIDTH - NAMES)
+        NAMES + (passed / whole).clamp(0.0, 1.0) * (WIDTH - EDGE - NAMES)
     }
 
     /// Returns round local times under the picture, each with its label.
@@ -155,7 +157,7 @@ mod tests {
             let ticks = scale(minutes).ticks(Tz::UTC);
             assert!(ticks.len() <= 7, "{minutes}: {ticks:?}");
             assert!(minutes < 10 || !ticks.is_empty(), "{minutes}");
-            assert!(ticks.iter().all(|(x, _)| (NAMES..=WIDTH).contains(x)), "{ticks:?}");
+            assert!(ticks.iter().all(|(x, _)| (NAMES..=WIDTH - EDGE).contains(x)), "{ticks:?}: each has room");
         }
         let kolkata = scale(600).ticks(Tz::named("Asia/Kolkata"));
         assert!(kolkata.iter().all(|(_, words)| words.ends_with(":00")), "round where the desk is: {kolkata:?}");
@@ -165,6 +167,6 @@ mod tests {
     fn what_lies_outside_is_drawn_at_the_edge() {
         let scale = scale(60);
         assert_eq!(scale.x(scale.from - TimeDelta::days(1)), NAMES);
-        assert_eq!(scale.x(scale.to + TimeDelta::days(1)), WIDTH);
+        assert_eq!(scale.x(scale.to + TimeDelta::days(1)), WIDTH - EDGE);
     }
 }
