@@ -32,6 +32,12 @@ impl Brief {
         self.outcome != Outcome::Excluded && (with_maintenance || !self.maintenance)
     }
 
+    /// Whether its time until the stop says something: one without a target took its time all the same.
+    pub fn has_time(&self) -> bool {
+        let without_target = matches!(self.why, Some(Exclusion::NoTarget | Exclusion::NoDueTime));
+        self.outcome != Outcome::Excluded || without_target
+    }
+
     /// Whether it is one of the clocks that compliance is about: resolutions of later rounds are not.
     pub fn is_headline(&self) -> bool {
         self.clock != ClockKind::Resolution || self.round == 1

@@ -33,8 +33,8 @@ impl Question {
 
     /// Whether its clock stopped in the period; one without a target took its time all the same.
     pub fn has_stop(&self, brief: &Brief) -> bool {
-        let without_target = matches!(brief.why, Some(Exclusion::NoTarget | Exclusion::NoDueTime));
-        let counts = brief.counts(self.with_maintenance) || (brief.outcome == Outcome::Excluded && without_target);
+        let excluded = brief.outcome == Outcome::Excluded;
+        let counts = if excluded { brief.has_time() } else { brief.counts(self.with_maintenance) };
         counts && brief.stop_day.is_some_and(|day| self.period.has(day))
     }
 

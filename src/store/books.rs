@@ -2,7 +2,8 @@
 //!
 //! Every write of a ticket marks it in the same transaction ([`mark`]). The bookkeeper takes the marked tickets and
 //! writes their entries, and marks the affected days to be summed up soon after. A closed month keeps the entries it was closed with:
-//! later ones are stored beside them and count nowhere.
+//! later ones are stored beside them and count nowhere. Only what they tell of open months, a stop or overdue time, is
+//! filled in to the entries that count.
 
 pub(in crate::store) mod changes;
 pub(in crate::store) mod look;

@@ -1,6 +1,6 @@
 //! What reports read from the books.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -70,9 +70,13 @@ impl Store {
         all.extend(beside);
         if asked.latest {
             let corrected = read_rows(&mut reads, CORRECTED, tenant, (from, to)).await?;
-            let replaced: HashMap<i64, bool> = corrected.iter().map(|stored| (stored.id, stored.counts)).collect();
-            all.retain(|stored| !replaced.contains_key(&stored.id));
-            all.extend(corrected.into_iter().filter(|stored| !stored.counts));
+            let (replaced, late): (Vec<Stored>, Vec<Stored>) = corrected.into_iter().partition(|stored| stored.counts);
+            // What is replaced may be here for its stop, although it was decided on another day.
+            let clock = |stored: &Stored| (stored.entry.ticket.clone(), stored.entry.clock, stored.entry.round);
+            let replaced: HashSet<i64> = replaced.iter().map(|stored| stored.id).collect();
+            let known: HashSet<_> = late.iter().map(clock).collect();
+            all.retain(|stored| !replaced.contains(&stored.id) && !known.contains(&clock(stored)));
+            all.extend(late);
         }
         let key = |stored: &Stored| (stored.entry.clock, stored.entry.round, stored.id);
         // In place: a stable order would take half as much memory again.

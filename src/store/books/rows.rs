@@ -37,6 +37,14 @@ const WITHDRAWN: &str = "SELECT e.ticket, e.clock, e.round, MAX(e.revision) AS r
 const LATEST_SHARES: &str = "SELECT s.entry, s.holder, s.weight, s.counted, s.over, s.paused FROM entries e \
      JOIN shares s ON s.entry = e.id WHERE e.latest = 1 AND e.tenant = ";
 
+const FROZEN: &str = "SELECT e.ticket, e.id, e.clock, e.round, e.revision, e.counts, e.outcome, e.why, e.day, e.decided_at, \
+     e.stop_day, e.stopped_at, e.target, e.counted, e.over, e.paused, e.says, e.reported, e.computed, e.observed, \
+     e.answered_by, e.holder, e.client, e.priority, e.category, e.policy, e.version, e.maintenance, e.reason, \
+     e.said_reason, e.reason_by, e.reopened_at, e.signs, e.chances FROM entries e \
+     WHERE e.counts = 1 AND e.latest = 0 AND e.tenant = ";
+const FROZEN_SHARES: &str = "SELECT s.entry, s.holder, s.weight, s.counted, s.over, s.paused FROM entries e \
+     JOIN shares s ON s.entry = e.id WHERE e.counts = 1 AND e.latest = 0 AND e.tenant = ";
+
 const WORDS: &str = "SELECT e.id, e.said_reason, e.reason_by FROM entries e WHERE e.tenant = $1 AND e.day BETWEEN $2 AND $3 \
      AND e.said_reason IS NOT NULL";
 
@@ -147,12 +155,30 @@ pub(super) async fn of_tickets<'a>(
     tickets: impl Iterator<Item = &'a str>,
 ) -> Result<Vec<Stored>, sql::Error> {
     let tickets: Vec<&str> = tickets.collect();
+    with_shares(tx, tenant, (LATEST, LATEST_SHARES), &tickets).await
+}
+
+/// Reads the replaced entries of these tickets that still count, because their month is closed, with their shares.
+pub(super) async fn frozen(
+    tx: &mut Connection,
+    tenant: &TenantId,
+    tickets: &[&str],
+) -> Result<Vec<Stored>, sql::Error> {
+    with_shares(tx, tenant, (FROZEN, FROZEN_SHARES), tickets).await
+}
+
+async fn with_shares(
+    tx: &mut Connection,
+    tenant: &TenantId,
+    (entries, shares): (&'static str, &'static str),
+    tickets: &[&str],
+) -> Result<Vec<Stored>, sql::Error> {
     let mut all = Vec::new();
     for some in tickets.chunks(ROWS) {
-        let mut query = QueryBuilder::new(LATEST);
+        let mut query = QueryBuilder::new(entries);
         let rows = with_ids(&mut query, tenant, some).push(" ORDER BY e.id").build().fetch_all(&mut *tx).await?;
         all.extend(rows.iter().map(stored).collect::<Result<Vec<_>, _>>().map_err(decode)?);
-        let mut query = QueryBuilder::new(LATEST_SHARES);
+        let mut query = QueryBuilder::new(shares);
         let query = with_ids(&mut query, tenant, some).push(" ORDER BY s.entry, s.place");
         give_shares(&mut all, &query.build().fetch_all(&mut *tx).await?)?;
     }

@@ -6,7 +6,7 @@ use super::*;
 use crate::report::Period;
 use crate::report::day::{days, length, union};
 use crate::report::entry::tests::{entries, two_as_decided};
-use crate::report::entry::{Entry, Exclusion, Outcome, Reason};
+use crate::report::entry::{Entry, Exclusion, Outcome, Reason, Share};
 use crate::report::figures::{Question, summary};
 use crate::report::technician::{Count, Technician, technicians};
 use crate::sla::zone::Tz;
@@ -181,6 +181,103 @@ async fn what_is_corrected_again_and_again_after_its_month_was_closed_counts_the
         let corrections = store.corrections(&tenant(), (date("2026-11-10"), date("2026-11-30"))).await.unwrap();
         assert!(corrections.is_empty(), "{day}: {corrections:?}");
     }
+}
+
+/// The breach of ticket 2, decided on 30 October, as if it had lasted until `now`.
+fn breach_until(now: &str, is_stopped: bool) -> Entry {
+    let is_two = |entry: &Entry| &*entry.ticket == "2" && entry.clock == ClockKind::Resolution;
+    let breach = entries().into_iter().find(is_two).unwrap();
+    let over = (at(now) - breach.decided_at).num_milliseconds();
+    Entry {
+        stopped_at: is_stopped.then(|| at(now)),
+        stop_day: is_stopped.then(|| date(&now[..10])),
+        counted: breach.counted + over,
+        over,
+        shares: breach.shares.iter().map(|share| Share { over, ..share.clone() }).collect(),
+        overdue: vec![(breach.decided_at, at(now))],
+        ..breach
+    }
+}
+
+#[tokio::test]
+async fn a_breach_that_outlasts_its_closed_month_goes_on_in_the_open_ones_whatever_is_corrected() {
+    let zone = || Tz::named("America/New_York");
+    let mut told = Vec::new();
+    for priorities in [["High", "High", "High"], ["Low", "Urgent", "Low"]] {
+        let (_folder, store) = empty().await;
+        let book = async |entry: Entry, priority: &str| {
+            let entry = Entry { priority: Some(priority.into()), ..entry };
+            store.book(&tenant(), booked(vec![entry], false), zone()).await.unwrap()
+        };
+        book(breach_until("2026-11-02T17:00:00Z", false), "High").await;
+        let october_before = days_of(&store, ("2026-10-01", "2026-10-31")).await;
+        let now = at("2026-11-08T12:00:00Z");
+        let hash = store.close_month(&tenant(), (date("2026-10-15"), Tz::UTC), now).await.unwrap();
+        let days = ["2026-11-10", "2026-11-11", "2026-11-12"];
+        for (day, priority) in days.into_iter().zip(priorities) {
+            store.pack_days(&tenant(), date(day), 100).await.unwrap();
+            let written = book(breach_until(&format!("{day}T17:00:00Z"), day == "2026-11-12"), priority).await;
+            assert_eq!(written.corrections, usize::from(priority != "High"), "{day}");
+            let november = Asked { from: date("2026-11-01"), to: date("2026-11-30"), latest: false };
+            let both = Asked { from: october().from, ..november };
+            let latest = store.entries(&tenant(), Asked { latest: true, ..both }).await.unwrap();
+            told.push((
+                days_of(&store, ("2026-11-01", "2026-11-30")).await,
+                store.entries(&tenant(), november).await.unwrap(),
+                store.entries(&tenant(), both).await.unwrap(),
+                latest.iter().map(|entry| (entry.stopped_at, entry.over)).collect::<Vec<_>>(),
+                store.overdue_time(&tenant(), None, both, false).await.unwrap(),
+                store.overdue_time(&tenant(), None, Asked { latest: true, ..both }, false).await.unwrap(),
+                store.resolutions(&tenant(), (november.from, november.to)).await.unwrap(),
+            ));
+        }
+        let (sums, stops, ..) = told.last().unwrap();
+        let last = sums.last().unwrap();
+        assert_eq!((last.day, last.overdue), (date("2026-11-12"), TimeDelta::hours(12).num_milliseconds()));
+        assert_eq!(stops.len(), 1, "{stops:?}");
+        assert_eq!(days_of(&store, ("2026-10-01", "2026-10-31")).await, october_before);
+        assert_eq!(store.month_hash(&tenant(), date("2026-10-01")).await.unwrap(), hash);
+        let mut checked = Checked::default();
+        look::look(&mut store.reads.acquire().await.unwrap(), &mut checked).await.unwrap();
+        let found: Vec<_> = checked.findings.iter().map(|finding| &finding.what).collect();
+        assert!(found.is_empty(), "{found:?}");
+    }
+    let (uncorrected, corrected) = told.split_at(3);
+    assert_eq!(uncorrected, corrected);
+}
+
+#[tokio::test]
+async fn a_breach_of_a_closed_month_that_was_none_stops_once_in_the_open_month_and_is_overdue_there_no_more() {
+    let (_folder, store) = empty().await;
+    let zone = || Tz::named("America/New_York");
+    let open = breach_until("2026-11-02T17:00:00Z", false);
+    store.book(&tenant(), booked(vec![open], false), zone()).await.unwrap();
+    let october_before = days_of(&store, ("2026-10-01", "2026-10-31")).await;
+    store.close_month(&tenant(), (date("2026-10-15"), Tz::UTC), at("2026-11-08T12:00:00Z")).await.unwrap();
+    let stopped = breach_until("2026-11-12T17:00:00Z", true);
+    let kept = Entry {
+        outcome: Outcome::Met,
+        decided_at: at("2026-11-12T17:00:00Z"),
+        day: date("2026-11-12"),
+        overdue: Vec::new(),
+        ..stopped
+    };
+    store.book(&tenant(), booked(vec![kept], false), zone()).await.unwrap();
+    for (latest, outcome) in [(false, Outcome::Breached), (true, Outcome::Met)] {
+        let november = Asked { from: date("2026-11-01"), to: date("2026-11-30"), latest };
+        let found = store.entries(&tenant(), november).await.unwrap();
+        let found: Vec<_> = found.iter().map(|entry| (entry.outcome, entry.stop_day)).collect();
+        assert_eq!(found, [(outcome, Some(date("2026-11-12")))]);
+        assert!(store.overdue_time(&tenant(), None, november, true).await.unwrap().is_empty());
+    }
+    assert_eq!(days_of(&store, ("2026-10-01", "2026-10-31")).await, october_before);
+    // Taken back altogether, it stops nowhere.
+    let nothing = Booked { entries: Some(Vec::new()), ..booked(entries(), false).swap_remove(0) };
+    let marked = Marked { ticket: TicketId::parse("2").unwrap(), ..nothing.marked.clone() };
+    store.book(&tenant(), vec![Booked { marked, ..nothing }], zone()).await.unwrap();
+    let november = Asked { from: date("2026-11-01"), to: date("2026-11-30"), latest: false };
+    assert!(store.entries(&tenant(), november).await.unwrap().is_empty());
+    assert_eq!(days_of(&store, ("2026-10-01", "2026-10-31")).await, october_before);
 }
 
 #[tokio::test]

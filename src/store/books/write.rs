@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::rows::{self, Stored, Withdrawn};
 use super::{Marked, ROWS, changes, date_of, day_number, month_of, packed, sums};
-use crate::report::entry::{Entry, Said, by_day};
+use crate::report::entry::{Entry, Said, Share, by_day};
 use crate::report::share::WHOLE;
 use crate::sla::zone::Tz;
 use crate::store::sql::{self, Connection, QueryBuilder};
@@ -97,13 +97,18 @@ async fn write(
         written: Written::default(),
     };
     for some in booked.chunks(ROWS) {
-        let mut known = known(tx, tenant, some).await?;
         let ids: Vec<&str> = some.iter().map(|one| one.marked.ticket.as_str()).collect();
+        let mut known = by_ticket(rows::of_tickets(tx, tenant, ids.iter().copied()).await?);
         page.withdrawn = rows::withdrawn(tx, tenant, &ids).await?;
+        let mut frozen = HashMap::new();
+        if page.withdrawn.values().any(|before| before.counts) {
+            frozen = by_ticket(rows::frozen(tx, tenant, &ids).await?);
+        }
         for one in some {
             let before = known.remove(one.marked.ticket.as_str()).unwrap_or_default();
+            let frozen = frozen.remove(one.marked.ticket.as_str()).unwrap_or_default();
             if let Some(entries) = &one.entries {
-                page.ticket(tx, before, entries).await?;
+                page.ticket(tx, (before, frozen), entries).await?;
             }
             settle(tx, one).await?;
         }
@@ -137,34 +142,53 @@ struct Page<'a> {
     written: Written,
 }
 
-/// The latest entries of one ticket, by clock and round.
+/// Entries of one ticket, by clock and round.
 type Known = BTreeMap<(ClockKind, u32), Stored>;
 
+/// Overdue time on one day: the day, its beginning and its end, and whether it counts as maintenance.
+type Piece = (i64, i64, i64, i64);
+
 impl Page<'_> {
-    async fn ticket(&mut self, tx: &mut Connection, mut before: Known, entries: &[Entry]) -> Result<(), sql::Error> {
+    /// Books a ticket with its latest entries, and those replaced ones that still count, because their month is closed.
+    async fn ticket(
+        &mut self,
+        tx: &mut Connection,
+        (mut before, mut frozen): (Known, Known),
+        entries: &[Entry],
+    ) -> Result<(), sql::Error> {
         // The figures of one clock may show another clock of its ticket, so all months of the ticket change, or none.
-        let all = before.values().map(|old| &old.entry).chain(entries);
+        let all = before.values().chain(frozen.values()).map(|old| &old.entry).chain(entries);
         let months: BTreeSet<i64> =
             all.flat_map(|entry| [Some(entry.day), entry.stop_day]).flatten().map(month_of).collect();
         self.differs = false;
         for entry in entries {
-            match before.remove(&(entry.clock, entry.round)) {
+            let key = (entry.clock, entry.round);
+            match before.remove(&key) {
                 None => self.enter(tx, entry).await?,
                 Some(old) if self.stands(&old, entry) => self.fill_in(tx, &old, entry).await?,
                 Some(old) => {
                     // An earlier revision of the clock may count in a closed month.
-                    let frozen = self.replace(tx, &old).await? || self.counts_before(entry);
-                    let counts = !frozen && !self.is_closed(entry.day);
+                    let is_frozen = self.replace(tx, &old).await?;
+                    let counts = !is_frozen && !self.counts_before(entry) && !self.is_closed(entry.day);
                     self.written.revised += 1;
                     let said = rows::said_of(tx, self.tenant, entry).await?;
                     self.insert(tx, entry, old.revision + 1, counts, said.as_ref()).await?;
+                    if is_frozen {
+                        frozen.insert(key, old);
+                    }
                 }
             }
         }
         // What is left is undecided again, for example because the ticket was reopened soon after.
-        for old in before.values() {
-            self.replace(tx, old).await?;
+        for (key, old) in before {
             self.written.revised += 1;
+            if self.replace(tx, &old).await? {
+                frozen.insert(key, old);
+            }
+        }
+        for (key, old) in &frozen {
+            let newest = entries.iter().find(|entry| (entry.clock, entry.round) == *key);
+            self.go_on(tx, old, newest).await?;
         }
         if self.differs {
             self.months.extend(months);
@@ -250,17 +274,70 @@ impl Page<'_> {
         self.written.filled_in += usize::from(!same_facts);
         let same_facts = same_facts && self.how == How::AsUsual;
         if !same_facts {
-            rows::update(tx, old, entry).await?;
-            sql::query("DELETE FROM shares WHERE entry = $1").bind(old.id).execute(&mut *tx).await?;
-            rows::insert_shares(tx, old.id, entry).await?;
-            self.differs = true;
-            self.changed.insert(day_number(old.entry.day));
+            self.write_facts(tx, old, entry).await?;
         }
         if !same_facts || !entry.overdue.is_empty() && entry.stopped_at.is_none() {
             self.forget_overdue(tx, old.id, old.counts).await?;
             self.note_overdue(tx, old.id, entry, old.counts).await?;
         }
         Ok(())
+    }
+
+    async fn write_facts(&mut self, tx: &mut Connection, old: &Stored, entry: &Entry) -> Result<(), sql::Error> {
+        rows::update(tx, old, entry).await?;
+        sql::query("DELETE FROM shares WHERE entry = $1").bind(old.id).execute(&mut *tx).await?;
+        rows::insert_shares(tx, old.id, entry).await?;
+        self.differs = true;
+        self.changed.insert(day_number(old.entry.day));
+        Ok(())
+    }
+
+    /// Fills in what happened in open months to a replaced decision that counts in a closed one, as `newest` tells it,
+    /// the revision that holds now: that one counts nowhere, so the open months would miss it.
+    async fn go_on(&mut self, tx: &mut Connection, frozen: &Stored, newest: Option<&Entry>) -> Result<(), sql::Error> {
+        let entry = self.with_stop(&frozen.entry, newest);
+        if rows::facts(&frozen.entry) != rows::facts(&entry) {
+            self.write_facts(tx, frozen, &entry).await?;
+        }
+        let query = sql::query_as("SELECT day, from_at, to_at, maintenance FROM overdue WHERE entry = $1");
+        let stored: Vec<Piece> = query.bind(frozen.id).fetch_all(&mut *tx).await?;
+        let stored: BTreeSet<Piece> = stored.into_iter().filter(|piece| self.is_in_open_month(piece)).collect();
+        let known = newest.map_or_else(Vec::new, |newest| self.pieces(newest));
+        let known: BTreeSet<Piece> = known.into_iter().filter(|piece| self.is_in_open_month(piece)).collect();
+        for (day, from, ..) in stored.difference(&known) {
+            let query = sql::query("DELETE FROM overdue WHERE entry = $1 AND from_at = $2");
+            query.bind(frozen.id).bind(*from).execute(&mut *tx).await?;
+            self.touched.insert(*day);
+        }
+        let new: Vec<Piece> = known.difference(&stored).copied().collect();
+        self.insert_overdue(tx, frozen.id, &new, true).await
+    }
+
+    /// Returns `frozen` with the stop of `newest` and the times until then. A stop in a closed month stays as it is, and
+    /// so does what is counted with the decision.
+    fn with_stop(&self, frozen: &Entry, newest: Option<&Entry>) -> Entry {
+        let is_settled = |entry: &Entry| entry.stop_day.is_some_and(|day| self.is_closed(day));
+        if is_settled(frozen) {
+            return frozen.clone();
+        }
+        let Some(newest) = newest.filter(|&newest| newest.brief().has_time() && !is_settled(newest)) else {
+            return Entry { stopped_at: None, stop_day: None, ..frozen.clone() };
+        };
+        Entry {
+            stopped_at: newest.stopped_at,
+            stop_day: newest.stop_day,
+            counted: newest.counted,
+            over: newest.over,
+            paused: newest.paused,
+            answered_by: newest.answered_by.clone(),
+            reopened_at: newest.reopened_at,
+            shares: with_times(&frozen.shares, &newest.shares),
+            ..frozen.clone()
+        }
+    }
+
+    fn is_in_open_month(&self, (day, ..): &Piece) -> bool {
+        date_of(*day).is_ok_and(|day| !self.is_closed(day))
     }
 
     async fn forget_overdue(&mut self, tx: &mut Connection, id: i64, counts: bool) -> Result<(), sql::Error> {
@@ -281,22 +358,51 @@ impl Page<'_> {
         entry: &Entry,
         counts: bool,
     ) -> Result<(), sql::Error> {
-        let pieces: Vec<_> = entry.overdue.iter().flat_map(|stretch| by_day(*stretch, self.zone)).collect();
+        let pieces = self.pieces(entry);
+        self.insert_overdue(tx, id, &pieces, counts).await
+    }
+
+    fn pieces(&self, entry: &Entry) -> Vec<Piece> {
+        let pieces = entry.overdue.iter().flat_map(|stretch| by_day(*stretch, self.zone));
+        let maintenance = i64::from(entry.maintenance);
+        pieces.map(|(day, from, to)| (day_number(day), millis(from), millis(to), maintenance)).collect()
+    }
+
+    async fn insert_overdue(
+        &mut self,
+        tx: &mut Connection,
+        id: i64,
+        pieces: &[Piece],
+        counts: bool,
+    ) -> Result<(), sql::Error> {
         for some in pieces.chunks(ROWS) {
             let mut query = QueryBuilder::new(match counts {
                 true => "INSERT INTO overdue (entry, tenant, day, from_at, to_at, maintenance) ",
                 false => "INSERT INTO overdue_corrected (entry, tenant, day, from_at, to_at, maintenance) ",
             });
-            query.push_values(some, |mut row, (day, from, to)| {
-                row.push_bind(id).push_bind(self.tenant.as_str()).push_bind(day_number(*day));
-                row.push_bind(millis(*from)).push_bind(millis(*to)).push_bind(i64::from(entry.maintenance));
+            query.push_values(some, |mut row, (day, from, to, maintenance)| {
+                row.push_bind(id).push_bind(self.tenant.as_str()).push_bind(*day);
+                row.push_bind(*from).push_bind(*to).push_bind(*maintenance);
             });
             query.push(" ON CONFLICT (entry, from_at) DO NOTHING");
             query.build().execute(&mut *tx).await?;
         }
-        self.touched.extend(pieces.iter().map(|(day, ..)| day_number(*day)));
+        self.touched.extend(pieces.iter().map(|(day, ..)| *day));
         Ok(())
     }
+}
+
+/// Returns the shares with the weights of `frozen` and the times of `newest`.
+fn with_times(frozen: &[Share], newest: &[Share]) -> Vec<Share> {
+    let without = |share: &Share| Share { counted: 0, over: 0, paused: 0, ..share.clone() };
+    let mut shares: Vec<Share> = frozen.iter().map(without).collect();
+    for new in newest {
+        match shares.iter_mut().find(|share| share.holder == new.holder) {
+            Some(share) => (share.counted, share.over, share.paused) = (new.counted, new.over, new.paused),
+            None => shares.push(Share { weight: 0, ..new.clone() }),
+        }
+    }
+    shares
 }
 
 /// Removes or postpones the mark, unless the ticket was marked again meanwhile.
@@ -322,17 +428,12 @@ pub(super) async fn closed_months(tx: &mut Connection, tenant: &TenantId) -> Res
     Ok(months.into_iter().collect())
 }
 
-/// Reads the latest entries of these tickets.
-async fn known(
-    tx: &mut Connection,
-    tenant: &TenantId,
-    booked: &[Booked],
-) -> Result<HashMap<String, Known>, sql::Error> {
-    let ids = booked.iter().map(|one| one.marked.ticket.as_str());
+/// Returns the entries of each ticket.
+fn by_ticket(stored: Vec<Stored>) -> HashMap<String, Known> {
     let mut known: HashMap<String, Known> = HashMap::new();
-    for stored in rows::of_tickets(tx, tenant, ids).await? {
-        let key = (stored.entry.clock, stored.entry.round);
-        known.entry(stored.entry.ticket.to_string()).or_default().insert(key, stored);
+    for one in stored {
+        let key = (one.entry.clock, one.entry.round);
+        known.entry(one.entry.ticket.to_string()).or_default().insert(key, one);
     }
-    Ok(known)
+    known
 }
