@@ -226,14 +226,14 @@ async fn a_breach_that_outlasts_its_closed_month_goes_on_in_the_open_ones_whatev
                 store.entries(&tenant(), november).await.unwrap(),
                 store.entries(&tenant(), both).await.unwrap(),
                 latest.iter().map(|entry| (entry.stopped_at, entry.over)).collect::<Vec<_>>(),
-                store.overdue_time(&tenant(), None, both, false).await.unwrap(),
-                store.overdue_time(&tenant(), None, Asked { latest: true, ..both }, false).await.unwrap(),
+                store.overdue_stretches(&tenant(), None, both, false).await.unwrap(),
+                store.overdue_stretches(&tenant(), None, Asked { latest: true, ..both }, false).await.unwrap(),
                 store.resolutions(&tenant(), (november.from, november.to)).await.unwrap(),
             ));
         }
         let (sums, stops, ..) = told.last().unwrap();
         let last = sums.last().unwrap();
-        assert_eq!((last.day, last.overdue), (date("2026-11-12"), TimeDelta::hours(12).num_milliseconds()));
+        assert_eq!((last.day, last.overdue), (date("2026-11-12"), chrono::TimeDelta::hours(12).num_milliseconds()));
         assert_eq!(stops.len(), 1, "{stops:?}");
         assert_eq!(days_of(&store, ("2026-10-01", "2026-10-31")).await, october_before);
         assert_eq!(store.month_hash(&tenant(), date("2026-10-01")).await.unwrap(), hash);
@@ -268,7 +268,7 @@ async fn a_breach_of_a_closed_month_that_was_none_stops_once_in_the_open_month_a
         let found = store.entries(&tenant(), november).await.unwrap();
         let found: Vec<_> = found.iter().map(|entry| (entry.outcome, entry.stop_day)).collect();
         assert_eq!(found, [(outcome, Some(date("2026-11-12")))]);
-        assert!(store.overdue_time(&tenant(), None, november, true).await.unwrap().is_empty());
+        assert!(store.overdue_stretches(&tenant(), None, november, true).await.unwrap().is_empty());
     }
     assert_eq!(days_of(&store, ("2026-10-01", "2026-10-31")).await, october_before);
     // Taken back altogether, it stops nowhere.
