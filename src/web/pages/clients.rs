@@ -11,6 +11,7 @@ use super::heads::head;
 use super::period::{Shows, form, link, percent};
 use super::{Sheet, frame};
 use crate::formats::text;
+use crate::report::clients::NO_CLIENT;
 use crate::service::ServiceError;
 use crate::service::reports::clients::{ClientPage, ClientView};
 use crate::service::reports::listed::{FigureListQuery, FigureOrder};
@@ -118,7 +119,7 @@ fn line(one: &ClientView, page: &ClientPage, several: bool) -> Markup {
     html! {
         tr {
             @if several { td { (one.tenant) } }
-            td { (one.client_name.as_deref().unwrap_or("No client")) }
+            td { (one.client_name.as_deref().unwrap_or(NO_CLIENT)) }
             td.number { (one.clocks) }
             td.number { (percent(one.compliance_rate)) }
             td.number { @match one.at_least.zip(one.at_most) { Some((low, high)) => { (format!("{low:.1} to {high:.1} %")) } None => { "–" } } }
