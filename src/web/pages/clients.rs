@@ -40,9 +40,12 @@ pub async fn clients(
 ) -> Result<Response, Problem> {
     let tenants = web.service.tenant_names(&caller.sees);
     let several = web.service.tenant_names(&caller.scope).len() > 1;
-    let mut status = StatusCode::OK;
+    let (mut status, mut days) = (StatusCode::OK, None);
     let found = match web.service.client_list(&caller.scope, &query).await {
-        Ok(page) => table(&page, &query, several),
+        Ok(page) => {
+            days = Some([page.period_start, page.period_end]);
+            table(&page, &query, several)
+        }
         Err(ServiceError::BadQuestion(why)) => {
             status = StatusCode::BAD_REQUEST;
             html! { p.complaint role="alert" { (why) } }
@@ -51,7 +54,7 @@ pub async fn clients(
     };
     let content = html! {
         main.single.reports {
-            (form(&query.figures(), query.sort.as_deref(), (&tenants[..], Shows::All), "/clients"))
+            (form(&query.figures(), days, query.sort.as_deref(), (&tenants[..], Shows::All), "/clients"))
             h1 { "Clients" }
             (found)
         }
