@@ -7,6 +7,9 @@ use super::entry::Entry;
 use super::figures::{Question, Summary, compliance, summary};
 use super::rate::Rate;
 
+/// What the tickets of no client stand under.
+pub const NO_CLIENT: &str = "No client";
+
 /// The figures of one client.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Client {

@@ -160,9 +160,9 @@ fn notes(sum: &Summary, material: &Material<'_>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Cell;
     use super::super::entry::tests::entries;
     use super::super::entry::{Outcome, Reason};
+    use super::super::{Cell, Row};
     use super::*;
     use crate::report::credit::CreditTerms;
     use crate::uptime::credit::Tier;
@@ -322,6 +322,41 @@ mod tests {
         let section = made.sections.into_iter().find(|section| section.key == "credits").unwrap();
         let clients: Vec<_> = section.tables[0].rows.iter().map(|row| row.cells[1].clone()).collect();
         assert_eq!(clients, [Cell::text("a"), Cell::text("z")]);
+    }
+
+    #[test]
+    fn clients_with_the_same_name_have_a_line_each_and_no_client_stands_last() {
+        /// All clients are called alike.
+        struct Alike;
+        impl Names for Alike {
+            fn person(&self, holder: &Holder) -> String {
+                holder.to_string()
+            }
+
+            fn client(&self, _: &str) -> String {
+                "Globex".to_owned()
+            }
+
+            fn ticket(&self, id: &str) -> String {
+                id.to_owned()
+            }
+
+            fn policy(&self, words: &str) -> String {
+                words.to_owned()
+            }
+        }
+        let mut entries = entries();
+        for (at, entry) in entries.iter_mut().enumerate() {
+            entry.client = [None, Some("100"), Some("200")][at % 3].map(Into::into);
+        }
+        let goals = BTreeMap::new();
+        let made = report(&Material { by: By::Client, names: &Alike, ..material(&entries, &goals) });
+        let section = made.sections.into_iter().find(|section| section.key == "groups").unwrap();
+        let client = |row: &Row| row.opens.as_ref().and_then(|opens| opens.client.clone());
+        let rows: Vec<_> = section.tables[0].rows.iter().map(|row| (row.cells[0].clone(), client(row))).collect();
+        let id = |id: &str| Some(id.to_owned());
+        let globex = || Cell::text("Globex");
+        assert_eq!(rows, [(globex(), id("100")), (globex(), id("200")), (Cell::text("No client"), None)]);
     }
 
     #[test]

@@ -198,7 +198,7 @@ fn clock(
     now: DateTime<Utc>,
 ) -> Option<ClockLedger> {
     let clock = explain(watched, history, kind, rules, Truth::Record, now)?;
-    let ledger = Ledger::of(&clock, history).of_version(version);
+    let ledger = Ledger::of(&clock, history).of_version(version).read_at(now);
     let why_not_computed = match clock.state.basis {
         Some(Basis::Reported) => Some(why_not_by_policy(watched, kind, rules).unwrap_or("SuperOps reports a due time")),
         Some(Basis::ByHand) => Some("its due time was set by hand"),

@@ -16,6 +16,8 @@ use crate::ticket::Directory;
 const STRANGER: &str = "somebody of another tenant";
 /// How far ahead shifts are listed.
 const LISTED: TimeDelta = TimeDelta::days(14);
+/// How far back and ahead a calendar of this week and the next two can reach, in any zone.
+const CALENDAR: (TimeDelta, TimeDelta) = (TimeDelta::days(8), TimeDelta::days(22));
 /// How far ahead gaps are looked for, here and by `check`.
 pub const GAPS_AHEAD: TimeDelta = TimeDelta::days(30);
 /// The longest override: beyond it the rotation itself should change.
@@ -42,6 +44,9 @@ pub struct RotationView {
     pub shifts: Vec<ShiftView>,
     /// When nobody is on call in the coming 30 days.
     pub gaps: Vec<GapView>,
+    /// All of this week and the next two, past days included.
+    #[serde(skip)]
+    pub calendar: Calendar,
     pub overrides: Vec<OverrideView>,
     /// People whom SuperOps does not know and who have no address of their own: a step would not reach them.
     pub unknown: Vec<String>,
@@ -69,6 +74,14 @@ pub struct ShiftView {
 pub struct GapView {
     pub from: DateTime<Utc>,
     pub until: DateTime<Utc>,
+}
+
+/// Who is on call, and when nobody is, on every day of a calendar. It begins before the first day and ends after the
+/// last, so that no end in it is merely where the list was cut off.
+#[derive(Clone, Debug)]
+pub struct Calendar {
+    pub shifts: Vec<ShiftView>,
+    pub gaps: Vec<GapView>,
 }
 
 /// Somebody standing in.
@@ -112,7 +125,7 @@ impl Service {
     /// Who is on call within `scope`.
     pub async fn on_call(&self, scope: &Reach) -> Result<OnCall, ServiceError> {
         let now = self.clock.now();
-        let rows = self.store.override_rows_from(now).await?;
+        let rows = self.store.override_rows_from(now - CALENDAR.0).await?;
         let mut rotations = Vec::new();
         for rotation in self.config.on_call.values().filter(|rotation| may_see(scope, rotation)) {
             let directories = self.directories(rotation).await?;
@@ -305,9 +318,19 @@ fn view(
     directories: &[impl AsRef<Directory>],
     now: DateTime<Utc>,
 ) -> RotationView {
-    let overrides: Vec<Override> = rows.iter().map(|row| row.stand_in.clone()).collect();
+    let all: Vec<Override> = rows.iter().map(|row| row.stand_in.clone()).collect();
+    let is_over = |stand_in: &Override| stand_in.until <= now;
+    let overrides: Vec<Override> = all.iter().filter(|one| !is_over(one)).cloned().collect();
     let shown = |shift: Shift| shift_view(shift, directories);
+    let gap = |(from, until)| GapView { from, until };
+    let (begin, end) = (now - CALENDAR.0, now + CALENDAR.1);
+    let calendar = Calendar {
+        shifts: rotation.shifts(&all, begin, end).into_iter().map(shown).collect(),
+        gaps: rotation.gaps(&all, begin, end).into_iter().map(gap).collect(),
+    };
     let gaps = rotation.gaps(&overrides, now, now + GAPS_AHEAD);
+    let standing_in = rows.iter().map(|row| (row, &row.stand_in));
+    let standing_in = standing_in.filter(|(_, one)| one.rotation == rotation.name && !is_over(one));
     let people = people_of(rotation, &overrides);
     RotationView {
         name: rotation.name.clone(),
@@ -316,8 +339,9 @@ fn view(
         on_call: rotation.who(&overrides, now).map(shown),
         next: rotation.next(&overrides, now).map(shown),
         shifts: rotation.shifts(&overrides, now, now + LISTED).into_iter().map(shown).collect(),
-        gaps: gaps.into_iter().map(|(from, until)| GapView { from, until }).collect(),
-        overrides: rows.iter().filter(|row| row.stand_in.rotation == rotation.name).map(override_view).collect(),
+        gaps: gaps.into_iter().map(gap).collect(),
+        calendar,
+        overrides: standing_in.map(|(row, _)| override_view(row)).collect(),
         unknown: unknown_people(&people, directories),
         foreign_addresses: foreign_addresses(&people, directories),
     }
@@ -339,6 +363,7 @@ fn without_strangers(shown: RotationView, own: &Directory) -> RotationView {
         on_call: shown.on_call.map(shift),
         next: shown.next.map(shift),
         shifts: shown.shifts.into_iter().map(shift).collect(),
+        calendar: Calendar { shifts: shown.calendar.shifts.into_iter().map(shift).collect(), ..shown.calendar },
         overrides: shown.overrides.into_iter().map(stand_in).collect(),
         unknown: Vec::new(),
         foreign_addresses: Vec::new(),

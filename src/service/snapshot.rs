@@ -87,6 +87,8 @@ pub struct Row {
     clocks: Arc<Clocks>,
     pub standing: TicketStanding,
     risk: Option<Risk>,
+    /// Whether an open clock has breached, though it may be paused now.
+    is_late: bool,
     /// How it stood when the order was made, and the working time that was then left on its worst running clock.
     ranked: (TicketStanding, TimeDelta),
     /// When the passing of time next changes one of its clocks.
@@ -157,6 +159,7 @@ impl Row {
         Self {
             standing: TicketStanding::of(&clocks),
             risk: view::risk(&watched.ticket.id, &clocks, &inputs.forecasts),
+            is_late: TicketStanding::is_late(&clocks),
             ranked: if now == ranked_at { rank(&clocks) } else { rank(&walked.at(watched, &inputs.rules, ranked_at)) },
             next_change: clocks.iter().filter_map(|clock| clock.next_change).min(),
             waiting_since: clocks[0].running.then(|| watched.start(ClockKind::FirstResponse)).flatten(),
@@ -252,7 +255,7 @@ impl Snapshot {
         self.tally.add(row.standing);
         self.unassigned += usize::from(row.is_unassigned);
         let is_likely = matches!(row.risk, Some(Risk::High | Risk::Critical));
-        self.likely += usize::from(is_likely && row.standing != TicketStanding::Breached);
+        self.likely += usize::from(is_likely && !row.is_late);
         self.waiting_since = row.waiting_since.into_iter().chain(self.waiting_since).min();
         self.rows.push(row);
     }
@@ -596,6 +599,18 @@ mod tests {
         assert_eq!(choices.technician, ["Mia", NONE]);
         assert_eq!(choices.client, [NONE]);
         assert_eq!(choices.priority, ["High", NONE]);
+    }
+
+    #[test]
+    fn a_ticket_that_was_paused_after_its_breach_is_not_likely_to_breach() {
+        let read = read(1, 1, 2, at(5));
+        let paused = Watched { status_since: Some(Bounds { earliest: at(5), latest: at(5) }), ..(*read).clone() };
+        let open = OpenTickets::from([(paused.ticket.id.clone(), Arc::new(paused))]);
+        let inputs = Inputs { open: Arc::new(open), rules: rules(), forecasts: Arc::new(Forecasts::default()) };
+        let snapshot = Snapshot::take(None, inputs, COUNTED, at(6));
+        let row = &snapshot.rows[0];
+        assert_eq!((row.standing, row.risk), (TicketStanding::Paused, Some(Risk::Critical)));
+        assert_eq!(snapshot.likely, 0);
     }
 
     #[test]

@@ -68,8 +68,7 @@ pub fn risk(ticket: &TicketId, clocks: &Clocks<'_>, forecasts: &Forecasts) -> Op
     let by_clock = clocks.iter().map(Risk::of_clock).max().unwrap_or(Risk::Low);
     let believed = clocks.iter().filter(|clock| is_undecided(clock) && forecasts.speak(clock.kind));
     let foreseen = believed.filter_map(|clock| Some(Risk::of(forecasts.of(ticket, clock.kind)?.probability))).max();
-    let late =
-        clocks.iter().any(|clock| matches!(clock.standing, Standing::Breached { .. }) && clock.stopped_at.is_none());
+    let late = TicketStanding::is_late(clocks);
     let at_risk = clocks.iter().any(|clock| matches!(clock.standing, Standing::AtRisk { .. }));
     Some(match foreseen {
         None => by_clock,

@@ -88,12 +88,19 @@ pub struct Ledger {
     /// What the lines add up to.
     pub counted: TimeDelta,
     pub conclusion: Conclusion,
+    /// When it is read, if that is known: a weekday alone names no day of long ago.
+    pub read_at: Option<DateTime<Utc>>,
 }
 
 impl Ledger {
     /// Returns the ledger with the version of what was promised.
     pub fn of_version(self, version: Option<u32>) -> Self {
         Self { version, ..self }
+    }
+
+    /// Returns the ledger as it is read at `now`.
+    pub fn read_at(self, now: DateTime<Utc>) -> Self {
+        Self { read_at: Some(now), ..self }
     }
 
     /// Writes the ledger of a clock.
@@ -160,7 +167,7 @@ impl<'a> Life<'a> {
         // A stretch that ends at a moment comes before it; one that begins there comes after it.
         lines.sort_by_key(|line| (line.to, line.from));
         let counted = lines.iter().map(|line| line.counted).sum();
-        Ledger { kind: self.kind, zone, calendar, version: None, lines, counted, conclusion }
+        Ledger { kind: self.kind, zone, calendar, version: None, lines, counted, conclusion, read_at: None }
     }
 
     fn lines(&self, events: &[Entry]) -> Vec<Line> {

@@ -25,6 +25,11 @@ impl TicketStanding {
         clocks.iter().map(Self::of_clock).min().unwrap_or(Self::NothingDue)
     }
 
+    /// Whether a clock of the ticket is over its target and has not stopped, running or paused.
+    pub fn is_late(clocks: &[ClockState<'_>]) -> bool {
+        clocks.iter().any(|clock| matches!(clock.standing, Standing::Breached { .. }) && clock.stopped_at.is_none())
+    }
+
     fn of_clock(clock: &ClockState<'_>) -> Self {
         match clock.standing {
             Standing::Breached { .. } if clock.running => Self::Breached,

@@ -7,6 +7,7 @@ use super::model::{Model, PublicComponent, PublicDay, PublicIncident, PublicMain
 use crate::formats::page::document;
 use crate::uptime::Condition;
 use crate::uptime::availability::percent;
+use crate::uptime::incident::Impact;
 
 /// Inlined into the page: its readers may be unable to reach anything else of ours.
 pub const STYLE: &str = include_str!("style.css");
@@ -20,7 +21,7 @@ pub(super) fn page(model: &Model) -> String {
     let body = html! {
         header.top {
             h1 { (model.title) @if let Some(client) = &model.client { " · " (client) } }
-            p.overall.(class(model.overall)) role="status" { span.dot {} (overall_words(model)) }
+            p.overall.(class(model.overall())) role="status" { span.dot {} (overall_words(model)) }
             p.asof { "As of " time datetime=(rfc3339(model.at)) { (moment(model.at)) } }
         }
         main {
@@ -73,7 +74,14 @@ fn class(condition: Condition) -> &'static str {
 }
 
 fn overall_words(model: &Model) -> &'static str {
-    match model.overall {
+    if model.overall() > model.measured {
+        return match model.impact {
+            Impact::Critical => "A critical incident is open",
+            Impact::Major => "A major incident is open",
+            Impact::Minor | Impact::None => "A minor incident is open",
+        };
+    }
+    match model.measured {
         Condition::Up if model.components.iter().any(|one| one.worked_on_until.is_some()) => "Maintenance is under way",
         Condition::Up => "All services are operational",
         Condition::Unknown => "Some services are not measured now",
@@ -176,7 +184,7 @@ fn sentence_case(word: &str) -> String {
 
 /// Renders a small badge to embed in other pages.
 pub(super) fn badge(model: &Model) -> String {
-    let (words, colour) = match model.overall {
+    let (words, colour) = match model.overall() {
         Condition::Up => ("operational", "#1a7f37"),
         Condition::Unknown => ("not measured", "#6e7781"),
         Condition::Degraded => ("impaired", "#9a6700"),

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::model::{Model, PublicComponent, PublicIncident, PublicMaintenance, rfc3339};
 use crate::uptime::Condition;
 use crate::uptime::availability::percent;
+use crate::uptime::incident::Impact;
 
 /// Returns Statuspage's word for how a component stands. It has no "unknown", so the last known condition is given.
 fn component_status(one: &PublicComponent) -> &'static str {
@@ -20,8 +21,23 @@ fn component_status(one: &PublicComponent) -> &'static str {
     }
 }
 
-/// Returns Statuspage's indicator and description for the page as a whole.
+/// Returns Statuspage's indicator and description for the page as a whole: of what was measured, or of the worst open
+/// incident if that is worse.
 fn indicator(model: &Model) -> (&'static str, &'static str) {
+    let told = match model.impact {
+        Impact::None => ("none", "All Systems Operational"),
+        Impact::Minor => ("minor", "Minor Service Outage"),
+        Impact::Major => ("major", "Partial System Outage"),
+        Impact::Critical => ("critical", "Major System Outage"),
+    };
+    let rank = |(word, _): (&str, &str)| {
+        ["none", "maintenance", "minor", "major", "critical"].iter().position(|one| *one == word)
+    };
+    let measured = measured(model);
+    if rank(told) > rank(measured) { told } else { measured }
+}
+
+fn measured(model: &Model) -> (&'static str, &'static str) {
     let top: Vec<_> = model.top().map(component_status).collect();
     let is_any = |status: &str| top.contains(&status);
     match () {
@@ -184,7 +200,7 @@ pub(super) fn full(model: &Model) -> Value {
         })
     });
     json!({
-        "title": model.title, "as_of": rfc3339(model.at), "overall_status": model.overall.as_str(),
+        "title": model.title, "as_of": rfc3339(model.at), "overall_status": model.overall().as_str(),
         "components": components.collect::<Vec<_>>(), "incidents": incident_list(model, false),
         "scheduled_maintenances": maintenance_list(model),
     })
@@ -194,7 +210,7 @@ pub(super) fn full(model: &Model) -> Value {
 pub(super) fn compact(model: &Model) -> Value {
     let components: serde_json::Map<String, Value> =
         model.components.iter().map(|one| (one.id.clone(), json!(one.condition.as_str()))).collect();
-    json!({ "status": model.overall.as_str(), "as_of": rfc3339(model.at), "components": components })
+    json!({ "status": model.overall().as_str(), "as_of": rfc3339(model.at), "components": components })
 }
 
 /// Returns the figures for charts.

@@ -12,7 +12,7 @@ use crate::ticket::TenantId;
 use crate::uptime::availability::{Figure, figure};
 use crate::uptime::book::{Book, ComponentEntry};
 use crate::uptime::days;
-use crate::uptime::incident::{Announcements, Incident, Update, Work};
+use crate::uptime::incident::{Announcements, Impact, Incident, Update, Work};
 use crate::uptime::{Condition, DAY, Millis};
 
 /// Everything that the page says.
@@ -29,7 +29,10 @@ pub struct Model {
     /// Whether it is a copy that is served from elsewhere, with its documents beside it.
     pub is_copy: bool,
     pub at: Millis,
-    pub overall: Condition,
+    /// How the services stand by what was measured.
+    pub measured: Condition,
+    /// The worst impact of an incident that is shown and open.
+    pub impact: Impact,
     /// Only public ones, in the order of the configuration.
     pub components: Vec<PublicComponent>,
     /// Latest first.
@@ -136,7 +139,8 @@ impl Model {
             url: config.server.public_url.as_ref().map(|url| format!("{url}/status")),
             is_copy: false,
             at: now,
-            overall: overall(&components),
+            measured: measured(&components),
+            impact: impact(announcements, &ids),
             components,
             incidents: incidents(announcements, &ids),
             maintenance: maintenance(announcements, &ids, now),
@@ -162,6 +166,16 @@ impl Model {
     pub fn copied(self, url: Option<String>) -> Self {
         let url = url.map(|url| url.trim_end_matches('/').to_owned());
         Self { subscriptions: false, is_copy: true, url, ..self }
+    }
+
+    /// Returns how everything stands: as it was measured, or worse if an open incident says so.
+    pub fn overall(&self) -> Condition {
+        let told = match self.impact {
+            Impact::None => Condition::Up,
+            Impact::Minor | Impact::Major => Condition::Degraded,
+            Impact::Critical => Condition::Down,
+        };
+        self.measured.max(told)
     }
 
     /// Returns the components that belong to no group on the page.
@@ -201,8 +215,16 @@ impl PublicComponent {
 
 /// Returns the public incidents that affect what is shown, limited to the components shown.
 fn incidents(announcements: &Announcements, shown: &[&str]) -> Vec<PublicIncident> {
-    let public = announcements.incidents.iter().filter(|one| one.public && touches(&one.components, shown));
-    public.take(INCIDENTS_MOST).map(|one| incident(one, shown)).collect()
+    public(announcements, shown).take(INCIDENTS_MOST).map(|one| incident(one, shown)).collect()
+}
+
+fn impact(announcements: &Announcements, shown: &[&str]) -> Impact {
+    let open = public(announcements, shown).filter(|one| one.resolved_at.is_none());
+    open.map(|one| one.impact).max().unwrap_or(Impact::None)
+}
+
+fn public<'a>(announcements: &'a Announcements, shown: &'a [&'a str]) -> impl Iterator<Item = &'a Incident> {
+    announcements.incidents.iter().filter(move |one| one.public && touches(&one.components, shown))
 }
 
 fn incident(one: &Incident, shown: &[&str]) -> PublicIncident {
@@ -304,7 +326,7 @@ fn worst(figure: &Figure) -> Option<Condition> {
 }
 
 /// Returns the worst condition of the components outside any group. Announced maintenance makes nothing look bad.
-fn overall(components: &[PublicComponent]) -> Condition {
+fn measured(components: &[PublicComponent]) -> Condition {
     let is_member = |id: &str| components.iter().any(|other| other.members.iter().any(|member| member == id));
     let top = components.iter().filter(|one| !is_member(&one.id) && one.worked_on_until.is_none());
     top.map(|one| one.condition).max().unwrap_or(if components.is_empty() { Condition::Unknown } else { Condition::Up })

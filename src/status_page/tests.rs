@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::uptime::Condition;
+use crate::uptime::incident::Impact;
 
 fn page() -> Model {
     Model {
@@ -12,7 +13,8 @@ fn page() -> Model {
         url: Some("https://sla.internal.example/status".to_owned()),
         is_copy: false,
         at: 1_800_000_000_000,
-        overall: Condition::Up,
+        measured: Condition::Up,
+        impact: Impact::None,
         components: Vec::new(),
         incidents: Vec::new(),
         maintenance: Vec::new(),
@@ -56,5 +58,24 @@ fn a_copy_links_to_what_stands_beside_it_and_never_to_the_service() {
         assert!(copy.contains("href=\"history.atom\"") && !copy.contains("\"/status/"), "{copy}");
         assert!(!copy.contains("sla.internal.example"), "{copy}");
         assert_eq!(copy.contains("href=\"https://status.example.com/history.atom\""), url.is_some(), "{copy}");
+    }
+}
+
+#[test]
+fn an_open_incident_makes_the_headline_worse_whatever_is_measured() {
+    for (impact, measured, words, indicator, status) in [
+        (Impact::None, Condition::Up, "All services are operational", "none", "up"),
+        (Impact::Minor, Condition::Up, "A minor incident is open", "minor", "degraded"),
+        (Impact::Major, Condition::Up, "A major incident is open", "major", "degraded"),
+        (Impact::Critical, Condition::Degraded, "A critical incident is open", "critical", "down"),
+        (Impact::Minor, Condition::Down, "Some services are down", "minor", "down"),
+    ] {
+        let model = Model { measured, impact, ..page() };
+        let html = html::page(&model);
+        assert!(html.contains(words) && html.contains(&format!("class=\"overall {status}\"")), "{html}");
+        assert_eq!(json::status(&model)["status"]["indicator"], indicator, "{impact:?}");
+        assert_eq!(json::compact(&model)["status"], status, "{impact:?}");
+        assert_eq!(json::full(&model)["overall_status"], status, "{impact:?}");
+        assert_eq!(html::badge(&model).contains("operational"), status == "up");
     }
 }

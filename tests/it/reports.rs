@@ -356,6 +356,12 @@ async fn clients_and_what_figures_rest_on_have_pages_and_answers_of_their_own() 
     assert!(of_one == 3_600_000 && of_all > of_one, "{of_one} ms of {of_all} ms: others were late too");
     let counted_so = ask(&format!("/reports?{period}&as_of=latest&exclude_maintenance=false")).await;
     assert!(counted_so.contains("&amp;as_of=latest&amp;exclude_maintenance=false&amp;from="), "{counted_so}");
+    for path in ["/clients", "/honesty"] {
+        let plain = ask(path).await;
+        let empty =
+            plain.contains("type=\"date\" name=\"from\" value=\"\"") || !plain.contains("name=\"to\" value=\"20");
+        assert!(!empty, "{path} names the days that it shows: {plain}");
+    }
     let plain = ask("/reports").await;
     assert!(plain.contains("type=\"date\" name=\"from\" value=\"20"), "the days that are shown: {plain}");
     assert!(plain.contains("<noscript>") && !plain.contains("needs JavaScript"), "it does not: {plain}");

@@ -206,6 +206,17 @@ async fn the_page_lists_when_nobody_is_on_call() {
 }
 
 #[tokio::test]
+async fn every_day_of_the_calendar_says_who_is_on_call_though_it_is_past_or_weeks_ahead() {
+    let asked = Asked::start().await;
+    let html = asked.browse(EVERYWHERE, Method::GET, "/on-call", "none").await.text().await.unwrap();
+    assert_eq!(html.matches("aria-current=\"date\"").count(), 2, "one calendar for each rotation: {html}");
+    assert!(!html.contains("</b></td>"), "a day without a word: {html}");
+    let handovers = html.matches("09:00–24:00 email:bob@example.com").count();
+    assert_eq!(handovers, 3, "the shared one is handed over on Mondays, and ends at no other time: {html}");
+    assert_eq!(html.matches("–24:00 email:bob@example.com").count(), handovers, "{html}");
+}
+
+#[tokio::test]
 async fn breaches_and_the_weekly_figure_are_read_by_viewers_and_only_of_their_own_tenant() {
     let mut asked = Asked::start().await;
     let ticket = asked.app.ticket(minutes(60));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{Datelike, NaiveDate, TimeDelta, Timelike, Weekday};
 
+use super::super::clients::NO_CLIENT;
 use super::super::entry::{Entry, Outcome, Reason};
 use super::super::figures::{Summary, summary};
 use super::super::interval::{Confidence, wilson};
@@ -46,9 +47,11 @@ fn group(material: &Material<'_>, entry: &Entry) -> Group {
             (format!("{hour:02}"), Cell::text(format!("{hour:02}:00")), None)
         }
         By::Client => {
-            let name = entry.client.as_deref().map(|id| material.names.client(id));
-            let found = entry.client.as_deref().map(|id| Opens { client: Some(id.to_owned()), ..opens });
-            (name.clone().unwrap_or_default(), text(name.as_deref()), found)
+            // Those of no client come last; clients with the same name stay apart, each with a line of its own.
+            let Some(id) = entry.client.as_deref() else { return ("1".to_owned(), Cell::text(NO_CLIENT), None) };
+            let name = material.names.client(id);
+            let found = Opens { client: Some(id.to_owned()), ..opens };
+            (format!("0{name}\0{id}"), Cell::text(name), Some(found))
         }
         By::Technician => {
             let name = material.names.person(&entry.holder);
@@ -112,7 +115,7 @@ fn group_table(material: &Material<'_>, all: &[&Entry]) -> Table {
     for entry in all {
         alike.entry(self::alike(material, entry)).or_default().push(entry);
     }
-    // Clients with the same name share a line, which opens the client of the first ticket.
+    // A line opens what its first ticket has, whatever the order of the map.
     let mut named: Vec<Vec<&Entry>> = alike.into_values().collect();
     named.sort_by_key(|entries| entries.first().copied().map(|entry| (&entry.ticket, entry.clock, entry.round)));
     let mut groups: BTreeMap<String, (Cell, Option<Opens>, Vec<&Entry>)> = BTreeMap::new();

@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::super::{Complaint, Reach, Service, ServiceError};
 use super::ReportQuery;
 use super::file::ReportFile as File;
+use crate::alert::policy::same_name;
 use crate::config::{ReportSchedule, explain};
 use crate::formats::{Format, text};
 use crate::notify::ReportFacts;
@@ -16,7 +17,7 @@ use crate::report::{Cell, Figure, People, Period, Report};
 use crate::reporting::{Prepared, Reporter, Written};
 use crate::store::StoreError;
 use crate::store::reports::{MOST_LISTED, ReportFile, file_id};
-use crate::ticket::TenantId;
+use crate::ticket::{Directory, TenantId};
 
 const USUAL: u32 = 100;
 /// The largest file that is kept; a larger one is only handed over.
@@ -156,7 +157,9 @@ impl Service {
 impl Reporter for Service {
     async fn prepare(&self, schedule: &ReportSchedule, period: Period) -> Result<Prepared, String> {
         let reach = Reach::One(schedule.tenant.clone());
-        let report = self.report(&reach, &question(schedule, period)).await.map_err(|error| error.to_string())?;
+        let people = self.store.directory(&schedule.tenant).await.map_err(|error| error.to_string())?;
+        let question = question(schedule, period, &people);
+        let report = self.report(&reach, &question).await.map_err(|error| error.to_string())?;
         let mut files = Vec::with_capacity(schedule.formats.len());
         for format in &schedule.formats {
             let written = self.written(report.clone(), None, *format).await.map_err(|error| error.to_string())?;
@@ -170,16 +173,25 @@ impl Reporter for Service {
     }
 }
 
-fn question(schedule: &ReportSchedule, period: Period) -> ReportQuery {
+fn question(schedule: &ReportSchedule, period: Period, people: &Directory) -> ReportQuery {
     ReportQuery {
         tenant: Some(schedule.tenant.to_string()),
         from: Some(period.from.to_string()),
         to: Some(period.to.to_string()),
         by: Some(schedule.by.as_str().to_owned()),
-        client: schedule.client.clone(),
+        client: schedule.client.as_deref().map(|client| present(client, people)),
         anonymize: Some(schedule.anonymize),
         target_percentage: schedule.target,
         ..ReportQuery::default()
+    }
+}
+
+/// The id of the client that has the name now, if one alone has it: another may have had it before.
+fn present(client: &str, people: &Directory) -> String {
+    let mut called = people.clients.values().filter(|one| same_name(&one.name, client));
+    match (called.next(), called.next()) {
+        (Some(one), None) if people.clients.values().all(|other| other.id.as_str() != client) => one.id.to_string(),
+        _ => client.to_owned(),
     }
 }
 

@@ -59,6 +59,8 @@ pub struct ShareView {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct EntryPage {
     pub total: usize,
+    /// How many of them no figure counts.
+    pub left_out: usize,
     pub entries: Vec<EntryView>,
     pub next_cursor: Option<String>,
 }
@@ -91,6 +93,7 @@ impl Service {
         entries
             .retain(|entry| found.period.has(entry.day) && entry.is_headline() && opens.has(entry, with_maintenance));
         let total = entries.len();
+        let left_out = entries.iter().filter(|entry| entry.excluded(with_maintenance).is_some()).count();
         let last = begins_after(ENTRIES, query.cursor.as_deref())?;
         entries.retain(|entry| stands_after(&last, &place(entry)));
         entries.sort_by_cached_key(|entry| (Reverse(entry.decided_at), place(entry).key));
@@ -98,7 +101,7 @@ impl Service {
         let mut names = self.called(&tenant.id, wanted.anonymous).await?;
         names.learn(&self.store, entries.iter().map(|entry| &*entry.ticket)).await?;
         let entries = entries.iter().map(|entry| entry_view(entry, &names, with_maintenance)).collect();
-        Ok(EntryPage { total, entries, next_cursor })
+        Ok(EntryPage { total, left_out, entries, next_cursor })
     }
 }
 

@@ -60,18 +60,23 @@ impl Called {
         Ok(())
     }
 
-    /// The id of the client that people mean by `text`.
+    /// The id of the client that people mean by `text`: an id, or the name that only one client has ever had.
     pub fn client_id(&self, text: &str) -> Result<String, ServiceError> {
-        let clients = || self.names.iter().filter(|((kind, _), _)| kind == "client");
-        let is_meant = |id: &str, name: &str| id == text || same_name(name, text);
-        let found = clients().find(|((_, id), name)| is_meant(id, name)).map(|((_, id), _)| id.clone());
-        found.ok_or_else(|| {
-            let hint = nearest(text, clients().map(|(_, name)| name.as_str()));
-            ServiceError::BadQuestion(Complaint::of(
-                "client",
-                format!("is `{text}`, but no client has that name{hint}"),
-            ))
-        })
+        let clients = || self.names.iter().filter(|((kind, _), _)| kind == "client").map(|((_, id), name)| (id, name));
+        if clients().any(|(id, _)| id == text) {
+            return Ok(text.to_owned());
+        }
+        let called: Vec<&str> =
+            clients().filter(|(_, name)| same_name(name, text)).map(|(id, _)| id.as_str()).collect();
+        let rule = match called.as_slice() {
+            [id] => return Ok((*id).to_owned()),
+            [] => {
+                let hint = nearest(text, clients().map(|(_, name)| name.as_str()));
+                format!("is `{text}`, but no client has that name{hint}")
+            }
+            several => format!("is `{text}`, the name of several clients: give the id ({})", several.join(", ")),
+        };
+        Err(ServiceError::BadQuestion(Complaint::of("client", rule)))
     }
 
     /// The id under which a person's figures are found.
@@ -148,5 +153,28 @@ impl Names for Called {
             true if words.contains("client ") => format!("Policy {}", self.pseudonym("policy", words)),
             _ => words.to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_meant_by_the_id_or_by_a_name_that_no_other_has_had() {
+        let client = |id: &str, name: &str| (("client".to_owned(), id.to_owned()), name.to_owned());
+        let called = Called {
+            tenant: TenantId::parse("acme").unwrap(),
+            names: [client("100", "Globex"), client("200", "Globex"), client("300", "100")].into(),
+            tickets: HashMap::new(),
+            key: None,
+            anonymous: false,
+            people: People::Named,
+        };
+        let meant = |text: &str| called.client_id(text).map_err(|error| error.to_string());
+        assert_eq!((meant("200"), meant("100")), (Ok("200".to_owned()), Ok("100".to_owned())), "an id comes first");
+        let several = meant("globex").unwrap_err();
+        assert!(several.contains("several clients: give the id (100, 200)"), "{several}");
+        assert!(meant("Initech").unwrap_err().contains("no client has that name"));
     }
 }

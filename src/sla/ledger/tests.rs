@@ -74,6 +74,16 @@ fn local_times_are_those_of_the_calendars_zone() {
 }
 
 #[test]
+fn what_is_read_long_after_it_happened_is_told_with_dates() {
+    let ledger = ledger_at(vec![policy(Counts::Business)], &watched("Open"), &[], at(10));
+    let day = 24 * 60;
+    let read = |now| ledger.clone().read_at(now).sentence();
+    assert!(read(at(6 * day)).starts_with("Mon 09:00-09:10 counted 10m · due Mon 13:00"), "{}", read(at(6 * day)));
+    let later = read(at(7 * day));
+    assert!(later.starts_with("Mon 23 Nov 09:00-09:10 counted 10m · due Mon 23 Nov 13:00"), "{later}");
+}
+
+#[test]
 fn seconds_are_told_only_where_the_minutes_are_the_same() {
     let local = Local::new(Tz::UTC, time("2026-07-06T09:00:00Z"), time("2026-07-06T10:00:00Z"));
     let stretch = |to| local.stretch(time("2026-07-06T09:00:05Z"), time(to));

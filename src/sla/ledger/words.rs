@@ -12,7 +12,7 @@ use crate::ticket::ClockKind;
 use crate::ticket::manual_override::{ManualOverride, OverrideAction};
 use crate::ticket::watch::{Bounds, ChangeKind};
 
-/// The longest span of a ledger that needs no dates: weekdays are enough.
+/// The longest span of a ledger, up to when it is read, that needs no dates: weekdays are enough.
 const A_WEEK: TimeDelta = TimeDelta::days(6);
 
 /// Returns a length like `1h30`, `45m`, `20s` or `2h00m05s`, with a minus sign if it is negative.
@@ -97,8 +97,8 @@ impl Ledger {
     pub fn local(&self) -> Local {
         let ends = self.lines.first().zip(self.lines.last());
         let (from, to) = ends.map_or((DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH), |(a, b)| (a.from, b.to));
-        let dues = [self.conclusion.due, self.conclusion.due_if_resumed].into_iter().flatten();
-        Local::new(self.zone, from, dues.fold(to, DateTime::max))
+        let later = [self.conclusion.due, self.conclusion.due_if_resumed, self.read_at].into_iter().flatten();
+        Local::new(self.zone, from, later.fold(to, DateTime::max))
     }
 
     /// Returns a line in words: `Fri 16:00-17:30 counted 1h30`.

@@ -11,6 +11,7 @@ use super::heads::head;
 use super::period::{Shows, form, link, percent};
 use super::{Sheet, frame};
 use crate::formats::text;
+use crate::report::clients::NO_CLIENT;
 use crate::service::ServiceError;
 use crate::service::reports::clients::{ClientPage, ClientView};
 use crate::service::reports::listed::{FigureListQuery, FigureOrder};
@@ -39,9 +40,12 @@ pub async fn clients(
 ) -> Result<Response, Problem> {
     let tenants = web.service.tenant_names(&caller.sees);
     let several = web.service.tenant_names(&caller.scope).len() > 1;
-    let mut status = StatusCode::OK;
+    let (mut status, mut days) = (StatusCode::OK, None);
     let found = match web.service.client_list(&caller.scope, &query).await {
-        Ok(page) => table(&page, &query, several),
+        Ok(page) => {
+            days = Some([page.period_start, page.period_end]);
+            table(&page, &query, several)
+        }
         Err(ServiceError::BadQuestion(why)) => {
             status = StatusCode::BAD_REQUEST;
             html! { p.complaint role="alert" { (why) } }
@@ -50,7 +54,7 @@ pub async fn clients(
     };
     let content = html! {
         main.single.reports {
-            (form(&query.figures(), query.sort.as_deref(), (&tenants[..], Shows::All), "/clients"))
+            (form(&query.figures(), days, query.sort.as_deref(), (&tenants[..], Shows::All), "/clients"))
             h1 { "Clients" }
             (found)
         }
@@ -118,7 +122,7 @@ fn line(one: &ClientView, page: &ClientPage, several: bool) -> Markup {
     html! {
         tr {
             @if several { td { (one.tenant) } }
-            td { (one.client_name.as_deref().unwrap_or("No client")) }
+            td { (one.client_name.as_deref().unwrap_or(NO_CLIENT)) }
             td.number { (one.clocks) }
             td.number { (percent(one.compliance_rate)) }
             td.number { @match one.at_least.zip(one.at_most) { Some((low, high)) => { (format!("{low:.1} to {high:.1} %")) } None => { "–" } } }

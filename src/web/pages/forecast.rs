@@ -38,7 +38,7 @@ fn tenant_record(record: &TenantRecord) -> Markup {
         section.record aria-label=(record.tenant) {
             h2 { (record.tenant) }
             p {
-                (alerts.told) " predicted alerts are decided, " (alerts.came_true) " came true"
+                (counted(alerts.told, "predicted alert")) @if alerts.told == 1 { " is" } @else { " are" } " decided, " (alerts.came_true) " came true"
                 @if let Some(lead) = alerts.median_lead {
                     ", with a median of " (format!("{:.1}", lead as f64 / 3600.0)) " working hours of warning"
                 }
@@ -210,6 +210,7 @@ fn percent(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::forecast::AlertRecord;
 
     fn found(tenths: &[(f64, f64, usize)]) -> Reliability {
         let bin = |&(said, happened, predictions): &(f64, f64, usize)| Bin {
@@ -221,6 +222,17 @@ mod tests {
         };
         let predictions = tenths.iter().map(|one| one.2).sum();
         Reliability { predictions, bins: tenths.iter().map(bin).collect(), ..Reliability::default() }
+    }
+
+    #[test]
+    fn one_alert_is_decided_and_several_are() {
+        for (told, expected) in [(1, "1 predicted alert is decided, 1"), (2, "2 predicted alerts are decided, 1")] {
+            let alerts = AlertRecord { told, came_true: 1, ..AlertRecord::default() };
+            let tenant = "acme".to_owned();
+            let record = TenantRecord { tenant, clocks: Vec::new(), alerts, shown: Reliability::default() };
+            let html = tenant_record(&record).into_string();
+            assert!(html.contains(expected), "{html}");
+        }
     }
 
     #[test]

@@ -24,9 +24,12 @@ pub async fn honesty(
     let tenants = web.service.tenant_names(&caller.sees);
     let only = query.tenant.clone().filter(|name| !name.is_empty()).or_else(|| tenants.first().cloned());
     let query = TechnicianQuery { tenant: only, ..query };
-    let mut status = StatusCode::OK;
+    let (mut status, mut days) = (StatusCode::OK, None);
     let found = match web.service.honesty(&caller.scope, &query).await {
-        Ok(found) => whole(&found),
+        Ok(found) => {
+            days = Some([found.period_start, found.period_end]);
+            whole(&found)
+        }
         Err(ServiceError::BadQuestion(why)) => {
             status = StatusCode::BAD_REQUEST;
             html! { p.complaint role="alert" { (why) } }
@@ -35,7 +38,7 @@ pub async fn honesty(
     };
     let content = html! {
         main.single.reports {
-            (form(&query, None, (&tenants[..], Shows::One), "/honesty"))
+            (form(&query, days, None, (&tenants[..], Shows::One), "/honesty"))
             h1 { "What the figures rest on" }
             (found)
         }

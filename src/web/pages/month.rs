@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeZone, Utc};
 use maud::{Markup, html};
 
-use crate::service::on_call::RotationView;
+use crate::service::on_call::Calendar;
 use crate::sla::zone::Tz;
 
 /// The number of days shown, from a Monday on.
@@ -17,8 +17,8 @@ struct Part<'r> {
     stands_in: bool,
 }
 
-/// Renders the calendar of `rotation` around `now`, for reading only: it has no links.
-pub fn calendar(rotation: &RotationView, zone: Tz, now: DateTime<Utc>) -> Markup {
+/// Renders the `known` calendar around `now`, for reading only: it has no links.
+pub fn calendar(known: &Calendar, zone: Tz, now: DateTime<Utc>) -> Markup {
     let today = now.with_timezone(&zone).date_naive();
     let monday = today - Days::new(u64::from(today.weekday().num_days_from_monday()));
     let days: Vec<_> = (0..DAYS).map(|number| monday + Days::new(number)).collect();
@@ -27,20 +27,20 @@ pub fn calendar(rotation: &RotationView, zone: Tz, now: DateTime<Utc>) -> Markup
             caption { "Who is on call, in " (zone.name()) }
             thead { tr { @for day in &days[..7] { th scope="col" { (day.format("%a")) } } } }
             tbody { @for week in days.chunks(7) { tr {
-                @for day in week { (cell(rotation, *day, today, zone)) }
+                @for day in week { (cell(known, *day, today, zone)) }
             } } }
         } }
     }
 }
 
-fn cell(rotation: &RotationView, day: NaiveDate, today: NaiveDate, zone: Tz) -> Markup {
+fn cell(known: &Calendar, day: NaiveDate, today: NaiveDate, zone: Tz) -> Markup {
     let (begin, end) = (midnight(day, zone), midnight(day + Days::new(1), zone));
     let time = |at: DateTime<Utc>| at.with_timezone(&zone).format("%H:%M").to_string();
     let until = |at: DateTime<Utc>| if at >= end { "24:00".to_owned() } else { time(at) };
     html! {
         td class=[(day == today).then_some("today")] aria-current=[(day == today).then_some("date")] {
             b { (day.format("%-d %b")) }
-            @for part in parts(rotation, begin, end) {
+            @for part in parts(known, begin, end) {
                 p class=[part.who.is_none().then_some("gap")] {
                     @if part.from > begin || part.until < end { (time(part.from)) "–" (until(part.until)) " " }
                     @match part.who {
@@ -54,14 +54,14 @@ fn cell(rotation: &RotationView, day: NaiveDate, today: NaiveDate, zone: Tz) -> 
 }
 
 /// Returns the shifts and gaps between `begin` and `end`, in order.
-fn parts(rotation: &RotationView, begin: DateTime<Utc>, end: DateTime<Utc>) -> Vec<Part<'_>> {
-    let shifts = rotation.shifts.iter().map(|shift| Part {
+fn parts(known: &Calendar, begin: DateTime<Utc>, end: DateTime<Utc>) -> Vec<Part<'_>> {
+    let shifts = known.shifts.iter().map(|shift| Part {
         from: shift.from,
         until: shift.until,
         who: Some(shift.name.as_deref().unwrap_or(&shift.person)),
         stands_in: shift.override_id.is_some(),
     });
-    let gaps = rotation.gaps.iter().map(|gap| Part { from: gap.from, until: gap.until, who: None, stands_in: false });
+    let gaps = known.gaps.iter().map(|gap| Part { from: gap.from, until: gap.until, who: None, stands_in: false });
     let within = shifts.chain(gaps).filter(|part| part.until > begin && part.from < end);
     let mut parts: Vec<_> =
         within.map(|part| Part { from: part.from.max(begin), until: part.until.min(end), ..part }).collect();
@@ -96,19 +96,11 @@ mod tests {
             layer: Some(1),
             override_id: None,
         };
-        let rotation = RotationView {
-            name: "office".to_owned(),
-            tenant: None,
-            timezone: "Europe/London",
-            on_call: None,
-            next: None,
+        let known = Calendar {
             shifts: vec![shift("Ann", "2026-11-23T09:00:00Z", "2026-11-23T17:00:00Z")],
             gaps: vec![GapView { from: at("2026-11-23T17:00:00Z"), until: at("2026-11-24T09:00:00Z") }],
-            overrides: Vec::new(),
-            unknown: Vec::new(),
-            foreign_addresses: Vec::new(),
         };
-        let html = calendar(&rotation, Tz::named("Europe/London"), at("2026-11-23T10:00:00Z")).into_string();
+        let html = calendar(&known, Tz::named("Europe/London"), at("2026-11-23T10:00:00Z")).into_string();
         assert!(html.contains("09:00–17:00 Ann"), "{html}");
         assert!(html.contains("17:00–24:00 ! nobody") && html.contains("00:00–09:00 ! nobody"), "{html}");
         assert!(html.contains("<td class=\"today\" aria-current=\"date\"><b>23 Nov</b>"), "{html}");

@@ -64,7 +64,7 @@ fn section(rotation: &RotationView, changeable: bool, refused: Option<&Refused>,
                 p.error { "No technician has this address, so check its spelling: " (rotation.foreign_addresses.join(", ")) }
             }
             h3 { "This week and the next two" }
-            (calendar(rotation, zone, now))
+            (calendar(&rotation.calendar, zone, now))
             h3 { "Gaps, when nobody is on call" }
             @if rotation.gaps.is_empty() {
                 p.muted { "None in 30 days." @if is_doubtful { " Those named above count as reachable." } }

@@ -1,5 +1,6 @@
 //! The form of pages that cover a period, and the links from their numbers to the entries that they count.
 
+use chrono::NaiveDate;
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -14,9 +15,17 @@ pub enum Shows {
     All,
 }
 
-/// Renders the choice of tenant, days and anonymity. The list keeps the order `sort`, if it has one.
-pub fn form(query: &TechnicianQuery, sort: Option<&str>, (tenants, shows): (&[String], Shows), here: &str) -> Markup {
-    let value = |text: &Option<String>| text.clone().unwrap_or_default();
+/// Renders the choice of tenant, days and anonymity, with the first and last of the `days` that are shown, or those
+/// that were asked for if there are none. The list keeps the order `sort`, if it has one.
+pub fn form(
+    query: &TechnicianQuery,
+    days: Option<[NaiveDate; 2]>,
+    sort: Option<&str>,
+    (tenants, shows): (&[String], Shows),
+    here: &str,
+) -> Markup {
+    let asked = || [&query.from, &query.to].map(|day| day.clone().unwrap_or_default());
+    let [from, to] = days.map_or_else(asked, |days| days.map(|day| day.to_string()));
     html! {
         form.period method="get" action=(here) {
             @if tenants.len() > 1 {
@@ -25,8 +34,8 @@ pub fn form(query: &TechnicianQuery, sort: Option<&str>, (tenants, shows): (&[St
                     @for name in tenants { option value=(name) selected[query.tenant.as_ref() == Some(name)] { (name) } }
                 } }
             }
-            label { "From " input type="date" name="from" value=(value(&query.from)); }
-            label { "to " input type="date" name="to" value=(value(&query.to)); }
+            label { "From " input type="date" name="from" value=(from); }
+            label { "to " input type="date" name="to" value=(to); }
             label.check { input type="checkbox" name="anonymize" value="true" checked[query.anonymize == Some(true)]; " without names" }
             @if let Some(sort) = sort { input type="hidden" name="sort" value=(sort); }
             button { "Show" }

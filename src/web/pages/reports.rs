@@ -201,8 +201,8 @@ fn line(row: &Row, of: &Table, query: &ReportQuery, zone: Tz) -> Markup {
         tr {
             @for (place, cell) in row.cells.iter().enumerate() {
                 td.number[!matches!(cell, Cell::Text(_))] {
-                    @match row.opens.as_ref().filter(|_| place == 0 || matches!(cell, Cell::Count(1..))) {
-                        Some(opens) => { a href=(link(&narrowed(opens, of, place), query)) { (words(cell, zone)) } }
+                    @match row.opens.as_ref().filter(|_| place == 0 || matches!(cell, Cell::Count(1..))).and_then(|opens| narrowed(opens, of, place)) {
+                        Some(opens) => { a href=(link(&opens, query)) { (words(cell, zone)) } }
                         None => { (words(cell, zone)) }
                     }
                 }
@@ -211,16 +211,18 @@ fn line(row: &Row, of: &Table, query: &ReportQuery, zone: Tz) -> Markup {
     }
 }
 
-/// Narrows the entries of a row to those that the number at `place` counts.
-fn narrowed(opens: &Opens, of: &Table, place: usize) -> Opens {
+/// Narrows the entries of a row to those that the number at `place` counts, if they can be asked for.
+fn narrowed(opens: &Opens, of: &Table, place: usize) -> Option<Opens> {
     let outcome = match of.columns.get(place).map(|column| column.key.as_str()) {
         Some("breached") => Some("breached"),
         Some("met") => Some("met"),
         Some("excluded") => Some("excluded"),
+        // Tickets without a breach: what a single clock came to does not tell them from others.
+        Some("compliant") => return None,
         _ => None,
     };
     let outcome = outcome.map(str::to_owned).or_else(|| opens.outcome.clone());
-    Opens { outcome, ..opens.clone() }
+    Some(Opens { outcome, ..opens.clone() })
 }
 
 /// Formats a cell for people, with times in the zone of the reported days.
@@ -290,17 +292,29 @@ struct Shown<'a> {
 }
 
 fn list(page: &EntryPage, shown: Shown<'_>, places: Places<'_>) -> Markup {
-    let part = if places.is_first { "the latest " } else { "of which these are the next " };
+    let part = if places.is_first { "latest " } else { "next " };
     html! {
         main.single.reports {
             h1 { "What the figure counts" }
-            p.muted { (page.total) " clocks" @if page.total > page.entries.len() { ", " (part) (page.entries.len()) } ". Times are in " (shown.times.zone()) "." }
+            p.muted { (counts(page)) "." @if page.total > page.entries.len() { " These are the " (part) (page.entries.len()) "." } " Times are in " (shown.times.zone()) "." }
             div.scroll { table.plain {
                 thead { tr { @for name in ["Ticket", "Subject", "Clock", "Outcome", "Decided", "Counted", "Target", "Held by", "Client", "Reason"] { th scope="col" { (name) } } } }
                 tbody { @for one in &page.entries { (entry(one, shown)) } }
             } }
             @if let Some(more) = places.more { p { a.button href=(more) { "More clocks" } } }
         }
+    }
+}
+
+/// `1468 clocks are counted, 144 are left out`
+fn counts(page: &EntryPage) -> String {
+    let are = |count: usize| if count == 1 { "is" } else { "are" };
+    let clocks =
+        |count: usize, what: &str| format!("{count} clock{} {} {what}", if count == 1 { "" } else { "s" }, are(count));
+    match (page.total - page.left_out, page.left_out) {
+        (counted, 0) => clocks(counted, "counted"),
+        (0, left_out) => clocks(left_out, "left out"),
+        (counted, left_out) => format!("{}, {left_out} {} left out", clocks(counted, "counted"), are(left_out)),
     }
 }
 
@@ -368,6 +382,24 @@ mod tests {
     use chrono::{DateTime, Utc};
 
     use super::*;
+    use crate::report::{Column, ColumnKind};
+
+    #[test]
+    fn a_list_says_how_many_of_its_clocks_the_figure_counts_and_how_many_are_left_out() {
+        let words = |total, left_out| counts(&EntryPage { total, left_out, entries: Vec::new(), next_cursor: None });
+        assert_eq!(words(1612, 144), "1468 clocks are counted, 144 are left out");
+        assert_eq!(words(2, 1), "1 clock is counted, 1 is left out");
+        assert_eq!((words(3, 0), words(1, 1)), ("3 clocks are counted".to_owned(), "1 clock is left out".to_owned()));
+    }
+
+    #[test]
+    fn tickets_without_a_breach_open_no_list_of_all_clocks() {
+        let columns = ["tickets", "compliant"].map(|key| Column::new(key, key, ColumnKind::Count)).to_vec();
+        let table = Table { columns, ..Table::default() };
+        let person = Opens { person: Some("7".to_owned()), ..Opens::default() };
+        assert_eq!(narrowed(&person, &table, 0), Some(person.clone()));
+        assert_eq!(narrowed(&person, &table, 1), None);
+    }
 
     #[test]
     fn a_time_stands_in_the_day_that_the_report_counts_it_in() {
