@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::config::uptime::{Component, Promise};
 use crate::keys::id_of;
 use crate::store::Store;
+use crate::store::promises::PromisedSince;
 use crate::uptime::Millis;
 use crate::uptime::availability::{Record, Window, percent};
 use crate::uptime::book::ComponentEntry;
@@ -22,7 +23,11 @@ pub async fn settle(config: &Config, store: &Store, board: &StatusBoard, announc
         Ok(known) => known,
         Err(error) => return warn!("which statements are frozen cannot be read: {error}"),
     };
-    let due = due(config, board, announcements, &known, now);
+    let promised = match store.promised_since().await {
+        Ok(promised) => promised,
+        Err(error) => return warn!("since when something is promised cannot be read: {error}"),
+    };
+    let due = due(config, board, announcements, (&known, &promised), now);
     if due.is_empty() {
         return;
     }
@@ -44,7 +49,7 @@ fn due(
     config: &Config,
     board: &StatusBoard,
     announcements: &Announcements,
-    known: &BTreeSet<String>,
+    (known, promised): (&BTreeSet<String>, &PromisedSince),
     now: Millis,
 ) -> Vec<Statement> {
     let mut due = Vec::new();
@@ -52,7 +57,8 @@ fn due(
         let Some(one) = config.uptime.component(&promise.component) else { continue };
         let Some(entry) = board.book.component(&one.id) else { continue };
         let (kind, zone) = (promise.terms.period, promise.terms.zone);
-        for span in settled(kind, zone, entry.since, now) {
+        let Some(promised) = promised.get(&(one.id.clone(), one.tenant.to_string(), kind)) else { continue };
+        for span in settled(kind, zone, entry.since, *promised, now) {
             let key = key(one.tenant.as_str(), &one.id, &kind.name(zone, span.0));
             if !known.contains(&id_of(&key)) {
                 let windows = board.book.windows_of(&one.id, announcements);
