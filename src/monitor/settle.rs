@@ -11,7 +11,7 @@ use crate::keys::id_of;
 use crate::store::Store;
 use crate::store::promises::PromisedSince;
 use crate::uptime::Millis;
-use crate::uptime::availability::{Record, Window, percent};
+use crate::uptime::availability::{Circumstances, percent};
 use crate::uptime::book::ComponentEntry;
 use crate::uptime::incident::Announcements;
 use crate::uptime::intervals::Interval;
@@ -61,21 +61,21 @@ fn due(
         for span in settled(kind, zone, entry.since, *promised, now) {
             let key = key(one.tenant.as_str(), &one.id, &kind.name(zone, span.0));
             if !known.contains(&id_of(&key)) {
-                let windows = board.book.windows_of(&one.id, announcements);
-                due.push(statement(promise, one, entry, &windows, span));
+                let circumstances = board.book.circumstances_of(&one.id, announcements);
+                due.push(statement(promise, one, entry, &circumstances, span));
             }
         }
     }
     due
 }
 
-/// Returns the statement on `promise` in the period `span`, by what is known now; `windows` are the times of work on
-/// it.
+/// Returns the statement on `promise` in the period `span`, by what is known now; `circumstances` are those of the
+/// component.
 pub fn statement(
     promise: &Promise,
     one: &Component,
     entry: &ComponentEntry,
-    windows: &[Window],
+    circumstances: &Circumstances,
     span: Interval,
 ) -> Statement {
     let whose = Whose {
@@ -96,6 +96,5 @@ pub fn statement(
         whole_minutes: terms.whole_minutes,
         round_the_clock: terms.hours.is_none(),
     };
-    let record = Record { spans: entry.line.spans(), windows, since: entry.since, ended: None };
-    Statement::make(whose, &record, terms, agreed, terms.period, span)
+    Statement::make(whose, &entry.record(circumstances), terms, agreed, terms.period, span)
 }

@@ -3,6 +3,7 @@
 //! A change often becomes known later than it happened. Then the past is rewritten from there on: that of the check, of
 //! its component, and of every group above it.
 
+mod partial;
 #[cfg(test)]
 mod tests;
 mod works;
@@ -10,6 +11,7 @@ mod works;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::availability::{Circumstances, Record};
 use super::combine::{Needs, combine};
 use super::intervals::Interval;
 use super::observe::{CheckState, Connectivity, Event, Rules};
@@ -107,6 +109,12 @@ impl ComponentEntry {
     /// Returns since when it has been in that condition.
     pub fn changed_at(&self) -> Millis {
         self.line.last().map_or(self.since, |span| span.from)
+    }
+
+    /// Returns what is known of it, for a figure.
+    pub fn record<'a>(&'a self, circumstances: &'a Circumstances) -> Record<'a> {
+        let Circumstances { windows, slow } = circumstances;
+        Record { spans: self.line.spans(), windows, slow, since: self.since, ended: None }
     }
 
     /// Returns the indexes of its checks.

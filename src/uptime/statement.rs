@@ -213,7 +213,7 @@ mod tests {
             part(from, Some(until), Condition::Down),
             part(until, None, Condition::Up),
         ];
-        let record = Record { spans: &spans, windows: &[], since: 0, ended: None };
+        let record = Record { spans: &spans, windows: &[], slow: &[], since: 0, ended: None };
         let whose =
             Whose { tenant: "acme".to_owned(), component: "shop".to_owned(), name: "Shop".to_owned(), client: None };
         let made = Statement::make(whose, &record, &terms, agreed(&terms), Period::Month, span);
@@ -237,7 +237,7 @@ mod tests {
             Span { condition: Condition::Down, from, until: Some(until) },
         ];
         let window = Window { from: from + HOUR, until: from + 2 * HOUR, announced_at: span.0 };
-        let record = Record { spans: &spans, windows: &[window], since: span.0, ended: None };
+        let record = Record { spans: &spans, windows: &[window], slow: &[], since: span.0, ended: None };
         let whose =
             Whose { tenant: "acme".to_owned(), component: "shop".to_owned(), name: "Shop".to_owned(), client: None };
         let made = Statement::make(whose, &record, &terms, agreed(&terms), Period::Month, span);
