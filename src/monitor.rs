@@ -107,6 +107,7 @@ impl Monitor {
         let book = Book::open(components, checks, &remembered, now);
         let states = book.checks.iter().map(|check| (check.plan.id.clone(), check.state.clone())).collect();
         let tenants = uptime.components.iter().map(|one| (one.id.clone(), one.tenant.to_string())).collect();
+        wiring.store.adopt_promises(uptime.promised(), now).await?;
         let numbers = wiring.store.uptime_adopt(tenants, states, now).await?;
         let known = wiring.store.uptime_checks().await?;
         let latest = |id: &str| serde_json::from_str(known.get(id)?.1.as_deref()?).ok();

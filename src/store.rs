@@ -35,6 +35,7 @@ mod plans;
 pub mod predictions;
 pub mod privacy;
 pub mod private_pages;
+pub mod promises;
 pub mod pushed;
 pub mod receipts;
 pub mod record;

@@ -13,6 +13,7 @@ use crate::uptime::availability::Terms;
 use crate::uptime::book::{CheckPlan, ComponentPlan};
 use crate::uptime::combine::Needs;
 use crate::uptime::credit::Tier;
+use crate::uptime::days::Period;
 use crate::uptime::objective::Goal;
 use crate::uptime::observe::Rules;
 use crate::uptime::places::View;
@@ -64,6 +65,15 @@ impl Uptime {
     /// Returns all promises about the component called `id`, at most one for each kind of period.
     pub fn promises_of<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a Promise> {
         self.promises.iter().filter(move |promise| promise.component == id)
+    }
+
+    /// Returns what is promised to whom: component, tenant and kind of period.
+    pub fn promised(&self) -> Vec<(String, String, Period)> {
+        let promised = self.promises.iter().filter_map(|promise| {
+            let one = self.component(&promise.component)?;
+            Some((one.id.clone(), one.tenant.to_string(), promise.terms.period))
+        });
+        promised.collect()
     }
 
     /// Returns the objectives of the component called `id`, each with its place among all objectives.

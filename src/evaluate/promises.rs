@@ -10,7 +10,7 @@ use crate::alert::component::Standing;
 use crate::alert::{AlertKind, Stage};
 use crate::config::uptime::Promise;
 use crate::monitor::board::{Latest, StatusBoard};
-use crate::uptime::availability::{Record, percent};
+use crate::uptime::availability::percent;
 use crate::uptime::book::ComponentEntry;
 use crate::uptime::budget::named_after;
 use crate::uptime::budget::{Budget, Spending, budget};
@@ -66,8 +66,8 @@ fn work_out(
     at: DateTime<Utc>,
 ) -> Known {
     let now = at.timestamp_millis();
-    let windows = board.book.windows_of(&promise.component, announcements);
-    let record = Record { spans: entry.line.spans(), windows: &windows, since: entry.since, ended: None };
+    let circumstances = board.book.circumstances_of(&promise.component, announcements);
+    let record = entry.record(&circumstances);
     let (began, until) = promise.terms.period.around(promise.terms.zone, now);
     let intervals = entry.checks().iter().map(|check| board.book.checks[*check].plan.rules.interval);
     let interval = intervals.max().unwrap_or(MINUTE);

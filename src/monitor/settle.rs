@@ -9,8 +9,9 @@ use crate::config::Config;
 use crate::config::uptime::{Component, Promise};
 use crate::keys::id_of;
 use crate::store::Store;
+use crate::store::promises::PromisedSince;
 use crate::uptime::Millis;
-use crate::uptime::availability::{Record, Window, percent};
+use crate::uptime::availability::{Circumstances, percent};
 use crate::uptime::book::ComponentEntry;
 use crate::uptime::incident::Announcements;
 use crate::uptime::intervals::Interval;
@@ -22,7 +23,11 @@ pub async fn settle(config: &Config, store: &Store, board: &StatusBoard, announc
         Ok(known) => known,
         Err(error) => return warn!("which statements are frozen cannot be read: {error}"),
     };
-    let due = due(config, board, announcements, &known, now);
+    let promised = match store.promised_since().await {
+        Ok(promised) => promised,
+        Err(error) => return warn!("since when something is promised cannot be read: {error}"),
+    };
+    let due = due(config, board, announcements, (&known, &promised), now);
     if due.is_empty() {
         return;
     }
@@ -44,7 +49,7 @@ fn due(
     config: &Config,
     board: &StatusBoard,
     announcements: &Announcements,
-    known: &BTreeSet<String>,
+    (known, promised): (&BTreeSet<String>, &PromisedSince),
     now: Millis,
 ) -> Vec<Statement> {
     let mut due = Vec::new();
@@ -52,24 +57,25 @@ fn due(
         let Some(one) = config.uptime.component(&promise.component) else { continue };
         let Some(entry) = board.book.component(&one.id) else { continue };
         let (kind, zone) = (promise.terms.period, promise.terms.zone);
-        for span in settled(kind, zone, entry.since, now) {
+        let Some(promised) = promised.get(&(one.id.clone(), one.tenant.to_string(), kind)) else { continue };
+        for span in settled(kind, zone, entry.since, *promised, now) {
             let key = key(one.tenant.as_str(), &one.id, &kind.name(zone, span.0));
             if !known.contains(&id_of(&key)) {
-                let windows = board.book.windows_of(&one.id, announcements);
-                due.push(statement(promise, one, entry, &windows, span));
+                let circumstances = board.book.circumstances_of(&one.id, announcements);
+                due.push(statement(promise, one, entry, &circumstances, span));
             }
         }
     }
     due
 }
 
-/// Returns the statement on `promise` in the period `span`, by what is known now; `windows` are the times of work on
-/// it.
+/// Returns the statement on `promise` in the period `span`, by what is known now; `circumstances` are those of the
+/// component.
 pub fn statement(
     promise: &Promise,
     one: &Component,
     entry: &ComponentEntry,
-    windows: &[Window],
+    circumstances: &Circumstances,
     span: Interval,
 ) -> Statement {
     let whose = Whose {
@@ -90,6 +96,5 @@ pub fn statement(
         whole_minutes: terms.whole_minutes,
         round_the_clock: terms.hours.is_none(),
     };
-    let record = Record { spans: entry.line.spans(), windows, since: entry.since, ended: None };
-    Statement::make(whose, &record, terms, agreed, terms.period, span)
+    Statement::make(whose, &entry.record(circumstances), terms, agreed, terms.period, span)
 }

@@ -220,8 +220,8 @@ impl Service {
         if made.from < millis(self.clock.now()) - crate::uptime::SPANS_KEPT {
             return false;
         }
-        let windows = board.book.windows_of(&one.id, &self.announcements());
-        statement(promise, one, entry, &windows, (made.from, made.until)).figure != made.figure
+        let circumstances = board.book.circumstances_of(&one.id, &self.announcements());
+        statement(promise, one, entry, &circumstances, (made.from, made.until)).figure != made.figure
     }
 }
 

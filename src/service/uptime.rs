@@ -8,7 +8,7 @@ mod views;
 use std::sync::Arc;
 
 use self::figures::{day_view, instant, overall, sla, view};
-pub(crate) use self::figures::{percent, record, terms};
+pub(crate) use self::figures::{percent, terms};
 pub use self::outposts::OutpostView;
 pub use self::told::PushedResult;
 pub use self::views::{
@@ -79,8 +79,8 @@ impl Service {
         let from = now - length;
         let (whole, latency) = self.latency(&board, entry, from, now).await?;
         let terms = terms(self.config.uptime.promise(&one.id));
-        let windows = board.book.windows_of(&one.id, &self.announcements());
-        let found = figure(&record(entry, &windows), &terms, (from, now), now);
+        let circumstances = board.book.circumstances_of(&one.id, &self.announcements());
+        let found = figure(&entry.record(&circumstances), &terms, (from, now), now);
         let spans = entry.line.spans().iter().filter(|span| span.until.is_none_or(|until| until > from));
         let spans = spans.map(|span| SpanView {
             from: instant(span.from.max(from)),
@@ -141,12 +141,12 @@ impl Service {
             if query.component.as_ref().is_some_and(|wanted| *wanted != one.id) {
                 continue;
             }
-            let windows = board.book.windows_of(&one.id, &self.announcements());
+            let circumstances = board.book.circumstances_of(&one.id, &self.announcements());
             for promise in promises_by(&self.config.uptime, &one.id, period) {
                 let period = period.unwrap_or(promise.terms.period);
                 let day = query.date.map_or(millis(at), |date| days::midnight(promise.terms.zone, date));
                 let span = period.around(promise.terms.zone, day);
-                promises.push(sla(&board, promise, entry, &windows, period, span, millis(at)));
+                promises.push(sla(&board, promise, entry, &circumstances, period, span, millis(at)));
             }
         }
         Ok(SlaReport { now: at, promises })
@@ -175,8 +175,8 @@ impl Service {
                 format!("and `to` may lie {DAYS_MOST} days apart at most"),
             )));
         }
-        let windows = board.book.windows_of(&one.id, &self.announcements());
-        let record = record(entry, &windows);
+        let circumstances = board.book.circumstances_of(&one.id, &self.announcements());
+        let record = entry.record(&circumstances);
         let days = days::days(terms.zone, first, last).filter(|(_, day)| day.0 < now);
         let days = days.map(|(date, day)| day_view(date, figure(&record, &terms, day, now), &terms)).collect();
         Ok(Some(DailySeries { component: one.id.clone(), timezone: terms.zone.to_string(), days }))

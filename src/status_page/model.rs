@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::config::Config;
 use crate::config::uptime::{Component, StatusPage};
 use crate::monitor::board::StatusBoard;
-use crate::service::uptime::{DAYS_SHOWN, record, terms};
+use crate::service::uptime::{DAYS_SHOWN, terms};
 use crate::ticket::TenantId;
 use crate::uptime::availability::{Figure, figure};
 use crate::uptime::book::{Book, ComponentEntry};
@@ -288,8 +288,8 @@ fn component(
     let mut terms = terms(config.uptime.promise(&one.id));
     // A day is shown as it was, whatever a contract counts or leaves out.
     (terms.whole_minutes, terms.hours) = (false, None);
-    let windows = book.windows_of(&one.id, announcements);
-    let record = record(entry, &windows);
+    let circumstances = book.circumstances_of(&one.id, announcements);
+    let record = entry.record(&circumstances);
     let today = days::date_of(terms.zone, now);
     let first = today - chrono::Days::new((DAYS_SHOWN - 1).unsigned_abs());
     let day = |(date, day)| {

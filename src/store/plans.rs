@@ -35,6 +35,7 @@ const SMALL: &[&str] = &[
     "unreachable_numbers",
     "uptime_checks",
     "uptime_components",
+    "uptime_promises",
     "used_links",
     "weekly_figures",
 ];

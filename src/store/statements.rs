@@ -229,7 +229,7 @@ mod tests {
         };
         let (tenant, component) = ("acme".to_owned(), format!("c{component}"));
         let whose = Whose { tenant, name: component.clone(), component, client: None };
-        let record = Record { spans: &[], windows: &[], since: 0, ended: None };
+        let record = Record { spans: &[], windows: &[], slow: &[], since: 0, ended: None };
         Statement::make(whose, &record, &terms, agreed, Period::Month, Period::Month.around(Tz::UTC, at))
     }
 

@@ -77,12 +77,23 @@ pub struct Window {
     pub announced_at: Millis,
 }
 
+/// What the figures of a component depend on besides how it stood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Circumstances {
+    /// When it was or will be worked on.
+    pub windows: Vec<Window>,
+    /// When it was degraded, but in no partial outage.
+    pub slow: Vec<Interval>,
+}
+
 /// What is known of one component.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
     /// In order of time.
     pub spans: &'a [Span],
     pub windows: &'a [Window],
+    /// When it was degraded, but in no partial outage.
+    pub slow: &'a [Interval],
     /// When it began to be watched.
     pub since: Millis,
     /// When that ended; none while it goes on.
@@ -196,7 +207,8 @@ pub fn figure(record: &Record<'_>, terms: &Terms, period: Interval, now: Millis)
         UnknownTime::Up => (asked.total(), 0),
         UnknownTime::Down => (asked.total(), unknown.total()),
     };
-    let lost = lost_down.total() + weighed(degraded.total(), terms.partial) + blamed;
+    let partial = degraded.minus(&Intervals::new(record.slow.iter().copied()));
+    let lost = lost_down.total() + weighed(partial.total(), terms.partial) + blamed;
     Figure {
         counted,
         lost,

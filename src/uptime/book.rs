@@ -3,6 +3,7 @@
 //! A change often becomes known later than it happened. Then the past is rewritten from there on: that of the check, of
 //! its component, and of every group above it.
 
+mod partial;
 #[cfg(test)]
 mod tests;
 mod works;
@@ -10,7 +11,9 @@ mod works;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::availability::{Circumstances, Record};
 use super::combine::{Needs, combine};
+use super::intervals::Interval;
 use super::observe::{CheckState, Connectivity, Event, Rules};
 use super::places::{self, View};
 use super::spans::Timeline;
@@ -45,6 +48,11 @@ impl CheckPlan {
     pub fn is_seen_from_here(&self) -> bool {
         self.view.as_ref().is_none_or(|view| view.place.is_none())
     }
+
+    /// Returns what several places that look at the same have in common.
+    fn looks_at(&self) -> &str {
+        self.view.as_ref().map_or(self.id.as_str(), |view| view.of.as_str())
+    }
 }
 
 /// The state of one check.
@@ -55,6 +63,26 @@ pub struct CheckEntry {
     pub line: Arc<Timeline>,
     /// The index of its component.
     pub component: usize,
+    /// When it was not among the checks that were made, since it was taken out and has come back: that says nothing of
+    /// its component.
+    left_out: Option<Interval>,
+}
+
+impl CheckEntry {
+    /// Returns what its component has of it.
+    fn counted_line(&self) -> Arc<Timeline> {
+        let Some((from, until)) = self.left_out else { return self.line.clone() };
+        let mut line = Timeline::default();
+        for span in self.line.spans().iter().filter(|span| span.from < from) {
+            line.set(span.from, span.condition);
+        }
+        // The others decide.
+        line.set(from, Condition::Up);
+        for span in self.line.spans().iter().filter(|span| span.until.is_none_or(|end| end > until)) {
+            line.set(span.from.max(until), span.condition);
+        }
+        Arc::new(line)
+    }
 }
 
 /// The state of one component.
@@ -81,6 +109,12 @@ impl ComponentEntry {
     /// Returns since when it has been in that condition.
     pub fn changed_at(&self) -> Millis {
         self.line.last().map_or(self.since, |span| span.from)
+    }
+
+    /// Returns what is known of it, for a figure.
+    pub fn record<'a>(&'a self, circumstances: &'a Circumstances) -> Record<'a> {
+        let Circumstances { windows, slow } = circumstances;
+        Record { spans: self.line.spans(), windows, slow, since: self.since, ended: None }
     }
 
     /// Returns the indexes of its checks.
@@ -146,14 +180,18 @@ impl Book {
         let places: BTreeMap<String, usize> =
             components.iter().enumerate().map(|(place, plan)| (plan.id.clone(), place)).collect();
         let line = |id: &str| Arc::new(Timeline::of(remembered.spans.get(id).cloned().unwrap_or_default()));
-        let checks: Vec<_> = checks
+        let mut checks: Vec<_> = checks
             .into_iter()
             .filter_map(|plan| {
                 let component = *places.get(&plan.component)?;
                 let state = remembered.states.get(&plan.id).cloned().unwrap_or_else(|| CheckState::new(now));
-                Some(CheckEntry { state, line: line(&plan.id), component, plan })
+                Some(CheckEntry { state, line: line(&plan.id), component, left_out: None, plan })
             })
             .collect();
+        let left_out: Vec<_> = checks.iter().map(|check| left_out_since(check, &checks, now)).collect();
+        for (check, from) in checks.iter_mut().zip(left_out) {
+            check.left_out = from.map(|from| (from, now));
+        }
         let all: Vec<&ComponentPlan> = components.iter().collect();
         let named = |names: &[String]| names.iter().filter_map(|name| places.get(name).copied()).collect::<Vec<_>>();
         let above = |place: usize| (0..all.len()).filter(|other| named(&all[*other].of).contains(&place)).collect();
@@ -348,8 +386,10 @@ impl Book {
             line.set(from, to);
         }
         taken.rewrites.push(rewrite(&entry.plan.id, line, earliest));
+        // While it was left out, its component was what the others made of it, and stays so.
+        let from = entry.left_out.map_or(earliest, |(_, until)| earliest.max(until));
         let component = entry.component;
-        self.recount(component, earliest, DEEPEST, &mut taken);
+        self.recount(component, from, DEEPEST, &mut taken);
         Taken { events, ..taken }
     }
 
@@ -392,8 +432,9 @@ impl Book {
     fn lines_of_checks(&self, component: &ComponentEntry, from: Millis) -> Vec<Arc<Timeline>> {
         let mut seen: Vec<Seen<'_>> = Vec::with_capacity(component.checks.len());
         for check in &component.checks {
-            let CheckEntry { plan, line, .. } = &self.checks[*check];
-            let (of, quorum) = plan.view.as_ref().map_or((&plan.id, 1), |view| (&view.of, view.quorum));
+            let entry = &self.checks[*check];
+            let (plan, line) = (&entry.plan, entry.counted_line());
+            let (of, quorum) = (plan.looks_at(), plan.view.as_ref().map_or(1, |view| view.quorum));
             match seen.iter_mut().find(|one| one.of == of) {
                 Some(one) => one.lines.push(line),
                 None => seen.push(Seen { of, quorum, interval: plan.rules.interval, lines: vec![line] }),
@@ -431,6 +472,21 @@ fn held_by_the_gone(plan: &ComponentPlan, checks: &[CheckEntry], remembered: &Re
     is_last.then_some(gone + holds)
 }
 
+/// Returns from when `check` was left out, if it was: its last result holds no longer, and other checks of its component
+/// were made after that without anybody noticing it. If we were off, all of them stopped at once.
+fn left_out_since(check: &CheckEntry, all: &[CheckEntry], now: Millis) -> Option<Millis> {
+    let CheckEntry { plan, state, component, .. } = check;
+    if state.clone().expire(now, &plan.rules).is_empty() {
+        return None;
+    }
+    let until = state.last_at? + plan.rules.holds;
+    let was_made = |other: &&CheckEntry| other.state.last_at.is_some_and(|last| last > until);
+    let made: Vec<_> = all.iter().filter(|other| other.component == *component).filter(was_made).collect();
+    // A place that is silent counts for nothing anyway, as long as another looks at the same.
+    let is_seen_elsewhere = made.iter().any(|other| other.plan.looks_at() == plan.looks_at());
+    (!made.is_empty() && !is_seen_elsewhere).then_some(until)
+}
+
 /// Whether it was up or degraded when we last looked, and we have not looked since `from`.
 fn is_unseen(plan: &CheckPlan, state: &CheckState, from: Millis) -> bool {
     let was_well = matches!(state.condition, Condition::Up | Condition::Degraded);
@@ -442,15 +498,15 @@ struct Seen<'a> {
     of: &'a str,
     quorum: usize,
     interval: Millis,
-    lines: Vec<&'a Arc<Timeline>>,
+    lines: Vec<Arc<Timeline>>,
 }
 
 impl Seen<'_> {
     fn over_time(&self, from: Millis) -> Arc<Timeline> {
-        match self.lines[..] {
+        match &self.lines[..] {
             [only] => only.clone(),
             _ => {
-                let lines: Vec<&Timeline> = self.lines.iter().map(|line| &***line).collect();
+                let lines: Vec<&Timeline> = self.lines.iter().map(|line| &**line).collect();
                 Arc::new(places::over_time(self.quorum, self.interval, &lines, from))
             }
         }

@@ -137,7 +137,7 @@ mod tests {
     }
 
     fn budget_of(line: &Timeline, now: Millis) -> Budget {
-        let record = Record { spans: line.spans(), windows: &[], since: JUNE - DAY, ended: None };
+        let record = Record { spans: line.spans(), windows: &[], slow: &[], since: JUNE - DAY, ended: None };
         budget(&record, &Terms::usual(99_900, Tz::UTC), SPAN, MINUTE, now)
     }
 

@@ -11,7 +11,7 @@ use crate::sla::calendar::resolve;
 use crate::sla::zone::Tz;
 
 /// The kind of period for which a promise is settled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Period {
     Month,

@@ -146,13 +146,15 @@ pub fn key(tenant: &str, component: &str, period: &str) -> String {
     format!("{tenant}:{component}:statement:{period}")
 }
 
-/// Returns the periods of `kind` that ended after `since` and have settled by `now`, the latest first.
-pub fn settled(kind: Period, zone: Tz, since: Millis, now: Millis) -> impl Iterator<Item = Interval> {
+/// Returns the periods of `kind` that have settled by `now`, the latest first: those that ended after `since`, when the
+/// watch began, and were `promised` for as long as they were watched.
+pub fn settled(kind: Period, zone: Tz, since: Millis, promised: Millis, now: Millis) -> impl Iterator<Item = Interval> {
     const MOST: usize = 24;
     let first = kind.before(zone, now);
     let all = std::iter::successors(Some(first), move |(from, _)| Some(kind.before(zone, *from)));
     let over = move |(_, until): &Interval| *until + SETTLES <= now;
-    all.take(MOST).take_while(move |(_, until)| *until > since).filter(over)
+    let is_promised = move |(from, until): &Interval| *until > since && since.max(*from) >= promised;
+    all.take(MOST).take_while(is_promised).filter(over)
 }
 
 fn owed(agreed: &Agreed, percent: u32) -> Owed {
@@ -211,7 +213,7 @@ mod tests {
             part(from, Some(until), Condition::Down),
             part(until, None, Condition::Up),
         ];
-        let record = Record { spans: &spans, windows: &[], since: 0, ended: None };
+        let record = Record { spans: &spans, windows: &[], slow: &[], since: 0, ended: None };
         let whose =
             Whose { tenant: "acme".to_owned(), component: "shop".to_owned(), name: "Shop".to_owned(), client: None };
         let made = Statement::make(whose, &record, &terms, agreed(&terms), Period::Month, span);
@@ -235,7 +237,7 @@ mod tests {
             Span { condition: Condition::Down, from, until: Some(until) },
         ];
         let window = Window { from: from + HOUR, until: from + 2 * HOUR, announced_at: span.0 };
-        let record = Record { spans: &spans, windows: &[window], since: span.0, ended: None };
+        let record = Record { spans: &spans, windows: &[window], slow: &[], since: span.0, ended: None };
         let whose =
             Whose { tenant: "acme".to_owned(), component: "shop".to_owned(), name: "Shop".to_owned(), client: None };
         let made = Statement::make(whose, &record, &terms, agreed(&terms), Period::Month, span);
@@ -246,10 +248,19 @@ mod tests {
     #[test]
     fn a_period_is_settled_three_days_after_its_end_and_none_from_before_the_watch() {
         let (first, next) = Period::Month.around(Tz::UTC, 40 * DAY);
-        let settled = |since, now| settled(Period::Month, Tz::UTC, since, now).collect::<Vec<_>>();
+        let settled = |since, now| settled(Period::Month, Tz::UTC, since, since, now).collect::<Vec<_>>();
         assert_eq!(settled(first, next + SETTLES - 1), []);
         assert_eq!(settled(first, next + SETTLES), [(first, next)]);
         assert_eq!(settled(0, next + SETTLES).len(), 2, "the month before as well");
         assert_eq!(settled(next, next + SETTLES), []);
+    }
+
+    #[test]
+    fn a_period_in_which_nothing_was_promised_at_first_is_not_settled_unless_nobody_watched_then() {
+        let (first, next) = Period::Month.around(Tz::UTC, 40 * DAY);
+        let settled = |since, promised| settled(Period::Month, Tz::UTC, since, promised, next + SETTLES);
+        assert_eq!(settled(0, first).collect::<Vec<_>>(), [(first, next)], "and not the month before");
+        assert_eq!(settled(0, first + 1).count(), 0);
+        assert_eq!(settled(first + DAY, first + DAY).count(), 1, "promised since it is watched");
     }
 }

@@ -1017,6 +1017,23 @@ async fn a_month_is_settled_once_and_its_credit_is_decided_by_an_admin() {
     assert!(!again[0].differs_now, "the same past gives the same figure");
 }
 
+#[tokio::test]
+async fn a_month_for_part_of_which_nothing_was_promised_is_not_settled() {
+    let shop = Shop::open().await;
+    let hourly = format!("url = \"{}\"\ninterval = \"1h\"\n", shop.url);
+    let config = shop.config().replace(&format!("url = \"{}\"\n", shop.url), &hourly);
+    let promise = "[[promises]]\ncomponent = \"shop\"\ntarget = \"99.9\"\nfee = \"450.00 EUR\"\n";
+    let mut app = TestApp::with(&config.replace(promise, "")).await;
+    watch(&mut app, TimeDelta::hours(3)).await;
+    shop.answers(503);
+    watch(&mut app, TimeDelta::minutes(80)).await;
+    shop.answers(200);
+    app.restart_with(&config).await;
+    watch(&mut app, TimeDelta::days(12)).await;
+    let all = app.parts().service.statements(&Reach::All, &Default::default()).await.unwrap();
+    assert_eq!(all.len(), 0, "the outage was before the promise");
+}
+
 /// Somebody with a monitor of their own tells of the shop.
 async fn told(app: &mut TestApp, url: &str, token: &str, result: Value) -> (StatusCode, Value) {
     let (address, token) = (format!("{url}/api/v1/uptime/results"), token.to_owned());

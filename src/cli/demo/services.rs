@@ -168,6 +168,7 @@ pub(super) async fn remember(config: &Config, store: &Store, now: DateTime<Utc>)
         CheckState { condition: Condition::Up, last_at: Some(last), ..CheckState::new(since) }
     };
     let states = uptime.checks.iter().map(|check| (check.id.clone(), state(&check.id))).collect();
+    store.adopt_promises(uptime.promised(), since).await?;
     let numbers = store.uptime_adopt(tenants, states, since).await?;
     let lines: BTreeMap<_, _> =
         uptime.checks.iter().map(|check| (check.id.clone(), line(&check.id, since, now))).collect();

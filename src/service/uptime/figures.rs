@@ -7,7 +7,7 @@ use crate::config::uptime::{Component, Objective, Promise};
 use crate::monitor::board::{Figure as Measured, StatusBoard};
 use crate::service::Service;
 use crate::sla::zone::Tz;
-use crate::uptime::availability::{Figure, Record, Terms, Window, allowed, figure, outlook, whole_period};
+use crate::uptime::availability::{Circumstances, Figure, Terms, allowed, figure, outlook, whole_period};
 use crate::uptime::book::ComponentEntry;
 use crate::uptime::credit;
 use crate::uptime::days::Period;
@@ -25,11 +25,6 @@ pub fn overall(components: &[ComponentView]) -> Condition {
     top.filter_map(|one| Condition::parse(one.status)).max().unwrap_or(Condition::Unknown)
 }
 
-/// What is known of a component, for a figure.
-pub(crate) fn record<'a>(entry: &'a ComponentEntry, windows: &'a [Window]) -> Record<'a> {
-    Record { spans: entry.line.spans(), windows, since: entry.since, ended: None }
-}
-
 /// The terms of a figure.
 pub(crate) fn terms(promise: Option<&Promise>) -> Terms {
     promise.map_or_else(|| Terms::usual(UNPROMISED, Tz::UTC), |promise| promise.terms.clone())
@@ -45,14 +40,14 @@ pub(super) fn view(
     let promise = service.config.uptime.promise(&one.id);
     let terms = terms(promise);
     let announcements = service.announcements();
-    let windows = board.book.windows_of(&one.id, &announcements);
-    let record = record(entry, &windows);
+    let circumstances = board.book.circumstances_of(&one.id, &announcements);
+    let record = entry.record(&circumstances);
     let share = |length: Millis| figure(&record, &terms, (now - length, now), now).availability().map(percent);
     let place = board.book.components.iter().position(|other| other.plan.id == one.id);
     let behind = place.and_then(|place| board.book.failing_parent(place));
     let sla = promise.map(|promise| {
         let period = promise.terms.period;
-        sla(board, promise, entry, &windows, period, period.around(promise.terms.zone, now), now)
+        sla(board, promise, entry, &circumstances, period, period.around(promise.terms.zone, now), now)
     });
     ComponentView {
         id: one.id.clone(),
@@ -127,12 +122,12 @@ pub(super) fn sla(
     board: &StatusBoard,
     promise: &Promise,
     entry: &ComponentEntry,
-    windows: &[Window],
+    circumstances: &Circumstances,
     period: Period,
     span: Interval,
     now: Millis,
 ) -> SlaView {
-    let (record, terms) = (record(entry, windows), &promise.terms);
+    let (record, terms) = (entry.record(circumstances), &promise.terms);
     let found = figure(&record, terms, span, now);
     let allowed = allowed(terms, whole_period(&record, terms, span));
     let (up, counted) = outlook(&record, terms, span, &found, now);

@@ -186,6 +186,7 @@ const OF_NOBODY: &[&str] = &[
     "unreachable_numbers: phone",
     "uptime_checks: id latest state",
     "uptime_components: id tenant",
+    "uptime_promises: component period tenant",
     "uptime_pushed: check_id detail",
     "uptime_results: detail",
     "uptime_rollups: sketch",

@@ -19,7 +19,7 @@ fn month() -> Terms {
 const APRIL: Interval = (1_775_001_600_000, 1_775_001_600_000 + 30 * DAY);
 
 fn april(spans: &[Span], windows: &[Window], terms: &Terms) -> Figure {
-    figure(&Record { spans, windows, since: 0, ended: None }, terms, APRIL, EVERYTHING)
+    figure(&Record { spans, windows, slow: &[], since: 0, ended: None }, terms, APRIL, EVERYTHING)
 }
 
 /// Up for all of April except an outage, in hours from its beginning.
@@ -67,7 +67,7 @@ fn work_that_would_not_count_anyway_uses_up_no_maintenance_of_its_month() {
     let found = april(&down, &[window(14, 28), open], &terms);
     assert_eq!((found.lost, found.maintenance), (3 * HOUR, 8 * HOUR), "seven of its fourteen hours were open");
     let since = APRIL.0 + 20 * HOUR;
-    let record = Record { spans: &down, windows: &[window(2, 10), open], since, ended: None };
+    let record = Record { spans: &down, windows: &[window(2, 10), open], slow: &[], since, ended: None };
     assert_eq!(figure(&record, &month(), APRIL, EVERYTHING).lost, 0, "nobody watched it yet");
 }
 
@@ -97,7 +97,8 @@ fn a_figure_is_cut_off_and_never_rounded_up() {
 #[test]
 fn a_component_that_came_mid_month_or_went_is_judged_on_its_own_time() {
     let spans = [span(APRIL.0 + 10 * DAY, APRIL.0 + 20 * DAY, Condition::Up)];
-    let record = Record { spans: &spans, windows: &[], since: APRIL.0 + 10 * DAY, ended: Some(APRIL.0 + 20 * DAY) };
+    let record =
+        Record { spans: &spans, windows: &[], slow: &[], since: APRIL.0 + 10 * DAY, ended: Some(APRIL.0 + 20 * DAY) };
     let found = figure(&record, &month(), APRIL, EVERYTHING);
     assert_eq!((found.counted, found.unknown), (10 * DAY, 0));
     assert_eq!(whole_period(&record, &month(), APRIL), 10 * DAY);
@@ -116,8 +117,18 @@ fn a_partial_outage_weighs_what_was_agreed_and_minutes_are_whole_if_so_agreed() 
 }
 
 #[test]
+fn time_that_is_degraded_but_no_partial_outage_is_not_lost() {
+    let spans = [span(APRIL.0, APRIL.1, Condition::Degraded)];
+    let terms = Terms { partial: 1000, ..month() };
+    let slow = [(APRIL.0 + HOUR, Millis::MAX)];
+    let record = Record { spans: &spans, windows: &[], slow: &slow, since: 0, ended: None };
+    let found = figure(&record, &terms, APRIL, EVERYTHING);
+    assert_eq!((found.lost, found.degraded), (HOUR, 30 * DAY));
+}
+
+#[test]
 fn the_budget_of_a_month_is_that_of_the_real_month() {
-    let record = Record { spans: &[], windows: &[], since: 0, ended: None };
+    let record = Record { spans: &[], windows: &[], slow: &[], since: 0, ended: None };
     let february = Period::Month.around(Tz::UTC, 1_771_000_000_000);
     assert_eq!(allowed(&month(), whole_period(&record, &month(), february)), 40 * MINUTE + 19 * SECOND + 200);
     assert_eq!(allowed(&month(), whole_period(&record, &month(), APRIL)), 43 * MINUTE + 12 * SECOND);
@@ -167,7 +178,7 @@ proptest! {
             .collect();
         let calendar = hours.then(office);
         let terms = Terms { hours: calendar.clone(), maintenance: Some(a_month), unknown, ..month() };
-        let record = Record { spans: line.spans(), windows: &windows, since: at(since), ended: None };
+        let record = Record { spans: line.spans(), windows: &windows, slow: &[], since: at(since), ended: None };
         let found = figure(&record, &terms, (at(0), at(LENGTH)), at(now));
 
         let mut expected = Figure::default();

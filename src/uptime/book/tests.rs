@@ -171,6 +171,32 @@ fn what_nobody_looked_at_since_its_check_got_another_name_is_unknown_from_when_t
     assert_eq!(open(&remembered)[..3], [Down; 3], "what is left was looked at since");
 }
 
+#[test]
+fn a_check_that_comes_back_leaves_alone_what_the_others_saw_meanwhile_but_not_what_nobody_saw() {
+    let up = |until: i64| {
+        let last_at = Some(until * SECOND);
+        CheckState { condition: Up, last_at, ..CheckState::new(0) }
+    };
+    let always = |id: &str| (id.to_owned(), vec![Span { from: 0, until: None, condition: Up }]);
+    let remembered = Remembered {
+        states: BTreeMap::from([("shop/a".to_owned(), up(1000)), ("shop/b".to_owned(), up(100))]),
+        spans: ["shop", "shop/a", "shop/b"].iter().map(|id| always(id)).collect(),
+        since: BTreeMap::from([("shop".to_owned(), 0)]),
+    };
+    let open = |now: i64| {
+        let checks = vec![check("shop/a"), check("shop/b")];
+        let mut book = Book::open(vec![component("shop", Needs::All, &[])], checks, &remembered, now * SECOND);
+        book.settle(now * SECOND);
+        book.expire(now * SECOND);
+        see(&mut book, 1, now + 10, Up);
+        see(&mut book, 0, now + 20, Up);
+        let spans = book.components[0].line.spans().iter();
+        spans.map(|span| (span.from / SECOND, span.condition)).collect::<Vec<_>>()
+    };
+    assert_eq!(open(1030), [(0, Up), (1030, Unknown), (1040, Up)], "only until it is looked at");
+    assert_eq!(open(9000), [(0, Up), (1120, Unknown), (9020, Up)], "nobody looked at the other either");
+}
+
 /// Returns what the store would hold after all `rewrites`.
 fn stored(rewrites: &[Rewrite]) -> BTreeMap<String, Vec<Span>> {
     let mut rows: BTreeMap<String, BTreeMap<Millis, Span>> = BTreeMap::new();

@@ -41,7 +41,7 @@ impl Book {
         })
     }
 
-    fn place_of_group(&self, id: &str) -> Option<usize> {
+    pub(super) fn place_of_group(&self, id: &str) -> Option<usize> {
         self.components.iter().position(|one| one.plan.id == id && !one.members.is_empty())
     }
 
@@ -63,7 +63,7 @@ impl Book {
         moments.windows(2).filter_map(window).collect()
     }
 
-    fn collect_below(&self, place: usize, depth: usize, below: &mut BTreeSet<usize>) {
+    pub(super) fn collect_below(&self, place: usize, depth: usize, below: &mut BTreeSet<usize>) {
         let Some(depth) = depth.checked_sub(1) else { return };
         for member in self.components[place].members.iter().copied() {
             below.insert(member);
@@ -126,7 +126,7 @@ impl Book {
     }
 
     /// Returns the worst condition of a group's own checks; up if it has none.
-    fn own_checks_at(&self, entry: &ComponentEntry, at: Millis) -> Condition {
+    pub(super) fn own_checks_at(&self, entry: &ComponentEntry, at: Millis) -> Condition {
         let from = at - self.reach(entry);
         self.lines_of_checks(entry, from).iter().map(|line| line.at(at)).max().unwrap_or(Condition::Up)
     }
