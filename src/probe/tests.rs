@@ -350,7 +350,8 @@ fn by_another(leaf: (i32, u8, u8), between: (i32, u8, u8)) -> (TlsAcceptor, Cert
 
 #[tokio::test]
 async fn a_chain_ends_with_the_first_of_its_certificates() {
-    let real_now = 1_795_300_000_000; // 21 Nov 2026
+    // 21 November 2039: the handshake itself goes by the real clock, for which all of them are valid.
+    let real_now = 2_205_446_400_000;
     let seen = async |leaf, between| {
         let (acceptor, root) = by_another(leaf, between);
         let address = shown(acceptor).await;
@@ -360,10 +361,10 @@ async fn a_chain_ends_with_the_first_of_its_certificates() {
         let day = chrono::DateTime::from_timestamp_millis(certificate.until).unwrap().date_naive().to_string();
         (day, certificate.holds, certificate.ends_by_chain)
     };
-    assert_eq!(seen((2040, 1, 1), (2050, 1, 1)).await, ("2040-01-01".to_owned(), true, false));
-    assert_eq!(seen((2040, 1, 1), (2026, 11, 24)).await, ("2026-11-24".to_owned(), false, true));
-    assert_eq!(seen((2026, 11, 30), (2050, 1, 1)).await, ("2026-11-30".to_owned(), false, false));
-    assert_eq!(seen((2026, 11, 30), (2026, 11, 25)).await, ("2026-11-25".to_owned(), false, true));
+    assert_eq!(seen((2045, 1, 1), (2050, 1, 1)).await, ("2045-01-01".to_owned(), true, false));
+    assert_eq!(seen((2045, 1, 1), (2039, 11, 24)).await, ("2039-11-24".to_owned(), false, true));
+    assert_eq!(seen((2039, 11, 30), (2050, 1, 1)).await, ("2039-11-30".to_owned(), false, false));
+    assert_eq!(seen((2039, 11, 30), (2039, 11, 25)).await, ("2039-11-25".to_owned(), false, true));
 }
 
 #[tokio::test]
