@@ -64,7 +64,7 @@ use axum::extract::Request;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Redirect, Response};
 use secrecy::SecretString;
@@ -159,8 +159,10 @@ pub fn router(web: Web) -> Router {
 
 /// Refuses a method that a path does not take. A browser that asks for the path of a form, as when somebody presses Enter
 /// in its address bar, is led to the page with that form.
-async fn wrong_method(method: Method, uri: Uri) -> Response {
-    match page_of_form(uri.path()).filter(|_| method == Method::GET) {
+async fn wrong_method(request: Request) -> Response {
+    let (method, uri) = (request.method(), request.uri());
+    let is_of_person = method == Method::GET && delivery::Asked::of(&request).prefers_page();
+    match page_of_form(uri.path()).filter(|_| is_of_person) {
         Some(page) => {
             let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
             Redirect::to(&format!("{page}{query}")).into_response()

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::http::header::{
-    ALLOW, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE, WWW_AUTHENTICATE,
+    ACCEPT, ALLOW, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE, WWW_AUTHENTICATE,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{Method, RequestBuilder, Response};
@@ -301,14 +301,16 @@ async fn the_path_of_a_form_leads_whoever_asks_for_it_to_the_page_with_the_form(
     let gets: Vec<_> = pages.iter().filter(|route| route.method == Method::GET).map(|route| route.path).collect();
     for form in pages.iter().filter(|route| !gets.contains(&route.path)) {
         let path = form.path.replace(['{', '}'], "");
-        let answer = web.get(&format!("{path}?tenant=acme"), None).await;
+        let ask = || web.request(Method::GET, &format!("{path}?tenant=acme"));
+        assert_eq!(ask().send().await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED, "a program asks for {path}");
+        let answer = ask().header(ACCEPT, "text/html").send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{path}");
         let to = answer.headers()[LOCATION].to_str().unwrap();
         let page = to.strip_suffix("?tenant=acme").unwrap();
         let template = page.replace("/id", "/{id}").replace("/tenant", "/{tenant}");
         assert!(gets.contains(&template.as_str()), "{path} leads to {to}");
     }
-    let incidents = web.get("/maintenance", None).await;
+    let incidents = web.request(Method::GET, "/maintenance").header(ACCEPT, "text/html").send().await.unwrap();
     assert_eq!(incidents.headers()[LOCATION], "/incidents");
 }
 

@@ -229,8 +229,8 @@ impl Route {
                 "description": "Only this tenant's.",
             }));
         }
-        // The gate takes what is blank as left out.
-        for one in in_query.iter_mut().filter(|one| one["required"] != json!(true)) {
+        // The gate takes what is blank as left out. A text without a rule of its own may be empty anyway.
+        for one in in_query.iter_mut().filter(|one| one["required"] != json!(true) && !is_any_text(&one["schema"])) {
             one["allowEmptyValue"] = json!(true);
         }
         in_path.into_iter().chain(in_query).collect()
@@ -263,6 +263,11 @@ impl Route {
             (Audience::Api, _) => json!({ "$ref": "#/components/responses/Problem" }),
         }
     }
+}
+
+fn is_any_text(schema: &Value) -> bool {
+    let is_text = schema["type"] == "string" || schema["type"] == json!(["string", "null"]);
+    is_text && ["enum", "format", "pattern", "minLength"].iter().all(|rule| schema.get(rule).is_none())
 }
 
 fn path_parameter(name: &str, is_number: bool) -> Value {
