@@ -21,8 +21,8 @@ use super::world::World;
 const BREACHES: usize = 10_000;
 /// Time enough to read them all, however few requests a minute are allowed.
 const AHEAD: TimeDelta = TimeDelta::seconds(75);
-const DURABLE: f64 = 1.0;
-const FIRST_MESSAGE_MS: i64 = 2_000;
+const DURABLE: f64 = 0.6;
+const FIRST_MESSAGE_MS: i64 = 1_500;
 const ALL_HANDED_OVER: f64 = 10.0;
 const MEMORY_MB: u64 = 150;
 /// Nothing is said before the breach, and then by both channels.
