@@ -48,7 +48,7 @@ pub struct PublicComponent {
     pub name: String,
     pub description: Option<String>,
     pub condition: Condition,
-    /// Whether it is a group that can hold while some of its members are down.
+    /// Whether it can be in a partial outage and, where it was last known, was not merely slow.
     pub is_partial: bool,
     /// The last condition before it became unknown.
     pub last_known: Condition,
@@ -298,14 +298,16 @@ fn component(
     };
     let whole = figure(&record, &terms, (days::midnight(terms.zone, first), now), now);
     let spans = entry.line.spans();
-    let last_known = spans.iter().rev().map(|span| span.condition).find(|condition| *condition != Condition::Unknown);
+    let last_known = spans.iter().rev().find(|span| span.condition != Condition::Unknown);
+    let known_until = last_known.and_then(|span| span.until).map_or(now, |until| until - 1);
+    let is_slow = circumstances.slow.iter().any(|(from, until)| (*from..*until).contains(&known_until));
     PublicComponent {
         id: one.id.clone(),
         name: one.name.clone(),
         description: one.description.clone(),
         condition: entry.condition(),
-        is_partial: one.has_partial_outages(),
-        last_known: last_known.unwrap_or(Condition::Up),
+        is_partial: one.has_partial_outages() && !is_slow,
+        last_known: last_known.map_or(Condition::Up, |span| span.condition),
         since: entry.since,
         changed_at: entry.changed_at(),
         members: one.of.iter().filter(|id| shown.contains(&id.as_str())).cloned().collect(),

@@ -1,8 +1,12 @@
 //! A copy of the page works wherever it is served from.
 
 use super::*;
-use crate::uptime::Condition;
-use crate::uptime::incident::Impact;
+use crate::config::{Config, GivenEnvironment};
+use crate::monitor::board::StatusBoard;
+use crate::uptime::book::{Book, Remembered};
+use crate::uptime::incident::{Announcements, Impact};
+use crate::uptime::observe::Connectivity;
+use crate::uptime::{Condition, Outcome, SECOND};
 
 fn page() -> Model {
     Model {
@@ -78,4 +82,45 @@ fn an_open_incident_makes_the_headline_worse_whatever_is_measured() {
         assert_eq!(json::full(&model)["overall_status"], status, "{impact:?}");
         assert_eq!(html::badge(&model).contains("operational"), status == "up");
     }
+}
+
+#[test]
+fn a_group_with_a_slow_member_is_degraded_and_in_a_partial_outage_once_one_is_down() {
+    const GROUP: &str = r#"
+[tenants.acme]
+subdomain = "acme"
+region = "eu"
+token_env = "SUPEROPS_TOKEN"
+[components.left]
+[components.right]
+[components.pair]
+of = ["left", "right"]
+at_least = 1
+[[checks]]
+component = "left"
+url = "https://left.example.com/"
+[[checks]]
+component = "right"
+url = "https://right.example.com/"
+[status_page]
+"#;
+    let config = Config::parse_offline("c.toml".as_ref(), GROUP, &GivenEnvironment::default()).unwrap();
+    let (components, mut checks) = config.uptime.plans();
+    checks.iter_mut().for_each(|check| (check.rules.failures, check.rules.successes) = (1, 1));
+    let mut board =
+        StatusBoard { book: Book::open(components, checks, &Remembered::default(), 0), ..Default::default() };
+    let mut words = |check, second: i64, verdict| {
+        let outcome = Outcome { at: second * SECOND, verdict, detail: None };
+        board.book.observe(check, &outcome, Connectivity::Online);
+        let page = config.uptime.status_page.as_ref().unwrap();
+        let model = Model::of(&config, page, &board, &Announcements::default(), |_| true, outcome.at);
+        let pair = model.components.iter().find(|one| one.id == "pair").unwrap();
+        (pair.words(), json::components(&model)["components"].to_string().contains("partial_outage"))
+    };
+    for check in 0..2 {
+        words(check, 1, Condition::Up);
+    }
+    assert_eq!(words(0, 2, Condition::Degraded), ("Degraded", false));
+    assert_eq!(words(1, 3, Condition::Down), ("Partial outage", true));
+    assert_eq!(words(1, 4, Condition::Up), ("Degraded", false));
 }
