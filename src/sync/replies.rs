@@ -108,15 +108,15 @@ impl TenantSync {
         if looked || untouched || watched.conversation.read_of == ticket.updated_at {
             return None;
         }
-        if let Some(clock) = clock {
-            let is_past_half = clock.elapsed_share().is_some_and(|share| share >= 0.5);
-            return is_past_half.then_some(ReadPriority::Unanswered);
+        if clock.and_then(|clock| clock.elapsed_share()).is_some_and(|share| share >= 0.5) {
+            return Some(ReadPriority::Unanswered);
         }
         if self.promises_next(ticket) {
             return Some(ReadPriority::PromisedNext);
         }
         let matters = |at: DateTime<Utc>| at >= watched.first_seen_at || may_be_automatic;
-        let unattributed = watched.conversation.read_of.is_none() && reported.is_some_and(matters);
+        let unread = watched.conversation.read_of.is_none();
+        let unattributed = clock.is_none() && unread && reported.is_some_and(matters);
         unattributed.then_some(ReadPriority::Unattributed)
     }
 

@@ -166,8 +166,19 @@ impl<'a> Difference<'a> {
     /// made later than that; it may be earlier if something else was edited since.
     fn edited(&self) -> Bounds {
         let bounds = self.any_time();
-        let updated = self.new.updated_at.filter(|at| bounds.earliest <= *at && *at <= bounds.latest);
-        Bounds { latest: updated.unwrap_or(bounds.latest), ..bounds }
+        match self.new.updated_at.filter(|updated| *updated <= bounds.latest) {
+            Some(updated) if bounds.earliest <= updated => Bounds { latest: updated, ..bounds },
+            Some(updated) if self.was_shown_late(updated, bounds) => Bounds { earliest: updated, latest: updated },
+            _ => bounds,
+        }
+    }
+
+    /// Whether an edit at `updated` was made before the last read, which came from a copy that lagged behind and did not
+    /// show it yet. One that is older than what was seen last is no such edit.
+    fn was_shown_late(&self, updated: DateTime<Utc>, bounds: Bounds) -> bool {
+        let known = self.before.past.iter().map(|change| change.at.latest);
+        let seen = known.chain(self.old.updated_at).chain([self.before.first_seen_at]).max();
+        bounds.earliest - updated < LAG && seen.is_none_or(|seen| seen < updated)
     }
 }
 

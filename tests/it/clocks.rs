@@ -194,6 +194,23 @@ async fn a_further_message_that_is_not_answered_in_time_is_a_breach() {
 }
 
 #[tokio::test]
+async fn a_further_message_is_watched_though_superops_gives_no_time_of_the_first_response() {
+    for response in ["response = \"8h\"\n", ""] {
+        let settings = format!("[[policies]]\n{response}resolution = \"90h\"\nnext_response = \"1h\"\n");
+        let mut app = TestApp::with(&settings).await;
+        let id = app.superops.add(usual());
+        app.wait(minutes(10)).await;
+        say(&app, &id, EntryKind::TechnicianReply);
+        app.wait(minutes(10)).await;
+        say(&app, &id, EntryKind::RequesterReply);
+        app.wait(minutes(1)).await;
+        app.wait(minutes(44)).await;
+        let told = app.said();
+        assert!(told.contains("next response due"), "{response}: {told}");
+    }
+}
+
+#[tokio::test]
 async fn a_status_may_halt_the_first_response() {
     let more = "[tenants.acme.statuses]\npauses_response = [\"Bank Holiday\"]\n";
     for (status, heard) in [("On Hold", true), ("Bank Holiday", false)] {

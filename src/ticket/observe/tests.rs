@@ -277,6 +277,26 @@ fn a_change_lies_between_the_last_read_and_the_update() {
 }
 
 #[test]
+fn an_edit_that_a_lagging_list_showed_late_is_dated_to_its_update() {
+    // Read at 10 and 20; at 22, with an edit at 21; and unchanged at 30.
+    let closer = |updated| Ticket { updated_at: Some(at(updated)), ..ticket() };
+    let (second, _) = next(&seen(ticket()), ticket(), 20);
+    let (third, _) = next(&second, Ticket { status: Some("In Progress".into()), ..closer(21) }, 22);
+    let (fourth, _) = next(&third, third.ticket.clone(), 30);
+    let bounds = |earliest, latest| Bounds { earliest: at(earliest), latest: at(latest) };
+    let cases = [
+        ("shown late", 25, bounds(25, 25)),
+        ("longer ago than any list lags behind", 20, bounds(30, 40)),
+        ("before the latest that is known of it", 21, bounds(30, 40)),
+        ("after the last read", 31, bounds(30, 31)),
+    ];
+    for (name, updated, expected) in cases {
+        let (_, changes) = next(&fourth, Ticket { status: Some("On Hold".into()), ..closer(updated) }, 40);
+        assert_eq!(changes[0].at, expected, "{name}");
+    }
+}
+
+#[test]
 fn a_due_time_may_move_without_an_update() {
     let mut after = Ticket { updated_at: Some(at(12)), ..ticket() };
     after.resolution.due = Some(at(500));
