@@ -538,7 +538,16 @@ async fn a_heartbeat_that_stays_away_is_told_as_one_and_reaches_who_answers_wher
     watch(&mut app, TimeDelta::hours(3)).await;
     app.settle().await;
     let said = app.said();
-    assert!(said.contains("backup has not reported success since"), "{said}");
+    assert!(said.contains("backup is overdue since"), "{said}");
+    beat(&mut app).await;
+    watch(&mut app, seconds(60)).await;
+    app.settle().await;
+    app.said();
+    call_in(&mut app, true).await;
+    watch(&mut app, seconds(60)).await;
+    app.settle().await;
+    let said = app.said();
+    assert!(said.contains("backup is failing since"), "it has come in time: {said}");
 }
 
 #[tokio::test]
