@@ -306,6 +306,32 @@ async fn a_message_shows_when_it_was_made_as_it_is_sorted_and_says_what_came_of_
     browser.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_about_a_service_links_to_its_page_and_keeps_the_focus_when_another_comes() {
+    let Some(driver) = Driver::start() else { return };
+    let (_app, url, tokens) = desk().await;
+    let browser = driver.browser(&[]).await;
+    browser.enter(&url, &tokens[0]).await;
+    browser.until("document.querySelector('#health li')").await;
+    let message = |key: &str, component: Option<&str>| {
+        json!({
+            "key": key, "tenant": "acme", "ticket_id": "7", "component": component, "display_id": key, "state": "sent",
+            "kind": "alert", "stage": "breached", "channel": "email", "recipient": "Ada", "step": 0,
+            "created_at": "2020-01-06T09:00:00Z", "due_at": "2020-01-06T09:00:00Z", "outcomes": [],
+        })
+    };
+    let (shop, ticket) = (message("Web shop", Some("shop")), message("112326-0008", None));
+    let script = format!(
+        "return Promise.all(['state', 'messages'].map((name) => import(`/assets/${{name}}.js`))).then(([{{ state }}, {{ drawMessages }}]) => {{ \
+         const show = (messages) => {{ state.messages = messages; drawMessages() }}; \
+         show([{shop}]); document.querySelector('#messages a').focus(); show([{ticket}, {shop}]); \
+         return [document.activeElement.textContent, ...[...document.querySelectorAll('#messages a')].map((link) => link.getAttribute('href'))] }})"
+    );
+    let shown = browser.run(&script).await;
+    assert_eq!(shown, json!(["Web shop", "/tickets/acme/7", "/services/shop"]));
+    browser.close().await;
+}
+
 /// Which alert the focus is in.
 const AT: &str = "document.activeElement.closest('.alert')?.querySelector('.what').textContent";
 
