@@ -637,6 +637,15 @@ async fn a_ticket_that_nobody_has_is_found_on_a_desk_of_more_than_a_page_holds()
         |name: &str| format!("[...document.querySelector('#filters').elements.{name}.options].map((one) => one.value)");
     browser.until(&format!("{}.includes('Harbour Dental Group')", choices("client"))).await;
     browser.until(&format!("{}.includes('—')", choices("technician"))).await;
+    let notes = |words: &str| format!("document.querySelector('#note').textContent.startsWith('{words}')");
+    browser.until(&notes("The worst 500 of 501 open tickets")).await;
+    // The page is there already, and only what follows `#` changes.
+    browser.open(&format!("{url}/#technician=%E2%80%94")).await;
+    browser.until("document.querySelectorAll('#rows tr').length === 1").await;
+    browser.until(&notes("1 of 501 open tickets")).await;
+    // More match than the page holds, and the number is that of all.
+    browser.open(&format!("{url}/#priority=High")).await;
+    browser.until(&notes("The worst 500 of 501 that match")).await;
     // Leaves the page, so that the address is read anew.
     browser.open("about:blank").await;
     browser.open(&format!("{url}/#technician=%E2%80%94")).await;

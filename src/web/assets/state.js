@@ -9,7 +9,7 @@ export const NONE = '—';
 export const noneOf = (name) => (name === 'technician' ? 'Unassigned' : NONE);
 
 export const state = {
-  tickets: [], total: 0, counts: {}, choices: {}, overview: null, messages: null, caught: null, differences: null,
+  tickets: [], total: 0, matching: 0, narrowed: '', counts: {}, choices: {}, overview: null, messages: null, caught: null, differences: null,
   answeredAt: performance.now(), poll: POLL.wall,
   filters: { text: '', tenant: '', client: '', technician: '', priority: '', standing: '' },
   seen: { tenant: new Set(), client: new Set(), technician: new Set(), priority: new Set() },
@@ -39,15 +39,17 @@ export async function send(method, path, body) {
   return found;
 }
 
+/** What the server is to filter by: the page filters the tickets it holds, unless it cannot hold all of them. */
+export function narrowing() {
+  const chosen = Object.entries(state.filters).filter(([, text]) => text);
+  return state.total > PAGE_SIZE ? String(new URLSearchParams(chosen)) : '';
+}
+
 export function ticketsPath() {
-  const query = new URLSearchParams({ limit: PAGE_SIZE });
-  // The page filters the tickets it holds; only if it cannot hold all of them must the server filter and say by what.
-  if (state.total > PAGE_SIZE) {
-    query.set('choices', true);
-    for (const name of ['tenant', 'client', 'technician', 'priority', 'standing', 'text']) {
-      if (state.filters[name]) query.set(name, state.filters[name]);
-    }
-  }
+  const query = new URLSearchParams(narrowing());
+  query.set('limit', PAGE_SIZE);
+  // A page that does not hold all tickets has to be told by what they can be filtered.
+  if (state.total > PAGE_SIZE) query.set('choices', true);
   return `/api/v1/tickets?${query}`;
 }
 
@@ -56,7 +58,8 @@ export function date(ticket, now) {
   for (const clock of ticket.clocks) clock.asOf = now;
 }
 
-export function learn(page) {
+/** Takes in an answer of the server, which has filtered by `narrowed`. */
+export function learn(page, narrowed) {
   const now = Date.parse(page.now);
   for (const tenant of state.overview.tenants) state.seen.tenant.add(tenant.tenant);
   for (const ticket of page.tickets) {
@@ -69,6 +72,8 @@ export function learn(page) {
   }
   state.tickets = page.tickets;
   state.counts = page.counts;
+  state.narrowed = narrowed;
+  state.matching = page.total;
   // The number that the server's filters leave says nothing of how many there are in all.
   state.total = state.total > PAGE_SIZE ? state.overview.open : page.total;
 }
