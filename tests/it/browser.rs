@@ -586,6 +586,31 @@ async fn reloading_the_page_that_shows_a_new_token_makes_no_second_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_session_costs_nobody_what_they_are_typing() {
+    let Some(driver) = Driver::start() else { return };
+    let (_app, url, tokens) = desk().await;
+    let browser = driver.browser(&[]).await;
+    browser.enter(&url, &tokens[1]).await;
+    browser.open(&format!("{url}/tokens")).await;
+    browser.until("document.querySelector('#health li')").await;
+    browser.write("main input[name=name]", "of the wall").await;
+    browser
+        .run("return fetch('/logout', { method: 'POST' }).then(() => document.dispatchEvent(new Event('acted')))")
+        .await;
+    browser.until("document.querySelector('#stale').textContent.startsWith('You have been signed out.')").await;
+    let typed = "return location.pathname + ' ' + document.querySelector('main input[name=name]').value";
+    assert_eq!(browser.run(typed).await, "/tokens of the wall");
+    let refused = "return import('/assets/state.js').then(({ send }) => send('POST', '/api/v1/silences', {})).catch((error) => error.message)";
+    assert!(browser.run(refused).await.as_str().unwrap().starts_with("You have been signed out: sign in again"));
+    // Nothing is lost any more.
+    browser
+        .run("const field = document.querySelector('main input[name=name]'); field.value = ''; field.blur(); document.dispatchEvent(new Event('acted'))")
+        .await;
+    browser.until("location.pathname === '/login'").await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_with_filters_shows_what_they_leave_after_the_login() {
     let Some(driver) = Driver::start() else { return };
     let (_app, url, tokens) = desk().await;

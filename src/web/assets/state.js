@@ -1,4 +1,5 @@
 // What the page knows: the latest answers, the filters, and what follows from both.
+import { isWriting } from './refresh.js';
 import { serverNow, setTime, setZone, time } from './time.js';
 
 export const POLL = { wall: 5000, demo: 2000 };
@@ -13,15 +14,25 @@ export const state = {
   answeredAt: performance.now(), poll: POLL.wall,
   filters: { text: '', tenant: '', client: '', technician: '', priority: '', standing: '' },
   seen: { tenant: new Set(), client: new Set(), technician: new Set(), priority: new Set() },
-  readAt: -Infinity, open: null,
+  readAt: -Infinity, open: null, signedOut: false,
 };
+
+/** What to do about the end of a session; its words are for people, unlike those of the answer. */
+const SIGNED_OUT = 'You have been signed out: sign in again in another tab, then do it again';
 
 export const keyOf = (ticket) => `${ticket.tenant}/${ticket.ticket_id}`;
 
+/** Leads to the login page, unless that would cost somebody what they are typing: then the page says so. */
+function signIn() {
+  state.signedOut = isWriting();
+  if (!state.signedOut) location.assign(`/login?${new URLSearchParams({ next: location.pathname + location.search + location.hash })}`);
+}
+
 export async function ask(path) {
   const answer = await fetch(path, { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(10000) });
-  if (answer.status === 401) location.assign(`/login?${new URLSearchParams({ next: location.pathname + location.search + location.hash })}`);
+  if (answer.status === 401) signIn();
   if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
+  state.signedOut = false;
   // An answer that the browser had already is from another moment: a header tells the current time.
   const now = answer.headers.get('x-now');
   if (now) setTime(now);
@@ -34,6 +45,7 @@ export async function send(method, path, body) {
     method, headers: { accept: 'application/json', 'content-type': 'application/json' },
     body: body === undefined ? undefined : JSON.stringify(body), signal: AbortSignal.timeout(10000),
   });
+  if (answer.status === 401) throw new Error(SIGNED_OUT);
   const found = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(found.detail ?? `the server answers ${answer.status}`);
   return found;
