@@ -134,6 +134,6 @@ mod tests {
         let [london, moscow] = ["Europe/London", "Europe/Moscow"].map(Tz::named);
         assert_eq!(shared([london, london].into_iter()), Some(london));
         assert_eq!(shared([moscow, london, london].into_iter()), None, "the oldest does not speak for the desk");
-        assert_eq!(shared([].into_iter()), None);
+        assert_eq!(shared(std::iter::empty()), None);
     }
 }
