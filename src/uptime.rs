@@ -85,6 +85,9 @@ pub struct Outcome {
     pub detail: Option<String>,
 }
 
+/// What is wrong with a service that reports to us and says that it is not well.
+pub const SAYS_IT_FAILED: &str = "it says that it failed";
+
 impl Outcome {
     /// The service answered as it should.
     pub fn up(at: Millis) -> Self {

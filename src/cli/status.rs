@@ -370,6 +370,7 @@ mod tests {
             key: "k".to_owned(),
             tenant: "acme".to_owned(),
             ticket_id: None,
+            component: None,
             display_id: None,
             kind: kind.to_owned(),
             stage: stage.to_owned(),

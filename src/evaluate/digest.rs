@@ -11,6 +11,7 @@ use crate::alert::escalation::{ChannelKind, Recipient, Step, recipients};
 use crate::alert::noise::ChannelChoice;
 use crate::notify::{Body, DigestFacts, Message};
 use crate::sla::clock::ClockState;
+use crate::sla::zone::Tz;
 use crate::store::outbox::{NewNotification, notification_key};
 use crate::ticket::watch::Watched;
 
@@ -83,7 +84,8 @@ impl Evaluate {
         let (channel, fallback) = self.ways_of_digest(recipient, context.now).into_iter().next()?;
         rows.sort_by_key(|row| row.due);
         let alerts = rows.iter().map(|row| row.alert.to_string()).collect();
-        let timezone = self.zone_of(recipient).or(rows.first().map(|row| row.timezone)).unwrap_or_default();
+        let of_rows = shared(rows.iter().map(|row| row.timezone));
+        let timezone = self.zone_of(recipient).or(of_rows).or(self.zone_of_tenant(context.tenant));
         let thread = format!("{}:digest:{}", context.tenant.id, context.now.timestamp_millis());
         let message = Message {
             key: notification_key(&[&thread, &recipient.id, channel.as_str()]),
@@ -91,7 +93,7 @@ impl Evaluate {
             continues_thread: false,
             to: recipient.address(channel)?.to_owned(),
             to_name: recipient.name.clone(),
-            timezone,
+            timezone: timezone.unwrap_or_default(),
             body: Body::Digest(DigestFacts::of(rows.into_iter().map(|row| row.row).collect(), alerts)),
         };
         Some(NewNotification {
@@ -112,7 +114,26 @@ impl Evaluate {
     }
 }
 
+/// Returns the time zone that all rows have in common.
+fn shared(mut zones: impl Iterator<Item = Tz>) -> Option<Tz> {
+    let first = zones.next()?;
+    zones.all(|zone| zone == first).then_some(first)
+}
+
 /// Rules out calls, for messages that are not alerts.
 fn rings_nobody(channel: ChannelKind) -> bool {
     channel != ChannelKind::Voice
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_in_the_time_zone_of_its_rows_only_if_they_share_one() {
+        let [london, moscow] = ["Europe/London", "Europe/Moscow"].map(Tz::named);
+        assert_eq!(shared([london, london].into_iter()), Some(london));
+        assert_eq!(shared([moscow, london, london].into_iter()), None, "the oldest does not speak for the desk");
+        assert_eq!(shared(std::iter::empty()), None);
+    }
 }

@@ -21,7 +21,7 @@ use crate::uptime::budget::is_of_promise;
 use crate::uptime::combine::Needs;
 use crate::uptime::flap::is_flapping;
 use crate::uptime::incident::Announcements;
-use crate::uptime::{Condition, HOUR, Millis};
+use crate::uptime::{Condition, HOUR, Millis, SAYS_IT_FAILED};
 
 /// The components of one tenant that have a trouble or an alert, by their ids.
 #[derive(Default)]
@@ -158,6 +158,7 @@ fn outage(uptime: &Uptime, component: &Component, book: &Book, place: usize, now
     let ended = DateTime::from_timestamp_millis(entry.changed_at()).filter(|_| is_up);
     // While it flaps and is up, the last change counts as the beginning; an outage that is over keeps its own.
     let began = ended.filter(|_| flaps).or(DateTime::from_timestamp_millis(began)).unwrap_or_default();
+    let detail = worst_detail(entry, book);
     Trouble {
         kind,
         standing,
@@ -165,21 +166,23 @@ fn outage(uptime: &Uptime, component: &Component, book: &Book, place: usize, now
         named_after: began,
         period: None,
         flaps,
-        said: said(kind, condition, entry, now),
-        detail: worst_detail(entry, book),
+        said: said(kind, condition, entry, detail.as_deref(), now),
+        detail,
         until: None,
         ended,
     }
 }
 
 /// Returns its state, in words that follow the component's name and precede `since` and a time.
-fn said(kind: AlertKind, condition: Condition, entry: &ComponentEntry, now: Millis) -> String {
+fn said(kind: AlertKind, condition: Condition, entry: &ComponentEntry, detail: Option<&str>, now: Millis) -> String {
     if condition != Condition::Unknown && is_flapping(&entry.line.changes_since(now - 2 * HOUR), now) {
         let changes = entry.line.changes_since(now - HOUR).len();
         return format!("keeps going up and down ({changes} changes within an hour) and is {condition}");
     }
     match (kind, condition) {
-        (AlertKind::Heartbeat, _) => "has not reported success".to_owned(),
+        (AlertKind::Heartbeat, _) if detail == Some(SAYS_IT_FAILED) => "is failing".to_owned(),
+        // `since` is when the heartbeat was due, not when the last one came.
+        (AlertKind::Heartbeat, _) => "is overdue".to_owned(),
         // Its state is unknown; it was not up when it was last seen.
         (_, Condition::Unknown) => "has not been seen up".to_owned(),
         _ => format!("is {condition}"),

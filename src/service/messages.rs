@@ -16,7 +16,10 @@ use crate::store::outbox::Logged;
 pub struct MessageView {
     pub key: String,
     pub tenant: String,
+    /// The ticket, or the component, that it is about.
     pub ticket_id: Option<String>,
+    /// The component that it is about; none if it is about a ticket.
+    pub component: Option<String>,
     pub display_id: Option<String>,
     /// alert | recovery | acknowledged | digest | bundle | stale | fresh
     pub kind: String,
@@ -127,12 +130,13 @@ pub(super) fn message_view(row: Logged, delivery: Option<String>) -> MessageView
     };
     MessageView {
         because,
+        component: ticket.filter(|ticket| ticket.service.is_some()).map(|component| component.id.clone()),
         display_id: ticket.map(|ticket| ticket.display_id.clone()),
         key: notification.message.key.clone(),
         tenant: notification.tenant.to_string(),
         ticket_id: notification.ticket_id,
         kind: notification.kind.to_owned(),
-        stage: notification.stage,
+        stage: stage_shown(&notification.stage).to_owned(),
         step: notification.step.into(),
         channel: notification.channel.as_str().to_owned(),
         recipient: recipient_words(notification.channel, notification.message.to_name),
@@ -149,7 +153,22 @@ pub(super) fn message_view(row: Logged, delivery: Option<String>) -> MessageView
     }
 }
 
+/// A stage is stored with its episode, so that people are told again when an alert returns: `breached/1`.
+fn stage_shown(stored: &str) -> &str {
+    stored.split_once('/').map_or(stored, |(stage, _)| stage)
+}
+
 /// A system is called by its name; an address has no known name.
 fn recipient_words(channel: ChannelKind, name: Option<String>) -> String {
     name.unwrap_or_else(|| channel.unnamed().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_shows_its_stage_without_the_episode() {
+        assert_eq!(["breached/1", "breached", "digest"].map(stage_shown), ["breached", "breached", "digest"]);
+    }
 }

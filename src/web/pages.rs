@@ -134,7 +134,7 @@ fn dashboard_content(web: &Web, caller: &Caller) -> Markup {
 
 fn filters() -> Markup {
     html! {
-        form.filters id="filters" role="search" {
+        form.filters id="filters" method="get" role="search" {
             input type="search" name="text" placeholder="Find a ticket, client, technician…" aria-label="Find" autocomplete="off";
             @for (name, label) in [("tenant", "tenants"), ("client", "clients"), ("technician", "technicians"), ("priority", "priorities")] {
                 select name=(name) aria-label={ "Only these " (label) } { option value="" { "All " (label) } }

@@ -430,6 +430,8 @@ async fn a_form_of_nobody_and_a_page_for_a_wrong_token_are_refused_and_not_sent_
     let refused = form().send().await.unwrap();
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
     assert!(refused.text().await.unwrap().contains("nothing that you sent was saved"));
+    let shown = form().send().await.unwrap().text().await.unwrap();
+    assert!(shown.contains("<a href=\"/login\" target=\"_blank\">Sign in"), "the form stays to go back to: {shown}");
     assert_eq!(form().bearer_auth("sla_wrong").send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
     let page = web.request(Method::GET, "/incidents").bearer_auth("sla_wrong").send().await.unwrap();
     assert_eq!(page.status(), StatusCode::UNAUTHORIZED);

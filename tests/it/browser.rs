@@ -306,6 +306,32 @@ async fn a_message_shows_when_it_was_made_as_it_is_sorted_and_says_what_came_of_
     browser.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_about_a_service_links_to_its_page_and_keeps_the_focus_when_another_comes() {
+    let Some(driver) = Driver::start() else { return };
+    let (_app, url, tokens) = desk().await;
+    let browser = driver.browser(&[]).await;
+    browser.enter(&url, &tokens[0]).await;
+    browser.until("document.querySelector('#health li')").await;
+    let message = |key: &str, component: Option<&str>| {
+        json!({
+            "key": key, "tenant": "acme", "ticket_id": "7", "component": component, "display_id": key, "state": "sent",
+            "kind": "alert", "stage": "breached", "channel": "email", "recipient": "Ada", "step": 0,
+            "created_at": "2020-01-06T09:00:00Z", "due_at": "2020-01-06T09:00:00Z", "outcomes": [],
+        })
+    };
+    let (shop, ticket) = (message("Web shop", Some("shop")), message("112326-0008", None));
+    let script = format!(
+        "return Promise.all(['state', 'messages'].map((name) => import(`/assets/${{name}}.js`))).then(([{{ state }}, {{ drawMessages }}]) => {{ \
+         const show = (messages) => {{ state.messages = messages; drawMessages() }}; \
+         show([{shop}]); document.querySelector('#messages a').focus(); show([{ticket}, {shop}]); \
+         return [document.activeElement.textContent, ...[...document.querySelectorAll('#messages a')].map((link) => link.getAttribute('href'))] }})"
+    );
+    let shown = browser.run(&script).await;
+    assert_eq!(shown, json!(["Web shop", "/tickets/acme/7", "/services/shop"]));
+    browser.close().await;
+}
+
 /// Which alert the focus is in.
 const AT: &str = "document.activeElement.closest('.alert')?.querySelector('.what').textContent";
 
@@ -560,6 +586,31 @@ async fn reloading_the_page_that_shows_a_new_token_makes_no_second_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_session_costs_nobody_what_they_are_typing() {
+    let Some(driver) = Driver::start() else { return };
+    let (_app, url, tokens) = desk().await;
+    let browser = driver.browser(&[]).await;
+    browser.enter(&url, &tokens[1]).await;
+    browser.open(&format!("{url}/tokens")).await;
+    browser.until("document.querySelector('#health li')").await;
+    browser.write("main input[name=name]", "of the wall").await;
+    browser
+        .run("return fetch('/logout', { method: 'POST' }).then(() => document.dispatchEvent(new Event('acted')))")
+        .await;
+    browser.until("document.querySelector('#stale').textContent.startsWith('You have been signed out.')").await;
+    let typed = "return location.pathname + ' ' + document.querySelector('main input[name=name]').value";
+    assert_eq!(browser.run(typed).await, "/tokens of the wall");
+    let refused = "return import('/assets/state.js').then(({ send }) => send('POST', '/api/v1/silences', {})).catch((error) => error.message)";
+    assert!(browser.run(refused).await.as_str().unwrap().starts_with("You have been signed out: sign in again"));
+    // Nothing is lost any more.
+    browser
+        .run("const field = document.querySelector('main input[name=name]'); field.value = ''; field.blur(); document.dispatchEvent(new Event('acted'))")
+        .await;
+    browser.until("location.pathname === '/login'").await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_with_filters_shows_what_they_leave_after_the_login() {
     let Some(driver) = Driver::start() else { return };
     let (_app, url, tokens) = desk().await;
@@ -611,6 +662,15 @@ async fn a_ticket_that_nobody_has_is_found_on_a_desk_of_more_than_a_page_holds()
         |name: &str| format!("[...document.querySelector('#filters').elements.{name}.options].map((one) => one.value)");
     browser.until(&format!("{}.includes('Harbour Dental Group')", choices("client"))).await;
     browser.until(&format!("{}.includes('—')", choices("technician"))).await;
+    let notes = |words: &str| format!("document.querySelector('#note').textContent.startsWith('{words}')");
+    browser.until(&notes("The worst 500 of 501 open tickets")).await;
+    // The page is there already, and only what follows `#` changes.
+    browser.open(&format!("{url}/#technician=%E2%80%94")).await;
+    browser.until("document.querySelectorAll('#rows tr').length === 1").await;
+    browser.until(&notes("1 of 501 open tickets")).await;
+    // More match than the page holds, and the number is that of all.
+    browser.open(&format!("{url}/#priority=High")).await;
+    browser.until(&notes("The worst 500 of 501 that match")).await;
     // Leaves the page, so that the address is read anew.
     browser.open("about:blank").await;
     browser.open(&format!("{url}/#technician=%E2%80%94")).await;

@@ -145,9 +145,14 @@ async fn an_outage_counts_from_its_first_failure_and_shows_everywhere() {
     let all = page("/services").await;
     assert!(all.contains("href=\"/services/shop\"") && all.contains("<svg class=\"bars\""), "{all}");
     let one = page("/services/shop?range=7d").await;
-    for part in
-        ["What was promised", "Credit, if nothing more is lost", "shop/http", "status 503", "aria-current=\"true\">7d"]
-    {
+    for part in [
+        "What was promised",
+        "Credit, if nothing more is lost",
+        "shop/http",
+        "status 503",
+        "aria-current=\"true\">7d",
+        "resolved, from 23 Nov 2026 09:",
+    ] {
         assert!(one.contains(part), "{part} is not in {one}");
     }
     let backwards = "/api/v1/uptime/daily?component=shop&from=2026-11-20&to=2026-11-10";
@@ -538,7 +543,20 @@ async fn a_heartbeat_that_stays_away_is_told_as_one_and_reaches_who_answers_wher
     watch(&mut app, TimeDelta::hours(3)).await;
     app.settle().await;
     let said = app.said();
-    assert!(said.contains("backup has not reported success since"), "{said}");
+    assert!(said.contains("backup is overdue since"), "{said}");
+    beat(&mut app).await;
+    watch(&mut app, seconds(60)).await;
+    app.settle().await;
+    app.said();
+    call_in(&mut app, true).await;
+    watch(&mut app, seconds(60)).await;
+    app.settle().await;
+    let said = app.said();
+    assert!(said.contains("backup is failing since"), "it has come in time: {said}");
+    let (url, tokens) = served(&mut app, &[(Role::Viewer, None)]).await;
+    let page = Client::new().get(format!("{url}/services/backup")).bearer_auth(&tokens[0]).send().await.unwrap();
+    let page = page.text().await.unwrap();
+    assert!(page.contains("No answer times") && !page.contains("<svg class=\"chart\""), "it is never asked: {page}");
 }
 
 #[tokio::test]

@@ -175,11 +175,11 @@ fn told(row: &BundleRow, now: DateTime<Utc>) -> Option<Told<'_>> {
     }
 }
 
-/// Words how a row stands: `resolution due 14:30 London`, `no heartbeat since 14:05 London`.
+/// Words how a row stands: `resolution due 14:30 London`, `heartbeat missing since 14:05 London`.
 pub(super) fn standing(row: &BundleRow, now: DateTime<Utc>, zone: Tz) -> Option<String> {
     let told = told(row, now)?;
     let what = match told.clock {
-        AlertKind::Heartbeat => "no heartbeat",
+        AlertKind::Heartbeat => "heartbeat missing",
         AlertKind::Objective => "outside its objectives",
         other => other.words(),
     };

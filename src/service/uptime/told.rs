@@ -12,7 +12,7 @@ use crate::monitor::board::{TOLD_AHEAD, Told};
 use crate::probe::spec::Ask;
 use crate::store::millis;
 use crate::store::pushed::Pushed;
-use crate::uptime::{Condition, Millis, Outcome};
+use crate::uptime::{Condition, Millis, Outcome, SAYS_IT_FAILED};
 
 /// How old a result may be: an older one says nothing about now.
 const LATEST: TimeDelta = TimeDelta::minutes(10);
@@ -60,8 +60,7 @@ impl Service {
     /// Records that `check` has called, and how; false if not even the store took it.
     pub async fn heartbeat(&self, check: String, failed: bool) -> bool {
         let now = millis(self.clock.now());
-        let outcome =
-            if failed { Outcome::bad(now, Condition::Down, "it says that it failed") } else { Outcome::up(now) };
+        let outcome = if failed { Outcome::bad(now, Condition::Down, SAYS_IT_FAILED) } else { Outcome::up(now) };
         self.take_told(vec![(Pushed { check, outcome, micros: 0 }, None)]).await
     }
 

@@ -3,13 +3,13 @@ import { readAlerts, startAlerts, tickAlerts } from './alerts.js';
 import { readDay } from './day.js';
 import { $ } from './dom.js';
 import { drawHealth, drawNow, drawStale } from './freshness.js';
-import { clearFilters, drawFilters, drawTiles, setFilter } from './head.js';
+import { applyFilters, clearFilters, drawFilters, drawTiles, setFilter } from './head.js';
 import { drawDifferences, readDifferences } from './ledger.js';
 import { drawMessages, makeViews, messagesPath } from './messages.js';
 import { live, listen } from './live.js';
 import { refresh } from './refresh.js';
 import { drawSaved, startSaved } from './saved.js';
-import { ask, learn, PAGE_SIZE, setOverview, state, ticketsPath } from './state.js';
+import { ask, learn, narrowing, PAGE_SIZE, setOverview, state, ticketsPath } from './state.js';
 import { drawTable, rows } from './table.js';
 import { drawDrawer, drawTicketPage } from './ticket.js';
 
@@ -25,13 +25,13 @@ function drawDesk(how) {
 /** Fetches everything before showing any of it, so that one failed answer leaves no half-fresh page. */
 async function readDesk(overview) {
   const caught = document.querySelector('.desk').dataset.caught === 'true';
-  const path = ticketsPath();
+  const [path, narrowed] = [ticketsPath(), narrowing()];
   const [now, page, { messages }, caughtNow] = await Promise.all([
     overview, ask(path), ask(messagesPath()), caught ? ask('/api/v1/demo/messages') : null,
     readDifferences(),
   ]);
   setOverview(now);
-  learn(page);
+  learn(page, narrowed);
   // Only the answer tells whether the page can hold all tickets, or the server must filter them.
   if (path !== ticketsPath()) poll.soon();
   state.messages = messages;
@@ -125,10 +125,15 @@ function keys(event) {
   row[next]?.querySelector('a').focus();
 }
 
+/** The filters that the address names. */
+const filtersOfAddress = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+
 function startDesk() {
   const form = $('filters');
-  for (const [name, value] of new URLSearchParams(location.hash.slice(1))) if (name in state.filters) state.filters[name] = value;
+  for (const [name, value] of Object.entries(filtersOfAddress())) if (name in state.filters) state.filters[name] = value;
   form.elements.text.value = state.filters.text;
+  // A link with filters may be opened where the desk is shown already.
+  addEventListener('hashchange', () => applyFilters(filtersOfAddress()));
   form.addEventListener('input', (event) => { if (event.target.name) setFilter(event.target.name, event.target.value.trim()); });
   form.addEventListener('submit', (event) => event.preventDefault());
   form.addEventListener('reset', () => clearFilters());

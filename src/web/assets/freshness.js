@@ -67,7 +67,7 @@ export function drawNow() {
 /** Old data must never look fresh: after a few polls without an answer everything stops, and the page says so. */
 export function drawStale() {
   const silent = performance.now() - state.answeredAt;
-  const stale = silent > state.poll * STALE_AFTER && !live.on;
+  const stale = state.signedOut || (silent > state.poll * STALE_AFTER && !live.on);
   document.body.classList.toggle('stale', stale);
   $('stale').hidden = !stale;
   if (!stale) {
@@ -79,6 +79,11 @@ export function drawStale() {
     time.frozen = true;
   }
   const known = time.at === null ? 'Nothing has been read yet.' : `What you see is from ${clockTime(time.at)}; its countdowns have stopped.`;
+  if (state.signedOut) {
+    const advice = 'What you have typed is still here: sign in again in another tab before you send it.';
+    say($('stale-spoken'), `You have been signed out. ${advice}`);
+    return say($('stale'), `You have been signed out. ${advice} ${known}`);
+  }
   say($('stale-spoken'), 'No answer from the server. What you see is old.');
   say($('stale'), `No answer from the server for ${words(silent / 1000)}. ${known} Trying again…`);
 }

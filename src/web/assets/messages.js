@@ -49,12 +49,19 @@ function laterWords({ state: how, held_by: held, created_at: made, due_at: due, 
   return word && (how === 'cancelled' || brief(at) !== brief(made)) ? ` · ${word} ${brief(at)}` : '';
 }
 
+/** What it is about, as a link: a service has a page of its own, a ticket opens beside the list too. */
+function linkOf(message) {
+  const words = message.display_id ?? message.ticket_id;
+  return message.component
+    ? el('a', { href: `/services/${encodeURIComponent(message.component)}` }, words)
+    : el('a', { href: pageOf(message.tenant, message.ticket_id), onclick: (event) => openFrom(event, message) }, words);
+}
+
 export function messageItem(message, { link = true } = {}) {
   const subject = KINDS[message.kind] ?? message.stage;
-  const ticket = message.ticket_id && link
-    ? el('a', { href: pageOf(message.tenant, message.ticket_id), onclick: (event) => openFrom(event, message) }, message.display_id ?? message.ticket_id) : null;
+  const ticket = message.ticket_id && link ? linkOf(message) : null;
   const at = message.created_at;
-  return el('li', { class: `message ${message.state}` },
+  return el('li', { class: `message ${message.state}`, 'data-key': message.key },
     el('span', { class: 'outcome', title: message.state }, SENT[message.state] ?? '?'),
     el('div', {},
       el('p', {}, outcomeWords(message), el('span', { class: 'muted' }, laterWords(message)), message.delivery ? el('span', { class: 'muted' }, ` · ${message.delivery}`) : ''),
@@ -71,16 +78,28 @@ function tries({ state: how, channel, outcomes = [] }) {
     `try ${number} at ${brief(at)}: ${answerWords(outcome, channel)}${detail ? `, ${detail}` : ''}`));
 }
 
+/** A message, or a caught one, by its key, and what in it has the focus; null if nothing has. */
+function focusIn(panel) {
+  const focused = panel.contains(document.activeElement) ? document.activeElement : null;
+  return focused && { focused, key: focused.closest('[data-key]')?.dataset.key };
+}
+
+/** Gives the focus to what had it, or to its twin if the list was made anew. */
+function keepFocus(panel, { focused, key }) {
+  const entry = key && [...panel.querySelectorAll('[data-key]')].find((one) => one.dataset.key === key);
+  (focused.isConnected ? focused : entry?.querySelector(focused.localName))?.focus({ preventScroll: true });
+}
+
 function drawList(panel, items, make, empty, { head = null, foot = null } = {}) {
   const signature = JSON.stringify(items);
   if (panel.dataset.shown === signature) return;
   const top = panel.scrollTop;
   panel.dataset.shown = signature;
   const opened = new Set([...panel.querySelectorAll('details[open]')].map((one) => one.dataset.key));
-  const focused = panel.contains(document.activeElement) ? document.activeElement : null;
+  const before = focusIn(panel);
   const list = items.length ? el('ul', { class: 'messages' }, items.map(make)) : el('p', { class: 'empty' }, empty);
   panel.replaceChildren(...[head, list, foot].filter(Boolean));
-  if (focused?.isConnected) focused.focus();
+  if (before) keepFocus(panel, before);
   for (const one of panel.querySelectorAll('details')) one.open = opened.has(one.dataset.key);
   panel.scrollTop = top;
 }

@@ -24,6 +24,13 @@ function isBusy(main) {
     || main.querySelector('.complaint') || !getSelection().isCollapsed;
 }
 
+/** Whether somebody is filling in a form, or is shown a complaint about it: it would be lost if they left the page. */
+export function isWriting() {
+  const main = document.querySelector('main');
+  return Boolean(main.querySelector('.complaint:not([hidden])')) || fieldsOf(main).some((field) => field.form && !isFilter(field)
+    && (field === document.activeElement || isChanged(field)));
+}
+
 /** Sets the filters in `main` to what was chosen in `old` ones. */
 function takeOver(main, old) {
   const isSame = (one, other) => one.name === other.name && one.type === other.type

@@ -1,4 +1,5 @@
 // What the page knows: the latest answers, the filters, and what follows from both.
+import { isWriting } from './refresh.js';
 import { serverNow, setTime, setZone, time } from './time.js';
 
 export const POLL = { wall: 5000, demo: 2000 };
@@ -9,19 +10,29 @@ export const NONE = '—';
 export const noneOf = (name) => (name === 'technician' ? 'Unassigned' : NONE);
 
 export const state = {
-  tickets: [], total: 0, counts: {}, choices: {}, overview: null, messages: null, caught: null, differences: null,
+  tickets: [], total: 0, matching: 0, narrowed: '', counts: {}, choices: {}, overview: null, messages: null, caught: null, differences: null,
   answeredAt: performance.now(), poll: POLL.wall,
   filters: { text: '', tenant: '', client: '', technician: '', priority: '', standing: '' },
   seen: { tenant: new Set(), client: new Set(), technician: new Set(), priority: new Set() },
-  readAt: -Infinity, open: null,
+  readAt: -Infinity, open: null, signedOut: false,
 };
+
+/** What to do about the end of a session; its words are for people, unlike those of the answer. */
+const SIGNED_OUT = 'You have been signed out: sign in again in another tab, then do it again';
 
 export const keyOf = (ticket) => `${ticket.tenant}/${ticket.ticket_id}`;
 
+/** Leads to the login page, unless that would cost somebody what they are typing: then the page says so. */
+function signIn() {
+  state.signedOut = isWriting();
+  if (!state.signedOut) location.assign(`/login?${new URLSearchParams({ next: location.pathname + location.search + location.hash })}`);
+}
+
 export async function ask(path) {
   const answer = await fetch(path, { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(10000) });
-  if (answer.status === 401) location.assign(`/login?${new URLSearchParams({ next: location.pathname + location.search + location.hash })}`);
+  if (answer.status === 401) signIn();
   if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
+  state.signedOut = false;
   // An answer that the browser had already is from another moment: a header tells the current time.
   const now = answer.headers.get('x-now');
   if (now) setTime(now);
@@ -34,20 +45,23 @@ export async function send(method, path, body) {
     method, headers: { accept: 'application/json', 'content-type': 'application/json' },
     body: body === undefined ? undefined : JSON.stringify(body), signal: AbortSignal.timeout(10000),
   });
+  if (answer.status === 401) throw new Error(SIGNED_OUT);
   const found = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(found.detail ?? `the server answers ${answer.status}`);
   return found;
 }
 
+/** What the server is to filter by: the page filters the tickets it holds, unless it cannot hold all of them. */
+export function narrowing() {
+  const chosen = Object.entries(state.filters).filter(([, text]) => text);
+  return state.total > PAGE_SIZE ? String(new URLSearchParams(chosen)) : '';
+}
+
 export function ticketsPath() {
-  const query = new URLSearchParams({ limit: PAGE_SIZE });
-  // The page filters the tickets it holds; only if it cannot hold all of them must the server filter and say by what.
-  if (state.total > PAGE_SIZE) {
-    query.set('choices', true);
-    for (const name of ['tenant', 'client', 'technician', 'priority', 'standing', 'text']) {
-      if (state.filters[name]) query.set(name, state.filters[name]);
-    }
-  }
+  const query = new URLSearchParams(narrowing());
+  query.set('limit', PAGE_SIZE);
+  // A page that does not hold all tickets has to be told by what they can be filtered.
+  if (state.total > PAGE_SIZE) query.set('choices', true);
   return `/api/v1/tickets?${query}`;
 }
 
@@ -56,7 +70,8 @@ export function date(ticket, now) {
   for (const clock of ticket.clocks) clock.asOf = now;
 }
 
-export function learn(page) {
+/** Takes in an answer of the server, which has filtered by `narrowed`. */
+export function learn(page, narrowed) {
   const now = Date.parse(page.now);
   for (const tenant of state.overview.tenants) state.seen.tenant.add(tenant.tenant);
   for (const ticket of page.tickets) {
@@ -69,6 +84,8 @@ export function learn(page) {
   }
   state.tickets = page.tickets;
   state.counts = page.counts;
+  state.narrowed = narrowed;
+  state.matching = page.total;
   // The number that the server's filters leave says nothing of how many there are in all.
   state.total = state.total > PAGE_SIZE ? state.overview.open : page.total;
 }

@@ -3,7 +3,7 @@ import { CLOCKS, clockCell, unitOf } from './clocks.js';
 import { $, arrange, el, say } from './dom.js';
 import { clearFilters } from './head.js';
 import { holdWords } from './holds.js';
-import { keyOf, matches, noneOf, state } from './state.js';
+import { keyOf, matches, narrowing, noneOf, PAGE_SIZE, state } from './state.js';
 import { openFrom, pageOf } from './ticket.js';
 import { counted } from './time.js';
 
@@ -74,15 +74,23 @@ export function drawTable({ force = false } = {}) {
   note('');
 }
 
+/** How many tickets are shown of how many. Only the server knows how many match if the page does not hold them all. */
+function countWords(shown, filtered, isPending) {
+  const { tickets, total, matching } = state;
+  if (isPending) return 'filtering…';
+  if (filtered && total > PAGE_SIZE && matching > shown) return `The worst ${shown} of ${matching} that match`;
+  if (filtered) return `${shown} of ${counted(total, 'open ticket')}`;
+  return total > tickets.length ? `The worst ${tickets.length} of ${total} open tickets` : `${counted(total, 'open ticket')}, worst first`;
+}
+
 function note(held) {
   const { tickets, total } = state;
   const shown = tickets.filter((ticket) => matches(ticket)).length;
   const filtered = Object.values(state.filters).some(Boolean);
-  let text = filtered ? `${shown} of ${counted(total, 'open ticket')}` : `${counted(total, 'open ticket')}, worst first`;
-  if (total > tickets.length && !filtered) text = `The worst ${tickets.length} of ${total} open tickets`;
+  const isPending = narrowing() !== state.narrowed;
   const working = tickets.some((ticket) => ticket.clocks.some(unitOf)) && 'times left and over are working time';
-  say($('note'), [total ? text : '', working, held].filter(Boolean).join(' · '));
-  drawEmpty(shown, filtered);
+  say($('note'), [total ? countWords(shown, filtered, isPending) : '', working, held].filter(Boolean).join(' · '));
+  drawEmpty(shown, filtered, isPending);
 }
 
 /** An empty desk is good news only if it could be read. */
@@ -92,11 +100,11 @@ function emptiness(tenants) {
   return ['Reading the tickets', 'The first read from SuperOps is under way; they appear here by themselves.'];
 }
 
-function drawEmpty(shown, filtered) {
+function drawEmpty(shown, filtered, isPending) {
   $('table').hidden = shown === 0;
   $('empty').hidden = shown !== 0;
   if (shown) return;
-  const [title, text] = filtered ? ['No ticket matches', 'No open ticket matches these filters.'] : emptiness(state.overview.tenants);
+  const [title, text] = isPending ? ['Filtering', 'All open tickets are looked through.'] : filtered ? ['No ticket matches', 'No open ticket matches these filters.'] : emptiness(state.overview.tenants);
   $('empty').replaceChildren(el('b', {}, title), el('p', {}, text),
     filtered ? el('button', { type: 'button', onclick: () => clearFilters() }, 'Show all') : '');
 }

@@ -102,6 +102,8 @@ pub fn refused(problem: &Problem) -> Response {
         main.alone {
             h1 { (problem.title()) }
             p { (problem.detail()) }
+            // In a tab of its own, so that whoever goes back finds the form as they filled it in.
+            @if problem.is_unauthorized() { p { a href="/login" target="_blank" { "Sign in (in a new tab)" } ", then go back to what you have typed." } }
             p { a href="/" { "All open tickets" } }
         }
     };

@@ -121,7 +121,7 @@ fn services_are_told_by_what_happened_and_are_back_to_normal() {
     let service = ServiceFacts { since: at("2026-06-03T12:00:00Z"), detail: None };
     let backup = TicketFacts {
         display_id: "Nightly backup".into(),
-        subject: "has not reported success".into(),
+        subject: "is overdue".into(),
         client: None,
         priority: None,
         service: Some(service),
@@ -131,7 +131,7 @@ fn services_are_told_by_what_happened_and_are_back_to_normal() {
     let facts = AlertFacts { ticket: backup.clone(), clock, ..alert(stage, "2026-06-03T12:00:00Z") };
     let mail = email(&message(Body::Alert(facts)), now());
     assert_eq!(mail.subject, "[SLA] Nightly backup: heartbeat missed");
-    assert_eq!(mail.text.lines().next(), Some("Nightly backup has not reported success since 13:00 London"));
+    assert_eq!(mail.text.lines().next(), Some("Nightly backup is overdue since 13:00 London"));
     let shop = TicketFacts { display_id: "Web shop".into(), subject: "is up".into(), ..backup.clone() };
     let met = RecoveryFacts {
         working: None,
@@ -145,7 +145,7 @@ fn services_are_told_by_what_happened_and_are_back_to_normal() {
     let facts = BundleFacts { rows, breached: 1, recovered: 1, ..BundleFacts::default() };
     let mail = email_with(&message(Body::Bundle(facts)), Some("https://sla.example.com/a/AbC-_123"), now());
     assert_eq!(mail.subject, "[SLA] 1 failing, 1 back to normal");
-    assert!(mail.text.contains("\nno heartbeat since 13:00 London\n"), "{}", mail.text);
+    assert!(mail.text.contains("\nheartbeat missing since 13:00 London\n"), "{}", mail.text);
     assert!(mail.text.contains("\nAcknowledge:\n"), "only one of the two: {}", mail.text);
 }
 

@@ -7,18 +7,21 @@ use crate::service::uptime::LatencyPoint;
 
 /// The inner width and height, and the room for labels at the left and below.
 const SIZE: (f64, f64) = (760.0, 160.0);
-const MARGIN: (f64, f64) = (56.0, 22.0);
+const MARGIN: (f64, f64) = (64.0, 22.0);
 /// The most rows in the table; the curves show all points.
 const ROWS_MOST: usize = 96;
 
 /// Draws p50 and p95 over time.
 pub(super) fn chart(points: &[LatencyPoint], times: Times) -> Markup {
     let (width, height) = SIZE;
-    let most = points.iter().filter_map(|point| point.p95_ms).max().unwrap_or_default();
-    let top = round_up(most) as f64;
     let (Some(first), Some(last)) = (points.first(), points.last()) else {
         return html! { p.muted { "No figures yet: the first curve appears after five minutes of looks." } };
     };
+    // Of a service that reports to us, and of one that never answered, nobody knows how long an answer takes.
+    let Some(most) = points.iter().filter_map(|point| point.p95_ms).max() else {
+        return html! { p.muted { "No answer times: nothing in this range was asked and answered." } };
+    };
+    let top = round_up(most) as f64;
     let whole = (last.at - first.at).num_milliseconds().max(1) as f64;
     let x = |point: &LatencyPoint| MARGIN.0 + width * (point.at - first.at).num_milliseconds() as f64 / whole;
     let y = |ms: i64| 8.0 + height * (1.0 - ms as f64 / top);

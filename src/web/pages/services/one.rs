@@ -161,9 +161,18 @@ fn told(incidents: &[IncidentView], times: Times) -> Markup {
     html! {
         ul { @for one in incidents.iter().take(INCIDENTS_MOST) { li {
             a href={ "/incidents/" (one.id) } { (one.title) } " "
-            span.muted { (one.status) ", " (times.at(one.started_at)) }
+            span.muted { (when(one, times)) }
         } } }
         @if incidents.len() > INCIDENTS_MOST { p.muted { "and " (incidents.len() - INCIDENTS_MOST) " more" } }
+    }
+}
+
+/// `monitoring, since 24 Nov 2026 10:28`, or `resolved, from 24 Nov 2026 10:28 until 24 Nov 2026 10:38`.
+fn when(one: &IncidentView, times: Times) -> String {
+    let began = times.at(one.started_at);
+    match one.resolved_at {
+        Some(end) => format!("{}, from {began} until {}", one.status, times.at(end)),
+        None => format!("{}, since {began}", one.status),
     }
 }
 
