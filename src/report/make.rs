@@ -8,7 +8,7 @@ mod overview;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::breaches::{breaches, left_out};
+use self::breaches::{MOST_BREACHES, breached, breaches, left_out};
 pub use self::by::By;
 use self::groups::groups;
 use self::overview::{course, overview};
@@ -57,6 +57,12 @@ pub struct Material<'a> {
     pub anonymous: bool,
     pub people: People,
     pub names: &'a dyn Names,
+}
+
+/// Returns the tickets of the breaches that a report on `entries` lists one by one.
+pub fn listed<'a>(entries: &'a [Entry], question: &Question, client: Option<&str>) -> Vec<&'a str> {
+    let meant = entries.iter().filter(|entry| is_of(entry, client));
+    breached(meant, question).into_iter().take(MOST_BREACHES).map(|entry| &*entry.ticket).collect()
 }
 
 /// Makes the report; its hash is left blank.
@@ -115,7 +121,7 @@ impl Material<'_> {
     }
 
     fn is_meant(&self, entry: &Entry) -> bool {
-        self.client.as_deref().is_none_or(|client| entry.client.as_deref() == Some(client))
+        is_of(entry, self.client.as_deref())
     }
 
     /// The goal of the policy that the books call `words`.
@@ -127,6 +133,11 @@ impl Material<'_> {
         let Period { from, to } = self.question.period;
         Opens { from: Some(from), to: Some(to), client: self.client.clone(), ..Opens::default() }
     }
+}
+
+/// Whether the entry belongs to the only client that is asked about, if there is one.
+fn is_of(entry: &Entry, client: Option<&str>) -> bool {
+    client.is_none_or(|client| entry.client.as_deref() == Some(client))
 }
 
 fn notes(sum: &Summary, material: &Material<'_>) -> Vec<String> {

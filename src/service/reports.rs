@@ -29,9 +29,9 @@ use crate::bookkeeping::CLOSE_AFTER;
 use crate::config::Tenant;
 use crate::keys::hash_of;
 use crate::report::day::{Day, Stretches, bounds, days, split, union};
-use crate::report::entry::{Entry, Outcome};
+use crate::report::entry::Entry;
 use crate::report::figures::Question;
-use crate::report::make::{By, Material, report};
+use crate::report::make::{By, Material, listed, report};
 use crate::report::rate::{Goal, Rate};
 use crate::report::technician::Count;
 use crate::report::{ClosedMonth, People, Period, Report};
@@ -229,10 +229,7 @@ impl Service {
         let mut names = self.called(&tenant.id, wanted.anonymous).await?;
         let client = wanted.client.as_deref().map(|name| names.client_id(name)).transpose()?;
         let question = Question { period: found.period, with_maintenance: !wanted.exclude_maintenance };
-        let late = |entry: &&Entry| entry.outcome == Outcome::Breached && found.period.has(entry.day);
-        let mut breached: Vec<&Entry> = entries.iter().filter(late).collect();
-        breached.sort_by_key(|entry| std::cmp::Reverse(entry.over));
-        names.learn(&self.store, breached.iter().take(400).map(|entry| &*entry.ticket)).await?;
+        names.learn_numbers(&self.store, &listed(&entries, &question, client.as_deref())).await?;
         let days = match &client {
             None if !wanted.latest => self.days(tenant, found, wanted).await?,
             client => self.days_of(tenant, found, wanted, (client.as_deref(), &entries)).await?,

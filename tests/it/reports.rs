@@ -302,6 +302,33 @@ async fn a_month_as_is_known_now_is_restated_day_by_day_as_well() {
 }
 
 #[tokio::test]
+async fn each_breach_that_a_report_lists_has_the_number_that_people_know_however_late_other_clients_are() {
+    let mut app = TestApp::start().await;
+    let due = |client: &str, hours| NewTicket {
+        client: Some(client.to_owned()),
+        resolution_due_in: Some(TimeDelta::hours(hours)),
+        ..usual()
+    };
+    for _ in 0..401 {
+        app.superops.add(due("Initech Hosting", 1));
+    }
+    app.superops.add(due("Globex Corporation", 2));
+    app.sync().await;
+    app.clock.advance(TimeDelta::hours(4));
+    report(&mut app).await;
+    let known: BTreeSet<_> = app.database.texts("SELECT display_id FROM tickets").await.into_iter().collect();
+    for (client, least) in [(Some("Globex Corporation".to_owned()), 1), (None, 402)] {
+        let made = on_november(&mut app, ReportQuery { client: client.clone(), ..ReportQuery::default() }).await;
+        let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+        let mut tables = made["sections"].as_array().unwrap().iter().flat_map(|it| it["tables"].as_array().unwrap());
+        let rows = tables.find(|table| table["key"] == "breaches").unwrap()["rows"].as_array().unwrap();
+        let shown: Vec<_> = rows.iter().map(|row| row["cells"][0]["text"].as_str().unwrap()).collect();
+        assert!(shown.len() >= least, "{client:?}: {}", shown.len());
+        assert!(shown.iter().all(|number| known.contains(*number)), "{client:?}: {shown:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_form_of_a_page_on_figures_keeps_the_tenant_that_was_chosen() {
     let mut app =
         TestApp::with("[tenants.globex]\nsubdomain = \"globex\"\nregion = \"eu\"\ntoken_env = \"TWILIO\"\n").await;
