@@ -9,6 +9,7 @@ use superops_sla::config::Past;
 use superops_sla::formats::Format;
 use superops_sla::report::entry::Reason;
 use superops_sla::service::Reach;
+use superops_sla::service::alerts::AlertQuery;
 use superops_sla::service::breaches::{BreachQuery, BreachState};
 use superops_sla::service::overrides::OverrideOrder;
 use superops_sla::service::reports::archive::{ArchiveQuery, ArchivedReport};
@@ -496,6 +497,41 @@ async fn a_closed_breach_names_neither_who_was_told_nor_who_took_it_on_where_rep
         } else {
             assert_eq!((taken, told), (Some("a technician"), BTreeSet::from(["a technician"])), "{people}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_resolved_alert_names_people_no_further_than_reports_do() {
+    let mut app = TestApp::start().await;
+    app.turn().await;
+    let directory = app.parts().store.directory(&TenantId::parse("acme").unwrap()).await.unwrap();
+    let name = directory.technicians.values().next().unwrap().name.clone();
+    let given =
+        || NewTicket { technician: Some(name.clone()), resolution_due_in: Some(TimeDelta::hours(1)), ..usual() };
+    let (resolved, open) = (app.superops.add(given()), app.superops.add(given()));
+    app.turn().await;
+    app.wait(TimeDelta::hours(2)).await;
+    let of = |ticket: &str| AlertQuery {
+        state: Some("all".to_owned()),
+        ticket: Some(ticket.to_owned()),
+        ..AlertQuery::default()
+    };
+    let raised = app.parts().service.alerts(&Reach::All, &of(&resolved)).await.unwrap().alerts;
+    let taker = Actor { name: "Mia".to_owned(), how: How::Page, origin: "a test".to_owned(), note: None };
+    app.parts().service.act_on_alert(&Reach::All, &raised[0].id, Act::Acknowledge, &taker).await.unwrap().unwrap();
+    app.superops.change_status(&resolved, "Resolved");
+    app.wait(TimeDelta::minutes(5)).await;
+    for (people, expected) in [("named", Some(&*name)), ("pseudonyms", Some("a technician")), ("off", None)] {
+        app.restart_with(&format!("[reports]\npeople = \"{people}\"\n")).await;
+        let service = &app.parts().service;
+        let listed = service.alerts(&Reach::All, &of(&resolved)).await.unwrap().alerts;
+        assert!(!listed.is_empty() && listed.iter().all(|alert| alert.technician.as_deref() == expected), "{people}");
+        let alone = service.alert(&Reach::All, &raised[0].id).await.unwrap().unwrap();
+        assert_eq!(alone.hold.as_ref().unwrap().by == "Mia", people == "named", "who took it on: {people}");
+        let told = serde_json::to_string(&(&listed, &alone)).unwrap();
+        assert_eq!(told.contains("Mia") || told.contains(&name), people == "named", "{people}: {told}");
+        let now = service.alerts(&Reach::All, &of(&open)).await.unwrap().alerts;
+        assert_eq!(now[0].technician.as_deref(), Some(&*name), "who has it now: {people}");
     }
 }
 
