@@ -384,6 +384,24 @@ async fn clients_and_what_figures_rest_on_have_pages_and_answers_of_their_own() 
     assert!(of_one == 3_600_000 && of_all > of_one, "{of_one} ms of {of_all} ms: others were late too");
     let counted_so = ask(&format!("/reports?{period}&as_of=latest&exclude_maintenance=false")).await;
     assert!(counted_so.contains("&amp;as_of=latest&amp;exclude_maintenance=false&amp;from="), "{counted_so}");
+    let so = format!("{period}&as_of=latest&exclude_maintenance=false");
+    for (path, way) in [
+        ("/reports", "/honesty?"),
+        ("/clients", "/honesty?"),
+        ("/clients", "/reports/entries?"),
+        ("/clients", "/reports?"),
+        ("/clients", "/api/v1/reports/sla?"),
+    ] {
+        let page = ask(&format!("{path}?{so}")).await;
+        let link = format!("href=\"{way}");
+        let links: Vec<_> = page.split(link.as_str()).skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        let alike = ["as_of=latest", "exclude_maintenance=false", "from=2026%2D11%2D01"];
+        let is_alike = |link: &&str| alike.iter().all(|part| link.contains(part));
+        assert!(!links.is_empty() && links.iter().all(is_alike), "{path} to {way}: {links:?}");
+    }
+    let page = ask(&format!("/honesty?{so}")).await;
+    let entries = page.matches("/reports/entries?").count();
+    assert_eq!(page.matches("&amp;as_of=latest&amp;exclude_maintenance=false\"").count(), entries, "{page}");
     for path in ["/clients", "/honesty"] {
         let plain = ask(path).await;
         let empty =

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
-use super::period::{Shows, form, link, percent};
+use super::period::{Shows, counted_alike, form, link, percent};
 use super::{Sheet, frame};
 use crate::service::ServiceError;
 use crate::service::reports::TechnicianQuery;
@@ -28,7 +28,7 @@ pub async fn honesty(
     let found = match web.service.honesty(&caller.scope, &query).await {
         Ok(found) => {
             days = Some([found.period_start, found.period_end]);
-            whole(&found)
+            whole(&found, &query)
         }
         Err(ServiceError::BadQuestion(why)) => {
             status = StatusCode::BAD_REQUEST;
@@ -47,10 +47,10 @@ pub async fn honesty(
     Ok((status, frame(&web, &caller, &sheet, &content)).into_response())
 }
 
-fn whole(found: &HonestyView) -> Markup {
+fn whole(found: &HonestyView, query: &TechnicianQuery) -> Markup {
     html! {
         p.muted { (found.period_start) " to " (found.period_end) }
-        (counted(found))
+        (counted(found, query))
         (verdicts(found))
         (unknown(found))
         (booked(found))
@@ -62,8 +62,9 @@ fn whole(found: &HonestyView) -> Markup {
     }
 }
 
-fn counted(found: &HonestyView) -> Markup {
+fn counted(found: &HonestyView, query: &TechnicianQuery) -> Markup {
     let (from, to) = (found.period_start.to_string(), found.period_end.to_string());
+    let alike = counted_alike(query.as_of.as_deref(), query.exclude_maintenance);
     let entries = |outcome: &str, reason: Option<&str>| {
         let pairs = [
             ("tenant", Some(&*found.tenant)),
@@ -72,7 +73,7 @@ fn counted(found: &HonestyView) -> Markup {
             ("outcome", Some(outcome)),
             ("reason", reason),
         ];
-        link("/reports/entries", &pairs)
+        link("/reports/entries", &[&pairs[..], &alike[..]].concat())
     };
     let left_out: u64 = found.left_out.iter().map(|one| one.clocks).sum();
     html! {
