@@ -297,6 +297,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_owed_for_the_tickets_of_no_client_says_so_and_opens_no_list_of_everybodys() {
+        let mut entries = entries();
+        for (at, entry) in entries.iter_mut().enumerate() {
+            entry.policy = Some("all".into());
+            entry.client = [None, Some("100")][at % 2].map(Into::into);
+        }
+        let goals = BTreeMap::new();
+        let terms = [("all".to_owned(), CreditTerms { tiers: vec![Tier { floor: 0, percent: 1 }], min: 1 })].into();
+        let credits = MonthlyTerms::from([("2026-10".to_owned(), terms)]);
+        let period = Period::new("2026-10-01".parse().unwrap(), "2026-10-31".parse().unwrap()).unwrap();
+        let question = Question { period, with_maintenance: false };
+        let months = vec![ClosedMonth { month: "2026-10".into(), sha256: String::new(), corrections: 0 }];
+        let made = report(&Material { question, months, policy_credits: &credits, ..material(&entries, &goals) });
+        let section = made.sections.into_iter().find(|section| section.key == "credits").unwrap();
+        let told = section.tables[0].rows.iter().map(|row| {
+            let opens = row.opens.as_ref().map(|opens| opens.client.clone());
+            (row.cells[1].clone(), opens)
+        });
+        let one = (Cell::text("100"), Some(Some("100".to_owned())));
+        assert_eq!(told.collect::<Vec<_>>(), [(Cell::text("No client"), None), one]);
+    }
+
+    #[test]
     fn what_is_owed_stands_in_the_order_of_the_names_that_are_shown() {
         /// Names in another order than the ids.
         struct Backwards;
