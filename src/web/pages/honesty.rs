@@ -141,7 +141,7 @@ fn booked(found: &HonestyView) -> Markup {
                     1 => { "1 ticket waits to be booked: its latest changes are not in the figures yet." }
                     more => { (more) " tickets wait to be booked: their latest changes are not in the figures yet." }
                 }
-                @if let Some(until) = found.provisional_until { " Some figures may still move until " (until.format("%-d %B %Y")) ", when the last month of the period is closed." }
+                @if let Some(until) = found.provisional_until { " Some figures may still move until " (until.with_timezone(&found.zone).format("%-d %B %Y")) ", when the last month of the period is closed." }
             }
             @if !found.months.is_empty() {
                 div.scroll { table.plain {
@@ -185,4 +185,39 @@ fn share(name: &str, seen: ShareOf, note: &str) -> Markup {
 /// Shows a share without counts, whose units would mean nothing to people.
 fn part(name: &str, seen: ShareOf, note: &str) -> Markup {
     figure(name, &percent(seen.percent), note)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_month_closes_on_the_tenants_day() {
+        let none = ShareOf { count: 0, of: 0, percent: None };
+        let found = HonestyView {
+            tenant: "acme".to_owned(),
+            period_start: "2026-11-01".parse().unwrap(),
+            period_end: "2026-11-30".parse().unwrap(),
+            zone: "Asia/Tokyo".parse().unwrap(),
+            clocks: 0,
+            left_out: Vec::new(),
+            by_hand: 0,
+            by_superops: 0,
+            by_policy: 0,
+            differing: 0,
+            unobserved: none,
+            unknown: none,
+            nobody: none,
+            automation: none,
+            said_reasons: none,
+            small_clients: none,
+            small_technicians: None,
+            waiting: 0,
+            months: Vec::new(),
+            provisional_until: Some("2026-12-07T15:00:00Z".parse().unwrap()),
+            questions: Vec::new(),
+        };
+        let page = booked(&found).into_string();
+        assert!(page.contains("until 8 December 2026,"), "{page}");
+    }
 }
