@@ -14,7 +14,7 @@ use superops_sla::service::breaches::{BreachQuery, BreachState};
 use superops_sla::service::overrides::OverrideOrder;
 use superops_sla::service::reports::archive::{ArchiveQuery, ArchivedReport};
 use superops_sla::service::reports::reasons::ReasonOrder;
-use superops_sla::service::reports::{ComplianceQuery, ReportQuery};
+use superops_sla::service::reports::{ComplianceQuery, ReportQuery, TechnicianQuery};
 use superops_sla::service::room::RoomQuery;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::{Caught, CaughtKind, MailReply};
@@ -183,6 +183,31 @@ async fn a_report_on_closed_months_is_kept_when_somebody_asks_and_goes_at_its_ag
     assert_eq!(app.parts().retention.turn(old).await.unwrap()[&Past::Reports], 0);
     assert_eq!(app.parts().retention.turn(old + TimeDelta::days(1)).await.unwrap()[&Past::Reports], 1);
     assert!(app.parts().service.archived(&Reach::All, &id).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_period_from_before_the_books_is_final_once_their_months_are_closed_and_never_moves_until_a_past_day() {
+    let mut app = TestApp::start().await;
+    let until = async |app: &mut TestApp, (from, to): (&str, &str)| {
+        let query =
+            TechnicianQuery { from: Some(from.to_owned()), to: Some(to.to_owned()), ..TechnicianQuery::default() };
+        app.parts().service.honesty(&Reach::All, &query).await.unwrap().provisional_until
+    };
+    let periods = [("2026-01-01", "2026-11-30"), ("2025-06-01", "2025-06-30")];
+    for period in periods {
+        assert!(until(&mut app, period).await > Some(app.now()), "nothing is booked yet: {period:?}");
+    }
+    breach(&mut app).await;
+    report(&mut app).await;
+    app.clock.set(at("2026-12-09T07:00:00Z"));
+    for period in periods {
+        assert!(until(&mut app, period).await > Some(app.now()), "nobody has read the tickets since: {period:?}");
+    }
+    app.turn().await;
+    report(&mut app).await;
+    for period in periods {
+        assert_eq!(until(&mut app, period).await, None, "{period:?}");
+    }
 }
 
 /// A report on November, which is asked for twice, as text.
