@@ -92,6 +92,7 @@ pub fn report(material: &Material<'_>) -> Report {
         client,
         months: material.months.clone(),
         provisional_until: material.provisional_until,
+        as_known_now: material.latest,
         terms: terms.into_iter().collect(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
         anonymous: material.anonymous,

@@ -355,6 +355,27 @@ async fn each_breach_that_a_report_lists_has_the_number_that_people_know_however
 }
 
 #[tokio::test]
+async fn a_report_as_known_now_says_so_and_is_not_kept_with_those_of_closed_months() {
+    let mut app = TestApp::start().await;
+    let ticket = closed_november(&mut app).await;
+    call_off(&mut app, &ticket).await;
+    for (as_of, ending) in [(Some("latest"), "-2026-11-30-latest.html\""), (None, "-2026-11-30.html\"")] {
+        let query = ReportQuery {
+            from: Some("2026-11-01".to_owned()),
+            to: Some("2026-11-30".to_owned()),
+            as_of: as_of.map(str::to_owned),
+            ..ReportQuery::default()
+        };
+        let file = app.parts().service.report_file(&Reach::All, &query, Format::Html, "Mia").await.unwrap();
+        assert!(file.disposition.ends_with(ending), "{}", file.disposition);
+        let text = String::from_utf8(file.bytes).unwrap();
+        assert_eq!(text.contains(", as known now"), as_of.is_some(), "{text}");
+        assert_eq!(text.contains("came later and is not counted"), as_of.is_none(), "{text}");
+        assert_eq!(archive(&mut app).await.len(), usize::from(as_of.is_none()), "{as_of:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_form_of_a_page_on_figures_keeps_the_tenant_that_was_chosen() {
     let mut app =
         TestApp::with("[tenants.globex]\nsubdomain = \"globex\"\nregion = \"eu\"\ntoken_env = \"TWILIO\"\n").await;
@@ -409,6 +430,7 @@ async fn clients_and_what_figures_rest_on_have_pages_and_answers_of_their_own() 
     assert!(of_one == 3_600_000 && of_all > of_one, "{of_one} ms of {of_all} ms: others were late too");
     let counted_so = ask(&format!("/reports?{period}&as_of=latest&exclude_maintenance=false")).await;
     assert!(counted_so.contains("&amp;as_of=latest&amp;exclude_maintenance=false&amp;from="), "{counted_so}");
+    assert!(counted_so.contains(" · as known now"), "{counted_so}");
     let so = format!("{period}&as_of=latest&exclude_maintenance=false");
     for (path, way) in [
         ("/reports", "/honesty?"),

@@ -117,7 +117,8 @@ fn whole(report: &Report, query: &ReportQuery, (here, order): (&str, Option<&Ord
         p.muted {
             (period.from) " to " (period.to) ", days of " (report.zone.name())
             @if let Some(until) = report.provisional_until { " · provisional until " (until.with_timezone(&report.zone).format("%-d %B %Y")) }
-            @else { " · all months closed" }
+            @else if report.is_final() { " · all months closed" }
+            @if report.as_known_now { " · as known now" }
         }
         p.muted { "As a file: " @for format in Format::ALL { a href=(file(query, format)) { (format.name().to_uppercase()) } " " } }
         @for section in &report.sections { (part(section, query, (report.zone, order))) }
