@@ -90,11 +90,12 @@ impl Format {
     }
 
     /// `sla-acme-globex-corporation-2026-10-01-2026-10-31.pdf`, with the client if it is about one; names are reduced
-    /// to letters, digits and hyphens.
+    /// to letters, digits and hyphens. One that is told as known now ends in `-latest`.
     pub fn file_name(self, report: &Report) -> String {
         let name = |name: &String| name.chars().take(40).map(plain).collect::<String>() + "-";
         let (tenant, client) = (name(&report.tenant), report.client.as_ref().map(name).unwrap_or_default());
-        format!("sla-{tenant}{client}{}-{}.{}", report.period.from, report.period.to, self.name())
+        let latest = if report.as_known_now { "-latest" } else { "" };
+        format!("sla-{tenant}{client}{}-{}{latest}.{}", report.period.from, report.period.to, self.name())
     }
 }
 

@@ -82,6 +82,9 @@ pub struct Report {
     pub months: Vec<ClosedMonth>,
     /// Until when some of its figures may still change; none: all of its months are closed.
     pub provisional_until: Option<DateTime<Utc>>,
+    /// Whether its closed months are told as known now, with what changed after they were closed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub as_known_now: bool,
     /// The versions of the terms by which its entries were judged.
     pub terms: Vec<u32>,
     /// The version of the program whose rules were applied.
@@ -94,6 +97,13 @@ pub struct Report {
     /// SHA-256 of the report as JSON with this left blank, in hex.
     #[serde(default)]
     pub hash: String,
+}
+
+impl Report {
+    /// Whether its figures do not change any more.
+    pub fn is_final(&self) -> bool {
+        self.provisional_until.is_none() && !self.as_known_now
+    }
 }
 
 /// A range of whole local days, the last included.
@@ -413,6 +423,7 @@ mod tests {
             client: None,
             months: Vec::new(),
             provisional_until: None,
+            as_known_now: false,
             terms: vec![1],
             program: "0.1.0".into(),
             anonymous: false,

@@ -259,10 +259,14 @@ pub fn report_text(report: &Report) -> String {
     let mut text = String::new();
     let period = &report.period;
     let _ = writeln!(text, "{}\n{} to {}, days of {}", printable(&report.title), period.from, period.to, report.zone);
+    if report.as_known_now {
+        text.push_str("as known now, with what changed after its months were closed\n");
+    }
     match report.provisional_until {
         Some(until) => {
             let _ = writeln!(text, "provisional until {}", until.with_timezone(&report.zone).format("%Y-%m-%d"));
         }
+        None if report.as_known_now => {}
         None => text.push_str("all months are closed\n"),
     }
     for month in &report.months {

@@ -41,6 +41,7 @@ pub fn month() -> Report {
         client: Some("Müller & Söhne GmbH".into()),
         months: vec![ClosedMonth { month: "2026-10".into(), sha256: "9f86d081884c7d65".repeat(4), corrections: 1 }],
         provisional_until: None,
+        as_known_now: false,
         terms: vec![3, 4],
         program: "0.1.0".into(),
         anonymous: false,

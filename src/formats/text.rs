@@ -72,18 +72,20 @@ fn trimmed(number: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// `2026-10-01 to 2026-10-31, America/New_York`
+/// `2026-10-01 to 2026-10-31, America/New_York`, and whether it is told as known now.
 pub fn period(report: &Report) -> String {
-    format!("{} to {}, {}", report.period.from, report.period.to, report.zone)
+    let now = if report.as_known_now { ", as known now" } else { "" };
+    format!("{} to {}, {}{now}", report.period.from, report.period.to, report.zone)
 }
 
 /// What makes the report evidence, one line each.
 pub fn provenance(report: &Report) -> Vec<String> {
+    let not = if report.as_known_now { "" } else { "not " };
     let closed = report.months.iter().map(|month| {
         let corrections = match month.corrections {
             0 => String::new(),
-            1 => "; 1 correction came later and is not counted".to_owned(),
-            many => format!("; {} corrections came later and are not counted", grouped(many)),
+            1 => format!("; 1 correction came later and is {not}counted"),
+            many => format!("; {} corrections came later and are {not}counted", grouped(many)),
         };
         format!("{} is closed, SHA-256 of its entries {}{corrections}", month.month, month.sha256)
     });

@@ -8,7 +8,7 @@ mod overview;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::breaches::{breaches, left_out};
+use self::breaches::{MOST_BREACHES, breached, breaches, left_out};
 pub use self::by::By;
 use self::groups::groups;
 use self::overview::{course, overview};
@@ -59,6 +59,12 @@ pub struct Material<'a> {
     pub names: &'a dyn Names,
 }
 
+/// Returns the tickets of the breaches that a report on `entries` lists one by one.
+pub fn listed<'a>(entries: &'a [Entry], question: &Question, client: Option<&str>) -> Vec<&'a str> {
+    let meant = entries.iter().filter(|entry| is_of(entry, client));
+    breached(meant, question).into_iter().take(MOST_BREACHES).map(|entry| &*entry.ticket).collect()
+}
+
 /// Makes the report; its hash is left blank.
 pub fn report(material: &Material<'_>) -> Report {
     let all: Vec<&Entry> = material.entries.iter().filter(|entry| material.is_meant(entry)).collect();
@@ -86,6 +92,7 @@ pub fn report(material: &Material<'_>) -> Report {
         client,
         months: material.months.clone(),
         provisional_until: material.provisional_until,
+        as_known_now: material.latest,
         terms: terms.into_iter().collect(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
         anonymous: material.anonymous,
@@ -115,7 +122,7 @@ impl Material<'_> {
     }
 
     fn is_meant(&self, entry: &Entry) -> bool {
-        self.client.as_deref().is_none_or(|client| entry.client.as_deref() == Some(client))
+        is_of(entry, self.client.as_deref())
     }
 
     /// The goal of the policy that the books call `words`.
@@ -127,6 +134,11 @@ impl Material<'_> {
         let Period { from, to } = self.question.period;
         Opens { from: Some(from), to: Some(to), client: self.client.clone(), ..Opens::default() }
     }
+}
+
+/// Whether the entry belongs to the only client that is asked about, if there is one.
+fn is_of(entry: &Entry, client: Option<&str>) -> bool {
+    client.is_none_or(|client| entry.client.as_deref() == Some(client))
 }
 
 fn notes(sum: &Summary, material: &Material<'_>) -> Vec<String> {
@@ -283,6 +295,29 @@ mod tests {
         assert_eq!(told(14)[3..], [Cell::Number(10.0), Cell::text("below all other tiers")]);
         assert_eq!(told(15)[3..], [Cell::Blank, Cell::text("too few")]);
         assert!(report(&material(&entries, &goals)).sections.iter().all(|section| section.key != "credits"));
+    }
+
+    #[test]
+    fn what_is_owed_for_the_tickets_of_no_client_says_so_and_opens_no_list_of_everybodys() {
+        let mut entries = entries();
+        for (at, entry) in entries.iter_mut().enumerate() {
+            entry.policy = Some("all".into());
+            entry.client = [None, Some("100")][at % 2].map(Into::into);
+        }
+        let goals = BTreeMap::new();
+        let terms = [("all".to_owned(), CreditTerms { tiers: vec![Tier { floor: 0, percent: 1 }], min: 1 })].into();
+        let credits = MonthlyTerms::from([("2026-10".to_owned(), terms)]);
+        let period = Period::new("2026-10-01".parse().unwrap(), "2026-10-31".parse().unwrap()).unwrap();
+        let question = Question { period, with_maintenance: false };
+        let months = vec![ClosedMonth { month: "2026-10".into(), sha256: String::new(), corrections: 0 }];
+        let made = report(&Material { question, months, policy_credits: &credits, ..material(&entries, &goals) });
+        let section = made.sections.into_iter().find(|section| section.key == "credits").unwrap();
+        let told = section.tables[0].rows.iter().map(|row| {
+            let opens = row.opens.as_ref().map(|opens| opens.client.clone());
+            (row.cells[1].clone(), opens)
+        });
+        let one = (Cell::text("100"), Some(Some("100".to_owned())));
+        assert_eq!(told.collect::<Vec<_>>(), [(Cell::text("No client"), None), one]);
     }
 
     #[test]

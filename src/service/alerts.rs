@@ -2,6 +2,7 @@
 //! that went, what comes next, and who took it on.
 
 mod by_time;
+mod ended;
 mod list;
 
 use std::collections::{BTreeSet, HashMap};
@@ -184,7 +185,7 @@ impl Service {
         let Some(row) = self.alert_within(scope, id).await? else { return Ok(None) };
         let acts = self.acts_on(&row.key.to_string()).await?;
         let view = self.alert_views(vec![row], now).await?.pop();
-        Ok(view.map(|view| AlertView { acts, ..view }))
+        Ok(view.map(|view| AlertView { acts, ..view }.as_far_as_told(self.config.reports.people)))
     }
 
     /// The tenants within `scope` that have a ticket of that id or number.
@@ -289,7 +290,8 @@ impl Service {
             let clock_status = self.clock_of(&row.key, watched.as_deref(), now).await?;
             let component = self.component_of(&row.key);
             let view = view(row, watched, component, &suppressions, notifications, steps, now);
-            views.push(AlertView { clock_status, write_backs: written, ..view });
+            let view = AlertView { clock_status, write_backs: written, ..view };
+            views.push(view.as_far_as_told(self.config.reports.people));
         }
         Ok(views)
     }

@@ -8,13 +8,10 @@ use super::alerts::AlertView;
 use super::described::BreachOrderWord;
 use super::messages::Said;
 use super::paging::{cut, last_place, way};
-use super::reports::names::SOMEBODY;
 use super::reports::reasons::ReasonView;
 use super::{ClockStatus, Complaint, Reach, Service, ServiceError};
-use crate::alert::escalation::ChannelKind;
 use crate::alert::life::{AlertRow, State};
 use crate::alert::{AlertKind, Stage};
-use crate::report::People;
 use crate::store::latest::Way;
 use crate::store::record::{AlertTime, OpenAlert};
 use crate::ticket::{ClockKind, Ticket};
@@ -182,33 +179,12 @@ impl Service {
                 _ => None,
             };
             let ticket = watched.as_ref().map(|watched| &watched.ticket);
-            breaches.push(self.as_far_as_told(BreachView { reason, ..breach(view, state, ticket) }));
+            let is_withheld = view.withholds_names(self.config.reports.people);
+            let found = breach(view, state, ticket);
+            let technician_id = found.technician_id.filter(|_| !is_withheld);
+            breaches.push(BreachView { reason, technician_id, ..found });
         }
         Ok(BreachPage { now, total, breaches, next_cursor })
-    }
-
-    /// A closed breach is a figure about its holder: it names people as reports do. Who was told and who took it on may be
-    /// the holder, so they are not named either. Open ones still name who has it.
-    fn as_far_as_told(&self, breach: BreachView) -> BreachView {
-        let people = self.config.reports.people;
-        if breach.state != BreachState::Closed || people == People::Named {
-            return breach;
-        }
-        let somebody = breach.technician_name.is_some() && people == People::Pseudonyms;
-        let is_system = |told: &Told| ChannelKind::parse(&told.channel).is_some_and(ChannelKind::is_system);
-        let unnamed = |told: Told| {
-            let recipient = if is_system(&told) { told.recipient } else { SOMEBODY.to_owned() };
-            // What a server answered may quote an address.
-            let attempts = told.attempts.into_iter().map(|attempt| Attempted { detail: None, ..attempt });
-            Told { recipient, attempts: attempts.collect(), ..told }
-        };
-        BreachView {
-            technician_id: None,
-            technician_name: somebody.then(|| SOMEBODY.to_owned()),
-            acknowledged_by: breach.acknowledged_by.map(|_| SOMEBODY.to_owned()),
-            notifications: breach.notifications.into_iter().map(unnamed).collect(),
-            ..breach
-        }
     }
 }
 

@@ -29,9 +29,9 @@ use crate::bookkeeping::CLOSE_AFTER;
 use crate::config::Tenant;
 use crate::keys::hash_of;
 use crate::report::day::{Day, Stretches, bounds, days, split, union};
-use crate::report::entry::{Entry, Outcome};
+use crate::report::entry::Entry;
 use crate::report::figures::Question;
-use crate::report::make::{By, Material, report};
+use crate::report::make::{By, Material, listed, report};
 use crate::report::rate::{Goal, Rate};
 use crate::report::technician::Count;
 use crate::report::{ClosedMonth, People, Period, Report};
@@ -229,10 +229,7 @@ impl Service {
         let mut names = self.called(&tenant.id, wanted.anonymous).await?;
         let client = wanted.client.as_deref().map(|name| names.client_id(name)).transpose()?;
         let question = Question { period: found.period, with_maintenance: !wanted.exclude_maintenance };
-        let late = |entry: &&Entry| entry.outcome == Outcome::Breached && found.period.has(entry.day);
-        let mut breached: Vec<&Entry> = entries.iter().filter(late).collect();
-        breached.sort_by_key(|entry| std::cmp::Reverse(entry.over));
-        names.learn(&self.store, breached.iter().take(400).map(|entry| &*entry.ticket)).await?;
+        names.learn_numbers(&self.store, &listed(&entries, &question, client.as_deref())).await?;
         let days = match &client {
             None if !wanted.latest => self.days(tenant, found, wanted).await?,
             client => self.days_of(tenant, found, wanted, (client.as_deref(), &entries)).await?,
@@ -314,7 +311,13 @@ impl Service {
         let zone = self.store.zone_of_month(&tenant.id, period.to).await?.unwrap_or(zone);
         // Read before anything else: what changes meanwhile makes another answer.
         let changes = self.store.book_changes(&tenant.id, (first_read(period), period.to)).await?;
-        let closed = self.store.closed_months(&tenant.id, (period.from, period.to)).await?;
+        // Months are closed from the first that has something in the books; those before it are final once it is.
+        let first = self.store.booked_days(&tenant.id).await?.map_or(today, |(first, _)| first);
+        let last = period.to.max(first);
+        let mut closed = self.store.closed_months(&tenant.id, (period.from, last)).await?;
+        let is_known = |month: i64| closed.iter().any(|(number, _)| *number == month);
+        let is_closed = (month_of(period.from.max(first))..=month_of(last)).all(is_known);
+        closed.retain(|(number, _)| *number <= month_of(period.to));
         let corrections = match closed.is_empty() {
             true => Vec::new(),
             false => self.store.corrections(&tenant.id, (period.from, period.to)).await?,
@@ -324,9 +327,7 @@ impl Service {
             ClosedMonth { month: month_name(*number), sha256: sha256.clone(), corrections: later.count() as u64 }
         };
         let months: Vec<ClosedMonth> = closed.iter().map(month).collect();
-        let wanted_months = month_of(period.to) - month_of(period.from) + 1;
-        let is_closed = i64::try_from(months.len()) == Ok(wanted_months);
-        let provisional_until = if is_closed { None } else { ends(period, zone) };
+        let provisional_until = if is_closed { None } else { ends(last, zone, now) };
         Ok(Found { period, zone, changes, months, is_closed, provisional_until })
     }
 }
@@ -356,8 +357,9 @@ fn withheld(what: &str, people: People) -> ServiceError {
     ServiceError::BadQuestion(Complaint::whole(why))
 }
 
-/// When the last month of the period is closed.
-fn ends(period: Period, zone: Tz) -> Option<DateTime<Utc>> {
-    let next = period.to.with_day(1)?.checked_add_months(Months::new(1))?;
-    midnight(zone, next + CLOSE_AFTER)
+/// When the month of that day is closed; tomorrow at the earliest, if it waits for something to be read.
+fn ends(last: NaiveDate, zone: Tz, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let next = last.with_day(1)?.checked_add_months(Months::new(1))?;
+    let tomorrow = now.with_timezone(&zone).date_naive() + TimeDelta::days(1);
+    midnight(zone, (next + CLOSE_AFTER).max(tomorrow))
 }

@@ -263,6 +263,7 @@ fn report(made: &Statement) -> Result<Report, String> {
         client: made.whose.client.clone(),
         months: Vec::new(),
         provisional_until: None,
+        as_known_now: false,
         terms: Vec::new(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
         anonymous: false,

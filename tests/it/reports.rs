@@ -9,11 +9,12 @@ use superops_sla::config::Past;
 use superops_sla::formats::Format;
 use superops_sla::report::entry::Reason;
 use superops_sla::service::Reach;
+use superops_sla::service::alerts::AlertQuery;
 use superops_sla::service::breaches::{BreachQuery, BreachState};
 use superops_sla::service::overrides::OverrideOrder;
 use superops_sla::service::reports::archive::{ArchiveQuery, ArchivedReport};
 use superops_sla::service::reports::reasons::ReasonOrder;
-use superops_sla::service::reports::{ComplianceQuery, ReportQuery};
+use superops_sla::service::reports::{ComplianceQuery, ReportQuery, TechnicianQuery};
 use superops_sla::service::room::RoomQuery;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::{Caught, CaughtKind, MailReply};
@@ -184,6 +185,31 @@ async fn a_report_on_closed_months_is_kept_when_somebody_asks_and_goes_at_its_ag
     assert!(app.parts().service.archived(&Reach::All, &id).await.unwrap().is_none());
 }
 
+#[tokio::test]
+async fn a_period_from_before_the_books_is_final_once_their_months_are_closed_and_never_moves_until_a_past_day() {
+    let mut app = TestApp::start().await;
+    let until = async |app: &mut TestApp, (from, to): (&str, &str)| {
+        let query =
+            TechnicianQuery { from: Some(from.to_owned()), to: Some(to.to_owned()), ..TechnicianQuery::default() };
+        app.parts().service.honesty(&Reach::All, &query).await.unwrap().provisional_until
+    };
+    let periods = [("2026-01-01", "2026-11-30"), ("2025-06-01", "2025-06-30")];
+    for period in periods {
+        assert!(until(&mut app, period).await > Some(app.now()), "nothing is booked yet: {period:?}");
+    }
+    breach(&mut app).await;
+    report(&mut app).await;
+    app.clock.set(at("2026-12-09T07:00:00Z"));
+    for period in periods {
+        assert!(until(&mut app, period).await > Some(app.now()), "nobody has read the tickets since: {period:?}");
+    }
+    app.turn().await;
+    report(&mut app).await;
+    for period in periods {
+        assert_eq!(until(&mut app, period).await, None, "{period:?}");
+    }
+}
+
 /// A report on November, which is asked for twice, as text.
 async fn on_november(app: &mut TestApp, query: ReportQuery) -> String {
     let (from, to) = (Some("2026-11-01".to_owned()), Some("2026-11-30".to_owned()));
@@ -302,6 +328,54 @@ async fn a_month_as_is_known_now_is_restated_day_by_day_as_well() {
 }
 
 #[tokio::test]
+async fn each_breach_that_a_report_lists_has_the_number_that_people_know_however_late_other_clients_are() {
+    let mut app = TestApp::start().await;
+    let due = |client: &str, hours| NewTicket {
+        client: Some(client.to_owned()),
+        resolution_due_in: Some(TimeDelta::hours(hours)),
+        ..usual()
+    };
+    for _ in 0..401 {
+        app.superops.add(due("Initech Hosting", 1));
+    }
+    app.superops.add(due("Globex Corporation", 2));
+    app.sync().await;
+    app.clock.advance(TimeDelta::hours(4));
+    report(&mut app).await;
+    let known: BTreeSet<_> = app.database.texts("SELECT display_id FROM tickets").await.into_iter().collect();
+    for (client, least) in [(Some("Globex Corporation".to_owned()), 1), (None, 402)] {
+        let made = on_november(&mut app, ReportQuery { client: client.clone(), ..ReportQuery::default() }).await;
+        let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+        let mut tables = made["sections"].as_array().unwrap().iter().flat_map(|it| it["tables"].as_array().unwrap());
+        let rows = tables.find(|table| table["key"] == "breaches").unwrap()["rows"].as_array().unwrap();
+        let shown: Vec<_> = rows.iter().map(|row| row["cells"][0]["text"].as_str().unwrap()).collect();
+        assert!(shown.len() >= least, "{client:?}: {}", shown.len());
+        assert!(shown.iter().all(|number| known.contains(*number)), "{client:?}: {shown:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_report_as_known_now_says_so_and_is_not_kept_with_those_of_closed_months() {
+    let mut app = TestApp::start().await;
+    let ticket = closed_november(&mut app).await;
+    call_off(&mut app, &ticket).await;
+    for (as_of, ending) in [(Some("latest"), "-2026-11-30-latest.html\""), (None, "-2026-11-30.html\"")] {
+        let query = ReportQuery {
+            from: Some("2026-11-01".to_owned()),
+            to: Some("2026-11-30".to_owned()),
+            as_of: as_of.map(str::to_owned),
+            ..ReportQuery::default()
+        };
+        let file = app.parts().service.report_file(&Reach::All, &query, Format::Html, "Mia").await.unwrap();
+        assert!(file.disposition.ends_with(ending), "{}", file.disposition);
+        let text = String::from_utf8(file.bytes).unwrap();
+        assert_eq!(text.contains(", as known now"), as_of.is_some(), "{text}");
+        assert_eq!(text.contains("came later and is not counted"), as_of.is_none(), "{text}");
+        assert_eq!(archive(&mut app).await.len(), usize::from(as_of.is_none()), "{as_of:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_form_of_a_page_on_figures_keeps_the_tenant_that_was_chosen() {
     let mut app =
         TestApp::with("[tenants.globex]\nsubdomain = \"globex\"\nregion = \"eu\"\ntoken_env = \"TWILIO\"\n").await;
@@ -356,6 +430,25 @@ async fn clients_and_what_figures_rest_on_have_pages_and_answers_of_their_own() 
     assert!(of_one == 3_600_000 && of_all > of_one, "{of_one} ms of {of_all} ms: others were late too");
     let counted_so = ask(&format!("/reports?{period}&as_of=latest&exclude_maintenance=false")).await;
     assert!(counted_so.contains("&amp;as_of=latest&amp;exclude_maintenance=false&amp;from="), "{counted_so}");
+    assert!(counted_so.contains(" · as known now"), "{counted_so}");
+    let so = format!("{period}&as_of=latest&exclude_maintenance=false");
+    for (path, way) in [
+        ("/reports", "/honesty?"),
+        ("/clients", "/honesty?"),
+        ("/clients", "/reports/entries?"),
+        ("/clients", "/reports?"),
+        ("/clients", "/api/v1/reports/sla?"),
+    ] {
+        let page = ask(&format!("{path}?{so}")).await;
+        let link = format!("href=\"{way}");
+        let links: Vec<_> = page.split(link.as_str()).skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        let alike = ["as_of=latest", "exclude_maintenance=false", "from=2026%2D11%2D01"];
+        let is_alike = |link: &&str| alike.iter().all(|part| link.contains(part));
+        assert!(!links.is_empty() && links.iter().all(is_alike), "{path} to {way}: {links:?}");
+    }
+    let page = ask(&format!("/honesty?{so}")).await;
+    let entries = page.matches("/reports/entries?").count();
+    assert_eq!(page.matches("&amp;as_of=latest&amp;exclude_maintenance=false\"").count(), entries, "{page}");
     for path in ["/clients", "/honesty"] {
         let plain = ask(path).await;
         let empty =
@@ -469,6 +562,41 @@ async fn a_closed_breach_names_neither_who_was_told_nor_who_took_it_on_where_rep
         } else {
             assert_eq!((taken, told), (Some("a technician"), BTreeSet::from(["a technician"])), "{people}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_resolved_alert_names_people_no_further_than_reports_do() {
+    let mut app = TestApp::start().await;
+    app.turn().await;
+    let directory = app.parts().store.directory(&TenantId::parse("acme").unwrap()).await.unwrap();
+    let name = directory.technicians.values().next().unwrap().name.clone();
+    let given =
+        || NewTicket { technician: Some(name.clone()), resolution_due_in: Some(TimeDelta::hours(1)), ..usual() };
+    let (resolved, open) = (app.superops.add(given()), app.superops.add(given()));
+    app.turn().await;
+    app.wait(TimeDelta::hours(2)).await;
+    let of = |ticket: &str| AlertQuery {
+        state: Some("all".to_owned()),
+        ticket: Some(ticket.to_owned()),
+        ..AlertQuery::default()
+    };
+    let raised = app.parts().service.alerts(&Reach::All, &of(&resolved)).await.unwrap().alerts;
+    let taker = Actor { name: "Mia".to_owned(), how: How::Page, origin: "a test".to_owned(), note: None };
+    app.parts().service.act_on_alert(&Reach::All, &raised[0].id, Act::Acknowledge, &taker).await.unwrap().unwrap();
+    app.superops.change_status(&resolved, "Resolved");
+    app.wait(TimeDelta::minutes(5)).await;
+    for (people, expected) in [("named", Some(&*name)), ("pseudonyms", Some("a technician")), ("off", None)] {
+        app.restart_with(&format!("[reports]\npeople = \"{people}\"\n")).await;
+        let service = &app.parts().service;
+        let listed = service.alerts(&Reach::All, &of(&resolved)).await.unwrap().alerts;
+        assert!(!listed.is_empty() && listed.iter().all(|alert| alert.technician.as_deref() == expected), "{people}");
+        let alone = service.alert(&Reach::All, &raised[0].id).await.unwrap().unwrap();
+        assert_eq!(alone.hold.as_ref().unwrap().by == "Mia", people == "named", "who took it on: {people}");
+        let told = serde_json::to_string(&(&listed, &alone)).unwrap();
+        assert_eq!(told.contains("Mia") || told.contains(&name), people == "named", "{people}: {told}");
+        let now = service.alerts(&Reach::All, &of(&open)).await.unwrap().alerts;
+        assert_eq!(now[0].technician.as_deref(), Some(&*name), "who has it now: {people}");
     }
 }
 

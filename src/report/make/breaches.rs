@@ -1,21 +1,27 @@
 //! The parts of a report about single clocks: what was breached and why, and what was left out and why.
 
 use super::super::entry::{Entry, Exclusion, Outcome, Reason};
-use super::super::figures::Summary;
+use super::super::figures::{Question, Summary};
 use super::super::{Cell, Column, ColumnKind, Opens, People, Row, Section, Table};
 use super::groups::reason_table;
 use super::{By, Material};
 
 /// The most breaches listed one by one, and how many of them a reader is shown.
-const MOST_BREACHES: usize = 20_000;
+pub(super) const MOST_BREACHES: usize = 20_000;
 const BREACHES_SHOWN: usize = 100;
 
-pub(super) fn breaches(material: &Material<'_>, all: &[&Entry], sum: &Summary) -> Section {
+/// Returns the breaches that count, the longest overdue first.
+pub(super) fn breached<'a>(all: impl Iterator<Item = &'a Entry>, question: &Question) -> Vec<&'a Entry> {
     let is_breach =
-        |entry: &&&Entry| material.question.decided(entry) && entry.is_headline() && entry.outcome == Outcome::Breached;
-    let mut breached: Vec<&&Entry> = all.iter().filter(is_breach).collect();
+        |entry: &&Entry| question.decided(entry) && entry.is_headline() && entry.outcome == Outcome::Breached;
+    let mut breached: Vec<&Entry> = all.filter(is_breach).collect();
     breached.sort_by_key(|entry| (std::cmp::Reverse(entry.over), entry.ticket.clone(), entry.clock));
-    let row = |entry: &&&Entry| {
+    breached
+}
+
+pub(super) fn breaches(material: &Material<'_>, all: &[&Entry], sum: &Summary) -> Section {
+    let breached = breached(all.iter().copied(), &material.question);
+    let row = |entry: &&Entry| {
         let mut cells = vec![Cell::text(material.names.ticket(&entry.ticket))];
         if material.client.is_none() {
             cells.push(entry.client.as_deref().map_or(Cell::Blank, |id| Cell::text(material.names.client(id))));

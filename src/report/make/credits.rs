@@ -1,5 +1,6 @@
 //! The part of a report that says which service credits are owed to whom.
 
+use super::super::clients::NO_CLIENT;
 use super::super::credit::{Credit, PolicyTerms, credits};
 use super::super::{Cell, Column, ColumnKind, Opens, Row, Section, Table};
 use super::{Entry, GROUPS_SHOWN, MOST_GROUPS, Material};
@@ -48,7 +49,7 @@ fn row(one: &Credit, material: &Material<'_>) -> Row {
     Row {
         cells: vec![
             Cell::text(one.month.clone()),
-            one.client.as_deref().map_or(Cell::Blank, |id| Cell::text(material.names.client(id))),
+            Cell::text(one.client.as_deref().map_or_else(|| NO_CLIENT.to_owned(), |id| material.names.client(id))),
             Cell::text(material.names.policy(&one.policy)),
             Cell::Count(one.rate.of),
             Cell::Count(one.rate.met),
@@ -56,10 +57,11 @@ fn row(one: &Credit, material: &Material<'_>) -> Row {
             one.tier.map_or(Cell::Blank, |tier| Cell::Number(tier.percent.into())),
             Cell::text(judged),
         ],
-        opens: Some(Opens {
+        // The tickets of no client cannot be asked for: without a client, the link would open everybody's.
+        opens: one.client.as_deref().map(|client| Opens {
             from: Some(one.period.from),
             to: Some(one.period.to),
-            client: one.client.as_deref().map(str::to_owned),
+            client: Some(client.to_owned()),
             policy: Some(one.policy.to_string()),
             ..Opens::default()
         }),

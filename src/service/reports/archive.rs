@@ -117,7 +117,7 @@ impl Service {
 
     /// Keeps a report that is handed over, if its figures are final. A failure to keep it does not hold it back.
     pub(super) async fn keep(&self, report: &Report, format: Format, bytes: &[u8], made_for: &str) {
-        if report.provisional_until.is_some() || bytes.len() > MOST_BYTES {
+        if !report.is_final() || bytes.len() > MOST_BYTES {
             return;
         }
         let Ok(tenant) = TenantId::parse(&report.tenant) else { return };
@@ -144,7 +144,7 @@ impl Service {
             title: report.title.clone(),
             period: report.period,
             report_hash: report.hash.clone(),
-            is_closed: report.provisional_until.is_none(),
+            is_closed: report.is_final(),
             people: self.config.reports.people.max(least),
             made_for,
             made_at: self.clock.now(),
@@ -169,7 +169,7 @@ impl Reporter for Service {
         }
         let tenant = (self.config.tenants.len() > 1).then(|| schedule.tenant.to_string());
         let facts = facts(&report, schedule, tenant);
-        Ok(Prepared { files, is_closed: report.provisional_until.is_none(), facts })
+        Ok(Prepared { files, is_closed: report.is_final(), facts })
     }
 }
 

@@ -11,6 +11,7 @@ use crate::report::entry::{Exclusion, Sign};
 use crate::report::figures::summary;
 use crate::report::honesty::honesty;
 use crate::report::rate::Rate;
+use crate::sla::zone::Tz;
 
 /// The most waiting tickets that are counted.
 const MOST_WAITING: u32 = 100_000;
@@ -56,6 +57,9 @@ pub struct HonestyView {
     pub tenant: String,
     pub period_start: NaiveDate,
     pub period_end: NaiveDate,
+    /// The zone whose days are meant.
+    #[serde(skip)]
+    pub zone: Tz,
     /// Headline clocks that are counted.
     pub clocks: u64,
     pub left_out: Vec<LeftOutView>,
@@ -119,6 +123,7 @@ impl Service {
             tenant: tenant.id.to_string(),
             period_start: found.period.from,
             period_end: found.period.to,
+            zone: found.zone,
             clocks: sum.all.of,
             left_out: sum.excluded.iter().map(left_out).collect(),
             by_hand: rests.by_hand,

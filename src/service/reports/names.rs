@@ -22,8 +22,8 @@ pub struct Called {
     tenant: TenantId,
     /// By kind and id.
     names: BTreeMap<(String, String), String>,
-    /// What people call tickets, and what they are about.
-    tickets: HashMap<String, (String, String)>,
+    /// What people call tickets, and what they are about, where that was asked for.
+    tickets: HashMap<String, (String, Option<String>)>,
     /// The key of the pseudonyms; none if there are none.
     key: Option<[u8; 32]>,
     anonymous: bool,
@@ -53,10 +53,18 @@ impl Called {
         Ok(Self { tenant: tenant.clone(), names, tickets: HashMap::new(), key, anonymous, people })
     }
 
-    /// Learns what these tickets are called.
+    /// Learns what these tickets are called, and what they are about.
     pub async fn learn(&mut self, store: &Store, tickets: impl Iterator<Item = &str>) -> Result<(), ServiceError> {
         let ids: Vec<TicketId> = tickets.filter_map(|id| TicketId::parse(id).ok()).collect();
-        self.tickets = store.labels(&self.tenant, &ids).await?;
+        let labels = store.labels(&self.tenant, &ids).await?.into_iter();
+        self.tickets = labels.map(|(id, (number, subject))| (id, (number, Some(subject)))).collect();
+        Ok(())
+    }
+
+    /// Learns what these tickets are called, however many they are, and nothing else of them.
+    pub async fn learn_numbers(&mut self, store: &Store, tickets: &[&str]) -> Result<(), ServiceError> {
+        let numbers = store.display_ids(&self.tenant, tickets).await?.into_iter();
+        self.tickets = numbers.map(|(id, number)| (id, (number, None))).collect();
         Ok(())
     }
 
@@ -109,7 +117,7 @@ impl Called {
 
     /// What the ticket is about; none where nobody may be recognized by it.
     pub fn subject(&self, id: &str) -> Option<String> {
-        self.tickets.get(id).map(|(_, subject)| subject.clone()).filter(|_| !self.anonymous)
+        self.tickets.get(id).and_then(|(_, subject)| subject.clone()).filter(|_| !self.anonymous)
     }
 
     /// The pseudonym of `id`, the same each time.

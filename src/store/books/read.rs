@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::parts::{STOPPED, booked_days, read_rows};
 use super::rows::{self, Stored};
-use super::{date_of, day_number, month_of, packed};
+use super::{ROWS, date_of, day_number, month_of, packed};
 use crate::report::day::Stretches;
 use crate::report::entry::{Entry, Holder, Outcome};
 use crate::store::sql::{self, Row};
@@ -213,6 +213,24 @@ impl Store {
             }
         }
         Ok(labels)
+    }
+
+    /// Returns the display ids of these tickets.
+    pub async fn display_ids(
+        &self,
+        tenant: &TenantId,
+        tickets: &[&str],
+    ) -> Result<HashMap<String, String>, StoreError> {
+        let query = "SELECT id, display_id FROM tickets \
+                     WHERE tenant = $1 AND id IN (SELECT value FROM json_each($2)) ORDER BY id";
+        let mut found = HashMap::new();
+        for some in tickets.chunks(ROWS) {
+            let ids = serde_json::to_string(some).map_err(super::unreadable)?;
+            let rows: Vec<(String, String)> =
+                sql::query_as(query).bind(tenant.as_str()).bind(ids).fetch_all(&self.reads).await?;
+            found.extend(rows);
+        }
+        Ok(found)
     }
 
     /// Counts the tickets that wait to be booked at `now`, up to `limit`.

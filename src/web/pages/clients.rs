@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
 use super::heads::head;
-use super::period::{Shows, form, link, percent};
+use super::period::{Shows, counted_alike, form, link, percent};
 use super::{Sheet, frame};
 use crate::formats::text;
 use crate::report::clients::NO_CLIENT;
@@ -79,12 +79,20 @@ fn table(page: &ClientPage, query: &FigureListQuery, several: bool) -> Markup {
                     @if several { (head("Tenant", Some("tenant"), shown, sorted)) }
                     @for (title, word) in HEADS { (head(title, word, shown, sorted)) }
                 } }
-                tbody { @for one in &page.clients { (line(one, page, several)) } }
+                tbody { @for one in &page.clients { (line(one, page, query, several)) } }
             } }
         }
         @if let Some(next) = &page.next_cursor { p { a.button href=(again(query, order, Some(next))) { "More clients" } } }
-        p { a href="/honesty" { "What these figures rest on" } }
+        p { a href=(honesty(page, query)) { "What these figures rest on" } }
     }
+}
+
+/// Returns the link to what the figures of these days rest on.
+fn honesty(page: &ClientPage, query: &FigureListQuery) -> String {
+    let (from, to) = (page.period_start.to_string(), page.period_end.to_string());
+    let pairs = [("tenant", query.tenant.as_deref()), ("from", Some(&*from)), ("to", Some(&*to))];
+    let alike = counted_alike(query.as_of.as_deref(), query.exclude_maintenance);
+    link("/honesty", &[&pairs[..], &alike[..]].concat())
 }
 
 /// Returns the link to the same page in the order `sort`, continuing at `cursor`.
@@ -104,18 +112,19 @@ fn again(query: &FigureListQuery, sort: &str, cursor: Option<&str>) -> String {
     link("/clients", &pairs)
 }
 
-fn line(one: &ClientView, page: &ClientPage, several: bool) -> Markup {
+fn line(one: &ClientView, page: &ClientPage, query: &FigureListQuery, several: bool) -> Markup {
     let (from, to) = (page.period_start.to_string(), page.period_end.to_string());
+    let alike = counted_alike(query.as_of.as_deref(), query.exclude_maintenance);
     // A pseudonym links to nothing that would reveal the client.
     let entries = |outcome: &str| {
         let id = one.client_id.as_deref()?;
         let pairs = [("outcome", Some(outcome)), ("client", Some(id)), ("from", Some(&*from)), ("to", Some(&*to))];
-        Some(link("/reports/entries", &[&[("tenant", Some(&*one.tenant))], &pairs[..]].concat()))
+        Some(link("/reports/entries", &[&[("tenant", Some(&*one.tenant))], &alike[..], &pairs[..]].concat()))
     };
     let report = |path: &str, format: Option<&str>| {
         let of = [("tenant", Some(&*one.tenant)), ("client", one.client_id.as_deref())];
         let when = [("from", Some(&*from)), ("to", Some(&*to)), ("by", Some("priority")), ("format", format)];
-        link(path, &[&of[..], &when[..]].concat())
+        link(path, &[&of[..], &alike[..], &when[..]].concat())
     };
     let length = |seconds: Option<i64>| seconds.map_or_else(|| "–".to_owned(), |it| text::duration(it * 1000));
     let left_out: u64 = one.left_out.values().sum();

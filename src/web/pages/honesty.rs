@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
-use super::period::{Shows, form, link, percent};
+use super::period::{Shows, counted_alike, form, link, percent};
 use super::{Sheet, frame};
 use crate::service::ServiceError;
 use crate::service::reports::TechnicianQuery;
@@ -28,7 +28,7 @@ pub async fn honesty(
     let found = match web.service.honesty(&caller.scope, &query).await {
         Ok(found) => {
             days = Some([found.period_start, found.period_end]);
-            whole(&found)
+            whole(&found, &query)
         }
         Err(ServiceError::BadQuestion(why)) => {
             status = StatusCode::BAD_REQUEST;
@@ -47,10 +47,10 @@ pub async fn honesty(
     Ok((status, frame(&web, &caller, &sheet, &content)).into_response())
 }
 
-fn whole(found: &HonestyView) -> Markup {
+fn whole(found: &HonestyView, query: &TechnicianQuery) -> Markup {
     html! {
         p.muted { (found.period_start) " to " (found.period_end) }
-        (counted(found))
+        (counted(found, query))
         (verdicts(found))
         (unknown(found))
         (booked(found))
@@ -62,8 +62,9 @@ fn whole(found: &HonestyView) -> Markup {
     }
 }
 
-fn counted(found: &HonestyView) -> Markup {
+fn counted(found: &HonestyView, query: &TechnicianQuery) -> Markup {
     let (from, to) = (found.period_start.to_string(), found.period_end.to_string());
+    let alike = counted_alike(query.as_of.as_deref(), query.exclude_maintenance);
     let entries = |outcome: &str, reason: Option<&str>| {
         let pairs = [
             ("tenant", Some(&*found.tenant)),
@@ -72,7 +73,7 @@ fn counted(found: &HonestyView) -> Markup {
             ("outcome", Some(outcome)),
             ("reason", reason),
         ];
-        link("/reports/entries", &pairs)
+        link("/reports/entries", &[&pairs[..], &alike[..]].concat())
     };
     let left_out: u64 = found.left_out.iter().map(|one| one.clocks).sum();
     html! {
@@ -140,7 +141,7 @@ fn booked(found: &HonestyView) -> Markup {
                     1 => { "1 ticket waits to be booked: its latest changes are not in the figures yet." }
                     more => { (more) " tickets wait to be booked: their latest changes are not in the figures yet." }
                 }
-                @if let Some(until) = found.provisional_until { " Some figures may still move until " (until.format("%-d %B %Y")) ", when the last month of the period is closed." }
+                @if let Some(until) = found.provisional_until { " Some figures may still move until " (until.with_timezone(&found.zone).format("%-d %B %Y")) ", when the last month of the period is closed." }
             }
             @if !found.months.is_empty() {
                 div.scroll { table.plain {
@@ -184,4 +185,39 @@ fn share(name: &str, seen: ShareOf, note: &str) -> Markup {
 /// Shows a share without counts, whose units would mean nothing to people.
 fn part(name: &str, seen: ShareOf, note: &str) -> Markup {
     figure(name, &percent(seen.percent), note)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_month_closes_on_the_tenants_day() {
+        let none = ShareOf { count: 0, of: 0, percent: None };
+        let found = HonestyView {
+            tenant: "acme".to_owned(),
+            period_start: "2026-11-01".parse().unwrap(),
+            period_end: "2026-11-30".parse().unwrap(),
+            zone: "Asia/Tokyo".parse().unwrap(),
+            clocks: 0,
+            left_out: Vec::new(),
+            by_hand: 0,
+            by_superops: 0,
+            by_policy: 0,
+            differing: 0,
+            unobserved: none,
+            unknown: none,
+            nobody: none,
+            automation: none,
+            said_reasons: none,
+            small_clients: none,
+            small_technicians: None,
+            waiting: 0,
+            months: Vec::new(),
+            provisional_until: Some("2026-12-07T15:00:00Z".parse().unwrap()),
+            questions: Vec::new(),
+        };
+        let page = booked(&found).into_string();
+        assert!(page.contains("until 8 December 2026,"), "{page}");
+    }
 }

@@ -50,6 +50,12 @@ pub fn link(path: &str, pairs: &[(&str, Option<&str>)]) -> String {
     format!("{path}?{}", parts.collect::<Vec<_>>().join("&"))
 }
 
+/// The part of a link that makes what it leads to be counted as the figures on this page are.
+pub fn counted_alike<'a>(as_of: Option<&'a str>, exclude_maintenance: Option<bool>) -> [(&'a str, Option<&'a str>); 2] {
+    let maintenance = exclude_maintenance.map(|is| if is { "true" } else { "false" });
+    [("as_of", as_of), ("exclude_maintenance", maintenance)]
+}
+
 /// Formats a share as `96.4 %`, or as a dash.
 pub fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "–".to_owned(), |share| format!("{share:.1} %"))

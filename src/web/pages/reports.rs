@@ -11,7 +11,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::super::auth::Caller;
 use super::super::{Problem, Web};
-use super::period::link as link_to;
+use super::period::{counted_alike, link as link_to};
 use super::sorted::{Order, sorted};
 use super::times::Times;
 use super::{Sheet, frame};
@@ -117,7 +117,8 @@ fn whole(report: &Report, query: &ReportQuery, (here, order): (&str, Option<&Ord
         p.muted {
             (period.from) " to " (period.to) ", days of " (report.zone.name())
             @if let Some(until) = report.provisional_until { " · provisional until " (until.with_timezone(&report.zone).format("%-d %B %Y")) }
-            @else { " · all months closed" }
+            @else if report.is_final() { " · all months closed" }
+            @if report.as_known_now { " · as known now" }
         }
         p.muted { "As a file: " @for format in Format::ALL { a href=(file(query, format)) { (format.name().to_uppercase()) } " " } }
         @for section in &report.sections { (part(section, query, (report.zone, order))) }
@@ -129,7 +130,8 @@ fn whole(report: &Report, query: &ReportQuery, (here, order): (&str, Option<&Ord
 /// Links to what the figures of this period rest on.
 fn rests_on(query: &ReportQuery) -> Markup {
     let pairs = [("tenant", query.tenant.as_deref()), ("from", query.from.as_deref()), ("to", query.to.as_deref())];
-    html! { p { a href=(link_to("/honesty", &pairs)) { "What these figures rest on, and the questions that they raise" } } }
+    let alike = counted_alike(query.as_of.as_deref(), query.exclude_maintenance);
+    html! { p { a href=(link_to("/honesty", &[&pairs[..], &alike[..]].concat())) { "What these figures rest on, and the questions that they raise" } } }
 }
 
 /// Returns the link to the same report as a file.
@@ -235,15 +237,11 @@ fn words(cell: &Cell, zone: Tz) -> String {
 
 /// Links to the entries behind a figure, counted there as they are here.
 fn link(opens: &Opens, query: &ReportQuery) -> String {
-    let excluded = query.exclude_maintenance.map(|is| is.to_string());
-    let own = [
-        ("tenant", query.tenant.as_deref()),
-        ("as_of", query.as_of.as_deref()),
-        ("exclude_maintenance", excluded.as_deref()),
-    ];
+    let alike = counted_alike(query.as_of.as_deref(), query.exclude_maintenance);
+    let own = [("tenant", query.tenant.as_deref())].into_iter().chain(alike);
     let opens = serde_json::to_value(opens).unwrap_or_default();
     let asked = opens.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value.as_str()));
-    link_to("/reports/entries", &own.into_iter().chain(asked).collect::<Vec<_>>())
+    link_to("/reports/entries", &own.chain(asked).collect::<Vec<_>>())
 }
 
 /// GET /reports/entries
