@@ -44,6 +44,7 @@ pub mod retention;
 pub mod saved_views;
 pub mod sealed;
 mod self_monitoring;
+mod server_clock;
 pub mod sessions;
 mod set_aside;
 pub mod sign_ins;
@@ -67,6 +68,7 @@ use std::future::Future;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -273,6 +275,8 @@ pub struct Store {
     left_out: Arc<set_aside::LeftOut>,
     /// Changes when another replica has written something.
     others: Arc<watch::Sender<()>>,
+    /// By how many seconds our clock is ahead of the server's.
+    seconds_ahead: Arc<AtomicI64>,
     /// None if the store is a file.
     server: Option<Arc<Server>>,
     /// None if the store is on a server.
@@ -341,8 +345,8 @@ impl Store {
 
     fn of((reads, pages): (Pool, Pool), writer: Writer, telemetry: Arc<Telemetry>) -> Self {
         let caches = Arc::new(Caches::new(telemetry.clone()));
-        let (left_out, others) = (Arc::default(), Arc::default());
-        Self { reads, pages, writer, caches, telemetry, left_out, others, server: None, file: None }
+        let (left_out, others, seconds_ahead) = (Arc::default(), Arc::default(), Arc::default());
+        Self { reads, pages, writer, caches, telemetry, left_out, others, seconds_ahead, server: None, file: None }
     }
 
     /// Returns the same store over other connections, so that busy pages never keep the loops from reading. What people

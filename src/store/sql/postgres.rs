@@ -346,6 +346,9 @@ pub(in crate::store) const LEASE: &str = "SELECT holder, epoch, until_at,
             CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT) AS now
      FROM leases WHERE name = 'leader' FOR UPDATE";
 
+/// The database's time in milliseconds.
+pub(in crate::store) const NOW: &str = "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)";
+
 /// Notifies the other replicas, with the writer's name and the tenant whose tickets or people changed.
 pub(in crate::store) const TELL: &str =
     "SELECT pg_notify('sla ' || current_schema(), current_setting('application_name') || '|' || $1)";
