@@ -100,7 +100,9 @@ fn advice(error: &SyncError) -> &'static str {
         SyncError::Store(StoreError::Locked(_) | StoreError::Unwritable(_)) => {
             return "look at the disk that holds the store: free space, permissions, another process";
         }
-        SyncError::Store(StoreError::Unreachable(_) | StoreError::Unconfirmed(_)) => {
+        SyncError::Store(
+            StoreError::Unreachable(_) | StoreError::Refused(_) | StoreError::Forbidden(_) | StoreError::Unconfirmed(_),
+        ) => {
             return "look at the database server: whether it runs, can be reached and takes writes; it is tried again automatically";
         }
         SyncError::Store(StoreError::Replaced) => return "do nothing: the replica that leads reads SuperOps",

@@ -145,6 +145,7 @@ impl From<StoreError> for Problem {
             StoreError::Locked(_)
             | StoreError::Unwritable(_)
             | StoreError::Unreachable(_)
+            | StoreError::Refused(_)
             | StoreError::Replaced
             | StoreError::Closed => Self {
                 header: Some(Box::new((RETRY_AFTER, HeaderValue::from_static("5")))),

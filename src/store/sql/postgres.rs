@@ -121,8 +121,9 @@ impl Server {
     pub fn options(&self) -> PgConnectOptions {
         let millis = |times: u32| (self.patience * times).as_millis().to_string();
         let (once, twice, long) = (millis(1), millis(2), millis(6));
+        let schema = self.quoted_schema();
         self.options.clone().application_name(&self.replica).statement_cache_capacity(PREPARED).options([
-            ("search_path", self.schema.as_str()),
+            ("search_path", schema.as_str()),
             ("statement_timeout", long.as_str()),
             ("lock_timeout", twice.as_str()),
             ("idle_in_transaction_session_timeout", once.as_str()),
@@ -130,6 +131,11 @@ impl Server {
             ("TimeZone", "UTC"),
             ("client_min_messages", "warning"),
         ])
+    }
+
+    /// The schema's name in a statement: unquoted, it might be a word of SQL.
+    fn quoted_schema(&self) -> String {
+        format!("\"{}\"", self.schema)
     }
 
     /// How long to wait for the answer to a statement: longer than the server lets one run.
@@ -168,7 +174,7 @@ impl Server {
         run(&mut connection, lock).await?;
         let exists = "SELECT 1 FROM pg_namespace WHERE nspname = $1";
         if sqlx::query(exists).bind(&self.schema).fetch_optional(&mut connection).await?.is_none() {
-            run(&mut connection, format!("CREATE SCHEMA {}", self.schema)).await?;
+            run(&mut connection, format!("CREATE SCHEMA {}", self.quoted_schema())).await?;
         }
         let steps = steps_taken(&mut connection).await?;
         if steps.as_deref().is_some_and(are_ours) && has_functions(&mut connection).await? {
@@ -192,7 +198,7 @@ impl Server {
     /// Removes the schema and everything in it.
     pub async fn remove(&self) -> Result<(), sqlx::Error> {
         let mut connection: PgConnection = sqlx::ConnectOptions::connect(&self.options()).await?;
-        run(&mut connection, format!("DROP SCHEMA {} CASCADE", self.schema)).await?;
+        run(&mut connection, format!("DROP SCHEMA {} CASCADE", self.quoted_schema())).await?;
         sqlx::Connection::close(connection).await
     }
 
@@ -484,6 +490,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_schema_may_be_called_like_a_word_of_sql() {
+        let folder = tempfile::tempdir().unwrap();
+        let Some(server) = of_tests(&folder) else { return };
+        let server = Server { schema: "order".to_owned(), ..server };
+        server.migrate().await.unwrap();
+        let mut beside: PgConnection = sqlx::ConnectOptions::connect(&server.options()).await.unwrap();
+        let schema = sqlx::query_scalar("SELECT CAST(current_schema() AS TEXT)").fetch_one(&mut beside);
+        let schema: String = schema.await.unwrap();
+        assert_eq!(schema, "order");
+        server.remove().await.unwrap();
+    }
+
+    #[tokio::test]
     async fn functions_of_another_version_are_replaced_by_ours() {
         let folder = tempfile::tempdir().unwrap();
         let Some(server) = of_tests(&folder) else { return };
@@ -493,8 +512,8 @@ mod tests {
                      LANGUAGE SQL IMMUTABLE PARALLEL SAFE STRICT AS $$ SELECT 0::bigint $$";
         run(&mut beside, other.to_owned()).await.unwrap();
         server.migrate().await.unwrap();
-        let found = sqlx::query_scalar("SELECT instr('abc', 'c')").fetch_one(&mut beside).await;
-        assert_eq!(found.unwrap(), 3_i64);
+        let found: i64 = sqlx::query_scalar("SELECT instr('abc', 'c')").fetch_one(&mut beside).await.unwrap();
+        assert_eq!(found, 3);
     }
 
     #[test]
