@@ -82,7 +82,7 @@ impl Service {
         LeaderHealth { syncs, down, mismatches, seconds_ahead: self.store.clock_ahead().num_seconds() }
     }
 
-    /// The present time by the leader's clock, which judges what services report.
+    /// The present time by the leader's clock, which judges what is reported, silenced and acknowledged.
     pub(super) fn leaders_now(&self) -> DateTime<Utc> {
         let now = self.clock.now();
         let Some(heard) = &self.heard else { return now };
