@@ -243,6 +243,9 @@ impl Parts {
                 loops.spawn(subscriptions.run(stop.subscribe()));
             }
         }
+        if self.role != Role::Alone {
+            loops.spawn(replicas::compare_clocks(self.store.clone(), self.service.clone(), stop.subscribe()));
+        }
         let place = Place::from(&self.config.store);
         loops.spawn(replicas::take_up_first_key(self.store.clone(), place, stop.subscribe()));
         loops.spawn(self.service.clone().tell_changes(stop.subscribe()));

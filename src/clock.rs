@@ -65,6 +65,9 @@ fn left(by_the_wall: TimeDelta, at_most: Duration) -> Option<Duration> {
     (!left.is_zero()).then_some(left)
 }
 
+/// From this difference to another clock on, ours is a problem.
+pub const CLOCK_WRONG: TimeDelta = TimeDelta::seconds(60);
+
 /// The setback that [`set_back`] ignores: it makes nobody wait longer than this.
 const SET_BACK: TimeDelta = TimeDelta::seconds(5);
 

@@ -44,6 +44,7 @@ pub mod retention;
 pub mod saved_views;
 pub mod sealed;
 mod self_monitoring;
+mod server_clock;
 pub mod sessions;
 mod set_aside;
 pub mod sign_ins;
@@ -67,6 +68,7 @@ use std::future::Future;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -111,6 +113,18 @@ pub enum StoreError {
         in_words(.0)
     )]
     Unreachable(#[source] sqlx::Error),
+    #[error(
+        "the database server refuses us: {}; correct `url` or the password in [store], or what the server allows; \
+         nothing was changed",
+        in_words(.0)
+    )]
+    Refused(#[source] sqlx::Error),
+    #[error(
+        "the database's user lacks a right: {}; let it create the store's schema (`GRANT CREATE ON DATABASE … TO …`), \
+         or give it the rights on that schema and its tables; nothing was changed",
+        in_words(.0)
+    )]
+    Forbidden(#[source] sqlx::Error),
     #[error(
         "the database server was lost before it confirmed the change ({}): it may have been made or not; look before \
          you do it again",
@@ -170,7 +184,7 @@ fn in_words(error: &sqlx::Error) -> String {
 pub fn with_causes(error: &dyn std::error::Error) -> String {
     let (mut text, mut cause) = (error.to_string(), error.source());
     while let Some(error) = cause {
-        let why = error.to_string();
+        let why = error.downcast_ref::<sqlx::Error>().map_or_else(|| error.to_string(), in_words);
         if !text.contains(&why) {
             text = format!("{text}: {why}");
         }
@@ -206,6 +220,8 @@ impl StoreError {
             Self::Locked(_)
                 | Self::Unwritable(_)
                 | Self::Unreachable(_)
+                | Self::Refused(_)
+                | Self::Forbidden(_)
                 | Self::Unconfirmed(_)
                 | Self::Replaced
                 | Self::Closed
@@ -254,8 +270,11 @@ impl StoreError {
             "40001" | "40P01" | "55P03" | "57014" => Self::Locked,
             // Read-only: a standby, or a server whose disk is full.
             "25006" | "25P02" | "25P03" => Self::Unreachable,
-            // Connection lost, out of resources, shut down, disk failure; or access refused.
-            _ if ["08", "28", "3D", "53", "57P", "58"].iter().any(|class| code.starts_with(class)) => Self::Unreachable,
+            "42501" => Self::Forbidden,
+            // Access refused; no such database.
+            _ if ["28", "3D"].iter().any(|class| code.starts_with(class)) => Self::Refused,
+            // Connection lost, out of resources, shut down, disk failure.
+            _ if ["08", "53", "57P", "58"].iter().any(|class| code.starts_with(class)) => Self::Unreachable,
             _ => Self::Broken,
         }
     }
@@ -273,6 +292,8 @@ pub struct Store {
     left_out: Arc<set_aside::LeftOut>,
     /// Changes when another replica has written something.
     others: Arc<watch::Sender<()>>,
+    /// By how many seconds our clock is ahead of the server's.
+    seconds_ahead: Arc<AtomicI64>,
     /// None if the store is a file.
     server: Option<Arc<Server>>,
     /// None if the store is on a server.
@@ -341,8 +362,8 @@ impl Store {
 
     fn of((reads, pages): (Pool, Pool), writer: Writer, telemetry: Arc<Telemetry>) -> Self {
         let caches = Arc::new(Caches::new(telemetry.clone()));
-        let (left_out, others) = (Arc::default(), Arc::default());
-        Self { reads, pages, writer, caches, telemetry, left_out, others, server: None, file: None }
+        let (left_out, others, seconds_ahead) = (Arc::default(), Arc::default(), Arc::default());
+        Self { reads, pages, writer, caches, telemetry, left_out, others, seconds_ahead, server: None, file: None }
     }
 
     /// Returns the same store over other connections, so that busy pages never keep the loops from reading. What people
@@ -517,6 +538,20 @@ mod tests {
             with_causes(&StoreError::Broken(sqlx::Error::Io(full()))),
             "the database answered with an error: error communicating with database: no space left"
         );
+    }
+
+    #[test]
+    fn what_a_server_says_is_said_once_with_what_to_do() {
+        let said = || sqlx::Error::Protocol("error returned from database: permission denied for database msp".into());
+        let told = |code| with_causes(&StoreError::of_server(code)(said()));
+        for code in ["42501", "28P01", "3D000", "25006", "53300", "42601"] {
+            assert_eq!(told(code).matches("permission denied for database msp").count(), 1, "{}", told(code));
+        }
+        assert!(told("42501").contains("`GRANT CREATE ON DATABASE … TO …`"), "{}", told("42501"));
+        assert!(told("25006").contains("try again"));
+        for code in ["28P01", "3D000"] {
+            assert!(told(code).contains("correct `url`") && !told(code).contains("try again"), "{}", told(code));
+        }
     }
 
     #[tokio::test]

@@ -35,7 +35,7 @@ use self::gaps::Tried;
 pub use self::health::{Hints, SyncHealth, SyncProblem};
 use self::pass::{PAGES, ReadLimit};
 use self::progress::Progress;
-use crate::clock::SharedClock;
+use crate::clock::{CLOCK_WRONG, SharedClock};
 use crate::config;
 use crate::last_looks::LastLooks;
 use crate::sla::policy::{Choice, Policy};
@@ -52,8 +52,6 @@ use crate::ticket::{ClockKind, Directory, StatusWords, TenantId, TicketId};
 const PROBE_EVERY: TimeDelta = TimeDelta::minutes(10);
 /// From this difference on, our clock is reported as off; a `Date` is exact to a second.
 const CLOCK_OFF: TimeDelta = TimeDelta::seconds(5);
-/// From this difference on, it is a problem.
-const CLOCK_WRONG: TimeDelta = TimeDelta::seconds(60);
 /// A hint starts a turn at once, but not sooner than this after the last one.
 const HINT_GAP: TimeDelta = TimeDelta::seconds(2);
 /// SuperOps counts requests by the minute, including those from before a restart.

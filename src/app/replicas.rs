@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::context::AppContext;
 use super::service_manager;
@@ -162,6 +162,26 @@ pub(super) async fn take_up_first_key(store: Store, place: Place, mut stop: watc
         _ = stop.wait_for(|stop| *stop) => return,
     }
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Compares our clock with the database's again and again, and logs once when it is wrong.
+pub(super) async fn compare_clocks(store: Store, service: Service, mut stop: watch::Receiver<bool>) {
+    let mut is_known = false;
+    while !*stop.borrow() {
+        // What cannot be asked now is asked at the next turn; the loops say that the store cannot be read.
+        let _ = store.compare_clocks(|| service.now()).await;
+        let problem = service.clock_problem();
+        if let Some(problem) = &problem
+            && !is_known
+        {
+            error!("{problem}");
+        }
+        is_known = problem.is_some();
+        tokio::select! {
+            () = tokio::time::sleep(TOLD_TURN) => {}
+            _ = stop.changed() => {}
+        }
+    }
 }
 
 /// Tells the followers how the leader's work goes.

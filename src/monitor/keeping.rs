@@ -185,7 +185,11 @@ impl Monitor {
                 self.keeping.dirty |= !pushed.is_empty();
                 let taken = pushed.iter().map(|one| (one.check.clone(), one.outcome.at));
                 self.keeping.unwritten.taken.extend(taken);
-                self.hear_all(pushed.into_iter().map(|one| (one, None)).collect());
+                // A replica's clock may be ahead of ours, and later reports must not seem to be earlier.
+                let now = millis(self.wiring.clock.now());
+                let mut told: Vec<Told> = pushed.into_iter().map(|one| (one, None)).collect();
+                told.iter_mut().for_each(|(one, _)| one.outcome.at = one.outcome.at.min(now));
+                self.hear_all(told);
             }
             Err(error) => warn!("reports about services that other replicas took cannot be read yet: {error}"),
         }

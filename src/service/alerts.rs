@@ -181,7 +181,7 @@ impl Service {
 
     /// Returns one alert with what people did to it; none if there is no such alert within `scope`.
     pub async fn alert(&self, scope: &Reach, id: &str) -> Result<Option<AlertView>, ServiceError> {
-        let now = self.clock.now();
+        let now = self.leaders_now();
         let Some(row) = self.alert_within(scope, id).await? else { return Ok(None) };
         let acts = self.acts_on(&row.key.to_string()).await?;
         let view = self.alert_views(vec![row], now).await?.pop();
@@ -209,7 +209,7 @@ impl Service {
         if self.alert_within(scope, id).await?.is_none() {
             return Ok(None);
         }
-        let now = self.clock.now();
+        let now = self.leaders_now();
         let Some(acted) = self.store.act(id, act, actor, now).await? else { return Ok(None) };
         if acted.changed {
             self.ring();
@@ -219,7 +219,7 @@ impl Service {
 
     /// Returns what `order` asks for, or what is wrong with it.
     pub fn snooze(&self, order: &SnoozeOrder) -> Result<Act, ServiceError> {
-        let now = self.clock.now();
+        let now = self.leaders_now();
         let until = end_of(now, order.length.as_deref(), order.until)?;
         if until - now > LONGEST_SNOOZE {
             return Err(ServiceError::BadQuestion(Complaint::whole("a snooze must end within 30 days")));

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Reach, Service};
@@ -25,6 +25,8 @@ pub struct LeaderHealth {
     pub down: BTreeSet<String>,
     /// How many mismatches of each kind the audit has found.
     pub mismatches: BTreeMap<TenantId, BTreeMap<String, usize>>,
+    /// By how many seconds its clock is ahead of the database's.
+    pub seconds_ahead: i64,
 }
 
 impl LeaderHealth {
@@ -77,6 +79,14 @@ impl Service {
             let counts = mismatches.entry(one.tenant.clone()).or_default();
             *counts.entry(one.kind.as_str().to_owned()).or_default() += 1;
         }
-        LeaderHealth { syncs, down, mismatches }
+        LeaderHealth { syncs, down, mismatches, seconds_ahead: self.store.clock_ahead().num_seconds() }
+    }
+
+    /// The present time by the leader's clock, which judges what is reported, silenced and acknowledged.
+    pub(super) fn leaders_now(&self) -> DateTime<Utc> {
+        let now = self.clock.now();
+        let Some(heard) = &self.heard else { return now };
+        let theirs = heard.borrow().as_ref().map_or(0, |heard| heard.health.seconds_ahead);
+        now - self.store.clock_ahead() + TimeDelta::try_seconds(theirs).unwrap_or_default()
     }
 }

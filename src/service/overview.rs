@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::kept::Version;
 use super::leader::LeaderHealth;
 use super::{Reach, Service, ServiceError};
+use crate::clock::CLOCK_WRONG;
 use crate::config::{ChannelKind, Tenant};
 use crate::descriptors;
 use crate::notify;
@@ -200,6 +201,19 @@ impl Service {
         }
     }
 
+    /// Says so if our clock is far off from the database's.
+    pub fn clock_problem(&self) -> Option<String> {
+        let ahead = self.store.clock_ahead();
+        let word = if ahead < TimeDelta::zero() { "behind" } else { "ahead of" };
+        (ahead.abs() > CLOCK_WRONG).then(|| {
+            format!(
+                "this machine's clock is {} s {word} the database's; set the one that is wrong, best by NTP: what people \
+                 do here is stored with a wrong time",
+                ahead.num_seconds().abs()
+            )
+        })
+    }
+
     /// Checks that the store can be written, the loops work and each tenant's data is fresh; else says why not.
     pub async fn ready(&self) -> Result<(), Vec<String>> {
         let now = self.clock.now();
@@ -215,6 +229,7 @@ impl Service {
         }
         reasons.extend(self.loop_healths.problems());
         reasons.extend(self.silence(now));
+        reasons.extend(self.clock_problem());
         for tenant in self.config.tenants.values() {
             let health = self.sync_health(&tenant.id);
             reasons.extend(health.alarms().map(|alarm| format!("{}: {alarm}", tenant.id)));
@@ -274,7 +289,7 @@ impl Service {
             None => self.store.sync_state(&tenant.id).await?.good_at,
         };
         let problems = health.problem.iter().chain(health.alarms()).map(ToString::to_string);
-        let troubles: Vec<_> = self.silence(now).into_iter().chain(problems).collect();
+        let troubles: Vec<_> = self.silence(now).into_iter().chain(self.clock_problem()).chain(problems).collect();
         let trouble = (!troubles.is_empty()).then(|| troubles.join(". "));
         let stale = last_good.is_some_and(|at| now - at > longest_silence(tenant));
         let trouble = trouble.or_else(|| stale.then(|| "SuperOps has not been read lately, and no error says why; check that the service is running, and read its log".to_owned()));

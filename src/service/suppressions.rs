@@ -83,7 +83,7 @@ impl Service {
         scope: &Reach,
         kind: SuppressionKind,
     ) -> Result<Vec<SuppressionView>, ServiceError> {
-        let found = self.store.suppressions(scope, self.clock.now()).await?;
+        let found = self.store.suppressions(scope, self.leaders_now()).await?;
         Ok(found.iter().filter(|suppression| suppression.kind == kind).map(SuppressionView::of).collect())
     }
 
@@ -95,7 +95,7 @@ impl Service {
         order: SuppressionOrder,
         author: Author,
     ) -> Result<Option<SuppressionView>, ServiceError> {
-        let now = self.clock.now();
+        let now = self.leaders_now();
         let Some(tenant) = self.meant_tenant(scope, order.tenant.as_deref())? else { return Ok(None) };
         let from = order.from.unwrap_or(now).max(now);
         if order.until.is_some_and(|until| now < until && until <= from) {
@@ -139,7 +139,7 @@ impl Service {
         id: i64,
         author: Author,
     ) -> Result<bool, ServiceError> {
-        let ended = self.store.end_suppression(kind, scope, id, author, self.clock.now()).await?;
+        let ended = self.store.end_suppression(kind, scope, id, author, self.leaders_now()).await?;
         if ended {
             self.ring();
         }

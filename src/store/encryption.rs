@@ -66,9 +66,15 @@ pub(super) async fn admit(connection: &mut Connection, keys: &KeyRing) -> Result
 
 /// Notes that the key `id` of `keys` seals from now on; with none, nothing is sealed.
 async fn note(connection: &mut Connection, keys: &KeyRing, id: Option<&str>) -> Result<(), sql::Error> {
+    let known = sql::query_as("SELECT id, turned_at FROM encryption_keys ORDER BY id");
+    let known: Vec<(String, Option<i64>)> = known.fetch_all(&mut *connection).await?;
     // Where everything stood under another key alone, something will now stand under this one.
-    let forget = "UPDATE encryption_keys SET turned_at = NULL WHERE turned_at IS NOT NULL AND id <> $1";
-    sql::query(forget).bind(id.unwrap_or_default()).execute(&mut *connection).await?;
+    // Who only reads may not be allowed to write, so nothing is written in vain.
+    if known.iter().any(|(known, turned_at)| turned_at.is_some() && Some(known.as_str()) != id) {
+        let forget = "UPDATE encryption_keys SET turned_at = NULL WHERE turned_at IS NOT NULL AND id <> $1";
+        sql::query(forget).bind(id.unwrap_or_default()).execute(&mut *connection).await?;
+    }
+    let id = id.filter(|id| known.iter().all(|(known, _)| known != id));
     let Some((id, proof)) = id.and_then(|id| Some((id, PROOF.sealed_with(keys, id, id, SAID)?))) else { return Ok(()) };
     let note = sql::query("INSERT INTO encryption_keys (id, proof) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING");
     note.bind(id).bind(Stored(proof)).execute(connection).await.map(drop)

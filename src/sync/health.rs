@@ -100,6 +100,12 @@ fn advice(error: &SyncError) -> &'static str {
         SyncError::Store(StoreError::Locked(_) | StoreError::Unwritable(_)) => {
             return "look at the disk that holds the store: free space, permissions, another process";
         }
+        SyncError::Store(
+            StoreError::Unreachable(_) | StoreError::Refused(_) | StoreError::Forbidden(_) | StoreError::Unconfirmed(_),
+        ) => {
+            return "look at the database server: whether it runs, can be reached and takes writes; it is tried again automatically";
+        }
+        SyncError::Store(StoreError::Replaced) => return "do nothing: the replica that leads reads SuperOps",
         SyncError::Store(_) => {
             return "look at the store with `superops-sla store check`, and at the database's own log";
         }
@@ -147,6 +153,13 @@ impl Hints {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_cannot_reach_the_database_server_is_told_to_look_at_it() {
+        let error = SyncError::Store(StoreError::Unreachable(sqlx::Error::PoolTimedOut));
+        let problem = SyncProblem::new(&error, DateTime::UNIX_EPOCH);
+        assert!(problem.advice.starts_with("look at the database server"), "{}", problem.advice);
+    }
 
     #[test]
     fn a_follower_says_that_the_clock_of_the_leader_is_wrong_and_not_its_own() {

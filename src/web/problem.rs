@@ -142,10 +142,20 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         tracing::error!(error = &error as &dyn std::error::Error, "a question from the web could not be answered");
         match error {
-            StoreError::Locked(_) | StoreError::Unwritable(_) | StoreError::Closed => Self {
+            StoreError::Locked(_)
+            | StoreError::Unwritable(_)
+            | StoreError::Unreachable(_)
+            | StoreError::Refused(_)
+            | StoreError::Replaced
+            | StoreError::Closed => Self {
                 header: Some(Box::new((RETRY_AFTER, HeaderValue::from_static("5")))),
                 ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer now; ask again in a while")
             },
+            // Nobody may do it again without looking, so no program is invited to.
+            StoreError::Unconfirmed(_) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the store was lost before it confirmed the change: it may have been made or not; look before you do it again",
+            ),
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the store could not answer; the service's log says why"),
         }
     }
@@ -218,7 +228,27 @@ fn is_html(response: &Response) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::unread;
+    use axum::http::StatusCode;
+    use axum::http::header::RETRY_AFTER;
+    use axum::response::IntoResponse as _;
+
+    use super::{Problem, unread};
+    use crate::store::StoreError;
+
+    #[test]
+    fn a_server_that_takes_no_writes_is_to_be_asked_again_and_a_change_without_confirmation_is_not() {
+        let lost = || sqlx::Error::PoolTimedOut;
+        for error in [StoreError::Unreachable(lost()), StoreError::Unwritable(lost()), StoreError::Replaced] {
+            let answer = Problem::from(error).into_response();
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(answer.headers()[RETRY_AFTER], "5");
+        }
+        let unsure = Problem::from(StoreError::Unconfirmed(lost()));
+        assert!(unsure.detail().ends_with("it may have been made or not; look before you do it again"));
+        let answer = unsure.into_response();
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!answer.headers().contains_key(RETRY_AFTER));
+    }
 
     #[test]
     fn what_the_framework_could_not_read_is_named() {

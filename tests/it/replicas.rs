@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
+use superops_sla::alert::suppression::SuppressionKind;
+use superops_sla::service::suppressions::SuppressionOrder;
 use superops_sla::service::{LeaderHealth, Reach};
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::fault::Fault;
 use superops_sla::simulator::receivers::SmsReply;
+use superops_sla::store::audit::Author;
 
 use crate::support::{TestApp, minutes, usual};
 
@@ -75,6 +78,54 @@ async fn a_follower_whose_leader_is_silent_says_so_and_not_that_channels_work() 
     assert_eq!(shown(&mut app).await, (both, Some(silent.to_owned()), BTreeMap::new()));
     let reasons = app.parts().service.ready().await.unwrap_err();
     assert!(reasons.contains(&silent.to_owned()), "{reasons:?}");
+}
+
+#[tokio::test]
+async fn a_replica_whose_clock_is_far_off_from_the_databases_says_so_and_is_not_ready() {
+    let mut app = TestApp::start().await;
+    app.sync().await;
+    app.telling().turn().await.unwrap();
+    app.resume_as_follower().await;
+    app.parts().store.note_clock_ahead(TimeDelta::seconds(-60));
+    app.parts().service.ready().await.unwrap();
+    app.parts().store.note_clock_ahead(TimeDelta::seconds(61));
+    let reasons = app.parts().service.ready().await.unwrap_err();
+    assert!(reasons[0].starts_with("this machine's clock is 61 s ahead of the database's;"), "{reasons:?}");
+    assert_eq!(shown(&mut app).await.1.as_ref(), Some(&reasons[0]));
+}
+
+#[tokio::test]
+async fn what_is_reported_to_a_follower_is_stored_by_the_clock_of_the_leader() {
+    let check = "[components.backup]\n[[checks]]\ncomponent = \"backup\"\nheartbeat = true\ninterval = \"1h\"\n\
+                 token_env = \"HOOK\"\n";
+    let mut app = TestApp::with(check).await;
+    app.parts().store.note_clock_ahead(TimeDelta::seconds(10));
+    app.telling().turn().await.unwrap();
+    app.resume_as_follower().await;
+    app.parts().store.note_clock_ahead(TimeDelta::seconds(50));
+    let (service, now) = (app.parts().service.clone(), app.now());
+    let check = service.heartbeat_check("knock-knock").unwrap();
+    assert!(service.heartbeat(check, false).await);
+    let stored = app.parts().store.pushed().await.unwrap();
+    assert_eq!(stored[0].outcome.at, (now - TimeDelta::seconds(40)).timestamp_millis());
+}
+
+#[tokio::test]
+async fn a_silence_entered_on_a_follower_whose_clock_is_ahead_begins_at_once() {
+    let mut app = TestApp::start().await;
+    app.telling().turn().await.unwrap();
+    app.resume_as_follower().await;
+    app.parts().store.note_clock_ahead(TimeDelta::seconds(50));
+    let order = SuppressionOrder {
+        length: Some("1h".to_owned()),
+        everything: true,
+        reason: "the desk moves".to_owned(),
+        ..SuppressionOrder::default()
+    };
+    let author = Author { who: "mia".to_owned(), origin: "127.0.0.1".to_owned() };
+    let (service, now) = (app.parts().service.clone(), app.now());
+    let silence = service.add_suppression(&Reach::All, SuppressionKind::Silence, order, author).await.unwrap().unwrap();
+    assert_eq!(silence.from, now - TimeDelta::seconds(50));
 }
 
 #[tokio::test]

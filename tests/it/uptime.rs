@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 use superops_sla::keys::Secret;
 use superops_sla::service::Reach;
 use superops_sla::simulator::receivers::Caught;
+use superops_sla::store::pushed::Pushed;
 use superops_sla::store::tokens::{Author, Role};
 use superops_sla::ticket::TenantId;
-use superops_sla::uptime::Condition;
 use superops_sla::uptime::incident::Work;
+use superops_sla::uptime::{Condition, Outcome};
 use tokio::net::TcpListener;
 
 use crate::binary::Place;
@@ -352,6 +353,23 @@ async fn a_heartbeat_that_comes_where_nobody_looks_is_kept_for_the_replica_that_
     watch(&mut app, seconds(1)).await;
     assert_eq!(spans(&mut app, "backup").await.pop().unwrap().1, "up");
     assert!(app.parts().store.pushed().await.unwrap().is_empty(), "and taken once");
+}
+
+#[tokio::test]
+async fn a_report_that_another_replica_dated_ahead_of_us_hides_no_later_one() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&shop.config()).await;
+    watch(&mut app, seconds(60)).await;
+    let check = app.parts().service.heartbeat_check("knock-knock").unwrap();
+    let outcome = Outcome::up((app.now() + seconds(300)).timestamp_millis());
+    let report = (TenantId::parse("acme").unwrap(), Pushed { check, outcome, micros: 0 });
+    assert!(app.parts().store.keep_pushed(vec![report]).await.unwrap());
+    app.restart().await;
+    watch(&mut app, seconds(5)).await;
+    assert_eq!(spans(&mut app, "backup").await.pop().unwrap().1, "up");
+    app.clock.advance(seconds(5));
+    call_in(&mut app, true).await;
+    assert_eq!(spans(&mut app, "backup").await.pop().unwrap().1, "down");
 }
 
 #[tokio::test]

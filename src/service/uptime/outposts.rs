@@ -50,7 +50,7 @@ impl Service {
     /// What `outpost` is to look at.
     pub fn outpost_orders(&self, outpost: &Outpost) -> OutpostOrders {
         OutpostOrders {
-            now: self.clock.now(),
+            now: self.leaders_now(),
             version: self.outpost_version(outpost),
             name: outpost.name.clone(),
             canaries: self.outpost_canaries(),
@@ -77,7 +77,7 @@ impl Service {
         outpost: &Outpost,
         sent: OutpostResults,
     ) -> Result<Option<OutpostReceipt>, ServiceError> {
-        let now = self.clock.now();
+        let now = self.leaders_now();
         if sent.results.len() > BATCH {
             return Err(ServiceError::BadQuestion(Complaint::about(
                 "results",
@@ -94,7 +94,7 @@ impl Service {
         if taken > 0 && !self.take_told(seen).await {
             return Ok(None);
         }
-        Ok(Some(OutpostReceipt { now: self.clock.now(), version: self.outpost_version(outpost), taken }))
+        Ok(Some(OutpostReceipt { now: self.leaders_now(), version: self.outpost_version(outpost), taken }))
     }
 
     /// The state of the outposts that look at something within `scope`.

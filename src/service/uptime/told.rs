@@ -59,14 +59,14 @@ impl Service {
 
     /// Records that `check` has called, and how; false if not even the store took it.
     pub async fn heartbeat(&self, check: String, failed: bool) -> bool {
-        let now = millis(self.clock.now());
+        let now = millis(self.leaders_now());
         let outcome = if failed { Outcome::bad(now, Condition::Down, SAYS_IT_FAILED) } else { Outcome::up(now) };
         self.take_told(vec![(Pushed { check, outcome, micros: 0 }, None)]).await
     }
 
     /// Records what somebody else has seen of `check`; false if not even the store took it.
     pub async fn pushed(&self, check: String, result: PushedResult) -> Result<bool, ServiceError> {
-        let now = self.clock.now();
+        let now = self.leaders_now();
         let at = result.at.unwrap_or(now);
         if !(now - LATEST..=now + AHEAD).contains(&at) {
             let rule = "must be in the last ten minutes: older results say nothing about now";

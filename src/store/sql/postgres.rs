@@ -17,10 +17,18 @@ use secrecy::ExposeSecret as _;
 use super::Connection;
 use super::bind::{Arg, plain};
 use crate::config;
+use crate::keys::id_of;
 use crate::keys::ring::KeyRing;
 
 /// The functions of SQLite that the statements use.
 const FUNCTIONS: &str = include_str!("postgres.sql");
+
+/// The functions as they are in the store's schema: another version may have replaced some.
+const BODIES: &str = "SELECT COALESCE(string_agg(prosrc, '' ORDER BY proname, pronargs, oid), '') FROM pg_proc
+                      WHERE pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())";
+
+/// What was noted when the functions were created.
+const NOTED: &str = "SELECT obj_description(to_regprocedure('unixepoch(text)'), 'pg_proc')";
 
 /// The last migration that was written for SQLite alone: of those up to it, PostgreSQL runs only what creates tables,
 /// since every store there began empty.
@@ -113,8 +121,9 @@ impl Server {
     pub fn options(&self) -> PgConnectOptions {
         let millis = |times: u32| (self.patience * times).as_millis().to_string();
         let (once, twice, long) = (millis(1), millis(2), millis(6));
+        let schema = self.quoted_schema();
         self.options.clone().application_name(&self.replica).statement_cache_capacity(PREPARED).options([
-            ("search_path", self.schema.as_str()),
+            ("search_path", schema.as_str()),
             ("statement_timeout", long.as_str()),
             ("lock_timeout", twice.as_str()),
             ("idle_in_transaction_session_timeout", once.as_str()),
@@ -122,6 +131,11 @@ impl Server {
             ("TimeZone", "UTC"),
             ("client_min_messages", "warning"),
         ])
+    }
+
+    /// The schema's name in a statement: unquoted, it might be a word of SQL.
+    fn quoted_schema(&self) -> String {
+        format!("\"{}\"", self.schema)
     }
 
     /// How long to wait for the answer to a statement: longer than the server lets one run.
@@ -147,7 +161,8 @@ impl Server {
     }
 
     /// Brings the tables up to date, one program at a time while the others wait. Refuses while replicas are at work
-    /// that need the tables as they are.
+    /// that need the tables as they are. Writes nothing if all is as it should be: a command that only reads also works
+    /// on a server that takes no writes, and for a user who may only read.
     pub async fn migrate(&self) -> Result<(), Unmigrated> {
         let patient = self.options().options([("statement_timeout", "0"), ("lock_timeout", "0")]);
         let mut connection: PgConnection = sqlx::ConnectOptions::connect(&patient).await?;
@@ -159,12 +174,18 @@ impl Server {
         run(&mut connection, lock).await?;
         let exists = "SELECT 1 FROM pg_namespace WHERE nspname = $1";
         if sqlx::query(exists).bind(&self.schema).fetch_optional(&mut connection).await?.is_none() {
-            run(&mut connection, format!("CREATE SCHEMA {}", self.schema)).await?;
+            run(&mut connection, format!("CREATE SCHEMA {}", self.quoted_schema())).await?;
         }
-        if is_older(&mut connection).await? && !self.is_free(&mut connection).await? {
+        let steps = steps_taken(&mut connection).await?;
+        if steps.as_deref().is_some_and(are_ours) && has_functions(&mut connection).await? {
+            return Ok(sqlx::Connection::close(connection).await?);
+        }
+        if steps.as_deref().is_some_and(are_older) && !self.is_free(&mut connection).await? {
             return Err(Unmigrated::OlderAtWork(self.at_work(&mut connection).await?));
         }
         run(&mut connection, FUNCTIONS.to_owned()).await?;
+        let bodies: String = sqlx::query_scalar(BODIES).fetch_one(&mut connection).await?;
+        run(&mut connection, format!("COMMENT ON FUNCTION unixepoch(TEXT) IS '{}'", note_of(&bodies))).await?;
         let translated = sqlx::migrate!().iter().map(translated).collect();
         let mut migrator = Migrator::with_migrations(translated);
         // The lock above covers this schema only: stores in one database do not wait for each other.
@@ -177,7 +198,7 @@ impl Server {
     /// Removes the schema and everything in it.
     pub async fn remove(&self) -> Result<(), sqlx::Error> {
         let mut connection: PgConnection = sqlx::ConnectOptions::connect(&self.options()).await?;
-        run(&mut connection, format!("DROP SCHEMA {} CASCADE", self.schema)).await?;
+        run(&mut connection, format!("DROP SCHEMA {} CASCADE", self.quoted_schema())).await?;
         sqlx::Connection::close(connection).await
     }
 
@@ -252,15 +273,42 @@ impl From<sqlx::Error> for Unmigrated {
     }
 }
 
-/// Whether the tables exist in an older version than ours.
-async fn is_older(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+/// A migration that was run: its version, its checksum, and whether it succeeded.
+type StepTaken = (i64, Vec<u8>, bool);
+
+/// Returns the migrations that were run, in order; none if there are no tables yet.
+async fn steps_taken(connection: &mut PgConnection) -> Result<Option<Vec<StepTaken>>, sqlx::Error> {
     let exists = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL");
     if !exists.fetch_one(&mut *connection).await? {
-        return Ok(false);
+        return Ok(None);
     }
-    let theirs = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations").fetch_one(connection);
-    let (theirs, ours): (Option<i64>, _) = (theirs.await?, sqlx::migrate!().iter().map(|step| step.version).max());
-    Ok(theirs < ours)
+    let steps = sqlx::query_as("SELECT version, checksum, success FROM _sqlx_migrations ORDER BY version");
+    steps.fetch_all(connection).await.map(Some)
+}
+
+/// Whether the tables are of our version.
+fn are_ours(steps: &[StepTaken]) -> bool {
+    let ours = sqlx::migrate!();
+    let ours = ours.iter().map(|step| (step.version, &*step.checksum, true));
+    steps.iter().map(|(version, checksum, succeeded)| (*version, checksum.as_slice(), *succeeded)).eq(ours)
+}
+
+/// Whether the tables are of an older version than ours.
+fn are_older(steps: &[StepTaken]) -> bool {
+    let theirs = steps.last().map(|(version, ..)| *version);
+    theirs < sqlx::migrate!().iter().map(|step| step.version).max()
+}
+
+/// Whether the functions are as this version creates them.
+async fn has_functions(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let noted: Option<String> = sqlx::query_scalar(NOTED).fetch_one(&mut *connection).await?;
+    let bodies: String = sqlx::query_scalar(BODIES).fetch_one(connection).await?;
+    Ok(noted == Some(note_of(&bodies)))
+}
+
+/// Returns the note on functions that were created from our text, and were `bodies` then.
+fn note_of(bodies: &str) -> String {
+    id_of(&format!("{FUNCTIONS}{bodies}"))
 }
 
 /// Returns a name that no other replica has or will have.
@@ -346,6 +394,9 @@ pub(in crate::store) const LEASE: &str = "SELECT holder, epoch, until_at,
             CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT) AS now
      FROM leases WHERE name = 'leader' FOR UPDATE";
 
+/// The database's time in milliseconds.
+pub(in crate::store) const NOW: &str = "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)";
+
 /// Notifies the other replicas, with the writer's name and the tenant whose tickets or people changed.
 pub(in crate::store) const TELL: &str =
     "SELECT pg_notify('sla ' || current_schema(), current_setting('application_name') || '|' || $1)";
@@ -408,6 +459,7 @@ pub(in crate::store) fn without_zero(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Store;
 
     #[test]
     fn hints_to_sqlite_are_left_out() {
@@ -418,6 +470,50 @@ mod tests {
     fn what_stands_for_itself_gets_its_number() {
         assert_eq!(numbered("VALUES (?, ?), (?, 1)"), "VALUES ($1, $2), ($3, 1)");
         assert_eq!(numbered("SELECT 1"), "SELECT 1");
+    }
+
+    /// The place of a store on the tests' server; none without one.
+    fn of_tests(folder: &tempfile::TempDir) -> Option<Server> {
+        crate::store::place::tests::server(&folder.path().join("sla.db"))
+    }
+
+    #[tokio::test]
+    async fn who_only_reads_opens_the_store_while_the_server_takes_no_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let Some(server) = of_tests(&folder) else { return };
+        let read_only = server.clone().at(|options| options.options([("default_transaction_read_only", "on")]));
+        assert!(Store::open(read_only.clone(), Arc::default()).await.is_err(), "there are no tables yet");
+        Store::open(server, Arc::default()).await.unwrap();
+        let store = Store::open(read_only, Arc::default()).await.unwrap();
+        assert!(store.missing_keys().await.unwrap().is_empty());
+        store.prove_writable(chrono::DateTime::UNIX_EPOCH).await.expect_err("nothing can be written");
+    }
+
+    #[tokio::test]
+    async fn a_schema_may_be_called_like_a_word_of_sql() {
+        let folder = tempfile::tempdir().unwrap();
+        let Some(server) = of_tests(&folder) else { return };
+        let server = Server { schema: "order".to_owned(), ..server };
+        server.migrate().await.unwrap();
+        let mut beside: PgConnection = sqlx::ConnectOptions::connect(&server.options()).await.unwrap();
+        let schema = sqlx::query_scalar("SELECT CAST(current_schema() AS TEXT)").fetch_one(&mut beside);
+        let schema: String = schema.await.unwrap();
+        assert_eq!(schema, "order");
+        server.remove().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn functions_of_another_version_are_replaced_by_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let Some(server) = of_tests(&folder) else { return };
+        server.migrate().await.unwrap();
+        let mut beside: PgConnection = sqlx::ConnectOptions::connect(&server.options()).await.unwrap();
+        let other = "CREATE OR REPLACE FUNCTION instr(whole TEXT, part TEXT) RETURNS BIGINT
+                     LANGUAGE SQL IMMUTABLE PARALLEL SAFE STRICT AS $$ SELECT 0::bigint $$";
+        run(&mut beside, other.to_owned()).await.unwrap();
+        server.migrate().await.unwrap();
+        let found: i64 = sqlx::query_scalar("SELECT instr('abc', 'c')").fetch_one(&mut beside).await.unwrap();
+        assert_eq!(found, 3);
     }
 
     #[test]
