@@ -3,6 +3,8 @@
 //! The number of places is limited, and one address may have only a share of them. When all are taken, a new connection
 //! gets the place of the one that has waited longest for its next request, as in nginx. So idle connections keep nobody
 //! out, and a proxy, behind which everybody shares one address, loses no request under way.
+//! Streams are opened by known callers and last for hours, so they take nothing of an address's share. Instead they give
+//! way when all places are taken and nobody waits: pages reconnect.
 //! Each phase of a connection has a time limit: asking, being answered, taking the answer, standing idle.
 
 mod phase;
@@ -94,6 +96,7 @@ struct OpenConnection {
     /// The address towards whose share it counts.
     party: IpAddr,
     progress: Arc<Progress>,
+    opened: Instant,
     task: AbortHandle,
 }
 
@@ -117,24 +120,37 @@ impl Connections {
         if !self.make_room(party) {
             return self.count("refused");
         }
-        let progress = Progress::new(Instant::now());
+        let opened = Instant::now();
+        let progress = Progress::new(opened);
         let attended = attend(stream, peer, self.router.clone(), progress.clone(), self.closing.subscribe());
         let task = self.tasks.spawn(attended);
-        self.known.insert(task.id(), OpenConnection { party, progress, task });
+        self.known.insert(task.id(), OpenConnection { party, progress, opened, task });
         self.show();
     }
 
     /// Makes a place free for `party`. False if all that it may have are taken by connections being answered.
     fn make_room(&mut self, party: IpAddr) -> bool {
-        let own = self.known.values().filter(|connection| connection.party == party).count();
-        let too_many = own >= (self.server.places / SHARE).max(1);
+        let counts = |connection: &&OpenConnection| connection.party == party && !connection.progress.is_stream();
+        let too_many = self.known.values().filter(counts).count() >= (self.server.places / SHARE).max(1);
         if !too_many && self.known.len() < self.server.places {
             return true;
         }
         let candidates = self.known.iter().filter(|(_, connection)| !too_many || connection.party == party);
         let waiting = candidates.filter_map(|(id, connection)| Some((connection.progress.waiting_since()?, *id)));
-        let longest = waiting.min_by_key(|(since, _)| *since).map(|(_, id)| id);
-        longest.is_some_and(|id| self.dismiss(id, "crowded"))
+        match waiting.min_by_key(|(since, _)| *since) {
+            Some((_, id)) => self.dismiss(id, "crowded"),
+            None => !too_many && self.close_a_stream(),
+        }
+    }
+
+    /// Closes the stream of the oldest connection. False if there is none.
+    fn close_a_stream(&mut self) -> bool {
+        let streams = self.known.iter().filter(|(_, connection)| connection.progress.is_stream());
+        let oldest = streams.min_by_key(|(_, connection)| connection.opened).map(|(id, _)| *id);
+        if let Some(id) = oldest {
+            self.close(id, "crowded");
+        }
+        oldest.is_some()
     }
 
     fn dismiss(&mut self, id: Id, why: &'static str) -> bool {
@@ -264,7 +280,66 @@ fn party(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::party;
+    use std::convert::Infallible;
+    use std::io::ErrorKind;
+    use std::net::{Ipv4Addr, SocketAddr};
+    use std::sync::Arc;
+
+    use axum::Router;
+    use axum::body::{Body, Bytes};
+    use axum::http::header::CONTENT_TYPE;
+    use axum::routing::{get, post};
+    use futures_util::stream;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+    use super::{HttpServer, party};
+
+    const PAGE: &str = "GET / HTTP/1.1\r\nhost: us\r\n\r\n";
+    const STREAM: &str = "GET /stream HTTP/1.1\r\nhost: us\r\n\r\n";
+
+    /// Serves a page, a stream that tells nothing and a form, with so many places.
+    async fn served(places: usize) -> SocketAddr {
+        let silent = || Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+        let router = Router::new()
+            .route("/", get(|| async { "here" }))
+            .route("/stream", get(move || async move { ([(CONTENT_TYPE, "text/event-stream")], silent()) }))
+            .route("/form", post(|body: Bytes| async move { body.len().to_string() }));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = HttpServer { places, telemetry: Arc::default() };
+        tokio::spawn(server.serve(listener, router, std::future::pending()));
+        address
+    }
+
+    /// Connects from 127.0.0.`host`, sends `text` and returns what comes first.
+    async fn asks(server: SocketAddr, host: u8, text: &str) -> (TcpStream, String) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::new(127, 0, 0, host), 0).into()).unwrap();
+        let mut stream = socket.connect(server).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let mut answer = [0; 1_024];
+        let read = stream.read(&mut answer).await.unwrap_or_default();
+        (stream, String::from_utf8_lossy(&answer[..read]).into_owned())
+    }
+
+    #[tokio::test]
+    async fn streams_of_one_address_take_all_places_and_the_oldest_gives_way_to_a_request() {
+        let server = served(8).await;
+        let mut streams = Vec::new();
+        for _ in 0..8 {
+            let (stream, answer) = asks(server, 1, STREAM).await;
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            streams.push(stream);
+        }
+        let (_, answer) = asks(server, 1, PAGE).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let open = streams
+            .iter()
+            .map(|stream| stream.try_read(&mut [0; 64]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock));
+        assert_eq!(open.filter(|is_open| *is_open).count(), 7);
+        let _ = streams[0].read_to_end(&mut Vec::new()).await;
+    }
 
     #[test]
     fn addresses_of_one_host_are_one_party() {

@@ -86,6 +86,11 @@ impl Progress {
         matches!(phase, Phase::New | Phase::Idle | Phase::Asking).then_some(since)
     }
 
+    /// Whether it is a stream, which has no end of its own.
+    pub fn is_stream(&self) -> bool {
+        self.state().0 == Phase::Streaming
+    }
+
     /// Takes no more requests if none is being answered. Returns whether that is so.
     pub fn dismiss(&self) -> bool {
         let mut state = self.state();
