@@ -19,9 +19,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
+use futures_util::{StreamExt, stream};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -41,8 +44,11 @@ use crate::telemetry::{ConnectionLabels, Telemetry};
 const DRAIN: Duration = Duration::from_secs(5);
 /// How often to look for connections that have taken too long.
 const LOOK: Duration = Duration::from_secs(1);
-/// The most bytes of a request's head, and of a body that is read ahead.
+/// The most bytes that are held back of what a connection sends: of a request's head, or of its body's next part.
 const BUFFER: usize = 32 * 1024;
+/// A body belongs to the request up to this many bytes, which is as much as any route takes of a stranger. What follows
+/// is for the handler to read.
+const AHEAD: usize = 256 * 1024;
 /// One address may have one in this many of all places.
 const SHARE: usize = 4;
 /// How long to wait after the system failed to give a connection.
@@ -248,11 +254,15 @@ async fn answer(
     router: &TowerToHyperService<Router>,
     progress: &Progress,
     peer: SocketAddr,
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
 ) -> Result<Response, ConnectionClosing> {
+    let (head, body) = request.into_parts();
+    // Until its body is there, somebody still asks, and may be closed like all who wait.
+    let body = arrived(body).await.map_err(|_| ConnectionClosing)?;
     if !progress.asked() {
         return Err(ConnectionClosing);
     }
+    let mut request = Request::from_parts(head, body);
     // The audit log records the address that a change came from.
     request.extensions_mut().insert(ConnectInfo(peer));
     let answer = router.call(request).await.unwrap_or_else(|never: Infallible| match never {});
@@ -265,7 +275,20 @@ async fn answer(
     Ok(answer)
 }
 
-/// The request came when its connection was about to be closed. Nothing was done for it.
+/// Reads a body, or the beginning of a long one, before anything is done for it.
+async fn arrived(mut body: Incoming) -> Result<Body, hyper::Error> {
+    let mut ahead = Vec::new();
+    while ahead.len() < AHEAD {
+        let Some(frame) = body.frame().await else { return Ok(Body::from(ahead)) };
+        if let Ok(data) = frame?.into_data() {
+            ahead.extend_from_slice(&data);
+        }
+    }
+    let ahead = stream::iter([Ok(Bytes::from(ahead))]);
+    Ok(Body::from_stream(ahead.chain(Body::new(body).into_data_stream())))
+}
+
+/// The request was cut short, or came when its connection was about to be closed. Nothing was done for it.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is being closed")]
 struct ConnectionClosing;
@@ -293,7 +316,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-    use super::{HttpServer, party};
+    use super::{AHEAD, HttpServer, party};
 
     const PAGE: &str = "GET / HTTP/1.1\r\nhost: us\r\n\r\n";
     const STREAM: &str = "GET /stream HTTP/1.1\r\nhost: us\r\n\r\n";
@@ -310,6 +333,10 @@ mod tests {
         let server = HttpServer { places, telemetry: Arc::default() };
         tokio::spawn(server.serve(listener, router, std::future::pending()));
         address
+    }
+
+    fn form(length: usize) -> String {
+        format!("POST /form HTTP/1.1\r\nhost: us\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n\r\n")
     }
 
     /// Connects from 127.0.0.`host`, sends `text` and returns what comes first.
@@ -334,11 +361,41 @@ mod tests {
         }
         let (_, answer) = asks(server, 1, PAGE).await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        let open = streams
-            .iter()
-            .map(|stream| stream.try_read(&mut [0; 64]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock));
-        assert_eq!(open.filter(|is_open| *is_open).count(), 7);
         let _ = streams[0].read_to_end(&mut Vec::new()).await;
+        let is_open = |stream: &TcpStream| {
+            stream.try_read(&mut [0; 64]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+        };
+        assert!(streams[1..].iter().all(is_open));
+    }
+
+    #[tokio::test]
+    async fn who_sends_a_body_slowly_still_asks_and_gives_way() {
+        let server = served(4).await;
+        let mut slow = Vec::new();
+        for host in 2..6 {
+            let (stream, answer) = asks(server, host, &form(100)).await;
+            assert!(answer.starts_with("HTTP/1.1 100"), "{answer}");
+            slow.push(stream);
+        }
+        let (_, answer) = asks(server, 1, PAGE).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_body_arrives_whole_however_long() {
+        let server = served(4).await;
+        for length in [0, 1, AHEAD - 1, AHEAD, AHEAD + 1, 3 * AHEAD] {
+            let (mut stream, begun) = asks(server, 1, &form(length)).await;
+            assert!(length == 0 || begun.starts_with("HTTP/1.1 100"), "{begun}");
+            stream.write_all(&vec![b'a'; length]).await.unwrap();
+            let mut answer = begun;
+            while !answer.ends_with(&format!("\r\n\r\n{length}")) {
+                let mut more = [0; 1_024];
+                let read = stream.read(&mut more).await.unwrap();
+                assert!(read > 0, "{answer}");
+                answer.push_str(&String::from_utf8_lossy(&more[..read]));
+            }
+        }
     }
 
     #[test]
