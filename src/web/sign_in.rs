@@ -105,7 +105,7 @@ async fn begun(
     back: &Return,
     now: DateTime<Utc>,
 ) -> Result<Option<(Attempt, String)>, Problem> {
-    let attempt = cookie::read_attempt(headers).map(Attempt::presented);
+    let attempt = cookie::read_attempt(web, headers).map(Attempt::presented);
     let state = back.state.as_deref().unwrap_or_default();
     let Some(attempt) = attempt.filter(|attempt| attempt.is_named(state)) else { return Ok(None) };
     let wanted = web.store.take_sign_in(&attempt.key(), now).await?;

@@ -424,6 +424,19 @@ async fn a_browser_logs_in_with_a_token_and_comes_back_to_where_it_was() {
 }
 
 #[tokio::test]
+async fn over_tls_a_cookie_under_the_plain_name_neither_counts_nor_is_in_the_way() {
+    let options = Options { public_url: Some("https://sla.example.com".into()), ..Options::default() };
+    let web = TestWeb::start_with(options).await;
+    let (token, _) = web.token(Some("acme")).await;
+    let cookie = web.sign_in(&token).await;
+    let sees = async |cookie: &str| {
+        web.request(Method::GET, "/api/v1/overview").header(COOKIE, cookie).send().await.unwrap().status()
+    };
+    assert_eq!(sees(&cookie.replace("__Host-", "")).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(sees(&format!("sla_session=planted; {cookie}")).await, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_form_of_nobody_and_a_page_for_a_wrong_token_are_refused_and_not_sent_to_the_login() {
     let web = TestWeb::start().await;
     let form = || web.request(Method::POST, "/incidents").form(&[("public", "true")]);

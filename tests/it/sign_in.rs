@@ -355,6 +355,18 @@ async fn a_way_back_works_in_the_browser_alone_that_began_it() {
     assert_eq!(stage.get(&mut one, &back).await.status(), StatusCode::OK, "and nothing of it is spoilt");
 }
 
+/// Another host of the domain could have set it.
+#[tokio::test]
+async fn a_way_back_does_not_work_with_a_cookie_under_the_plain_name() {
+    let stage = Stage::start().await;
+    let mut browser = Browser::default();
+    let back = stage.way_back(&mut browser, "/login/oidc").await;
+    let secret = browser.0.remove("__Host-sla_sign_in").unwrap();
+    browser.0.insert("sla_sign_in".to_owned(), secret);
+    assert_eq!(stage.get(&mut browser, &back).await.status(), StatusCode::BAD_REQUEST);
+    assert!(!browser.is_signed_in());
+}
+
 #[tokio::test]
 async fn an_answer_of_another_provider_is_refused() {
     let stage = Stage::start().await;
