@@ -472,7 +472,7 @@ async fn silences_are_made_and_ended_over_http_and_every_change_is_written_down(
     for wrong in [json!({"for": "1h"}), json!({"reason": "why not"}), json!({"for": "1h", "reason": " "})] {
         assert_eq!(call(Method::POST, &silences, responder, wrong.clone()).await.0, StatusCode::BAD_REQUEST, "{wrong}");
     }
-    let order = json!({"technician": "Mateo Alvarez", "for": "1h", "reason": "on a plane"});
+    let order = json!({"technician": "Mateo Alvarez", "for": "1h", "reason": "on a plane", "author": "Mia"});
     let (status, made) = call(Method::POST, &silences, responder, order.clone()).await;
     assert_eq!((status, &made["technician"]), (StatusCode::CREATED, &json!("Mateo Alvarez")));
     let windows = format!("{url}/api/v1/maintenance-windows");
@@ -495,6 +495,9 @@ async fn silences_are_made_and_ended_over_http_and_every_change_is_written_down(
         "{whats:?}"
     );
     assert!(origins.iter().all(|origin| origin == "127.0.0.1"), "{origins:?}");
+    let whos = of_acme("who").await;
+    let said: Vec<_> = whos.iter().map(|who| who.starts_with("Mia (")).collect();
+    assert_eq!(said, [true, true, false], "who made it said a name: {whos:?}");
 }
 
 #[tokio::test]
