@@ -231,6 +231,16 @@ async fn keys_that_the_provider_changes_are_read_once_more_and_not_for_every_mad
     stage.let_in().await;
 }
 
+#[tokio::test]
+async fn a_key_that_the_provider_replaces_under_its_name_is_read_once_more() {
+    let stage = Stage::start().await;
+    stage.let_in().await;
+    stage.app.clock.advance(minutes(2));
+    stage.provider.now().published = vec![Key::rsa("first", 1)];
+    stage.let_in().await;
+    assert_eq!(stage.provider.now().times_keys_were_read, 2);
+}
+
 /// Signs in with tokens that say `value` for `claim`; gives what the page says.
 async fn with_claim(stage: &Stage, claim: &str, value: Value) -> String {
     let before = stage.provider.now().claims.clone();
