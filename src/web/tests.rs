@@ -520,6 +520,25 @@ async fn who_asks_too_much_is_told_when_to_ask_again() {
 }
 
 #[tokio::test]
+async fn an_address_without_a_token_asks_only_so_often_except_for_what_everybody_may_look_at() {
+    let limited = || Options { requests_per_second: std::num::NonZeroU32::new(3), ..Options::default() };
+    let refused = async |path: &str| {
+        let web = TestWeb::start_with(limited()).await;
+        let mut refused = 0;
+        for _ in 0..10 {
+            refused += usize::from(web.get(path, None).await.status() == StatusCode::TOO_MANY_REQUESTS);
+        }
+        refused
+    };
+    for path in ["/login", "/", "/api/openapi.json", "/api/v1/overview"] {
+        assert_ne!(refused(path).await, 0, "{path}: ten at once are more than three a second");
+    }
+    for path in ["/healthz", "/readyz", "/status", "/status/summary.json", "/assets/live.js"] {
+        assert_eq!(refused(path).await, 0, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_demo_answers_under_no_name_of_a_stranger() {
     let demo = TestWeb::start_with(Options { anonymous: Some(Role::Admin), ..Options::default() }).await;
     let named = async |host: &str| demo.request(Method::GET, "/").header("host", host).send().await.unwrap().status();
