@@ -3,8 +3,8 @@
 //! The number of places is limited, and one address may have only a share of them. When all are taken, a new connection
 //! gets the place of the one that has waited longest for its next request, as in nginx. So idle connections keep nobody
 //! out, and a proxy, behind which everybody shares one address, loses no request under way.
-//! Streams are opened by known callers and last for hours, so they take nothing of an address's share. Instead they give
-//! way when all places are taken and nobody waits: pages reconnect.
+//! Streams are opened by known callers and last for hours, so they take nothing of an address's share. Instead they
+//! give way when all places are taken and nobody waits: pages reconnect.
 //! Each phase of a connection has a time limit: asking, being answered, taking the answer, standing idle.
 
 mod phase;
