@@ -125,6 +125,7 @@ impl Service {
         let Some(reason) = named("reason", Some(order.reason))? else {
             return Err(ServiceError::BadQuestion(Complaint::about("reason", "say why: `reason` must not be blank")));
         };
+        let author = Author { who: by.clone(), ..author };
         let new = NewSuppression { kind, tenant, matchers, from, until, author: by, reason };
         let added = self.store.add_suppression(new, author, now).await?;
         self.ring();

@@ -30,6 +30,7 @@ pub enum Fault {
     /// The provider may have rotated its keys.
     #[error("none of the provider's keys is the one it names")]
     UnknownKey,
+    /// The provider may have replaced the key under its name.
     #[error("its signature is wrong")]
     Signature,
     #[error("it comes from another issuer")]

@@ -1,7 +1,8 @@
 //! Talks to the identity provider: finds its endpoints and its signing keys, and redeems codes.
 //!
 //! Each request is one attempt with a deadline, follows no redirect and reads no more than an answer needs. The results
-//! are kept for an hour; keys are fetched again, at most once a minute, when a token names an unknown one.
+//! are kept for an hour; keys are fetched again, at most once a minute, when a token names an unknown one or is not signed
+//! with the one it names.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -237,7 +238,8 @@ impl Provider {
         let Redeemed { id_token } = read(self.ask(request).await?)?;
         let keys = self.keys(false, now).await?;
         match id_token::verify(&id_token, &keys, &self.oidc, &attempt.nonce(), now) {
-            Err(Fault::UnknownKey) => {
+            // A key may also have been replaced under its name.
+            Err(Fault::UnknownKey | Fault::Signature) => {
                 let keys = self.keys(true, now).await?;
                 Ok(id_token::verify(&id_token, &keys, &self.oidc, &attempt.nonce(), now)?)
             }

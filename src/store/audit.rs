@@ -76,7 +76,8 @@ impl Named {
     /// How log texts mention the ticket: by its number or, in the past, by its id.
     fn marks(&self) -> Vec<String> {
         let names = [self.number.as_str(), self.id.as_str()];
-        names.iter().flat_map(|name| [format!("ticket {name}:"), format!(" ticket {name} ")]).collect()
+        let marks = |name: &str| [format!("ticket {name}:"), format!(" ticket {name} "), format!(" ticket {name},")];
+        names.into_iter().flat_map(marks).collect()
     }
 }
 

@@ -68,7 +68,7 @@ impl Store {
                    GROUP BY e.tenant, e.ticket_id HAVING MAX(e.latest) < $1
                    UNION ALL SELECT COUNT(*) FROM predictions WHERE decided_at < $1) AS events_and_forecasts"
             }
-            Past::Audit => "SELECT COUNT(*) FROM audit WHERE at < $1",
+            Past::Audit => "SELECT COUNT(*) FROM audit WHERE at < $1 AND id < (SELECT MAX(id) FROM audit)",
             Past::Reports => "SELECT COUNT(*) FROM report_files WHERE made_at < $1",
         };
         let count = sql::query_scalar(AssertSqlSafe(count.to_owned())).bind(millis(before));
@@ -144,7 +144,9 @@ async fn audit(tx: &mut Connection, before: i64, from: i64) -> Result<Batch, sql
     }
     let upto = "SELECT MAX(id) FROM (SELECT id FROM audit WHERE id > $1 ORDER BY id LIMIT $2) AS page";
     let upto: Option<i64> = sql::query_scalar(upto).bind(from).bind(BATCH).fetch_one(&mut *tx).await?;
-    let forget = sql::query("DELETE FROM audit WHERE id > $1 AND id <= $2 AND at < $3");
+    // The last row stays, however old: the next continues its number and its hash.
+    let forget =
+        sql::query("DELETE FROM audit WHERE id > $1 AND id <= $2 AND at < $3 AND id < (SELECT MAX(id) FROM audit)");
     let gone = forget.bind(from).bind(upto).bind(before).execute(tx).await?.rows_affected();
     Ok(by_number(gone, upto))
 }
@@ -362,6 +364,17 @@ mod tests {
         }
         assert_eq!(left(&store, "SELECT id FROM tickets").await.len(), 4, "tickets stay");
         assert_eq!(left(&store, "SELECT key FROM alerts").await.len(), 4, "so do alerts");
+    }
+
+    #[tokio::test]
+    async fn the_last_row_of_the_audit_log_stays_so_that_its_numbers_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let old = vec![format!("UPDATE audit SET at = {}", CUTOFF - 1)];
+        store.writer.write(move |tx: &mut Connection| Box::pin(insert(tx, old))).await.unwrap();
+        assert_eq!(forget_all(&store, Past::Audit).await, 3);
+        let rows: Vec<i64> = sql::query_scalar("SELECT id FROM audit").fetch_all(&store.reads).await.unwrap();
+        assert_eq!(rows, [4]);
     }
 
     #[tokio::test]

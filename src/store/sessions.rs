@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::audit::{Author, audit};
-use super::tokens::{Token, TokenRecord};
+use super::tokens::{Token, TokenRecord, called};
 use super::{Store, StoreError, instant, millis};
 use crate::sign_in::access::{Access, Person};
 use crate::sign_in::settings::LONGEST_SESSION;
@@ -105,6 +105,7 @@ struct New {
     session: Session,
     hash: String,
     person: Option<String>,
+    tenant: Option<TenantId>,
     ends_at: Option<DateTime<Utc>>,
 }
 
@@ -129,15 +130,15 @@ impl Store {
         };
         let person = opener.person().map(serde_json::to_string).transpose();
         let person = person.map_err(|error| StoreError::Unreadable(error.to_string()))?;
-        let new = New { session: session.clone(), hash: secret.hash(), person, ends_at: opener.ends_at(now) };
-        let tenant = opener.tenant();
+        let (tenant, ends_at) = (opener.tenant(), opener.ends_at(now));
+        let new = New { session: session.clone(), hash: secret.hash(), person, tenant, ends_at };
         self.writer
             .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     make_room(tx, &new.session.token, now).await?;
                     insert(tx, &new).await?;
                     let what = format!("signed in (session {})", new.session.id);
-                    audit(tx, tenant.as_ref(), &what, &author, now).await
+                    audit(tx, new.tenant.as_ref(), &what, &author, now).await
                 })
             })
             .await?;
@@ -198,12 +199,10 @@ impl Store {
         self.writer
             .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let end = sql::query("DELETE FROM sessions WHERE id = $1 AND (token = $2 OR $2 IS NULL)");
-                    let ended = end.bind(&id).bind(token).execute(&mut *tx).await?.rows_affected() > 0;
-                    if ended {
-                        audit(tx, None, &format!("ended session {id}"), &author, now).await?;
-                    }
-                    Ok(ended)
+                    let Some((who, tenant)) = opened_by(tx, &id, token.as_deref()).await? else { return Ok(false) };
+                    sql::query("DELETE FROM sessions WHERE id = $1").bind(&id).execute(&mut *tx).await?;
+                    audit(tx, tenant.as_ref(), &format!("ended session {id} of {who}"), &author, now).await?;
+                    Ok(true)
                 })
             })
             .await
@@ -226,6 +225,29 @@ impl Store {
     }
 }
 
+/// Returns who opened the session `id`, of `token` if one is given, by their name for the audit log, and their tenant.
+async fn opened_by(
+    tx: &mut Connection,
+    id: &str,
+    token: Option<&str>,
+) -> Result<Option<(String, Option<TenantId>)>, sql::Error> {
+    let row: Option<(String, Option<String>, Option<String>, Option<String>)> = sql::query_as(
+        "SELECT s.token, s.person, s.tenant, t.name FROM sessions s LEFT JOIN tokens t ON t.id = s.token
+         WHERE s.id = $1 AND (s.token = $2 OR $2 IS NULL)",
+    )
+    .bind(id)
+    .bind(token)
+    .fetch_optional(tx)
+    .await?;
+    let Some((token, signed_in, tenant, name)) = row else { return Ok(None) };
+    let who = match signed_in {
+        Some(text) => person(&text).map_or(token, |person| person.who()),
+        None => called(&token, name.as_deref().unwrap_or_default()),
+    };
+    let tenant = tenant.as_deref().map(TenantId::parse).transpose();
+    Ok(Some((who, tenant.map_err(|error| sql::Error::Decode(error.into()))?)))
+}
+
 /// Deletes sessions that have ended, and those beyond the limit.
 async fn make_room(tx: &mut Connection, token: &str, now: DateTime<Utc>) -> Result<(), sql::Error> {
     let ended = sql::query("DELETE FROM sessions WHERE opened_at <= $1 OR used_at <= $2 OR ends_at <= $3");
@@ -238,10 +260,10 @@ async fn make_room(tx: &mut Connection, token: &str, now: DateTime<Utc>) -> Resu
     crowd.bind(token).bind(oldest).execute(tx).await.map(drop)
 }
 
-async fn insert(tx: &mut Connection, New { session, hash, person, ends_at }: &New) -> Result<(), sql::Error> {
+async fn insert(tx: &mut Connection, New { session, hash, person, tenant, ends_at }: &New) -> Result<(), sql::Error> {
     sql::query(
-        "INSERT INTO sessions (id, hash, token, opened_at, used_at, origin, browser, person, ends_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO sessions (id, hash, token, opened_at, used_at, origin, browser, person, ends_at, tenant)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(&session.id)
     .bind(hash)
@@ -252,6 +274,7 @@ async fn insert(tx: &mut Connection, New { session, hash, person, ends_at }: &Ne
     .bind(&session.browser)
     .bind(person.as_ref().map(|person| SIGNED_IN.seal(&[&session.id], person)))
     .bind(ends_at.map(millis))
+    .bind(tenant.as_ref().map(TenantId::as_str))
     .execute(tx)
     .await
     .map(drop)
@@ -320,6 +343,39 @@ mod tests {
         store.open_session(&again, Opener::Token(&token), "", author(), at).await.unwrap();
         store.revoke_token(&token.id, author(), at).await.unwrap();
         assert_eq!(store.living_session(&again, at).await.unwrap(), None, "its token is revoked");
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_session_is_logged_with_whose_it_was_and_their_tenant() {
+        let Signed { store, session, token: first, _folder, .. } = signed_in().await;
+        let acme = TenantId::parse("acme").unwrap();
+        let (key, secret) = (Token::generate().unwrap(), Token::generate().unwrap());
+        let token = store.add_token(&key, Role::Viewer, Some(acme), author(), now()).await.unwrap();
+        let bound = store.open_session(&secret, Opener::Token(&token), "", author(), now()).await.unwrap();
+        let mia = Person {
+            issuer: "https://id.example".to_owned(),
+            subject: "7".to_owned(),
+            name: "Mia".to_owned(),
+            email: None,
+            groups: Vec::new(),
+        };
+        let access = Access { role: Role::Viewer, tenant: token.tenant.clone() };
+        let (secret, opener) = (Token::generate().unwrap(), Opener::Person(&mia, &access, TimeDelta::hours(1)));
+        let persons = store.open_session(&secret, opener, "", author(), now()).await.unwrap();
+        for id in [&session.id, &bound.id, &persons.id] {
+            assert!(store.end_session(id, None, author(), now()).await.unwrap());
+        }
+        let rows = "SELECT tenant, what FROM audit WHERE what LIKE 'ended %' ORDER BY id";
+        let rows: Vec<(Option<String>, String)> = sql::query_as(rows).fetch_all(&store.reads).await.unwrap();
+        let ended = |tenant: Option<&str>, session: &Session, who: String| {
+            (tenant.map(str::to_owned), format!("ended session {} of {who}", session.id))
+        };
+        let expected = [
+            ended(None, &session, first.who()),
+            ended(Some("acme"), &bound, token.who()),
+            ended(Some("acme"), &persons, mia.who()),
+        ];
+        assert_eq!(rows, expected);
     }
 
     #[tokio::test]

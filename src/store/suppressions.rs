@@ -68,13 +68,14 @@ impl Store {
         self.writer
             .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let Some(tenant) = end(tx, kind, &reach, id, now).await? else {
+                    let Some((tenant, matchers)) = end(tx, kind, &reach, id, now).await? else {
                         return Ok(false);
                     };
                     let tenant = TenantId::parse(&tenant).map_err(|error| sql::Error::Decode(error.into()))?;
                     cover(tx, &tenant, now).await?;
                     note(tx, kind, &tenant).await?;
-                    audit(tx, Some(&tenant), &format!("ended {} {id}", kind.words()), &author, now).await?;
+                    let what = format!("ended {} {id}, of {matchers}, early", kind.words());
+                    audit(tx, Some(&tenant), &what, &author, now).await?;
                     Ok(true)
                 })
             })
@@ -196,13 +197,25 @@ async fn end(
     reach: &Reach,
     id: i64,
     now: DateTime<Utc>,
-) -> Result<Option<String>, sql::Error> {
+) -> Result<Option<(String, Matchers)>, sql::Error> {
     let query = format!(
         "UPDATE {} SET ended_at = $3 WHERE id = $1 AND (tenant = $2 OR $2 IS NULL) AND ended_at IS NULL
-         AND until_at > $3 RETURNING tenant",
+         AND until_at > $3 RETURNING tenant, client, ticket, component, priority, technician",
         table(kind)
     );
-    sql::query_scalar(AssertSqlSafe(query)).bind(id).bind(reach.as_str()).bind(millis(now)).fetch_optional(tx).await
+    let ended = sql::query(AssertSqlSafe(query)).bind(id).bind(reach.as_str()).bind(millis(now));
+    let Some(row) = ended.fetch_optional(tx).await? else { return Ok(None) };
+    Ok(Some((row.try_get("tenant")?, matchers(&row)?)))
+}
+
+fn matchers(row: &Row) -> Result<Matchers, sql::Error> {
+    Ok(Matchers {
+        client: row.try_get("client")?,
+        ticket: row.try_get("ticket")?,
+        component: row.try_get("component")?,
+        priority: row.try_get("priority")?,
+        technician: row.try_get("technician")?,
+    })
 }
 
 /// Reads a stored maintenance window.
@@ -217,13 +230,7 @@ fn suppression(kind: SuppressionKind, row: &Row) -> Result<Suppression, StoreErr
         kind,
         id: row.try_get("id")?,
         tenant: TenantId::parse(&tenant).map_err(super::tickets::unreadable)?,
-        matchers: Matchers {
-            client: row.try_get("client")?,
-            ticket: row.try_get("ticket")?,
-            component: row.try_get("component")?,
-            priority: row.try_get("priority")?,
-            technician: row.try_get("technician")?,
-        },
+        matchers: matchers(row)?,
         from: instant(row.try_get("from_at")?)?,
         until: instant(row.try_get("until_at")?)?,
         author: row.try_get("author")?,

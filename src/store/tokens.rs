@@ -97,13 +97,18 @@ impl TokenRecord {
 
     /// The name for the audit log: what the token is for, and always the token.
     pub fn who(&self) -> String {
-        if self.name.is_empty() { format!("token {}", self.id) } else { format!("{} (token {})", self.name, self.id) }
+        called(&self.id, &self.name)
     }
 
     /// Whether it is valid at `now`.
     pub fn is_good(&self, now: DateTime<Utc>) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
+}
+
+/// Returns the name for the audit log of the token `id`.
+pub(super) fn called(id: &str, name: &str) -> String {
+    if name.is_empty() { format!("token {id}") } else { format!("{name} (token {id})") }
 }
 
 type Row = (String, String, String, Option<String>, i64, Option<i64>, Option<i64>, Option<i64>);

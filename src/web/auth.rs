@@ -148,7 +148,7 @@ impl Caller {
             let known = known_token(web, token, address, now).await?;
             return Ok(Self::holding(&known, How::Api, None, origin));
         }
-        if let Some(secret) = cookie::read(headers)
+        if let Some(secret) = cookie::read(web, headers)
             && let Some((session, holder)) = web.store.living_session(&Token::presented(secret), now).await?
             && let Some(caller) = Self::of_session(&session, holder, web, origin.clone())
         {

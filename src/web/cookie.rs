@@ -18,19 +18,28 @@ const SECURE_ATTEMPT: &str = "__Host-sla_sign_in";
 const PLAIN_ATTEMPT: &str = "sla_sign_in";
 
 /// Returns the secret in a browser's cookie.
-pub fn read(headers: &HeaderMap) -> Option<&str> {
-    find(headers, [SECURE_NAME, PLAIN_NAME])
+pub fn read<'h>(web: &Web, headers: &'h HeaderMap) -> Option<&'h str> {
+    find(headers, name(web, [SECURE_NAME, PLAIN_NAME]))
 }
 
 /// Returns the sign-in that a browser has begun.
-pub fn read_attempt(headers: &HeaderMap) -> Option<&str> {
-    find(headers, [SECURE_ATTEMPT, PLAIN_ATTEMPT])
+pub fn read_attempt<'h>(web: &Web, headers: &'h HeaderMap) -> Option<&'h str> {
+    find(headers, name(web, [SECURE_ATTEMPT, PLAIN_ATTEMPT]))
 }
 
-fn find<'h>(headers: &'h HeaderMap, names: [&str; 2]) -> Option<&'h str> {
+fn find<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| names.contains(name)).map(|(_, value)| value)
+    pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value)
+}
+
+/// Returns the only name that counts here: with TLS, other hosts of the domain could have set the plain one.
+fn name(web: &Web, [prefixed, plain]: [&'static str; 2]) -> &'static str {
+    if is_secure(web) { prefixed } else { plain }
+}
+
+fn is_secure(web: &Web) -> bool {
+    web.options.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
 }
 
 /// Returns the header that makes a browser keep `secret`, or drop what it keeps. Strict, so that no other site can make
@@ -45,9 +54,9 @@ pub fn set_attempt(web: &Web, secret: Option<&str>) -> String {
     given(web, [SECURE_ATTEMPT, PLAIN_ATTEMPT], secret, LASTS, "Lax")
 }
 
-fn given(web: &Web, [prefixed, plain]: [&str; 2], secret: Option<&str>, length: TimeDelta, same_site: &str) -> String {
-    let https = web.options.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
-    let (name, secure) = if https { (prefixed, "; Secure") } else { (plain, "") };
+fn given(web: &Web, names: [&'static str; 2], secret: Option<&str>, length: TimeDelta, same_site: &str) -> String {
+    let name = name(web, names);
+    let secure = if is_secure(web) { "; Secure" } else { "" };
     let seconds = secret.map_or(0, |_| length.num_seconds());
     let value = secret.unwrap_or_default();
     format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite={same_site}{secure}")

@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use tokio::time::Instant;
 use url::{Host, Url, form_urlencoded};
 
-use super::auth::{Caller, bearer, login_for};
+use super::auth::{Caller, bearer, login_for, words};
 use super::rule::{Audience, Needs, Rule, Takes, Tenants};
 use super::{Problem, Web};
 use crate::config::Network;
@@ -73,30 +73,49 @@ async fn admit(web: &Arc<Web>, rule: Rule, parts: &mut Parts) -> Result<(), Prob
     if rule.needs != Needs::OwnProof && !parts.method.is_safe() {
         not_from_elsewhere(web, &parts.headers)?;
     }
-    if let Needs::Role(role) = rule.needs {
-        let caller = caller(web, role, rule.tenants, parts).await?;
-        parts.extensions.insert(caller);
-    } else if rule.needs == Needs::Nothing
-        && let Some(caller) = known_caller(web, parts).await
-    {
-        parts.extensions.insert(caller);
+    match rule.needs {
+        Needs::Role(role) => {
+            let caller = caller(web, role, rule.tenants, parts).await?;
+            parts.extensions.insert(caller);
+        }
+        Needs::Nothing => {
+            if rule.is_limited {
+                counted(web, &words(address(web, parts)))?;
+            }
+            if let Some(caller) = known_caller(web, parts).await {
+                parts.extensions.insert(caller);
+            }
+        }
+        Needs::OwnProof => {}
     }
     of_the_right_kind(rule.takes, &parts.headers)
 }
 
 /// Returns the caller, limited to what they may see here, if their role allows at least `role`.
 async fn caller(web: &Arc<Web>, role: Role, tenants: Tenants, parts: &mut Parts) -> Result<Caller, Problem> {
-    let caller = Caller::identify(&parts.headers, address(web, parts), web).await?;
-    web.limits.take(caller.counted_as()).map_err(|wait| {
-        web.telemetry.web.limited.inc();
-        Problem::too_much(wait, "ask less often")
-    })?;
+    let address = address(web, parts);
+    let caller = match Caller::identify(&parts.headers, address, web).await {
+        Err(problem) if problem.is_unauthorized() => {
+            counted(web, &words(address))?;
+            return Err(problem);
+        }
+        identified => identified?,
+    };
+    counted(web, caller.counted_as())?;
     if caller.session.is_some() && !parts.method.is_safe() {
         from_our_own_page(&parts.headers)?;
     }
     caller.needs(role)?;
     let scope = allowed(web, tenants, &caller, parts).await?;
     Ok(caller.within(scope))
+}
+
+/// Counts a request of `caller`, a token or an address, and refuses one too many.
+fn counted(web: &Web, caller: &str) -> Result<(), Problem> {
+    web.limits.take(caller).map_err(|wait| {
+        web.telemetry.web.limited.inc();
+        Problem::too_much(wait, "ask less often")
+    })
 }
 
 /// Returns the caller on a route that needs no token: monitoring that sends one is told more.

@@ -55,6 +55,12 @@ impl Route {
         self
     }
 
+    /// Answers an address as often as it asks: the answer costs little, and many people may share the address.
+    pub fn unlimited(mut self) -> Self {
+        self.rule.is_limited = false;
+        self
+    }
+
     /// Takes bodies of at most `body_max` bytes.
     pub fn at_most(self, body_max: usize) -> Self {
         Self { body_max, ..self }
@@ -75,48 +81,42 @@ impl Route {
 
 /// Creates a route for a page.
 pub fn page<H: Handler<T, Arc<Web>>, T: 'static>(path: &'static str, role: Role, handler: H) -> Route {
-    let rule =
-        Rule { audience: Audience::Page, needs: Needs::Role(role), tenants: Tenants::Own, takes: Takes::Nothing };
-    Route::new(Method::GET, path, rule, handler)
+    of_role(Method::GET, path, Audience::Page, role, Takes::Nothing, handler)
 }
 
 /// Creates a route for the forms and buttons of a page.
 pub fn form<H: Handler<T, Arc<Web>>, T: 'static>(path: &'static str, role: Role, handler: H) -> Route {
-    let rule = Rule { audience: Audience::Page, needs: Needs::Role(role), tenants: Tenants::Own, takes: Takes::Form };
-    Route::new(Method::POST, path, rule, handler)
+    of_role(Method::POST, path, Audience::Page, role, Takes::Form, handler)
 }
 
-fn api<H: Handler<T, Arc<Web>>, T: 'static>(
+fn of_role<H: Handler<T, Arc<Web>>, T: 'static>(
     method: Method,
     path: &'static str,
+    audience: Audience,
     role: Role,
     takes: Takes,
     handler: H,
 ) -> Route {
-    Route::new(
-        method,
-        path,
-        Rule { audience: Audience::Api, needs: Needs::Role(role), tenants: Tenants::Own, takes },
-        handler,
-    )
+    let rule = Rule { audience, needs: Needs::Role(role), tenants: Tenants::Own, takes, is_limited: true };
+    Route::new(method, path, rule, handler)
 }
 
 /// Creates a route that reads over the API.
 pub fn get<H: Handler<T, Arc<Web>>, T: 'static>(path: &'static str, role: Role, handler: H) -> Route {
-    api(Method::GET, path, role, Takes::Nothing, handler)
+    of_role(Method::GET, path, Audience::Api, role, Takes::Nothing, handler)
 }
 
 /// Creates a route that changes something over the API, with an order in JSON.
 pub fn post<H: Handler<T, Arc<Web>>, T: 'static>(path: &'static str, role: Role, handler: H) -> Route {
-    api(Method::POST, path, role, Takes::Json, handler)
+    of_role(Method::POST, path, Audience::Api, role, Takes::Json, handler)
 }
 
 /// Creates a route that ends or removes something over the API.
 pub fn delete<H: Handler<T, Arc<Web>>, T: 'static>(path: &'static str, role: Role, handler: H) -> Route {
-    api(Method::DELETE, path, role, Takes::Nothing, handler)
+    of_role(Method::DELETE, path, Audience::Api, role, Takes::Nothing, handler)
 }
 
-/// Creates a route that is open to everybody.
+/// Creates a route that is open to everybody, each address as often as `requests_per_second`.
 pub fn open<H: Handler<T, Arc<Web>>, T: 'static>(
     method: Method,
     path: &'static str,
@@ -124,7 +124,8 @@ pub fn open<H: Handler<T, Arc<Web>>, T: 'static>(
     handler: H,
 ) -> Route {
     let takes = if method == Method::GET { Takes::Nothing } else { Takes::Form };
-    Route::new(method, path, Rule { audience, needs: Needs::Nothing, tenants: Tenants::None, takes }, handler)
+    let rule = Rule { audience, needs: Needs::Nothing, tenants: Tenants::None, takes, is_limited: true };
+    Route::new(method, path, rule, handler)
 }
 
 /// Creates a route for callers with a proof of their own, which `handler` checks.
@@ -134,6 +135,7 @@ pub fn proven<H: Handler<T, Arc<Web>>, T: 'static>(
     audience: Audience,
     handler: H,
 ) -> Route {
-    let rule = Rule { audience, needs: Needs::OwnProof, tenants: Tenants::None, takes: Takes::Anything };
+    let takes = Takes::Anything;
+    let rule = Rule { audience, needs: Needs::OwnProof, tenants: Tenants::None, takes, is_limited: false };
     Route::new(method, path, rule, handler)
 }

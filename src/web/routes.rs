@@ -172,6 +172,7 @@ fn people() -> Vec<Route> {
             .about("Signs this browser out")
             .gives_file(&["text/html"], "The page leads on to where the browser signs out of the identity provider"),
         open(Method::GET, "/assets/{name}", Audience::Api, pages::asset)
+            .unlimited()
             .about("Scripts, styles and images of the pages")
             .gives_file(&["text/css", "text/javascript", "image/svg+xml"], "The file"),
         proven(Method::GET, "/a/{token}", Audience::Page, link::show)
@@ -385,12 +386,15 @@ fn services() -> Vec<Route> {
 fn public() -> Vec<Route> {
     vec![
         open(Method::GET, "/status", Audience::Api, status::page)
+            .unlimited()
             .about("The public page: how services stand, for anybody")
             .gives_file(&["text/html"], "The page"),
         open(Method::GET, "/status/", Audience::Api, status::to_page)
+            .unlimited()
             .about("The way to the public page")
             .says(303, "To the page"),
         open(Method::GET, "/status/{name}", Audience::Api, status::document)
+            .unlimited()
             .about("The public page in another form")
             .gives_file(
                 &[
@@ -439,9 +443,11 @@ fn public() -> Vec<Route> {
             .about("Unsubscribe; mail programs do it in one click (RFC 8058)")
             .gives_file(&["text/html"], "That it is so"),
         open(Method::GET, "/api/v2/{name}", Audience::Api, status::api)
+            .unlimited()
             .about("The public page in the form of Statuspage")
             .gives_file(&["application/json"], "The document"),
         open(Method::GET, "/api/v2/incidents/{name}", Audience::Api, status::incidents)
+            .unlimited()
             .about("The open incidents in the form of Statuspage")
             .gives_file(&["application/json"], "The document"),
     ]
@@ -609,9 +615,11 @@ fn calls() -> Vec<Route> {
 fn machines() -> Vec<Route> {
     vec![
         open(Method::GET, "/healthz", Audience::Api, health::alive)
+            .unlimited()
             .about("Whether the process lives")
             .gives::<health::Alive>("It does"),
         open(Method::GET, "/readyz", Audience::Api, health::ready)
+            .unlimited()
             .about("Whether alerts would go out now; a token of all tenants is told why not")
             .gives::<health::ReadyView>("They would"),
         get("/metrics", Viewer, health::metrics)

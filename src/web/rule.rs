@@ -51,4 +51,6 @@ pub struct Rule {
     pub needs: Needs,
     pub tenants: Tenants,
     pub takes: Takes,
+    /// Whether requests are counted for an address if no token is needed. With a role they always are.
+    pub is_limited: bool,
 }

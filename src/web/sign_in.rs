@@ -3,7 +3,6 @@
 //! The answer to the way back is a page of ours that leads on, because a browser withholds the session cookie as long
 //! as another site is leading it.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
@@ -15,7 +14,6 @@ use serde::Deserialize;
 use tracing::warn;
 use utoipa::IntoParams;
 
-use super::auth::words;
 use super::gate::Asked;
 use super::login::{Arrival, count, local, no_randomness, open};
 use super::{Problem, Web, cookie, pages};
@@ -38,13 +36,8 @@ pub struct Return {
 }
 
 /// GET /login/oidc
-pub async fn begin(
-    State(web): State<Arc<Web>>,
-    Asked(address): Asked,
-    Query(arrival): Query<Arrival>,
-) -> Result<Response, Problem> {
+pub async fn begin(State(web): State<Arc<Web>>, Query(arrival): Query<Arrival>) -> Result<Response, Problem> {
     let (sign_in, now) = (provider(&web)?, web.service.now());
-    slowly(&web, address)?;
     let attempt = Attempt::generate().map_err(|_| no_randomness())?;
     let wanted = local(arrival.next.as_deref());
     let there = match sign_in.address(&attempt, now).await {
@@ -64,7 +57,6 @@ pub async fn end(
     Query(back): Query<Return>,
 ) -> Result<Response, Problem> {
     let (sign_in, now) = (provider(&web)?, web.service.now());
-    slowly(&web, address)?;
     let Some((attempt, wanted)) = begun(&web, &headers, &back, now).await? else {
         count(&web, "refused");
         return Ok((StatusCode::BAD_REQUEST, pages::login(&web, "/", Some(NOT_BEGUN), false)).into_response());
@@ -92,12 +84,6 @@ fn provider(web: &Web) -> Result<&SignIn, Problem> {
     web.options.sign_in.as_deref().ok_or_else(|| Problem::not_found("page"))
 }
 
-/// Limits callers without a token by their address. Wrong tokens from there hold nobody up: here none is guessed.
-fn slowly(web: &Web, address: Option<IpAddr>) -> Result<(), Problem> {
-    let taken = web.limits.take(&words(address));
-    taken.map_err(|wait| Problem::too_much(wait, "too many sign-ins from this address; wait before the next"))
-}
-
 /// Returns the sign-in that this browser began and that now comes back, with the page that was wanted, and ends it.
 async fn begun(
     web: &Web,
@@ -105,7 +91,7 @@ async fn begun(
     back: &Return,
     now: DateTime<Utc>,
 ) -> Result<Option<(Attempt, String)>, Problem> {
-    let attempt = cookie::read_attempt(headers).map(Attempt::presented);
+    let attempt = cookie::read_attempt(web, headers).map(Attempt::presented);
     let state = back.state.as_deref().unwrap_or_default();
     let Some(attempt) = attempt.filter(|attempt| attempt.is_named(state)) else { return Ok(None) };
     let wanted = web.store.take_sign_in(&attempt.key(), now).await?;

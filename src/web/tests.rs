@@ -424,6 +424,19 @@ async fn a_browser_logs_in_with_a_token_and_comes_back_to_where_it_was() {
 }
 
 #[tokio::test]
+async fn over_tls_a_cookie_under_the_plain_name_neither_counts_nor_is_in_the_way() {
+    let options = Options { public_url: Some("https://sla.example.com".into()), ..Options::default() };
+    let web = TestWeb::start_with(options).await;
+    let (token, _) = web.token(Some("acme")).await;
+    let cookie = web.sign_in(&token).await;
+    let sees = async |cookie: &str| {
+        web.request(Method::GET, "/api/v1/overview").header(COOKIE, cookie).send().await.unwrap().status()
+    };
+    assert_eq!(sees(&cookie.replace("__Host-", "")).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(sees(&format!("sla_session=planted; {cookie}")).await, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_form_of_nobody_and_a_page_for_a_wrong_token_are_refused_and_not_sent_to_the_login() {
     let web = TestWeb::start().await;
     let form = || web.request(Method::POST, "/incidents").form(&[("public", "true")]);
@@ -506,6 +519,25 @@ async fn who_asks_too_much_is_told_when_to_ask_again() {
     let refused = refused.expect("ten at once are more than three a second");
     assert_eq!(refused.headers()["retry-after"], "1");
     assert_eq!(web.get("/api/v1/policies", Some(&other)).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_address_without_a_token_asks_only_so_often_except_for_what_everybody_may_look_at() {
+    let limited = || Options { requests_per_second: std::num::NonZeroU32::new(3), ..Options::default() };
+    let refused = async |path: &str| {
+        let web = TestWeb::start_with(limited()).await;
+        let mut refused = 0;
+        for _ in 0..10 {
+            refused += usize::from(web.get(path, None).await.status() == StatusCode::TOO_MANY_REQUESTS);
+        }
+        refused
+    };
+    for path in ["/login", "/", "/api/openapi.json", "/api/v1/overview"] {
+        assert_ne!(refused(path).await, 0, "{path}: ten at once are more than three a second");
+    }
+    for path in ["/healthz", "/readyz", "/status", "/status/summary.json", "/assets/live.js"] {
+        assert_eq!(refused(path).await, 0, "{path}");
+    }
 }
 
 #[tokio::test]

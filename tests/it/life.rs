@@ -464,6 +464,27 @@ async fn alerts_are_acknowledged_over_http_by_those_who_may() {
 }
 
 #[tokio::test]
+async fn the_audit_log_of_a_ticket_tells_of_the_silences_of_it() {
+    let (mut app, _) = warned().await;
+    let (url, tokens) = served(&mut app, &[(Role::Admin, None)]).await;
+    let admin = &tokens[0];
+    let (_, page) = call(Method::GET, &format!("{url}/api/v1/tickets"), admin, json!({})).await;
+    let number = page["tickets"][0]["display_id"].as_str().unwrap();
+    let silences = format!("{url}/api/v1/silences");
+    let order = json!({"ticket": number, "for": "1h", "reason": "moving racks"});
+    let (status, made) = call(Method::POST, &silences, admin, order).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    assert_eq!(
+        call(Method::DELETE, &format!("{silences}/{}", made["id"]), admin, json!({})).await.0,
+        StatusCode::NO_CONTENT
+    );
+    let (_, page) = call(Method::GET, &format!("{url}/api/v1/audit?ticket={number}"), admin, json!({})).await;
+    let changes = page["changes"].as_array().unwrap().iter();
+    let begun: Vec<_> = changes.map(|change| change["what"].as_str().unwrap().split(',').next().unwrap()).collect();
+    assert!(begun.contains(&"added silence 1") && begun.contains(&"ended silence 1"), "{page}");
+}
+
+#[tokio::test]
 async fn silences_are_made_and_ended_over_http_and_every_change_is_written_down() {
     let (mut app, _) = warned().await;
     let (url, tokens) = served(&mut app, &[(Role::Responder, None), (Role::Admin, None)]).await;
@@ -472,7 +493,7 @@ async fn silences_are_made_and_ended_over_http_and_every_change_is_written_down(
     for wrong in [json!({"for": "1h"}), json!({"reason": "why not"}), json!({"for": "1h", "reason": " "})] {
         assert_eq!(call(Method::POST, &silences, responder, wrong.clone()).await.0, StatusCode::BAD_REQUEST, "{wrong}");
     }
-    let order = json!({"technician": "Mateo Alvarez", "for": "1h", "reason": "on a plane"});
+    let order = json!({"technician": "Mateo Alvarez", "for": "1h", "reason": "on a plane", "author": "Mia"});
     let (status, made) = call(Method::POST, &silences, responder, order.clone()).await;
     assert_eq!((status, &made["technician"]), (StatusCode::CREATED, &json!("Mateo Alvarez")));
     let windows = format!("{url}/api/v1/maintenance-windows");
@@ -490,11 +511,15 @@ async fn silences_are_made_and_ended_over_http_and_every_change_is_written_down(
     let (whats, origins) = (of_acme("what").await, of_acme("origin").await);
     let begun: Vec<_> = whats.iter().map(|what| what.split(',').next().unwrap()).collect();
     assert_eq!(begun, ["added silence 1", "added maintenance window 1", "ended silence 1"]);
+    assert_eq!(whats[2], "ended silence 1, of technician Mateo Alvarez, early");
     assert!(
         whats[0].contains("of technician Mateo Alvarez, from ") && whats[0].ends_with(" UTC: on a plane"),
         "{whats:?}"
     );
     assert!(origins.iter().all(|origin| origin == "127.0.0.1"), "{origins:?}");
+    let whos = of_acme("who").await;
+    let said: Vec<_> = whos.iter().map(|who| who.starts_with("Mia (")).collect();
+    assert_eq!(said, [true, true, false], "who made it said a name: {whos:?}");
 }
 
 #[tokio::test]

@@ -231,6 +231,16 @@ async fn keys_that_the_provider_changes_are_read_once_more_and_not_for_every_mad
     stage.let_in().await;
 }
 
+#[tokio::test]
+async fn a_key_that_the_provider_replaces_under_its_name_is_read_once_more() {
+    let stage = Stage::start().await;
+    stage.let_in().await;
+    stage.app.clock.advance(minutes(2));
+    stage.provider.now().published = vec![Key::rsa("first", 1)];
+    stage.let_in().await;
+    assert_eq!(stage.provider.now().times_keys_were_read, 2);
+}
+
 /// Signs in with tokens that say `value` for `claim`; gives what the page says.
 async fn with_claim(stage: &Stage, claim: &str, value: Value) -> String {
     let before = stage.provider.now().claims.clone();
@@ -353,6 +363,18 @@ async fn a_way_back_works_in_the_browser_alone_that_began_it() {
     assert_eq!(stage.get(&mut other, &back).await.status(), StatusCode::BAD_REQUEST, "with the cookie of its own");
     assert!(!other.is_signed_in());
     assert_eq!(stage.get(&mut one, &back).await.status(), StatusCode::OK, "and nothing of it is spoilt");
+}
+
+/// Another host of the domain could have set it.
+#[tokio::test]
+async fn a_way_back_does_not_work_with_a_cookie_under_the_plain_name() {
+    let stage = Stage::start().await;
+    let mut browser = Browser::default();
+    let back = stage.way_back(&mut browser, "/login/oidc").await;
+    let secret = browser.0.remove("__Host-sla_sign_in").unwrap();
+    browser.0.insert("sla_sign_in".to_owned(), secret);
+    assert_eq!(stage.get(&mut browser, &back).await.status(), StatusCode::BAD_REQUEST);
+    assert!(!browser.is_signed_in());
 }
 
 #[tokio::test]

@@ -168,7 +168,7 @@ const OF_NOBODY: &[&str] = &[
     "report_schedules: name tenant",
     "saved_views: owner tenant",
     "secrets: name value",
-    "sessions: browser hash id origin token",
+    "sessions: browser hash id origin tenant token",
     "set_aside: key kind tenant",
     "shares: holder",
     "sign_ins: key wanted",

@@ -10,8 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-/// The limit from the first byte of a request to the end of its head; for the first request, from the connection.
-const HEAD: Duration = Duration::from_secs(10);
+/// The limit from the first byte of a request to its end; for the first request, from the connection.
+const ASK: Duration = Duration::from_secs(10);
 /// The limit between two requests. Longer than proxies keep a connection: closing one as a request arrives loses it.
 const IDLE: Duration = Duration::from_secs(130);
 /// The limit for answering: a little more than the deadline of an answer.
@@ -86,6 +86,11 @@ impl Progress {
         matches!(phase, Phase::New | Phase::Idle | Phase::Asking).then_some(since)
     }
 
+    /// Whether it is a stream, which has no end of its own.
+    pub fn is_stream(&self) -> bool {
+        self.state().0 == Phase::Streaming
+    }
+
     /// Takes no more requests if none is being answered. Returns whether that is so.
     pub fn dismiss(&self) -> bool {
         let mut state = self.state();
@@ -100,7 +105,7 @@ impl Progress {
     pub fn is_overdue(&self, now: Instant) -> bool {
         let (phase, since) = *self.state();
         let most = match phase {
-            Phase::New | Phase::Asking => HEAD,
+            Phase::New | Phase::Asking => ASK,
             Phase::Idle => IDLE,
             Phase::Answering => ANSWER,
             Phase::Writing | Phase::Streaming => WRITE,
