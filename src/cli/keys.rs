@@ -101,7 +101,7 @@ async fn rotate(config: &Config) -> Result<(), CliError> {
         claim => Some(claim?),
     };
     check_services(&place, keys, claim.is_some()).await?;
-    let store = super::existing_store(config, Default::default()).await?;
+    let store = Store::open_by(&config.store, claim.as_ref(), Default::default()).await?;
     let is_alone = claim.is_some() && !store.is_led(SystemClock.now()).await?;
     let turned = store.turn_to_first_key(&place, keys, bar()).await?;
     let columns = Store::standing(&place, keys, bar()).await?;

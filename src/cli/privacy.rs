@@ -68,9 +68,10 @@ async fn export(config: &Config, person: &str, tenant: Option<&str>) -> Result<(
 
 async fn erase(config: &Config, person: &str, tenant: Option<&str>, yes: bool) -> Result<(), CliError> {
     let tenant = tenant_of(config, tenant)?;
+    super::there_is(&Place::from(&config.store))?;
     // What runs would write the name again from what it remembers.
-    let _claim = yes.then(|| Store::claim(&config.store)).transpose()?;
-    let store = super::existing_store(config, Default::default()).await?;
+    let claim = yes.then(|| Store::claim(&config.store)).transpose()?;
+    let store = Store::open_by(&config.store, claim.as_ref(), Default::default()).await?;
     let person = one(&store, tenant, person).await?;
     let now = SystemClock.now();
     if yes && store.is_led(now).await? {

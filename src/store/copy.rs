@@ -56,10 +56,11 @@ pub async fn copy(
         return Err(StoreError::Unopened { path: from.to_owned(), source });
     }
     let file = Place::File(PathBuf::from(from));
-    let _claim = Store::claim(At { place: file.clone(), keys: keys.clone() })?;
+    let claim = Store::claim(At { place: file.clone(), keys: keys.clone() })?;
     // Both are brought to the same version first; sealed values are copied as they are.
     for place in [file, Place::Server(Box::new(server.clone()))] {
-        Store::open(At { place, keys: keys.clone() }, Default::default()).await?.close().await;
+        let at = At { place, keys: keys.clone() };
+        Store::open_by(at, Some(&claim), Default::default()).await?.close().await;
     }
     let mut source = Connection::to_file(&SqliteConnectOptions::new().filename(from)).await?;
     let mut target = Connection::to_server(server).await?;
