@@ -95,7 +95,7 @@ async fn check_services(place: &Place, keys: &KeyRing, is_claimed: bool) -> Resu
 /// and wipes what used to be plain from the file.
 async fn rotate(config: &Config) -> Result<(), CliError> {
     let (place, keys) = (Place::from(&config.store), &config.store.keys);
-    super::there_is(&place)?;
+    super::there_is(&place).await?;
     let claim = match Store::claim(&config.store) {
         Err(StoreError::InUse(_)) => None,
         claim => Some(claim?),

@@ -68,7 +68,7 @@ async fn export(config: &Config, person: &str, tenant: Option<&str>) -> Result<(
 
 async fn erase(config: &Config, person: &str, tenant: Option<&str>, yes: bool) -> Result<(), CliError> {
     let tenant = tenant_of(config, tenant)?;
-    super::there_is(&Place::from(&config.store))?;
+    super::there_is(&Place::from(&config.store)).await?;
     // What runs would write the name again from what it remembers.
     let claim = yes.then(|| Store::claim(&config.store)).transpose()?;
     let store = Store::open_by(&config.store, claim.as_ref(), Default::default()).await?;

@@ -68,7 +68,7 @@ pub enum TokenError {
 pub(super) async fn token(config: Config, command: TokenCommand) -> Result<(), CliError> {
     // A token may be made before the service runs for the first time.
     if !matches!(command, TokenCommand::Create { .. }) {
-        super::there_is(&Place::from(&config.store))?;
+        super::there_is(&Place::from(&config.store)).await?;
     }
     let store = Store::open(&config.store, Arc::default()).await?;
     let now = SystemClock.now();

@@ -197,7 +197,7 @@ const UNFINISHED: &str = "restore a backup from before the upgrade, and upgrade 
 const CHANGED: &str = "the program or the store was changed by hand: install a released version";
 const OLDER: &str = "start the service with this version; or, if none runs, any command that reads the store: it brings \
      the tables up to date";
-const NO_STORE: &str = "check [store] url in the configuration; the first `run` makes a store";
+pub const NO_STORE: &str = "check [store] url in the configuration; the first `run` makes a store";
 
 async fn migrations(connection: &mut Connection, checked: &mut Checked) -> Result<(), StoreError> {
     checked.looks.insert(Look::Migrations);

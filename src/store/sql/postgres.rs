@@ -151,10 +151,7 @@ impl Server {
     pub async fn migrate(&self) -> Result<(), Unmigrated> {
         let patient = self.options().options([("statement_timeout", "0"), ("lock_timeout", "0")]);
         let mut connection: PgConnection = sqlx::ConnectOptions::connect(&patient).await?;
-        let encoding: String = sqlx::query_scalar("SHOW server_encoding").fetch_one(&mut connection).await?;
-        if !HOLDS_EVERY_TEXT.contains(&encoding.as_str()) {
-            return Err(Unmigrated::Encoding(encoding));
-        }
+        check_encoding(&mut connection).await?;
         let lock = format!("SELECT pg_advisory_lock(hashtextextended('superops-sla migrates {}', 0))", self.schema);
         run(&mut connection, lock).await?;
         let exists = "SELECT 1 FROM pg_namespace WHERE nspname = $1";
@@ -172,6 +169,15 @@ impl Server {
         migrator.run(&mut connection).await?;
         sqlx::Connection::close(connection).await?;
         Ok(())
+    }
+
+    /// Whether a store was made here; if not, whether one can be. Changes nothing.
+    pub(in crate::store) async fn has_store(&self) -> Result<bool, Unmigrated> {
+        let mut connection: PgConnection = sqlx::ConnectOptions::connect(&self.options()).await?;
+        check_encoding(&mut connection).await?;
+        let has_store = is_made(&mut connection).await?;
+        sqlx::Connection::close(connection).await?;
+        Ok(has_store)
     }
 
     /// Removes the schema and everything in it.
@@ -252,10 +258,19 @@ impl From<sqlx::Error> for Unmigrated {
     }
 }
 
+async fn check_encoding(connection: &mut PgConnection) -> Result<(), Unmigrated> {
+    let encoding: String = sqlx::query_scalar("SHOW server_encoding").fetch_one(connection).await?;
+    if HOLDS_EVERY_TEXT.contains(&encoding.as_str()) { Ok(()) } else { Err(Unmigrated::Encoding(encoding)) }
+}
+
+/// Whether the tables exist.
+async fn is_made(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(connection).await
+}
+
 /// Whether the tables exist in an older version than ours.
 async fn is_older(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let exists = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL");
-    if !exists.fetch_one(&mut *connection).await? {
+    if !is_made(connection).await? {
         return Ok(false);
     }
     let theirs = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations").fetch_one(connection);
