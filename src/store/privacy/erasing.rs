@@ -15,6 +15,7 @@ use crate::report::People;
 use crate::store::audit::{Author, audit, chain};
 use crate::store::books::changes::note_all;
 use crate::store::books::day_number;
+use crate::store::encryption::note_wipe;
 use crate::store::sealed::{OWNER, PHONE};
 use crate::store::sql::{self, Connection};
 use crate::store::{Store, StoreError};
@@ -82,6 +83,7 @@ impl Store {
                         chain::anew(tx).await?;
                     }
                     note_all(tx, &tenant).await?;
+                    note_wipe(tx, now).await?;
                     audit(tx, Some(&tenant), &told(&erased, instead.by(), &before), &author, now).await?;
                     Ok(erased)
                 })

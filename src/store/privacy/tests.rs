@@ -316,6 +316,23 @@ async fn somebody_whose_name_holds_the_persons_keeps_it() {
     assert_eq!(text.lines().filter(|line| *line == "events.was: Technician 1A2B").count(), 2);
 }
 
+#[tokio::test]
+async fn an_erasure_leaves_a_note_until_what_it_freed_is_wiped() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder).await;
+    let at = || crate::store::Place::File(folder.path().join("sla.db"));
+    assert!(!store.is_wipe_due().await.unwrap());
+    let person = store.persons(&tenant(), "ada@example.com").await.unwrap().remove(0);
+    store.erase_person(&person, "Technician 1A2B", author("root"), now()).await.unwrap();
+    store.close().await;
+    let again = Store::open(at(), Arc::default()).await.unwrap();
+    assert!(again.persons(&tenant(), "ada@example.com").await.unwrap().is_empty(), "nobody is found by the name");
+    assert!(again.is_wipe_due().await.unwrap(), "it was interrupted after its last change");
+    again.close().await;
+    crate::store::encryption::wipe_freed(&at()).await.unwrap();
+    assert!(!Store::open(at(), Arc::default()).await.unwrap().is_wipe_due().await.unwrap());
+}
+
 /// Returns the result of `work`, unless the store has been written to `writes` times before: then it is stopped there.
 async fn up_to<F: Future>(writes: u64, store: &Store, work: F) -> Option<F::Output> {
     let (mut work, most) = (std::pin::pin!(work), store.times_written() + writes);
