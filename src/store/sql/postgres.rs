@@ -102,6 +102,11 @@ impl Server {
         }
     }
 
+    /// The schema that holds everything.
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+
     /// Returns the same server for a process that reads with `keys`.
     #[must_use]
     pub fn with_keys(self, keys: &KeyRing) -> Self {
