@@ -49,6 +49,7 @@ use self::offline::{foreseeing_service, offline_service};
 use crate::alert::life::Act;
 use crate::config::{Config, LogFormat, ProcessEnvironment, duration};
 use crate::service::{Reach, ServiceError};
+use crate::store::check::NO_STORE;
 use crate::store::{Place, Store};
 use crate::telemetry::Telemetry;
 use crate::terminal::{self, AboveBars};
@@ -299,19 +300,22 @@ fn no_such_ticket(id: &str) -> CliError {
 /// Opens the store that the service fills. A command that only reads makes none: a mistyped path would look like a desk
 /// without tickets.
 async fn existing_store(config: &Config, telemetry: Arc<Telemetry>) -> Result<Store, CliError> {
-    there_is(&Place::from(&config.store))?;
+    there_is(&Place::from(&config.store)).await?;
     Ok(Store::open(&config.store, telemetry).await?)
 }
 
-fn there_is(place: &Place) -> Result<(), CliError> {
-    if place.is_there() {
+async fn there_is(place: &Place) -> Result<(), CliError> {
+    if place.is_there().await? {
         return Ok(());
     }
-    Err(anyhow::anyhow!(
-        "there is no store at {place}: a relative [store] url counts from the folder in which the command is run, so run it where \
-         the service runs; `superops-sla run` makes the store"
-    )
-    .into())
+    let remedy = match place {
+        Place::File(_) => {
+            "a relative [store] url counts from the folder in which the command is run, so run it where the service \
+             runs; `superops-sla run` makes the store"
+        }
+        Place::Server(_) => NO_STORE,
+    };
+    Err(anyhow::anyhow!("there is no store at {place}: {remedy}").into())
 }
 
 /// Returns the configured tenant called `name`, or all tenants without a name.

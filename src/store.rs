@@ -154,6 +154,11 @@ pub enum StoreError {
     OfLater,
     #[error("the store is of an older version, with {0} of its replicas running: stop them, or use their version")]
     OlderAtWork(i64),
+    #[error(
+        "the store is of an older version, whose service is running on it: restart that with this version, or use its \
+         version; nothing was changed"
+    )]
+    OlderServed,
     #[error("a stored record cannot be read: {0}")]
     Unreadable(String),
     #[error("somebody acted on an alert in the meantime; the decision is void and has to be made again")]
@@ -320,21 +325,38 @@ impl Store {
     /// Opens the store at `place`, creates it if it does not exist, and brings its tables up to date. Fails if a key is
     /// missing that something in it was sealed with.
     pub async fn open(at: impl Into<At>, telemetry: Arc<Telemetry>) -> Result<Self, StoreError> {
+        Self::open_by(at, None, telemetry).await
+    }
+
+    /// Opens the store in the same way for the holder of `claim`, if any: tables of an older version that a service
+    /// works with are left as they are, unless it is this one.
+    pub async fn open_by(
+        at: impl Into<At>,
+        claim: Option<&Claim>,
+        telemetry: Arc<Telemetry>,
+    ) -> Result<Self, StoreError> {
         let At { place, keys } = at.into();
         encryption::choose(&place, &keys).await?;
         match place {
-            Place::File(path) => Self::open_file(&path, keys, telemetry).await,
+            Place::File(path) => Self::open_file(&path, claim, keys, telemetry).await,
             Place::Server(server) => Self::open_server(*server, keys, telemetry).await,
         }
     }
 
-    async fn open_file(path: &Path, keys: Arc<KeyRing>, telemetry: Arc<Telemetry>) -> Result<Self, StoreError> {
+    async fn open_file(
+        path: &Path,
+        claim: Option<&Claim>,
+        keys: Arc<KeyRing>,
+        telemetry: Arc<Telemetry>,
+    ) -> Result<Self, StoreError> {
         keep_private(path).map_err(|source| StoreError::Unopened { path: path.to_owned(), source })?;
         let options = options(path);
         let writing = options.clone().pragma("cache_size", WRITER_CACHE);
         let writing = writing.pragma("wal_autocheckpoint", LONGEST_LOG).pragma("journal_size_limit", USUAL_LOG);
         let mut connection: sqlx::SqliteConnection = sqlx::ConnectOptions::connect(&writing).await?;
+        let unserved = if claim.is_some() { None } else { keep_unserved(path).await? };
         sqlx::migrate!().run(&mut connection).await.map_err(|error| StoreError::migrating(error.into()))?;
+        drop(unserved);
         let mut connection = Connection::of_file(connection);
         encryption::admit(&mut connection, &keys).await?;
         let mut connection = connection.with_keys(keys.clone());
@@ -450,6 +472,20 @@ fn lock_of(path: &Path) -> PathBuf {
     path.with_added_extension("lock")
 }
 
+/// Refuses to have the tables of an older version changed under its service, which could not be started again. While
+/// the lock that is returned is held, none starts.
+async fn keep_unserved(path: &Path) -> Result<Option<File>, StoreError> {
+    if !check::is_older(&Place::File(path.to_owned())).await? {
+        return Ok(None);
+    }
+    // Each service makes the file first.
+    let Ok(lock) = File::open(lock_of(path)) else { return Ok(None) };
+    match lock.try_lock_shared() {
+        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::OlderServed),
+        _ => Ok(Some(lock)),
+    }
+}
+
 /// Makes the file readable by its owner only: it holds people's names, addresses and numbers.
 fn keep_private(path: &Path) -> std::io::Result<()> {
     let mut options = File::options();
@@ -511,6 +547,30 @@ mod tests {
             with_causes(&refused),
             "the store was written by a later version: run a version of superops-sla that is as new as the one that wrote it"
         );
+    }
+
+    #[tokio::test]
+    async fn a_newer_version_leaves_the_tables_of_a_running_older_service_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = || Place::File(folder.path().join("sla.db"));
+        let store = Store::open(place(), Arc::default()).await.unwrap();
+        // As if our last step came with the newer version.
+        let last = "DELETE FROM _sqlx_migrations WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)";
+        let write = store
+            .writer
+            .write(move |tx: &mut Connection| Box::pin(async move { sql::query(last).execute(tx).await.map(drop) }));
+        write.await.unwrap();
+        store.close().await;
+        let claim = Store::claim(place()).unwrap();
+        let refused = Store::open(place(), Arc::default()).await.err();
+        assert!(matches!(refused, Some(StoreError::OlderServed)), "{refused:?}");
+        assert!(check::is_older(&place()).await.unwrap(), "nothing was changed");
+        // The step may be refused because its tables exist already; what matters is that it was tried.
+        let tried = Store::open_by(place(), Some(&claim), Arc::default()).await.err();
+        assert!(!matches!(tried, Some(StoreError::OlderServed)), "the service itself: {tried:?}");
+        drop(claim);
+        let tried = Store::open(place(), Arc::default()).await.err();
+        assert!(!matches!(tried, Some(StoreError::OlderServed)), "nobody is at work: {tried:?}");
     }
 
     #[tokio::test]

@@ -53,7 +53,7 @@ impl AppContext {
     pub async fn open(config: Arc<Config>, clock: SharedClock, role: Role) -> anyhow::Result<(Self, Claim)> {
         let telemetry = Arc::new(Telemetry::default());
         let claim = claim(&config.store).await?;
-        let store = Store::open(&config.store, telemetry.clone()).await?;
+        let store = Store::open_by(&config.store, Some(&claim), telemetry.clone()).await?;
         let store = if let Role::Leader { epoch } = role { store.of_leader(epoch) } else { store };
         store.listen_to_others();
         let rules_cache = Arc::new(RulesCache::new(config.clone(), store.clone(), telemetry.clone())?);

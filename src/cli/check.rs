@@ -21,7 +21,6 @@ use crate::config::{ChannelKind, Config, ProcessEnvironment, explain, names, rem
 use crate::notify::{self, Body, Message, sms};
 use crate::sla::zone::Tz;
 use crate::store::outbox::{Said, notification_key};
-use crate::store::{Place, Store};
 use crate::ticket::unlisted::unlisted;
 use crate::ticket::{Directory, TenantId};
 use crate::zone_rules::ZoneWatch;
@@ -139,10 +138,7 @@ fn statuses(directories: &BTreeMap<TenantId, Arc<Directory>>) -> BTreeMap<Tenant
 /// Returns what an earlier run has read of each tenant, if there was one.
 async fn directories_on_record(config: &Config) -> BTreeMap<TenantId, Arc<Directory>> {
     let mut known = BTreeMap::new();
-    if !Place::from(&config.store).is_there() {
-        return known;
-    }
-    let Ok(store) = Store::open(&config.store, Arc::default()).await else { return known };
+    let Ok(store) = super::existing_store(config, Arc::default()).await else { return known };
     for tenant in config.tenants.keys() {
         if let Ok(directory) = store.directory(tenant).await {
             known.insert(tenant.clone(), directory);
@@ -155,11 +151,7 @@ async fn directories_on_record(config: &Config) -> BTreeMap<TenantId, Arc<Direct
 /// Lists statuses that look closed or paused but are not configured, one line each, with how many tickets had them when
 /// an earlier run last read them.
 async fn unlisted_statuses(config: &Config, directories: &BTreeMap<TenantId, Arc<Directory>>) -> Vec<String> {
-    let store = if Place::from(&config.store).is_there() {
-        Store::open(&config.store, Arc::default()).await.ok()
-    } else {
-        None
-    };
+    let store = super::existing_store(config, Arc::default()).await.ok();
     let mut lines = Vec::new();
     for tenant in config.tenants.values() {
         let open = match &store {
@@ -178,10 +170,7 @@ async fn unlisted_statuses(config: &Config, directories: &BTreeMap<TenantId, Arc
 
 /// Lists who gets no text messages any more, as an earlier run found, one line each.
 async fn no_texts(config: &Config) -> Vec<String> {
-    if !Place::from(&config.store).is_there() {
-        return Vec::new();
-    }
-    let Ok(store) = Store::open(&config.store, Arc::default()).await else { return Vec::new() };
+    let Ok(store) = super::existing_store(config, Arc::default()).await else { return Vec::new() };
     let lines = super::no_texts::lines(&store, SystemClock.now()).await.unwrap_or_default();
     store.close().await;
     lines
@@ -189,10 +178,7 @@ async fn no_texts(config: &Config) -> Vec<String> {
 
 /// How many messages people got in the last week, if an earlier run sent any.
 async fn said_lately(config: &Config) -> Option<String> {
-    if !Place::from(&config.store).is_there() {
-        return None;
-    }
-    let store = Store::open(&config.store, Arc::default()).await.ok()?;
+    let store = super::existing_store(config, Arc::default()).await.ok()?;
     let said = store.said_in(&config.tenants.keys().collect::<Vec<_>>(), 7, SystemClock.now()).await.ok().flatten();
     store.close().await;
     Some(format!("Messages of the last 7 days: {}", said_words(said?)))
@@ -238,10 +224,10 @@ fn said_words(said: Said) -> String {
 
 /// Who stands in for whom, as far as an earlier run has stored it.
 async fn overrides_on_record(config: &Config) -> Vec<Override> {
-    if config.on_call.is_empty() || !Place::from(&config.store).is_there() {
+    if config.on_call.is_empty() {
         return Vec::new();
     }
-    let Ok(store) = Store::open(&config.store, Arc::default()).await else { return Vec::new() };
+    let Ok(store) = super::existing_store(config, Arc::default()).await else { return Vec::new() };
     let overrides = store.overrides_from(SystemClock.now()).await.unwrap_or_default();
     store.close().await;
     overrides

@@ -95,13 +95,13 @@ async fn check_services(place: &Place, keys: &KeyRing, is_claimed: bool) -> Resu
 /// and wipes what used to be plain from the file.
 async fn rotate(config: &Config) -> Result<(), CliError> {
     let (place, keys) = (Place::from(&config.store), &config.store.keys);
-    super::there_is(&place)?;
+    super::there_is(&place).await?;
     let claim = match Store::claim(&config.store) {
         Err(StoreError::InUse(_)) => None,
         claim => Some(claim?),
     };
     check_services(&place, keys, claim.is_some()).await?;
-    let store = super::existing_store(config, Default::default()).await?;
+    let store = Store::open_by(&config.store, claim.as_ref(), Default::default()).await?;
     let is_alone = claim.is_some() && !store.is_led(SystemClock.now()).await?;
     let turned = store.turn_to_first_key(&place, keys, bar()).await?;
     let columns = Store::standing(&place, keys, bar()).await?;

@@ -58,7 +58,8 @@ pub async fn privacy(config: Config, command: PrivacyCommand) -> Result<(), CliE
 
 async fn export(config: &Config, person: &str, tenant: Option<&str>) -> Result<(), CliError> {
     let store = super::existing_store(config, Default::default()).await?;
-    let person = one(&store, tenant_of(config, tenant)?, person).await?;
+    let tenant = tenant_of(config, tenant)?;
+    let person = only(store.persons(&tenant, person).await?, &tenant, person)?;
     let (texts, shares) = (store.mentions(&person).await?, store.held_by(&person).await?);
     let (texts, others): (Vec<_>, Vec<_>) = texts.into_iter().partition(|text| text.is_sure);
     super::print(&super::as_json(&Export { person, texts, unclear: others.len(), shares })?)?;
@@ -68,10 +69,21 @@ async fn export(config: &Config, person: &str, tenant: Option<&str>) -> Result<(
 
 async fn erase(config: &Config, person: &str, tenant: Option<&str>, yes: bool) -> Result<(), CliError> {
     let tenant = tenant_of(config, tenant)?;
+    let place = Place::from(&config.store);
+    super::there_is(&place).await?;
     // What runs would write the name again from what it remembers.
-    let _claim = yes.then(|| Store::claim(&config.store)).transpose()?;
-    let store = super::existing_store(config, Default::default()).await?;
-    let person = one(&store, tenant, person).await?;
+    let claim = yes.then(|| Store::claim(&config.store)).transpose()?;
+    let store = Store::open_by(&config.store, claim.as_ref(), Default::default()).await?;
+    let found = store.persons(&tenant, person).await?;
+    if yes && found.is_empty() && store.is_wipe_due().await? {
+        store.close().await;
+        wipe(&place).await?;
+        return super::print(&format!(
+            "nobody of `{tenant}` is known as `{person}`; an earlier erasure was interrupted at its end: now the file was \
+             rewritten, so no old data is left in it\n"
+        ));
+    }
+    let person = only(found, &tenant, person)?;
     let now = SystemClock.now();
     if yes && store.is_led(now).await? {
         return Err(CliError::usage(
@@ -83,17 +95,8 @@ async fn erase(config: &Config, person: &str, tenant: Option<&str>, yes: bool) -
         format!("Technician {}", keys::pseudonym(&key, person.tenant.as_str(), "technician", person.id.as_str()));
     if yes {
         let erased = store.erase_person(&person, &pseudonym, super::token::at_the_command_line(), now).await?;
-        let place = Place::from(&config.store);
         store.close().await;
-        wipe_freed(&place).await.map_err(|error| {
-            anyhow::anyhow!(
-                "no row names the person any more, but the file could not be rewritten, so the name may still be in \
-                 freed parts of it: {error}. Make room for a second file of its size beside it, and run `privacy erase \
-                 {} --tenant {} --yes` again",
-                person.id,
-                person.tenant
-            )
-        })?;
+        wipe(&place).await?;
         super::print(&done(&pseudonym, &erased, &place))
     } else {
         let texts = store.mentions(&person).await?.len();
@@ -127,8 +130,18 @@ fn tenant_of(config: &Config, name: Option<&str>) -> Result<TenantId, CliError> 
     }
 }
 
-async fn one(store: &Store, tenant: TenantId, text: &str) -> Result<Person, CliError> {
-    let mut found = store.persons(&tenant, text).await?;
+/// Wipes from the file what no row holds any more.
+async fn wipe(place: &Place) -> Result<(), CliError> {
+    let wiped = wipe_freed(place).await;
+    Ok(wiped.map_err(|error| {
+        anyhow::anyhow!(
+            "no row names the person any more, but the file could not be rewritten, so the name may still be in freed \
+             parts of it: {error}. Make room for a second file of its size beside it, and run this again"
+        )
+    })?)
+}
+
+fn only(mut found: Vec<Person>, tenant: &TenantId, text: &str) -> Result<Person, CliError> {
     match found.len() {
         1 => Ok(found.remove(0)),
         0 => Err(CliError::usage(format!(

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::CliError;
 use super::rebuild;
-use super::status::{printable, table};
+use super::status::{padded, printable, table, width_of};
 use crate::config::Config;
 use crate::formats::{Format, text};
 use crate::report::day;
@@ -302,11 +302,11 @@ fn table_text(one: &Table, zone: Tz) -> String {
         rows.iter().map(|row| row.cells.iter().map(|cell| words(cell, zone)).collect()).collect();
     let width = |place: usize| {
         let cells = rows.iter().filter_map(|row| row.get(place)).chain(heads.get(place));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+        cells.map(|cell| width_of(cell)).max().unwrap_or_default()
     };
     let widths: Vec<usize> = (0..heads.len()).map(width).collect();
     for row in std::iter::once(&heads).chain(&rows) {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let cells = row.iter().zip(&widths).map(|(cell, width)| padded(cell, *width));
         let line = cells.collect::<Vec<_>>().join("  ");
         let _ = writeln!(text, "  {}", line.trim_end());
     }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+use unicode_width::UnicodeWidthStr;
 
 use super::CliError;
 use crate::config::{ChannelKind, Config};
@@ -88,7 +89,7 @@ async fn all(service: &Service, store: &Store, scope: &Reach, args: &StatusArgs)
     Ok(page_text(&overview, &no_texts, &page, terminal::colours(), terminal::columns()))
 }
 
-/// Returns `page` as a table of at most `columns` characters a line, below a summary of the whole desk.
+/// Returns `page` as a table whose lines take at most `columns` columns, below a summary of the whole desk.
 pub fn page_text(
     overview: &Overview,
     no_texts: &[String],
@@ -183,7 +184,7 @@ fn ticket_table(page: &TicketPage, several: bool, colours: bool, columns: Option
     lines(&head, &rows, |row| paint(&page.tickets[row], colours))
 }
 
-/// Cuts the cells of the widest columns that may be cut until a line has at most `columns` characters, if possible.
+/// Cuts the cells of the widest columns that may be cut until a line takes at most `columns` columns, if possible.
 fn fit(head: &[&str], rows: &mut [Vec<String>], least: &[usize], columns: usize) {
     let mut widths = widths(head, rows);
     let total = |widths: &[usize]| widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1);
@@ -229,11 +230,23 @@ pub(super) fn printable(text: &str) -> String {
 }
 
 fn shortened(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
+    if width_of(text) <= width {
         return text.to_owned();
     }
-    let kept: String = text.chars().take(width - 1).collect();
-    format!("{}…", kept.trim_end())
+    // What is joined to a character may widen it, so each beginning is measured as a whole.
+    let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
+    let end = ends.take_while(|end| width_of(&text[..*end]) < width).last().unwrap_or(0);
+    format!("{}…", text[..end].trim_end())
+}
+
+/// How many columns of a terminal `text` takes: wide characters take two, those joined to others none.
+pub(super) fn width_of(text: &str) -> usize {
+    UnicodeWidthStr::width(text)
+}
+
+/// Returns `text` filled up to `width` columns.
+pub(super) fn padded(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(width_of(text))))
 }
 
 /// What stands between two columns.
@@ -249,8 +262,8 @@ pub(super) fn table<const N: usize>(
 }
 
 fn widths(head: &[&str], rows: &[impl AsRef<[String]>]) -> Vec<usize> {
-    let cells = |column: usize| rows.iter().map(move |row| row.as_ref()[column].chars().count());
-    let width = |(column, head): (usize, &&str)| cells(column).chain([head.chars().count()]).max().unwrap_or(0);
+    let cells = |column: usize| rows.iter().map(move |row| width_of(&row.as_ref()[column]));
+    let width = |(column, head): (usize, &&str)| cells(column).chain([width_of(head)]).max().unwrap_or(0);
     head.iter().enumerate().map(width).collect()
 }
 
@@ -260,9 +273,8 @@ fn lines(
     paint: impl Fn(usize) -> (&'static str, &'static str),
 ) -> String {
     let widths = widths(head, rows);
-    let padded = |(text, width): (&str, &usize)| format!("{text}{}", " ".repeat(width - text.chars().count()));
     let line = |cells: &mut dyn Iterator<Item = &str>| {
-        cells.zip(&widths).map(padded).collect::<Vec<_>>().join(GAP).trim_end().to_owned()
+        cells.zip(&widths).map(|(text, width)| padded(text, *width)).collect::<Vec<_>>().join(GAP).trim_end().to_owned()
     };
     let mut text = format!("{}\n", line(&mut head.iter().copied()));
     for (index, row) in rows.iter().enumerate() {
@@ -404,5 +416,17 @@ mod tests {
         assert!(lines(&head, &rows, |_| ("", "")).lines().all(|line| line.chars().count() <= 40));
         fit(&head, &mut rows, &[NEVER_CUT, 10, 8], 10);
         assert_eq!(rows[0][0], "062822-0005", "a number that is cut is of no use");
+    }
+
+    #[test]
+    fn columns_stand_below_each_other_after_wide_and_joined_characters() {
+        let rows =
+            ["打印机坏了", "Jose\u{301}", "👩\u{200d}💻 Ada", "Mia"].map(|name| [name.to_owned(), "1".to_owned()]);
+        let text = table(["NAME", "TICKETS"], &rows[..], |_| ("", ""));
+        let starts: Vec<_> = text.lines().skip(1).map(|line| width_of(line.trim_end_matches('1'))).collect();
+        assert_eq!(starts, [12; 4], "{text}");
+        assert_eq!(text.lines().next(), Some("NAME        TICKETS"));
+        assert_eq!((shortened("打印机坏了", 6).as_str(), shortened("打印机", 6).as_str()), ("打印…", "打印机"));
+        assert_eq!(shortened("Jose\u{301}", 4), "Jose\u{301}", "an accent takes no column");
     }
 }

@@ -68,7 +68,7 @@ fn copied_words(copied: &[Copied]) -> String {
 
 /// Checks the store; the exit code is 1 if anything is found.
 async fn check(config: Config, json: bool) -> Result<(), CliError> {
-    super::there_is(&Place::from(&config.store))?;
+    super::there_is(&Place::from(&config.store)).await?;
     let mut checked = check::look(&config.store).await?;
     if checked.is_sound() && checked.looks.contains(&Look::Rows) {
         histories(config, &mut checked).await?;

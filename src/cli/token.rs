@@ -10,6 +10,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::CliError;
+use super::status::{padded, width_of};
 use crate::alert::life::Actor;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, duration};
@@ -68,7 +69,7 @@ pub enum TokenError {
 pub(super) async fn token(config: Config, command: TokenCommand) -> Result<(), CliError> {
     // A token may be made before the service runs for the first time.
     if !matches!(command, TokenCommand::Create { .. }) {
-        super::there_is(&Place::from(&config.store))?;
+        super::there_is(&Place::from(&config.store)).await?;
     }
     let store = Store::open(&config.store, Arc::default()).await?;
     let now = SystemClock.now();
@@ -122,7 +123,7 @@ pub async fn list(store: &Store, json: bool) -> Result<String, TokenError> {
         return Ok("no tokens yet; `token create --role viewer` makes one\n".to_owned());
     }
     let width = |column: fn(&TokenRecord) -> &str, head: &str| {
-        tokens.iter().map(|token| column(token).chars().count()).max().unwrap_or(0).max(head.len())
+        tokens.iter().map(|token| width_of(column(token))).max().unwrap_or(0).max(head.len())
     };
     let widths = (width(TokenRecord::reach, "TENANT"), width(|token| &token.name, "NAME"));
     let head = format!(
@@ -155,8 +156,8 @@ fn line(token: &TokenRecord, (reach, name): (usize, usize)) -> String {
     };
     let (role, tenant, created) = (token.role.as_str(), token.reach(), time(token.created_at));
     let used = token.last_used_at.map_or_else(|| "never".to_owned(), time);
-    let (id, who) = (&token.id, &token.name);
-    format!("{id:<12}  {role:<9}  {tenant:<reach$}  {who:<name$}  {created:<20}  {used:<20}  {state}\n")
+    let (id, tenant, who) = (&token.id, padded(tenant, reach), padded(&token.name, name));
+    format!("{id:<12}  {role:<9}  {tenant}  {who}  {created:<20}  {used:<20}  {state}\n")
 }
 
 fn pretty(value: &serde_json::Value) -> String {

@@ -195,26 +195,43 @@ type Step = (i64, i64, Vec<u8>);
 pub(super) const NEWER: &str = "run a version of superops-sla that is as new as the one that wrote it";
 const UNFINISHED: &str = "restore a backup from before the upgrade, and upgrade again";
 const CHANGED: &str = "the program or the store was changed by hand: install a released version";
-const OLDER: &str = "start the service, or any command that reads the store, once: it brings the tables up to date";
-const NO_STORE: &str = "check [store] url in the configuration; the first `run` makes a store";
+const OLDER: &str = "start the service with this version; or, if none runs, any command that reads the store: it brings \
+     the tables up to date";
+pub const NO_STORE: &str = "check [store] url in the configuration; the first `run` makes a store";
 
 async fn migrations(connection: &mut Connection, checked: &mut Checked) -> Result<(), StoreError> {
     checked.looks.insert(Look::Migrations);
+    let Some(steps) = steps(connection).await? else {
+        checked.found(Look::Migrations, "there is no store here".to_owned(), NO_STORE);
+        return Ok(());
+    };
+    for (what, remedy) in judged(&steps) {
+        checked.found(Look::Migrations, what, remedy);
+    }
+    Ok(())
+}
+
+/// Returns the migrations that were applied, in order; none if there is no store.
+async fn steps(connection: &mut Connection) -> Result<Option<Vec<Step>>, StoreError> {
     let there = match connection.is_postgres() {
         true => "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = '_sqlx_migrations'",
         false => "SELECT COUNT(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'",
     };
     let there: i64 = sql::query_scalar(there).fetch_one(&mut *connection).await?;
     if there == 0 {
-        checked.found(Look::Migrations, "there is no store here".to_owned(), NO_STORE);
-        return Ok(());
+        return Ok(None);
     }
     let steps = "SELECT version, CAST(CASE WHEN success THEN 1 ELSE 0 END AS BIGINT), checksum FROM _sqlx_migrations ORDER BY version";
-    let steps: Vec<Step> = sql::query_as(steps).fetch_all(connection).await?;
-    for (what, remedy) in judged(&steps) {
-        checked.found(Look::Migrations, what, remedy);
-    }
-    Ok(())
+    Ok(Some(sql::query_as(steps).fetch_all(connection).await?))
+}
+
+/// Whether migrations of this program are still to be applied to the store at `place`. Changes nothing.
+pub(super) async fn is_older(place: &Place) -> Result<bool, StoreError> {
+    let mut connection = connect(place).await?;
+    let steps = steps(&mut connection).await?;
+    connection.close().await?;
+    let is_missing = |version: i64| steps.iter().flatten().all(|(step, ..)| *step != version);
+    Ok(steps.is_some() && sqlx::migrate!().iter().any(|step| is_missing(step.version)))
 }
 
 /// Returns what is wrong with the migrations of a store.

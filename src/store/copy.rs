@@ -56,10 +56,11 @@ pub async fn copy(
         return Err(StoreError::Unopened { path: from.to_owned(), source });
     }
     let file = Place::File(PathBuf::from(from));
-    let _claim = Store::claim(At { place: file.clone(), keys: keys.clone() })?;
+    let claim = Store::claim(At { place: file.clone(), keys: keys.clone() })?;
     // Both are brought to the same version first; sealed values are copied as they are.
     for place in [file, Place::Server(Box::new(server.clone()))] {
-        Store::open(At { place, keys: keys.clone() }, Default::default()).await?.close().await;
+        let at = At { place, keys: keys.clone() };
+        Store::open_by(at, Some(&claim), Default::default()).await?.close().await;
     }
     let mut source = Connection::to_file(&SqliteConnectOptions::new().filename(from)).await?;
     let mut target = Connection::to_server(server).await?;
@@ -69,8 +70,7 @@ pub async fn copy(
         copy_table(&mut source, &mut target, &table, &mut told).await?;
         let (ours, theirs) = (sum(&mut source, &table).await?, sum(&mut target, &table).await?);
         if ours != theirs {
-            let why = format!("{} has {} rows here and {} there, or they differ", table.name, ours.0, theirs.0);
-            return Err(StoreError::NotCopied(why));
+            return Err(StoreError::NotCopied(differing(&table, ours.0, theirs.0, server)));
         }
         go_on_counting(&mut target, &table).await?;
         copied.push(Copied { table: table.name, rows: ours.0 });
@@ -78,6 +78,17 @@ pub async fn copy(
     source.close().await?;
     target.close().await?;
     Ok(copied)
+}
+
+/// Says that a table differs, and what to do: rows that are there already stay as an earlier copy brought them.
+fn differing(table: &Table, ours: u64, theirs: u64, server: &Server) -> String {
+    format!(
+        "{} has {ours} rows here and {theirs} there, or they differ: if the service went on with the file after an \
+         earlier copy, remove that (`DROP SCHEMA {} CASCADE`, and with it whatever was written there since), and copy \
+         again with the service still stopped",
+        table.name,
+        server.schema()
+    )
 }
 
 /// Checks that no service works on the target, since nobody else may write meanwhile.
@@ -263,5 +274,36 @@ mod tests {
         assert_eq!(there.verify_audit().await.unwrap().rows, 450, "the chain of the audit log holds over there");
         there.add_token(&Token::generate().unwrap(), Role::Viewer, None, author(), now).await.unwrap();
         assert_eq!(there.verify_audit().await.unwrap().rows, 451, "and goes on");
+    }
+
+    #[tokio::test]
+    async fn a_copy_of_a_file_that_was_worked_on_since_the_last_copy_says_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sla.db");
+        let Some(server) = crate::store::place::tests::server(&path) else { return };
+        let (keys, now) = (Arc::default(), chrono::DateTime::UNIX_EPOCH);
+        for at in [now, now + chrono::TimeDelta::hours(1)] {
+            let store = Store::open(Place::File(path.clone()), Default::default()).await.unwrap();
+            store.prove_writable(at).await.unwrap();
+            store.close().await;
+            let copied = copy(&path, &server, &keys, |_, _| ()).await;
+            if at == now {
+                copied.unwrap();
+                continue;
+            }
+            let refused = copied.expect_err("the row there is older").to_string();
+            assert!(refused.contains("heartbeats has 1 rows here and 1 there, or they differ"), "{refused}");
+            assert!(refused.contains(&format!("DROP SCHEMA {} CASCADE", server.schema())), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_difference_is_told_with_the_schema_to_drop() {
+        let table = Table { name: "alerts".to_owned(), columns: Vec::new(), key: Vec::new(), numbered: None };
+        let told = differing(&table, 2, 1, &Server::of_tests("postgres://db.example.com/msp", "superops_sla"));
+        assert!(
+            told.starts_with("alerts has 2 rows here and 1 there")
+                && told.contains("`DROP SCHEMA superops_sla CASCADE`")
+        );
     }
 }

@@ -315,6 +315,14 @@ impl Store {
         at.flatten().map(instant).transpose()
     }
 
+    /// Whether what an erasure freed is still to be wiped from the file.
+    pub async fn is_wipe_due(&self) -> Result<bool, StoreError> {
+        let noted = sql::query_scalar("SELECT at FROM heartbeats WHERE name = $1").bind(WIPE_DUE);
+        let noted: Option<i64> = noted.fetch_optional(&self.reads).await?;
+        // The note may have come to a server with a copy, which has no freed room.
+        Ok(noted.is_some() && self.server.is_none())
+    }
+
     /// Notes that everything is under the key `id`, which is the first.
     pub async fn note_turned(&self, id: String, now: DateTime<Utc>) -> Result<(), StoreError> {
         self.writer
@@ -368,7 +376,20 @@ pub async fn wipe_freed(place: &Place) -> Result<(), StoreError> {
     for statement in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
         sql::query(statement).execute(&mut connection).await?;
     }
+    sql::query("DELETE FROM heartbeats WHERE name = $1").bind(WIPE_DUE).execute(&mut connection).await?;
     Ok(connection.close().await?)
+}
+
+/// The name of the note that what was freed is still to be wiped.
+const WIPE_DUE: &str = "wipe due";
+
+/// Notes that what this transaction frees is to be wiped from the file. A server's freed room is left to its own tools.
+pub(super) async fn note_wipe(tx: &mut Connection, now: DateTime<Utc>) -> Result<(), sql::Error> {
+    if tx.is_postgres() {
+        return Ok(());
+    }
+    let note = "INSERT INTO heartbeats (name, at) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET at = excluded.at";
+    sql::query(note).bind(WIPE_DUE).bind(millis(now)).execute(tx).await.map(drop)
 }
 
 /// A change of a row: its key, and the old and new values of its columns.

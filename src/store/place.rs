@@ -106,11 +106,11 @@ impl Place {
         }
     }
 
-    /// Whether a store may exist already: for a server, only asking it would tell.
-    pub fn is_there(&self) -> bool {
+    /// Whether a store was made here. Changes nothing.
+    pub async fn is_there(&self) -> Result<bool, StoreError> {
         match self {
-            Self::File(path) => path.exists(),
-            Self::Server(_) => true,
+            Self::File(path) => Ok(path.exists()),
+            Self::Server(server) => server.has_store().await.map_err(StoreError::migrating),
         }
     }
 }
@@ -147,5 +147,16 @@ pub(super) mod tests {
         let url = std::env::var("SUPEROPS_SLA_TEST_POSTGRES").ok().filter(|url| !url.is_empty())?;
         let schema = format!("t{}", &crate::keys::id_of(&path.display().to_string()));
         Some(Server::of_tests(&url, &schema))
+    }
+
+    #[tokio::test]
+    async fn who_asks_whether_a_store_is_there_makes_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::from(&folder.path().join("sla.db"));
+        for _ in 0..2 {
+            assert!(!place.is_there().await.unwrap());
+        }
+        crate::store::Store::open(place.clone(), Arc::default()).await.unwrap().close().await;
+        assert!(place.is_there().await.unwrap());
     }
 }

@@ -68,7 +68,12 @@ impl Store {
                    GROUP BY e.tenant, e.ticket_id HAVING MAX(e.latest) < $1
                    UNION ALL SELECT COUNT(*) FROM predictions WHERE decided_at < $1) AS events_and_forecasts"
             }
-            Past::Audit => "SELECT COUNT(*) FROM audit WHERE at < $1 AND id < (SELECT MAX(id) FROM audit)",
+            Past::Audit => {
+                "SELECT (SELECT COUNT(*) FROM audit WHERE at < $1 AND id < (SELECT MAX(id) FROM audit))
+                   + (SELECT COUNT(*) FROM silences WHERE until_at < $1)
+                   + (SELECT COUNT(*) FROM maintenance_windows WHERE until_at < $1)
+                   + (SELECT COUNT(*) FROM on_call_overrides WHERE until_time < $1)"
+            }
             Past::Reports => "SELECT COUNT(*) FROM report_files WHERE made_at < $1",
         };
         let count = sql::query_scalar(AssertSqlSafe(count.to_owned())).bind(millis(before));
@@ -136,8 +141,9 @@ async fn audit(tx: &mut Connection, before: i64, from: i64) -> Result<Batch, sql
         "DELETE FROM maintenance_windows WHERE until_at < $1",
         "DELETE FROM on_call_overrides WHERE until_time < $1",
     ];
+    let mut over = 0;
     for forget in ended {
-        sql::query(forget).bind(before).execute(&mut *tx).await?;
+        over += sql::query(forget).bind(before).execute(&mut *tx).await?.rows_affected();
     }
     if from == 0 {
         of_people_gone(tx, before).await?;
@@ -148,7 +154,8 @@ async fn audit(tx: &mut Connection, before: i64, from: i64) -> Result<Batch, sql
     let forget =
         sql::query("DELETE FROM audit WHERE id > $1 AND id <= $2 AND at < $3 AND id < (SELECT MAX(id) FROM audit)");
     let gone = forget.bind(from).bind(upto).bind(before).execute(tx).await?.rows_affected();
-    Ok(by_number(gone, upto))
+    let lines = by_number(gone, upto);
+    Ok(Batch { gone: lines.gone + over, ..lines })
 }
 
 /// Deletes the personal rules of people who are no longer in any directory, and views of revoked tokens and of people
@@ -406,6 +413,29 @@ mod tests {
         store.writer.write(move |tx: &mut Connection| Box::pin(insert(tx, known))).await.unwrap();
         forget_all(&store, Past::Audit).await;
         assert_eq!(left(&store, rules).await, ["ada@example.com", "lately@example.com"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_over_of_silences_windows_and_stand_ins_is_counted_with_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let suppression = "(tenant, from_at, until_at, author, reason)";
+        let times = [CUTOFF - 1, CUTOFF];
+        let fill = times.into_iter().flat_map(|until| {
+            [
+                format!("INSERT INTO silences {suppression} VALUES ('acme', 0, {until}, 'mia', '')"),
+                format!("INSERT INTO maintenance_windows {suppression} VALUES ('acme', 0, {until}, 'mia', '')"),
+                format!(
+                    "INSERT INTO on_call_overrides (rotation, person, from_time, until_time, made_by, made_at)
+                     VALUES ('main', 'mia', 0, {until}, 'mia', 0)"
+                ),
+            ]
+        });
+        let fill: Vec<String> = fill.collect();
+        store.writer.write(move |tx: &mut Connection| Box::pin(insert(tx, fill))).await.unwrap();
+        assert_eq!(forget_all(&store, Past::Audit).await, 3 + 3, "three lines of the log, and one of each");
+        let left = left(&store, "SELECT author FROM silences UNION ALL SELECT author FROM maintenance_windows").await;
+        assert_eq!(left.len(), 2, "those that ended later stay");
     }
 
     #[tokio::test]

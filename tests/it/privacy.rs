@@ -39,6 +39,14 @@ async fn an_erased_person_is_not_even_in_the_freed_room_of_the_file() {
         let left = bytes.windows(name.len()).filter(|part| part.eq_ignore_ascii_case(name.as_bytes())).count();
         assert_eq!(left, 0, "times in {}", file.display());
     }
+    let nobody = erase(&name, &["--yes"]);
+    assert!(nobody.contains("is known as `Mateo Alvarez`: give"), "{nobody}");
+    // As if the first had been interrupted after its last change.
+    app.database.tamper("INSERT INTO heartbeats (name, at) VALUES ('wipe due', 1)").await;
+    let ended = erase(&name, &["--yes"]);
+    assert!(ended.contains("an earlier erasure was interrupted") && ended.contains("no old data is left"), "{ended}");
+    let nobody = erase(&name, &["--yes"]);
+    assert!(nobody.contains("is known as `Mateo Alvarez`: give"), "it is done once: {nobody}");
     let id = asked.split("(id ").nth(1).and_then(|rest| rest.split(')').next()).unwrap();
     let again = erase(id, &["--yes"]);
     assert!(again.contains("no old data is left"), "by the id it may be said again: {again}");

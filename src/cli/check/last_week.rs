@@ -79,7 +79,7 @@ pub struct Week {
 
 /// Returns what would have been sent; none if there is no history to play, or nothing would have been.
 pub async fn play(config: &Arc<Config>, now: DateTime<Utc>) -> anyhow::Result<Option<Week>> {
-    if !Place::from(&config.store).is_there() {
+    if !Place::from(&config.store).is_there().await? {
         return Ok(None);
     }
     let unanswered = play_once(config, Answers::Never, now).await?;

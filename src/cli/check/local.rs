@@ -22,7 +22,8 @@ const TWILIO: &str = "https://api.twilio.com";
 /// Lists what would keep the service from working, a sentence each.
 pub async fn faults(config: &Config) -> Vec<String> {
     let place = Place::from(&config.store);
-    let is_ours = place.is_there() && matches!(Store::claim(place.clone()), Err(StoreError::InUse(_)));
+    let is_there = matches!(place.is_there().await, Ok(true));
+    let is_ours = is_there && matches!(Store::claim(place.clone()), Err(StoreError::InUse(_)));
     let store = store(place, &config.store.keys).await.err();
     let port = if is_ours { None } else { port(config).await.err() };
     store.into_iter().chain(port).chain(account_sid(config)).chain(pings(config, may_ping())).collect()
@@ -43,10 +44,10 @@ fn pings(config: &Config, may_ping: bool) -> Option<String> {
 
 async fn store(place: Place, keys: &Arc<KeyRing>) -> Result<(), String> {
     let shown = place.to_string();
-    if place.is_there() {
+    let unopened = |error: StoreError| format!("the store {shown} cannot be opened: {}", with_causes(&error));
+    if place.is_there().await.map_err(unopened)? {
         let opened = Store::open(At { place, keys: keys.clone() }, Arc::default()).await;
-        let store = opened.map_err(|error| format!("the store {shown} cannot be opened: {}", with_causes(&error)))?;
-        store.close().await;
+        opened.map_err(unopened)?.close().await;
         return Ok(());
     }
     let Place::File(path) = place else { return Ok(()) };

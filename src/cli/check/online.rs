@@ -73,7 +73,8 @@ struct Service(Store);
 impl Service {
     /// Finds the service; none if nobody uses the store or it cannot be opened, and there is nobody to share with.
     async fn running(store: &config::Store) -> Option<Self> {
-        if !Place::from(store).is_there() || !matches!(Store::claim(store), Err(StoreError::InUse(_))) {
+        let is_there = matches!(Place::from(store).is_there().await, Ok(true));
+        if !is_there || !matches!(Store::claim(store), Err(StoreError::InUse(_))) {
             return None;
         }
         Store::open(store, Arc::default()).await.ok().map(Self)

@@ -8,13 +8,14 @@
 use chrono::{DateTime, Utc};
 
 use super::places::{PLACES, Place};
-use super::texts::{next_rows, reworded, write};
+use super::texts::{count_new, next_rows, reworded, write};
 use super::words::Replacement;
 use super::{Erased, Person};
 use crate::report::People;
 use crate::store::audit::{Author, audit, chain};
 use crate::store::books::changes::note_all;
 use crate::store::books::day_number;
+use crate::store::encryption::note_wipe;
 use crate::store::sealed::{OWNER, PHONE};
 use crate::store::sql::{self, Connection};
 use crate::store::{Store, StoreError};
@@ -41,12 +42,12 @@ impl Store {
         Ok(erased)
     }
 
-    /// Rewrites the texts of `place`; returns the number of rows.
+    /// Rewrites the texts of `place`; returns how many.
     async fn reword(&self, place: &'static Place, tenant: &TenantId, instead: &Replacement) -> Result<u64, StoreError> {
         let (mut after, mut all) = (place.first(), 0);
         while let Some((rows, last)) = next_rows(&self.reads, place, tenant, &after).await? {
             let (rows, tenant) = (reworded(place, rows, instead), tenant.clone());
-            all += rows.len() as u64;
+            all += count_new(&rows);
             if !rows.is_empty() {
                 self.writer
                     .write(move |tx: &mut Connection| Box::pin(async move { write(tx, place, &tenant, &rows).await }))
@@ -72,16 +73,17 @@ impl Store {
                 Box::pin(async move {
                     let before = chain::last(&mut *tx).await?;
                     for place in PLACES.iter().filter(|place| place.is_last()) {
-                        let changed = reword_within(tx, place, &tenant, &instead).await?;
-                        erased.texts += changed;
+                        let (rows, texts) = reword_within(tx, place, &tenant, &instead).await?;
+                        erased.texts += texts;
                         if place.table == "audit" {
-                            erased.audit_lines = changed;
+                            erased.audit_lines = rows;
                         }
                     }
                     if erased.audit_lines > 0 {
                         chain::anew(tx).await?;
                     }
                     note_all(tx, &tenant).await?;
+                    note_wipe(tx, now).await?;
                     audit(tx, Some(&tenant), &told(&erased, instead.by(), &before), &author, now).await?;
                     Ok(erased)
                 })
@@ -155,21 +157,23 @@ impl Store {
     }
 }
 
-/// Does the same as [`Store::reword`], in the transaction that has begun.
+/// Does the same as [`Store::reword`], in the transaction that has begun; returns how many rows changed, and how many
+/// texts in them.
 async fn reword_within(
     tx: &mut Connection,
     place: &'static Place,
     tenant: &TenantId,
     instead: &Replacement,
-) -> Result<u64, sql::Error> {
-    let (mut after, mut all) = (place.first(), 0);
+) -> Result<(u64, u64), sql::Error> {
+    let (mut after, mut all, mut texts) = (place.first(), 0, 0);
     while let Some((rows, last)) = next_rows(&mut *tx, place, tenant, &after).await? {
         let rows = reworded(place, rows, instead);
         all += rows.len() as u64;
+        texts += count_new(&rows);
         write(tx, place, tenant, &rows).await?;
         after = last;
     }
-    Ok(all)
+    Ok((all, texts))
 }
 
 /// Describes the erasure for the log; `before` is the log's previous last hash.

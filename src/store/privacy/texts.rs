@@ -14,11 +14,13 @@ pub(super) struct Words {
     pub text: Option<String>,
     /// The column and the row that it is sealed for; none if it is plain.
     sealed: Option<(&'static Column, String)>,
+    /// Whether it was reworded.
+    is_new: bool,
 }
 
 impl Words {
     fn read(row: &Row, at: usize) -> Result<Self, sql::Error> {
-        Ok(Self { text: row.try_get(at)?, sealed: row.sealed_for(at)? })
+        Ok(Self { text: row.try_get(at)?, sealed: row.sealed_for(at)?, is_new: false })
     }
 
     /// Returns the text to be written sealed as it was before.
@@ -56,11 +58,19 @@ pub(super) fn reworded(place: &Place, rows: Vec<TextRow>, instead: &Replacement)
         let whose = whose(place, &key, instead);
         let other: Vec<Option<String>> = texts.iter().map(|was| instead.of(was.text.as_deref()?, whose)).collect();
         if other.iter().any(Option::is_some) {
-            let texts = texts.into_iter().zip(other).map(|(was, other)| Words { text: other.or(was.text), ..was });
-            changed.push((key, texts.collect()));
+            let reworded = |(was, other): (Words, Option<String>)| match other {
+                Some(text) => Words { text: Some(text), is_new: true, ..was },
+                None => was,
+            };
+            changed.push((key, texts.into_iter().zip(other).map(reworded).collect()));
         }
     }
     changed
+}
+
+/// Counts the texts that were reworded.
+pub(super) fn count_new(rows: &[TextRow]) -> u64 {
+    rows.iter().flat_map(|(_, texts)| texts).map(|words| u64::from(words.is_new)).sum()
 }
 
 /// Returns whom a row is about, as far as its key says.

@@ -110,6 +110,11 @@ impl Server {
         }
     }
 
+    /// The schema that holds everything.
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+
     /// Returns the same server for a process that reads with `keys`.
     #[must_use]
     pub fn with_keys(self, keys: &KeyRing) -> Self {
@@ -166,10 +171,7 @@ impl Server {
     pub async fn migrate(&self) -> Result<(), Unmigrated> {
         let patient = self.options().options([("statement_timeout", "0"), ("lock_timeout", "0")]);
         let mut connection: PgConnection = sqlx::ConnectOptions::connect(&patient).await?;
-        let encoding: String = sqlx::query_scalar("SHOW server_encoding").fetch_one(&mut connection).await?;
-        if !HOLDS_EVERY_TEXT.contains(&encoding.as_str()) {
-            return Err(Unmigrated::Encoding(encoding));
-        }
+        check_encoding(&mut connection).await?;
         let lock = format!("SELECT pg_advisory_lock(hashtextextended('superops-sla migrates {}', 0))", self.schema);
         run(&mut connection, lock).await?;
         let exists = "SELECT 1 FROM pg_namespace WHERE nspname = $1";
@@ -193,6 +195,15 @@ impl Server {
         migrator.run(&mut connection).await?;
         sqlx::Connection::close(connection).await?;
         Ok(())
+    }
+
+    /// Whether a store was made here; if not, whether one can be. Changes nothing.
+    pub(in crate::store) async fn has_store(&self) -> Result<bool, Unmigrated> {
+        let mut connection: PgConnection = sqlx::ConnectOptions::connect(&self.options()).await?;
+        check_encoding(&mut connection).await?;
+        let has_store = is_made(&mut connection).await?;
+        sqlx::Connection::close(connection).await?;
+        Ok(has_store)
     }
 
     /// Removes the schema and everything in it.
@@ -273,13 +284,22 @@ impl From<sqlx::Error> for Unmigrated {
     }
 }
 
+async fn check_encoding(connection: &mut PgConnection) -> Result<(), Unmigrated> {
+    let encoding: String = sqlx::query_scalar("SHOW server_encoding").fetch_one(connection).await?;
+    if HOLDS_EVERY_TEXT.contains(&encoding.as_str()) { Ok(()) } else { Err(Unmigrated::Encoding(encoding)) }
+}
+
+/// Whether the tables exist.
+async fn is_made(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(connection).await
+}
+
 /// A migration that was run: its version, its checksum, and whether it succeeded.
 type StepTaken = (i64, Vec<u8>, bool);
 
 /// Returns the migrations that were run, in order; none if there are no tables yet.
 async fn steps_taken(connection: &mut PgConnection) -> Result<Option<Vec<StepTaken>>, sqlx::Error> {
-    let exists = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL");
-    if !exists.fetch_one(&mut *connection).await? {
+    if !is_made(connection).await? {
         return Ok(None);
     }
     let steps = sqlx::query_as("SELECT version, checksum, success FROM _sqlx_migrations ORDER BY version");
