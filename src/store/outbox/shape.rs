@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::go_on::SOON;
 use super::heard::heard;
 use super::withdraw::wait_for_key;
 use super::{Reader, UnderWay, bundle, enqueue, json, leased, millis, reader};
@@ -20,8 +21,6 @@ use crate::store::sql::{self, AssertSqlSafe, Connection, Row};
 
 /// How long nobody must have been told of a client for the next message about it to be news again.
 const CLIENT_IS_NEWS_AFTER: TimeDelta = TimeDelta::hours(1);
-/// If another text message is not allowed sooner than this, the next people are told of a breach now.
-const SOON: TimeDelta = TimeDelta::minutes(15);
 /// The error of a row whose channel had no budget left.
 const OVER_BUDGET: &str = "the day's text messages are used up; told by another channel";
 
