@@ -367,11 +367,13 @@ impl Dispatch {
         Ok(next.into_iter().chain(until.into_iter().flatten()).min())
     }
 
-    /// Passes what cannot wait for a channel that is out of order to the next channel.
+    /// Passes what cannot wait for a channel that is out of order to the next channel, or the next people.
     async fn divert(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         for kind in self.channels.keys() {
             if let Some(out_for) = self.gates.out_for(*kind, now) {
-                self.store.divert(*kind, out_for < LONG_OUT, now).await?;
+                if self.store.divert(*kind, out_for < LONG_OUT, now).await? {
+                    self.recorder.news.notify_one();
+                }
             }
         }
         Ok(())

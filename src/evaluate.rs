@@ -30,7 +30,7 @@ mod tellings;
 mod trouble;
 mod write_back;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -103,6 +103,8 @@ pub struct Evaluate {
     /// The last act of people when the last turn began.
     last_change: Option<LastChange>,
     quiet: HashMap<TenantId, Quiet>,
+    /// The predicted alerts whose new owners are told once the forecast knows of them, each with when that was read.
+    awaiting_forecasts: BTreeMap<AlertKey, DateTime<Utc>>,
     /// What the turn has raised, to be counted once it is written.
     raised: Vec<carry_out::Raising>,
     health: LoopHealth,
@@ -187,6 +189,7 @@ impl Evaluate {
             written,
             last_change: None,
             quiet,
+            awaiting_forecasts: BTreeMap::new(),
             raised: Vec::new(),
             health,
         }
@@ -367,10 +370,11 @@ impl Evaluate {
         let again = work.opened_again.iter().chain(&ended).cloned().collect();
         self.tell_systems_again(&context, &open, again, &mut work).await?;
         changed.extend(ended);
-        self.follow(&context, &open, changed, &moved, &mut work).await?;
+        let awaited = self.follow(&context, &open, changed, &moved, &mut work).await?;
         self.cover(&context, &open, &mut work);
         let mut commit = Commit::new(self.store.clone(), now);
         let (last, onward) = self.escalate(&context, &open, work, &mut commit).await;
+        next = next.into_iter().chain(awaited).min();
         next = next.into_iter().chain(self.memory.next_step(&tenant.id, now)).chain(context.next_quiet_change()).min();
         if onward {
             next = Some(now);

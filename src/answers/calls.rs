@@ -1,8 +1,9 @@
 //! Handles keys pressed during a call: 1 acknowledges, 2 escalates.
 //!
 //! Twilio passes a key on again if the first answer was lost. Each key press is handled once, and its repeats get the
-//! same answer.
+//! same answer; one that comes while the first is still at work hears just that.
 
+use super::systems::REPEATED;
 use super::{Answers, Hook};
 use crate::alert::life::{Act, Actor, How};
 use crate::notify::Delivery;
@@ -30,12 +31,15 @@ impl Answers {
                 );
             }
         };
-        let outcome = self.press(call, key, notification, act).await?;
+        let id = format!("call {call} {key}");
+        let outcome = self.press(call, &id, notification, act).await?;
         self.count(Hook::Voice, outcome);
-        Ok(twiml::answer(words(act, outcome), language))
+        let before = if outcome == REPEATED { self.outcome_before(&id).await? } else { None };
+        Ok(twiml::answer(words(act, before.as_deref().unwrap_or(outcome)), language))
     }
 
-    async fn press(&self, call: &str, key: &str, notification: &str, act: Act) -> Result<&'static str, StoreError> {
+    /// Acts on the key press `id` during `call`, once. Returns the outcome as one word.
+    async fn press(&self, call: &str, id: &str, notification: &str, act: Act) -> Result<&'static str, StoreError> {
         let now = self.clock.now();
         let Some(row) = self.store.notification(notification).await? else { return Ok("unknown_alert") };
         if !call.is_empty() {
@@ -50,7 +54,7 @@ impl Answers {
         };
         let name = told.message.to_name.unwrap_or_else(|| told.channel.unnamed().to_owned());
         let actor = Actor { name, how: How::Voice, origin: ORIGIN.to_owned(), note: None };
-        self.once(&format!("call {call} {key}"), notification, &alerts, act, &actor, now).await
+        self.once(id, notification, &alerts, act, &actor, now).await
     }
 }
 
@@ -58,6 +62,7 @@ fn words(act: Act, outcome: &str) -> &'static str {
     match (act, outcome) {
         (_, "unknown_alert") => "That alert is not known any more. Goodbye.",
         (_, "as_before") => "Nothing was changed: it was acknowledged before, or has ended. Goodbye.",
+        (_, REPEATED) => "That key is being dealt with. Goodbye.",
         (Act::Escalate, _) => {
             "Escalated: the next people are told now. If nobody is left to tell, those told last are told again. Goodbye."
         }

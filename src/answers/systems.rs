@@ -20,6 +20,8 @@ const OLDEST_EVENT: TimeDelta = TimeDelta::days(1);
 const SKEW: TimeDelta = TimeDelta::minutes(1);
 /// Longer names are cut.
 const LONGEST_NAME: usize = 60;
+/// The outcome of a call that was handled before.
+pub(super) const REPEATED: &str = "repeated";
 /// The longest id of an event or a click that is kept.
 const LONGEST_ID: usize = 200;
 
@@ -168,9 +170,9 @@ impl Answers {
         actor: &Actor,
         now: DateTime<Utc>,
     ) -> Result<&'static str, StoreError> {
-        let id: String = id.chars().take(LONGEST_ID).collect();
+        let id = kept(id);
         if !self.store.use_link(&id, what, now).await? {
-            return Ok("repeated");
+            return Ok(REPEATED);
         }
         let mut outcome = "as_before";
         for alert in alerts {
@@ -183,8 +185,19 @@ impl Answers {
                 }
             }
         }
+        self.store.end_link(&id, outcome).await?;
         Ok(outcome)
     }
+
+    /// Returns the outcome of the call `id` when it was handled before; none if that is not known yet.
+    pub(super) async fn outcome_before(&self, id: &str) -> Result<Option<String>, StoreError> {
+        self.store.outcome_of_link(&kept(id)).await
+    }
+}
+
+/// Returns as much of the id of a call as is kept.
+fn kept(id: &str) -> String {
+    id.chars().take(LONGEST_ID).collect()
 }
 
 /// Returns when the alert was raised, or when it was told again because a hold on it ran out: an acknowledgement from

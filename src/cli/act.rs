@@ -5,12 +5,12 @@
 
 use clap::Args;
 
-use super::alerts::alert_text;
+use super::alerts::{meant, shown};
 use super::{CliError, token};
 use crate::alert::life::{Act, Actor, How};
 use crate::config::Config;
-use crate::service::alerts::{AlertQuery, SnoozeOrder};
-use crate::service::{Reach, Service, ServiceError};
+use crate::service::Service;
+use crate::service::alerts::SnoozeOrder;
 
 #[derive(Debug, Args)]
 pub(super) struct ActArgs {
@@ -47,39 +47,9 @@ pub async fn act(config: Config, requested: Requested, args: ActArgs) -> Result<
     for id in meant(&service, &scope, &args.id).await? {
         alerts.extend(service.act_on_alert(&scope, &id, act, &actor(&args)).await?);
     }
-    let text = match alerts.as_slice() {
-        [] => return Err(unknown(&args.id)),
-        [alert] if args.json => super::as_json(alert)?,
-        alerts if args.json => super::as_json(&alerts)?,
-        alerts => alerts.iter().map(alert_text).collect::<Vec<_>>().join("\n"),
-    };
-    super::print(&text)?;
+    super::print(&shown(&alerts, &args.id, args.json)?)?;
     store.close().await;
     Ok(())
-}
-
-/// Returns the alert with this id, else the open alerts of the ticket with this number, if only one tenant has it.
-async fn meant(service: &Service, scope: &Reach, text: &str) -> Result<Vec<String>, CliError> {
-    if service.alert(scope, text).await?.is_some() {
-        return Ok(vec![text.to_owned()]);
-    }
-    let query = AlertQuery { ticket: Some(text.to_owned()), ..AlertQuery::default() };
-    let tenants: Vec<_> = service.tenants_with_ticket(scope, text).await?.into_iter().collect();
-    match tenants.as_slice() {
-        [] => Ok(Vec::new()),
-        [_] => Ok(service.alerts(scope, &query).await?.alerts.into_iter().map(|alert| alert.id).collect()),
-        several => {
-            let tenants = several.iter().map(ToString::to_string).collect();
-            Err(ServiceError::Ambiguous { tenants, ticket: text.to_owned() }.into())
-        }
-    }
-}
-
-fn unknown(text: &str) -> CliError {
-    anyhow::anyhow!(
-        "no alert `{text}` and no ticket of that number with an open alert is known; `superops-sla alerts` lists them"
-    )
-    .into()
 }
 
 fn snooze(service: &Service, length: String) -> Result<Act, CliError> {

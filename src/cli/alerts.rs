@@ -1,4 +1,5 @@
-//! `alerts`: lists what is wrong and who is dealing with it, or shows one alert with every message about it.
+//! `alerts`: lists what is wrong and who is dealing with it, or shows one alert with every message about it. A ticket's
+//! number may stand in for an alert's id.
 
 use std::fmt::Write;
 
@@ -13,11 +14,11 @@ use crate::notify::{accepted_words, words};
 use crate::service::alerts::{AlertPage, AlertQuery, AlertView};
 use crate::service::messages::Said;
 use crate::service::suppressions::SuppressionView;
-use crate::service::{ClockStatus, Reach, Service};
+use crate::service::{ClockStatus, Reach, Service, ServiceError};
 
 #[derive(Debug, Args)]
 pub(super) struct AlertsArgs {
-    /// An alert's id, as the list shows it
+    /// An alert's id, as the list shows it, or a ticket's number: then all its open alerts
     id: Option<String>,
     /// Print JSON, for other programs
     #[arg(long)]
@@ -38,7 +39,7 @@ pub(super) async fn alerts(config: Config, args: AlertsArgs) -> Result<(), CliEr
     let scope = super::scope(&config, args.tenant.as_deref())?;
     let (service, store) = super::offline_service(config).await?;
     let text = match &args.id {
-        Some(id) => one(&service, id, args.json).await?,
+        Some(id) => of_one(&service, &scope, id, args.json).await?,
         None => all(&service, &scope, &args).await?,
     };
     super::print(&text)?;
@@ -46,15 +47,46 @@ pub(super) async fn alerts(config: Config, args: AlertsArgs) -> Result<(), CliEr
     Ok(())
 }
 
-async fn one(service: &Service, id: &str, json: bool) -> Result<String, CliError> {
-    let Some(alert) = service.alert(&Reach::All, id).await? else {
-        return Err(unknown(id));
-    };
-    if json { super::as_json(&alert) } else { Ok(alert_text(&alert)) }
+async fn of_one(service: &Service, scope: &Reach, text: &str, json: bool) -> Result<String, CliError> {
+    let mut alerts = Vec::new();
+    for id in meant(service, scope, text).await? {
+        alerts.extend(service.alert(scope, &id).await?);
+    }
+    shown(&alerts, text, json)
 }
 
-pub(super) fn unknown(id: &str) -> CliError {
-    anyhow::anyhow!("no alert `{id}` is known; `superops-sla alerts` lists them").into()
+/// Shows the `alerts` that were found by `text`.
+pub(super) fn shown(alerts: &[AlertView], text: &str, json: bool) -> Result<String, CliError> {
+    match alerts {
+        [] => Err(unknown(text)),
+        [alert] if json => super::as_json(alert),
+        alerts if json => super::as_json(&alerts),
+        alerts => Ok(alerts.iter().map(alert_text).collect::<Vec<_>>().join("\n")),
+    }
+}
+
+/// Returns the alert with this id, else the open alerts of the ticket with this number, if only one tenant has it.
+pub(super) async fn meant(service: &Service, scope: &Reach, text: &str) -> Result<Vec<String>, CliError> {
+    if service.alert(scope, text).await?.is_some() {
+        return Ok(vec![text.to_owned()]);
+    }
+    let query = AlertQuery { ticket: Some(text.to_owned()), ..AlertQuery::default() };
+    let tenants: Vec<_> = service.tenants_with_ticket(scope, text).await?.into_iter().collect();
+    match tenants.as_slice() {
+        [] => Ok(Vec::new()),
+        [_] => Ok(service.alerts(scope, &query).await?.alerts.into_iter().map(|alert| alert.id).collect()),
+        several => {
+            let tenants = several.iter().map(ToString::to_string).collect();
+            Err(ServiceError::Ambiguous { tenants, ticket: text.to_owned() }.into())
+        }
+    }
+}
+
+fn unknown(text: &str) -> CliError {
+    anyhow::anyhow!(
+        "no alert `{text}` and no ticket of that number with an open alert is known; `superops-sla alerts` lists them"
+    )
+    .into()
 }
 
 async fn all(service: &Service, scope: &Reach, args: &AlertsArgs) -> Result<String, CliError> {
@@ -118,7 +150,7 @@ fn quiet_words(suppressions: &[SuppressionView]) -> String {
     last.map(|one| format!("{} until {}", one.kind.words(), one.until.format("%H:%M UTC"))).unwrap_or_default()
 }
 
-pub(super) fn alert_text(alert: &AlertView) -> String {
+fn alert_text(alert: &AlertView) -> String {
     let mut text = format!(
         "{} {} {}\n",
         printable(alert.display_id.as_deref().unwrap_or(&alert.ticket_id)),

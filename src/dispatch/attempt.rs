@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tracing::{debug, error, info, warn};
 
 use super::gates::Gates;
+use crate::alert::Stage;
 use crate::clock::SharedClock;
 use crate::config::ChannelKind;
 use crate::notify::{Attachment, Body, FileFacts, Notifier, Receipt, SendError, render};
@@ -18,6 +19,10 @@ use crate::ticket::TenantId;
 const SCHEDULE_SECONDS: [i64; 7] = [2, 5, 15, 30, 60, 120, 300];
 /// After this many attempts that a provider could not take, the fallback is told as well.
 const FALLBACK_AFTER: u32 = 3;
+/// If the next attempt is longer than this after the first, the fallback is told of a breach as well, however few there
+/// were; of anything else, if it is longer than that.
+const BREACH_WAITS: TimeDelta = TimeDelta::seconds(30);
+const OTHERS_WAIT: TimeDelta = TimeDelta::minutes(5);
 /// How often a message that may have been taken is looked up in vain before it is sent: better twice than never.
 const LOOK_UPS: u32 = 4;
 /// How long a message is tried in vain before it is given up. Time it waited earlier does not count, nor does downtime.
@@ -183,12 +188,10 @@ fn outcome(leased: &Leased, ended: Ended, out_of_order: bool, now: DateTime<Utc>
         Err(SendError::Unavailable { reason, retry_after, .. }) => {
             let asked = retry_after.and_then(|wait| TimeDelta::from_std(wait).ok()).unwrap_or_default();
             let wait = if out_of_order { TimeDelta::zero() } else { pause(leased.attempt) };
-            Outcome::Again {
-                at: now + wait.max(asked),
-                why: reason,
-                unreported: ended.unreported,
-                next_channel_too: leased.attempt >= FALLBACK_AFTER,
-            }
+            let at = now + wait.max(asked);
+            let patience = if tells_of_breach(&leased.notification) { BREACH_WAITS } else { OTHERS_WAIT };
+            let next_channel_too = leased.attempt >= FALLBACK_AFTER || at - leased.tried_since > patience;
+            Outcome::Again { at, why: reason, unreported: ended.unreported, next_channel_too }
         }
         Err(SendError::Refused { reason }) => Outcome::Failed { why: reason, misconfigured: false },
         // It leaves once a person has mended the channel.
@@ -196,6 +199,14 @@ fn outcome(leased: &Leased, ended: Ended, out_of_order: bool, now: DateTime<Utc>
             Outcome::Again { at: now + pause(u32::MAX), why: reason, unreported: 0, next_channel_too: false }
         }
         Err(SendError::Misconfigured { reason }) => Outcome::Failed { why: reason, misconfigured: true },
+    }
+}
+
+fn tells_of_breach(notification: &NewNotification) -> bool {
+    match &notification.message.body {
+        Body::Alert(facts) => facts.stage == Stage::Breached,
+        Body::Bundle(facts) => facts.breached > 0,
+        _ => false,
     }
 }
 

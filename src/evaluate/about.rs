@@ -110,7 +110,7 @@ impl<'a> Case<'a> {
         match self {
             Self::Clock { watched, clock } => {
                 let facts = facts::alert(links, watched, clock, row, step, recipient, context.now);
-                facts::foreseen(facts, context.forecasts, &row.key)
+                facts::foreseen(facts, context.forecasts, &row.key, context.now)
             }
             Self::Service(service) => facts::service_alert(links, service, row, step, recipient, context.zone),
         }

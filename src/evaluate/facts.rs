@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::services::Service;
 use crate::alert::escalation::Recipient;
 use crate::alert::life::{Hold, HoldKind};
-use crate::alert::{AlertKey, Closing, Stage, reason_now};
+use crate::alert::{AlertKey, Closing, Reason, Stage, reason_now};
 use crate::config::Tenant;
 use crate::notify::{AlertFacts, Body, DigestRow, RecoveryFacts, ServiceFacts, TicketFacts, WorkingTime, zone_name};
 use crate::predict::Forecasts;
@@ -145,14 +145,20 @@ pub fn service_recovery(
     serde_json::to_value(body).ok()
 }
 
-/// Adds the reasons of the forecast and what to do about it, if the alert is only predicted.
-pub fn foreseen(mut facts: AlertFacts, forecasts: &Forecasts, key: &AlertKey) -> AlertFacts {
+/// Says what the forecast says now, and what to do about it, if the alert is only predicted. Nothing of that is said
+/// without a recent forecast.
+pub fn foreseen(mut facts: AlertFacts, forecasts: &Forecasts, key: &AlertKey, now: DateTime<Utc>) -> AlertFacts {
     if facts.stage == Stage::Predicted {
         let Some((ticket, clock)) = key.clock() else { return facts };
-        let said = forecasts.of(ticket, clock);
-        let reasons = said.iter().flat_map(|said| &said.reasons).map(|reason| reason.to_string());
-        facts.reasons.splice(1..1, reasons);
-        facts.advice = forecasts.advice.get(ticket).cloned();
+        let is_fresh = forecasts.are_fresh(now);
+        let said = forecasts.of(ticket, clock).filter(|_| is_fresh);
+        let reasons = said.iter().flat_map(|said| {
+            let chance = Reason::Predicted(said.probability).to_string();
+            std::iter::once(chance).chain(said.reasons.iter().map(|reason| reason.to_string()))
+        });
+        // In place of what was said when it was raised.
+        facts.reasons.splice(..1, reasons);
+        facts.advice = forecasts.advice.get(ticket).filter(|_| is_fresh).cloned();
     }
     facts
 }

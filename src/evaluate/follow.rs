@@ -4,9 +4,12 @@
 //! The people who have the ticket now are told at once what those before them were
 //! told; what is still unsent to the latter is withdrawn. Nobody is told twice, and
 //! the time of the steps goes on: a change starts nothing over. While somebody holds
-//! the alert nobody is told; they are told when the hold ends.
+//! the alert nobody is told; they are told when the hold ends. A predicted alert is
+//! told once the forecast knows of the change.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::about::About;
 use super::escalate::{StepRun, escalation_of};
@@ -16,12 +19,15 @@ use crate::alert::escalation::{Step, Target, recipients};
 use crate::alert::life::{Asked, Life};
 use crate::alert::on_call::Duty;
 use crate::alert::policy::Escalation;
-use crate::alert::{AlertKey, Subject};
+use crate::alert::{AlertKey, Stage, Subject};
 use crate::store::StoreError;
 use crate::store::alerts::{AlertRow, AlertTurn};
 use crate::store::outbox::Unsaid;
 use crate::store::tickets::OpenTickets;
 use crate::ticket::watch::Watched;
+
+/// How soon to look again whether a forecast knows of a change.
+const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(2);
 
 /// Why people are told by a step because of the owner, group or client, by step and person.
 type Roles = BTreeMap<(u32, String), String>;
@@ -45,7 +51,8 @@ impl Evaluate {
         self.config.escalation_for(subject, row.raised.stage)
     }
 
-    /// Does what the changes of the tickets of these alerts call for.
+    /// Does what the changes of the tickets of these alerts call for. Returns when to look again at those that wait for a
+    /// forecast.
     pub(super) async fn follow(
         &mut self,
         context: &TurnContext<'_>,
@@ -53,11 +60,17 @@ impl Evaluate {
         changed: Vec<AlertKey>,
         moved: &BTreeSet<AlertKey>,
         work: &mut AlertTurn,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        self.awaiting_forecasts.retain(|key, _| key.tenant != context.tenant.id || changed.contains(key));
+        let mut again = None;
         for key in changed {
             let Some((about, row)) = context.about(open, &key).zip(self.memory.get(&key).cloned()) else { continue };
             let has_moved = moved.contains(&key);
             if row.life.held().is_some() || !(has_moved || self.is_changed(context, &row, about)) {
+                continue;
+            }
+            if !has_moved && self.awaits_forecast(context, about, &row) {
+                again = Some(context.now + LOOK_AGAIN * i32::try_from(self.clock.speed()).unwrap_or(i32::MAX));
                 continue;
             }
             let reopened = work.reopened.iter().any(|(reopened, _)| *reopened == key);
@@ -69,7 +82,23 @@ impl Evaluate {
             };
             work.alerts.push(self.memory.put(row));
         }
-        Ok(())
+        Ok(again)
+    }
+
+    /// Whether what the forecast says of `row` is from before the change of its ticket was read: it may be about the
+    /// former owner. A forecast that is no longer renewed is not waited for.
+    fn awaits_forecast(&mut self, context: &TurnContext<'_>, about: About<'_>, row: &AlertRow) -> bool {
+        let About::Ticket(watched) = about else { return false };
+        if row.raised.stage != Stage::Predicted {
+            return false;
+        }
+        let read_at = *self.awaiting_forecasts.entry(row.key.clone()).or_insert(watched.read_at);
+        let forecasts = context.forecasts;
+        let waits = forecasts.are_fresh(context.now) && forecasts.at.is_some_and(|at| at < read_at);
+        if !waits {
+            self.awaiting_forecasts.remove(&row.key);
+        }
+        waits
     }
 
     /// Tells the people who have the ticket now what the steps so far told those before them. With another priority or due

@@ -3,7 +3,7 @@
 //! People promise working time, so that is what a message counts. The message carries the working hours it needs for
 //! this, since a channel has no calendar.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, MappedLocalTime, TimeDelta, TimeZone, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::sla::zone::Tz;
@@ -80,9 +80,19 @@ pub fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
+/// Returns the name of `zone` behind the local time of `at`: that of its [place](place_name), but `CEST` or `CET` in the
+/// hour that comes twice.
+pub fn zone_name(zone: Tz, at: DateTime<Utc>) -> String {
+    let local = at.with_timezone(&zone);
+    match zone.offset_from_local_datetime(&local.naive_local()) {
+        MappedLocalTime::Ambiguous(..) => local.format("%Z").to_string(),
+        MappedLocalTime::Single(_) | MappedLocalTime::None => place_name(zone, at),
+    }
+}
+
 /// Returns what people call `zone`: `London`, `New York`, `UTC`. `at` matters only to a zone that is not named after a
 /// place.
-pub fn zone_name(zone: Tz, at: DateTime<Utc>) -> String {
+pub fn place_name(zone: Tz, at: DateTime<Utc>) -> String {
     let name = zone.name();
     match name.rsplit('/').next() {
         _ if name.starts_with("Etc/") => at.with_timezone(&zone).format("%Z").to_string(),
@@ -160,6 +170,19 @@ mod tests {
         ];
         for (zone, name) in cases {
             assert_eq!(zone_name(zone, now), name);
+        }
+    }
+
+    #[test]
+    fn a_time_in_the_hour_that_comes_twice_says_which_it_is() {
+        let cases = [
+            ("2026-10-24T23:59:00Z", "Berlin"),
+            ("2026-10-25T00:03:00Z", "CEST"),
+            ("2026-10-25T01:03:00Z", "CET"),
+            ("2026-10-25T02:00:00Z", "Berlin"),
+        ];
+        for (time, name) in cases {
+            assert_eq!(zone_name(Tz::named("Europe/Berlin"), at(time)), name, "{time}");
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::forecasters::{Both, ForecastQuality};
 use super::reliability::Reliability;
@@ -12,6 +12,9 @@ use crate::alert::prediction::Call;
 use crate::notify::Advice;
 use crate::sla::forecast::Forecast;
 use crate::ticket::{ClockKind, TenantId, TicketId};
+
+/// Older forecasts are not told. They are renewed each minute, except during a long walk through the past.
+const FRESH: TimeDelta = TimeDelta::minutes(10);
 
 /// The forecasts of one tenant's open tickets at one moment.
 #[derive(Debug, Default)]
@@ -33,6 +36,11 @@ impl Forecasts {
     /// Returns the forecast of one clock.
     pub fn of(&self, ticket: &TicketId, clock: ClockKind) -> Option<&Arc<Forecast>> {
         self.of.get(ticket)?.get(clock as usize)?.as_ref()
+    }
+
+    /// Whether they are recent enough to be told at `now`.
+    pub fn are_fresh(&self, now: DateTime<Utc>) -> bool {
+        self.at.is_some_and(|at| now - at <= FRESH)
     }
 
     /// Whether alerts of breaches go by the forecasts of `clock`.

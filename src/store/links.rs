@@ -67,6 +67,25 @@ impl Store {
             .await
     }
 
+    /// Stores what came of the use of a link, in one word.
+    pub async fn end_link(&self, fingerprint: &str, outcome: &'static str) -> Result<(), StoreError> {
+        let fingerprint = fingerprint.to_owned();
+        self.writer
+            .write(move |tx: &mut Connection| {
+                Box::pin(async move {
+                    let ended = sql::query("UPDATE used_links SET outcome = $2 WHERE token = $1").bind(fingerprint);
+                    ended.bind(outcome).execute(tx).await.map(drop)
+                })
+            })
+            .await
+    }
+
+    /// Returns what came of the use of a link; none if that is not known, or not yet.
+    pub async fn outcome_of_link(&self, fingerprint: &str) -> Result<Option<String>, StoreError> {
+        let outcome = sql::query_scalar("SELECT outcome FROM used_links WHERE token = $1 AND outcome IS NOT NULL");
+        Ok(outcome.bind(fingerprint).fetch_optional(&self.reads).await?)
+    }
+
     /// Makes a link usable again whose use had no effect.
     pub async fn give_back_link(&self, fingerprint: &str) -> Result<(), StoreError> {
         let fingerprint = fingerprint.to_owned();

@@ -346,9 +346,17 @@ async fn every_command_that_takes_a_ticket_asks_whose_is_meant_where_two_tenants
     let id = app.ticket(TimeDelta::hours(1));
     app.turn().await;
     app.stop().await;
-    for command in
-        ["status", "explain", "audit --ticket", "breaches reasons", "ack", "resolve", "escalate", "snooze --for 30m"]
-    {
+    for command in [
+        "status",
+        "alerts",
+        "explain",
+        "audit --ticket",
+        "breaches reasons",
+        "ack",
+        "resolve",
+        "escalate",
+        "snooze --for 30m",
+    ] {
         let asked: Vec<&str> = command.split(' ').chain([id.as_str()]).collect();
         let refused = program(&app, &asked);
         let why = text(&refused.stderr);
@@ -470,6 +478,9 @@ async fn an_alert_is_taken_on_at_the_command_line_beside_the_running_service() {
     let json = |arguments: &[&str]| place.ask_json(arguments);
     let alerts = json(&["alerts", "--json"]);
     let id = alerts["alerts"][0]["id"].as_str().unwrap();
+    let number = alerts["alerts"][0]["display_id"].as_str().unwrap();
+    let of_ticket = text(&place.ask(&["alerts", number]).stdout);
+    assert!(of_ticket.starts_with(number), "a ticket's number will do as well: {of_ticket}");
     let taken = json(&["ack", id, "--by", "Mia", "--note", "on site", "--json"]);
     assert_eq!((&taken["state"], &taken["hold"]["by"]), (&"acknowledged".into(), &"Mia".into()));
     assert_eq!(taken["hold"]["how"], "command_line");

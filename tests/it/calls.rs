@@ -2,8 +2,9 @@
 
 use chrono::TimeDelta;
 use reqwest::Client;
-use superops_sla::alert::life::State;
+use superops_sla::alert::life::{Act, Actor, How, State};
 use superops_sla::config::ChannelKind;
+use superops_sla::service::Reach;
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::receivers::{Callee, CaughtKind, DeliveryOutcome, Reports, SmsReply};
 use superops_sla::store::alerts::AlertRow;
@@ -91,6 +92,20 @@ async fn a_one_acknowledges_once_however_often_it_is_passed_on() {
     assert_eq!(called(&mut app).await, ["sent"]);
     let metrics = app.parts().telemetry.render();
     assert!(metrics.contains("hooks_total{hook=\"twilio_voice\",outcome=\"repeated\"} 4"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_key_that_changes_nothing_says_so_however_often_it_is_passed_on() {
+    for key in ['1', '2'] {
+        let mut app = breaching(BY_CALL).await;
+        app.turn().await;
+        let id = alert(&mut app).await.id;
+        let dana = Actor { name: "Dana".to_owned(), how: How::Page, origin: "a test".to_owned(), note: None };
+        let act = if key == '1' { Act::Acknowledge } else { Act::Resolve };
+        app.parts().service.act_on_alert(&Reach::All, &id, act, &dana).await.unwrap().unwrap();
+        let answers = app.sms.ring(Callee::PicksUp(Some(key)), Reports::FiveFold).await;
+        assert!(answers[..5].iter().all(|(_, said)| said.contains("Nothing was changed")), "{answers:?}");
+    }
 }
 
 #[tokio::test]

@@ -186,6 +186,29 @@ async fn breaches_that_wait_in_one_message_go_to_the_next_channel_too() {
 }
 
 #[tokio::test]
+async fn while_the_only_channel_of_a_step_takes_nothing_a_breach_is_told_to_the_next_people_at_once() {
+    let steps = "[[alerts.steps]]\nafter = '0s'\nnotify = ['slack']\n\
+                 [[alerts.steps]]\nafter = '30m'\nnotify = ['technician']\nchannels = ['email']\n\
+                 [[alerts.steps]]\nafter = '60m'\nnotify = ['email:boss@example.com']\n";
+    for count in [1, 7] {
+        let mut app = breaching(steps, count).await;
+        app.slack.reply(HttpReply::Status(503));
+        let mut heard = vec![];
+        for _ in 0..60 {
+            app.turn().await;
+            heard.extend(app.heard());
+            app.clock.advance(TimeDelta::seconds(1));
+        }
+        let told: std::collections::BTreeSet<_> = heard.iter().map(|one| one.to.as_str()).collect();
+        assert_eq!(told, ["mateo.alvarez@example.com"].into(), "{count} in a minute, and nobody after that");
+        app.slack.reply(HttpReply::Accept);
+        app.wait(minutes(5)).await;
+        let said = app.said();
+        assert!(said.contains("slack #sla") && !said.contains("email"), "what waited is still sent: {said}");
+    }
+}
+
+#[tokio::test]
 async fn the_overview_shows_which_channel_is_out_of_order() {
     let mut app = breaching(BY_TEXT, 6).await;
     let states = async |app: &mut TestApp| {

@@ -150,6 +150,30 @@ async fn quiet_hours_end_in_one_digest_to_each_person_without_what_resolved() {
 }
 
 #[tokio::test]
+async fn a_breach_whose_mail_is_refused_while_texts_are_quiet_is_told_to_the_next_people_at_once() {
+    let steps = "[[escalations]]\nname = 'late'\nstage = 'breached'\n\
+                 [[escalations.steps]]\nafter = '0s'\nnotify = ['technician']\nchannels = ['email']\n\
+                 [[escalations.steps]]\nafter = '30m'\nnotify = ['email:boss@example.com']\n";
+    for is_refused in [true, false] {
+        let mut app = TestApp::with(&format!("{BY_NIGHT}channels = ['sms']\n{steps}")).await;
+        app.ticket(minutes(60));
+        app.turn().await;
+        app.wait(minutes(45)).await;
+        app.heard();
+        app.clock.advance(minutes(15) + TICK);
+        app.sync().await;
+        app.evaluate().await;
+        app.mail.reply(if is_refused { MailReply::NoSuchUser } else { MailReply::Accept });
+        app.dispatch().await;
+        app.mail.reply(MailReply::Accept);
+        app.settle().await;
+        let said = app.said();
+        assert_eq!((said.contains("email boss"), said.contains("email mateo")), (is_refused, !is_refused), "{said}");
+        assert!(!said.contains("text"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_priority_that_is_excepted_is_told_at_any_hour() {
     let mut app = TestApp::with(&format!("{BY_NIGHT}except = ['High']\n{ONE_STEP}")).await;
     app.ticket(minutes(60));

@@ -84,6 +84,29 @@ async fn a_likely_breach_is_told_once_with_what_to_do_and_rises_to_a_warning() {
 }
 
 #[tokio::test]
+async fn who_is_given_a_likely_breach_hears_what_the_forecast_says_of_it_now() {
+    let mut app = desk("", 1, 0).await;
+    assert_eq!(foresee(&mut app).await.len(), 1);
+    let id = app.parts().service.tickets(&Reach::All, &Default::default()).await.unwrap().tickets[0].ticket_id.clone();
+    let ingrid = NewTicket { technician: Some("Ingrid Sørensen".into()), ..NewTicket::default() };
+    let ingrid = app.superops.add(ingrid);
+    let owner = app.superops.ticket(&ingrid).unwrap().technician;
+    app.superops.patch(&id, |ticket| ticket.technician = owner);
+    app.clock.advance(minutes(5));
+    app.sync().await;
+    app.settle().await;
+    assert_eq!(app.said(), "", "what the forecast says is still about the former owner");
+    let told = foresee(&mut app).await;
+    let found = app.parts().service.ticket(&Reach::All, &id).await.unwrap().unwrap();
+    let clock = found.clocks.into_iter().find(|clock| clock.clock == ClockKind::Resolution).unwrap();
+    let said = clock.forecast.unwrap();
+    assert_eq!(told.len(), 1, "{told:?}");
+    let words = told[0].split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(&format!("a breach is {:.0} % likely", said.probability * 100.0)), "{words}");
+    assert!(said.reasons.iter().all(|reason| words.contains(&**reason)), "{:?}: {words}", said.reasons);
+}
+
+#[tokio::test]
 async fn half_of_the_budget_is_spent_in_the_morning_and_a_restart_does_not_renew_it() {
     let mut app = desk("[alerts]\npredict_per_day = 4\n", 6, 2).await;
     // Each is told to its owner; the steps after that come later.

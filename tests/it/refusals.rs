@@ -165,6 +165,21 @@ async fn after_three_vain_tries_the_other_channel_says_it_too() {
 }
 
 #[tokio::test]
+async fn a_breach_is_said_by_the_other_channel_at_once_if_the_first_asks_for_more_than_half_a_minute() {
+    for (channel, wait, said) in [("sms", 3600, true), ("sms", 20, false), ("email", 60, true)] {
+        let steps = format!("[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\nchannels = ['{channel}']\n");
+        let mut app = about_to_warn(&steps).await;
+        app.turn().await;
+        app.clock.advance(minutes(120) + TimeDelta::seconds(1));
+        app.heard();
+        app.sms.reply(if channel == "sms" { SmsReply::TooMany { retry_after: wait } } else { SmsReply::Accept });
+        app.mail.reply(if channel == "email" { MailReply::TryLater } else { MailReply::Accept });
+        app.turn().await;
+        assert_eq!(app.heard().len(), usize::from(said), "{channel}, {wait} s");
+    }
+}
+
+#[tokio::test]
 async fn a_strange_answer_of_the_gateway_is_still_one_message() {
     for body in ["", "<html>", "{\"sid\": null}", "[1]"] {
         let mut app = about_to_warn(BY_TEXT).await;

@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 
 use super::letter::Letter;
 use super::{bundle, line};
-use crate::notify::{Body, Message, zone_name};
+use crate::notify::span::place_name;
+use crate::notify::{Body, Message};
 
 /// The longest text, in characters: some twenty seconds. A listener remembers no more.
 const LONGEST: usize = 300;
@@ -33,7 +34,7 @@ pub fn spoken(message: &Message, now: DateTime<Utc>) -> String {
         }
         None => (letter.whose, letter.about),
     };
-    let zone = zone_name(message.timezone, now);
+    let zone = place_name(message.timezone, now);
     let own = [Some(letter.headline), whose].into_iter().flatten().map(|part| with_times(&part, &zone));
     let about = about.as_deref().map(|about| line(about, LONGEST_SUBJECT));
     let parts: Vec<_> = own.chain(about).map(|part| said(&part)).filter(|part| !part.is_empty()).collect();

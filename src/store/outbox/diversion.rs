@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::go_on::go_past_stuck;
 use super::{NewNotification, enqueue, leased};
 use crate::alert::escalation::ChannelKind;
 use crate::store::sealed::RECIPIENT;
@@ -12,20 +13,22 @@ use crate::store::{Store, StoreError, millis};
 const AT_ONCE: i64 = 500;
 
 impl Store {
-    /// Sends the alerts that wait for `channel` on the next channel of each as well, once; they keep waiting. Returns
-    /// how many. `urgent_only` limits this to those that tell of a breach. Members of waiting bundles count too.
+    /// Sends the alerts that wait for `channel` on the next channel of each as well, once; they keep waiting.
+    /// `urgent_only` limits this to those that tell of a breach. Members of waiting bundles count too.
+    ///
+    /// A breach that nothing else tells of soon goes on with its next step. True if there is one to run.
     pub async fn divert(
         &self,
         channel: ChannelKind,
         urgent_only: bool,
         now: DateTime<Utc>,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<bool, StoreError> {
         let waiting = sql::query(
             "SELECT * FROM notifications WHERE key IN (
                SELECT key FROM notifications WHERE state = 'pending' AND channel = $1
                UNION ALL SELECT n.key FROM notifications b JOIN notifications n ON n.bundle = b.key
                WHERE b.state = 'pending' AND b.channel = $1 AND b.kind = 'bundle' AND n.state = 'bundled')
-             AND kind = 'alert' AND diverted_at IS NULL AND fallback <> '[]' AND (due_at <= $2 OR attempts > 0)
+             AND kind = 'alert' AND diverted_at IS NULL AND (fallback <> '[]' OR stage LIKE 'breached%') AND (due_at <= $2 OR attempts > 0)
              AND ($3 = 0 OR stage LIKE 'breached%') ORDER BY due_at LIMIT $4",
         )
         .bind(channel.as_str())
@@ -35,17 +38,17 @@ impl Store {
         .fetch_all(&self.reads)
         .await?;
         if waiting.is_empty() {
-            return Ok(0);
+            return Ok(false);
         }
         let waiting: Vec<_> = waiting.iter().filter_map(|row| leased(row).ok()).map(|row| row.notification).collect();
         self.writer
             .write(move |tx: &mut Connection| {
                 Box::pin(async move {
-                    let mut diverted = 0;
                     for notification in &waiting {
-                        diverted += usize::from(divert_one(tx, notification, now).await?);
+                        divert_one(tx, notification, now).await?;
                     }
-                    Ok(diverted)
+                    let keys: Vec<_> = waiting.iter().map(|one| one.message.key.as_str()).collect();
+                    go_past_stuck(tx, &keys, now).await
                 })
             })
             .await
@@ -65,12 +68,8 @@ impl Store {
     }
 }
 
-/// Diverts one; false if it was withdrawn meanwhile.
-async fn divert_one(
-    tx: &mut Connection,
-    notification: &NewNotification,
-    now: DateTime<Utc>,
-) -> Result<bool, sql::Error> {
+/// Diverts one, unless it was withdrawn meanwhile.
+async fn divert_one(tx: &mut Connection, notification: &NewNotification, now: DateTime<Utc>) -> Result<(), sql::Error> {
     let marked = sql::query(
         "UPDATE notifications SET diverted_at = $2 WHERE key = $1 AND state IN ('pending', 'bundled')
          AND diverted_at IS NULL",
@@ -80,6 +79,6 @@ async fn divert_one(
     .execute(&mut *tx)
     .await?;
     let next = notification.on_next_channel(now).filter(|_| marked.rows_affected() > 0);
-    let Some(next) = next else { return Ok(false) };
-    enqueue(tx, &[next]).await.map(|()| true)
+    let Some(next) = next else { return Ok(()) };
+    enqueue(tx, &[next]).await
 }

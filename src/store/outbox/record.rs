@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::go_on::go_on;
+use super::go_on::{go_on, go_past_stuck};
 use super::instead::said_instead;
 use super::withdraw::VOID;
 use super::{Leased, NewNotification, Outcome, bundle, digest, enqueue, json, millis};
@@ -32,8 +32,8 @@ pub struct Attempted {
 impl Store {
     /// Stores how attempts went and acts on it: for all of them, or for none if it fails.
     ///
-    /// A refusal moves on to the next channel; if none is left, the alert's next step is brought forward. Returns
-    /// whether one was. If the alert is over by now, or at another stage, nothing follows.
+    /// A refusal moves on to the next channel; if none is left, the alert's next step is brought forward. So it is for a
+    /// breach that only waits to be tried again, if nothing else tells of it soon. Returns whether one was. If the alert is over by now, or at another stage, nothing follows.
     pub async fn record_attempts(&self, attempts: Arc<[Attempted]>) -> Result<bool, StoreError> {
         self.writer.write(move |tx: &mut Connection| Box::pin(async move { record(tx, &attempts).await })).await
     }
@@ -149,7 +149,8 @@ async fn follow_up(tx: &mut Connection, attempt: &Attempted, void: bool) -> Resu
     match &attempt.outcome {
         Outcome::Failed { .. } if !void => move_on(tx, &leased.notification, now).await,
         Outcome::Again { next_channel_too: true, .. } if !void => {
-            take_up_next_channel(tx, &leased.notification, now).await.map(|_| false)
+            take_up_next_channel(tx, &leased.notification, now).await?;
+            go_past_stuck(tx, &[leased.notification.message.key.as_str()], now).await
         }
         Outcome::Taken { provider_id: Some(id) }
             if matches!(leased.notification.channel, ChannelKind::Sms | ChannelKind::Voice) =>

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::go_on::SOON;
 use super::heard::heard;
 use super::withdraw::wait_for_key;
 use super::{Reader, UnderWay, bundle, enqueue, json, leased, millis, reader};
@@ -20,8 +21,6 @@ use crate::store::sql::{self, AssertSqlSafe, Connection, Row};
 
 /// How long nobody must have been told of a client for the next message about it to be news again.
 const CLIENT_IS_NEWS_AFTER: TimeDelta = TimeDelta::hours(1);
-/// If another text message is not allowed sooner than this, the next people are told of a breach now.
-const SOON: TimeDelta = TimeDelta::minutes(15);
 /// The error of a row whose channel had no budget left.
 const OVER_BUDGET: &str = "the day's text messages are used up; told by another channel";
 
@@ -352,8 +351,8 @@ impl ShapingPlan {
                     self.held.push((row.key.clone(), millis(*until), by.as_str()));
                     let waits = match by {
                         HeldBy::Night | HeldBy::Person => true,
-                        HeldBy::Budget | HeldBy::Cap => *until - now > SOON,
-                        HeldBy::Pace | HeldBy::QuietHours => false,
+                        HeldBy::Budget | HeldBy::Cap | HeldBy::QuietHours => *until - now > SOON,
+                        HeldBy::Pace => false,
                     };
                     let sleeps = waits && row.kind == Kind::Alert(Stage::Breached);
                     self.past_sleepers.extend(sleeps.then(|| row.key.clone()));
@@ -432,11 +431,16 @@ async fn hold(tx: &mut Connection, rows: &[(String, i64, &'static str)]) -> Resu
 }
 
 /// Runs the next step at once for the alerts whose breach nobody would be told of soon except by the rows of these
-/// `keys`, which wait until somebody wakes up or may be texted again. True if there is one.
+/// `keys`, which wait until somebody wakes up or may be texted again. During quiet hours the steps keep their times,
+/// except where another channel has failed to tell it. True if there is one.
 async fn go_past(tx: &mut Connection, keys: &[String], now: DateTime<Utc>) -> Result<bool, sql::Error> {
     let hurried = sql::query(
         "UPDATE alerts SET next_step_at = $2, hurried = 1 WHERE state = 'open' AND next_step_at > $2 AND key IN (
-           SELECT h.alert_key FROM notifications h WHERE h.key IN (SELECT value FROM json_each($1))
+           SELECT h.alert_key FROM notifications h JOIN alerts a ON a.key = h.alert_key
+           WHERE h.key IN (SELECT value FROM json_each($1))
+           AND (h.held_by <> 'quiet_hours' OR (a.step <= h.step + 1 AND EXISTS (SELECT 1 FROM notifications r
+             WHERE r.alert_key = h.alert_key AND r.stage = h.stage AND r.step = h.step
+             AND (r.state = 'failed' OR r.last_error IS NOT NULL OR r.diverted_at IS NOT NULL))))
            AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = h.alert_key AND n.stage = h.stage
              AND n.step = h.step AND n.person IS NOT NULL AND (n.state <> 'pending' OR n.due_at <= $3)
              AND COALESCE(n.held_by, '') NOT IN ('night', 'person')

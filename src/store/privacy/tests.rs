@@ -192,7 +192,7 @@ const OF_NOBODY: &[&str] = &[
     "uptime_rollups: sketch",
     "uptime_spans: standing subject",
     "uptime_statements: body component credit id sha256 tenant",
-    "used_links: notification token",
+    "used_links: notification outcome token",
     "weekly_figures: tenant",
     "write_backs: alert_key key kind reference state tenant ticket_id",
 ];

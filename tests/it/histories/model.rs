@@ -701,6 +701,30 @@ impl Model {
         }
     }
 
+    /// The breaches of which nobody was told, as far as the watch knows, because the receivers put it off.
+    pub fn stuck(&self) -> Vec<(usize, Clock)> {
+        let is_stuck = |((ticket, clock), alert): &(&(usize, Clock), &Alert)| {
+            let of_step = |owed: &&Owed| {
+                (owed.ticket, owed.clock, owed.what, owed.episode, owed.step + 1)
+                    == (*ticket, *clock, What::Alert(Stage::Breached), alert.episode, alert.step)
+            };
+            let mut states = self.owed.iter().filter(of_step).map(|owed| (owed.state, owed.shaky));
+            let is_open = alert.over.is_none() && alert.hold.is_none() && alert.stage == Stage::Breached;
+            is_open
+                && states.clone().any(|state| state == (State::Waits, true))
+                && states.all(|(state, _)| state != State::Said)
+        };
+        self.alerts.iter().filter(is_stuck).map(|(key, _)| *key).collect()
+    }
+
+    /// The watch has brought the next step of a stuck breach forward.
+    pub fn hurries(&mut self, key: (usize, Clock), now: At) {
+        if self.stuck().contains(&key) {
+            let alert = self.alerts.get_mut(&key).unwrap();
+            alert.step_at = alert.step_at.map(|at| at.min(now));
+        }
+    }
+
     fn is_wanted(&self, owed: &Owed, now: At) -> bool {
         owed.state == State::Waits
             && !owed.optional

@@ -371,11 +371,11 @@ impl Story {
     async fn dispatch(&mut self) {
         self.app.dispatch().await;
         self.tell(format!("dispatch{IDLE}"));
-        self.hears(Turned::Alone);
+        self.hears(Turned::Alone).await;
     }
 
     /// Holds what the receivers got since last asked against what was owed.
-    fn hears(&mut self, turned: Turned) {
+    async fn hears(&mut self, turned: Turned) {
         let doubtful = turned != Turned::Killed && self.well_from.is_some_and(|well_from| self.now() < well_from);
         let turned = if doubtful { Turned::Doubtful } else { turned };
         let caught = self.app.heard();
@@ -387,6 +387,21 @@ impl Story {
         }
         let (now, answers) = (self.now(), self.answers);
         self.holds(|world| world.hears(&heard, answers, turned, now));
+        self.hurries().await;
+    }
+
+    /// A breach that no receiver takes is told to the next people. At which attempt that shows, nobody foresees, but it
+    /// must be such a breach.
+    async fn hurries(&mut self) {
+        let now = self.now();
+        let stuck: BTreeSet<_> = self.worlds.iter().flat_map(Model::stuck).collect();
+        for key in stuck {
+            let id = self.alert_id(key);
+            let alert = self.app.parts().store.alert(&id).await.unwrap();
+            if alert.and_then(|alert| alert.next_step_at).is_some_and(|at| at <= now) {
+                self.each(|world| world.hurries(key, now));
+            }
+        }
     }
 
     fn read(&self, caught: &Caught) -> Heard {
@@ -457,7 +472,7 @@ impl Story {
         dispatched.unwrap();
         self.tell("evaluate and dispatch at once".to_owned());
         self.each(|world| world.evaluates_beside_dispatch(now));
-        self.hears(Turned::Beside);
+        self.hears(Turned::Beside).await;
     }
 
     async fn sync_and_evaluate(&mut self) {
@@ -536,7 +551,7 @@ impl Story {
         turned.unwrap();
         self.tell(format!("at once: dispatch, and Mia: {action:?}, ticket {} {:?}", key.0, key.1));
         // What was on its way when she acted may have arrived.
-        self.hears(Turned::Beside);
+        self.hears(Turned::Beside).await;
         self.each(|world| world.acts(key, action, now));
     }
 
@@ -549,7 +564,7 @@ impl Story {
         match during {
             Dies::Sync => self.either(|_| {}, |world| world.reads(&desk, now)),
             Dies::Evaluate => self.either(|_| {}, |world| world.evaluates(now)),
-            Dies::Dispatch => self.hears(Turned::Killed),
+            Dies::Dispatch => self.hears(Turned::Killed).await,
         }
         self.starts().await;
     }
