@@ -152,6 +152,13 @@ async fn an_outage_counts_from_its_first_failure_and_shows_everywhere() {
     }
     let backwards = "/api/v1/uptime/daily?component=shop&from=2026-11-20&to=2026-11-10";
     assert!(ask(backwards).await.to_string().contains("`from` lies after `to`"));
+    for target in ["99.9999", "100.001", "-1", "NaN"] {
+        let path = format!("/api/v1/uptime/daily?component=shop&target={target}");
+        let refused = ask(&path).await.to_string();
+        assert!(refused.contains("`target` must be a percentage"), "{target} is not rounded to another: {refused}");
+    }
+    let nearly = ask("/api/v1/uptime/daily?component=shop&target=99.999").await;
+    assert_eq!(nearly["days"][0]["target_percentage"], 99.999, "{nearly}");
     let daily = ask("/api/v1/uptime/daily?component=shop").await;
     assert_eq!(daily["days"].as_array().unwrap().last().unwrap()["sla_breaches"], 1, "{daily}");
     assert_eq!(
