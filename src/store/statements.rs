@@ -226,6 +226,7 @@ mod tests {
             partial: 0,
             whole_minutes: false,
             round_the_clock: true,
+            hours: None,
         };
         let (tenant, component) = ("acme".to_owned(), format!("c{component}"));
         let whose = Whose { tenant, name: component.clone(), component, client: None };

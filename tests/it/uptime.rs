@@ -1022,6 +1022,28 @@ async fn a_month_is_settled_once_and_its_credit_is_decided_by_an_admin() {
     let again = app.parts().service.statements(&Reach::All, &Default::default()).await.unwrap();
     assert_eq!((again.len(), again[0].credit, json!(again[0].sha256)), (1, "issued", sum));
     assert!(!again[0].differs_now, "the same past gives the same figure");
+    let monday = "[calendars.monday]\ntimezone = \"UTC\"\nmon = [\"09:00-17:00\"]\n";
+    let narrow = config.replace("target = \"99.9\"\n", "target = \"99.9\"\ncalendar = \"monday\"\n");
+    app.restart_with(&format!("{narrow}{monday}")).await;
+    watch(&mut app, TimeDelta::hours(1)).await;
+    let again = app.parts().service.statements(&Reach::All, &Default::default()).await.unwrap();
+    assert_eq!((again.len(), again[0].differs_now), (1, false), "other terms are for other periods");
+
+    let mut more = app.parts().store.statements(&Reach::All, |_| true).await.unwrap().remove(0).statement;
+    more.period = "2026-Q4".to_owned();
+    more.figure.lost *= 5;
+    let owed = more.owed.as_mut().unwrap();
+    (owed.percent, owed.minor) = (50, Some(22_500));
+    let now = app.now().timestamp_millis();
+    app.parts().store.freeze_statements(vec![more], now).await.unwrap();
+    let all = app.parts().service.statements(&Reach::All, &Default::default()).await.unwrap();
+    let more = all.iter().find(|one| one.period == "2026-Q4").unwrap();
+    let later = more.now.as_ref().unwrap();
+    assert_eq!((more.differs_now, more.credit_minor, later.credit_minor), (true, Some(22_500), Some(4_500)));
+    let (url, tokens) = served(&mut app, &[(Role::Admin, None)]).await;
+    let page = Client::new().get(format!("{url}/statements")).bearer_auth(&tokens[0]).send().await.unwrap();
+    let page = page.text().await.unwrap();
+    assert!(page.contains("50 %, 225.00 EUR") && page.contains("now: 10 %, 45.00 EUR"), "{page}");
 }
 
 #[tokio::test]
