@@ -1444,6 +1444,35 @@ async fn whoever_chose_single_services_is_told_of_these_and_may_choose_anew_by_c
     open("shop", "Orders are back").await;
     open("backup", "Backup later").await;
     assert_eq!(titles(mailed(&mut app).await), ["Investigating: Orders are back"]);
+
+    app.clock.advance(seconds(60));
+    assert_eq!(subscribe(&[mia, ("component", "backup")]).await, 200);
+    assert_eq!(mailed(&mut app).await.len(), 1, "the last link was followed, so another is sent at once");
+    app.clock.advance(TimeDelta::hours(49));
+    assert_eq!(Client::new().post(&confirm).send().await.unwrap().status(), 404, "it is older than two days");
+    open("backup", "Backup lost").await;
+    assert!(mailed(&mut app).await.is_empty(), "and changes nothing");
+}
+
+#[tokio::test]
+async fn whoever_corrects_the_choice_before_confirming_it_gets_the_last_one_by_the_link_that_was_sent() {
+    let shop = Shop::open().await;
+    let more = shop.config().replace("[status_page]\n", "[status_page]\nsubscriptions = true\n");
+    let more = more.replace("[components.backup]\npublic = false\n", "[components.backup]\n");
+    let mut app = TestApp::with(&more).await;
+    watch(&mut app, seconds(60)).await;
+    let (url, _) = served(&mut app, &[]).await;
+    for component in ["shop", "backup"] {
+        let form = [("email", "mia@example.com"), ("component", component)];
+        let answer = Client::new().post(format!("{url}/status/updates")).form(&form).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    let asked = mailed(&mut app).await;
+    assert_eq!(asked.len(), 1, "one question is enough");
+    let confirm = link_of(&asked[0].text, "/status/updates/confirm/", &url);
+    assert_eq!(Client::new().post(&confirm).send().await.unwrap().status(), 200);
+    let told = app.parts().store.subscribers("", "", 9).await.unwrap();
+    assert_eq!(told[0].components, ["backup"]);
 }
 
 #[tokio::test]
