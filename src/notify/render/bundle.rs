@@ -175,11 +175,12 @@ fn told(row: &BundleRow, now: DateTime<Utc>) -> Option<Told<'_>> {
     }
 }
 
-/// Words how a row stands: `resolution due 14:30 London`, `no heartbeat since 14:05 London`.
+/// Words how a row stands: `resolution due 14:30 London`, `no success since 14:05 London`.
 pub(super) fn standing(row: &BundleRow, now: DateTime<Utc>, zone: Tz) -> Option<String> {
     let told = told(row, now)?;
     let what = match told.clock {
-        AlertKind::Heartbeat => "no heartbeat",
+        // It may have called, and said that it failed.
+        AlertKind::Heartbeat => "no success",
         AlertKind::Objective => "outside its objectives",
         other => other.words(),
     };
