@@ -143,6 +143,15 @@ impl Store {
         Ok(row.map(subscriber))
     }
 
+    /// Whether [`Store::confirm_subscriber`] would confirm `id`.
+    pub async fn can_confirm(&self, id: &str, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let known = sql::query_scalar::<i64>(
+            "SELECT COUNT(*) FROM subscribers
+             WHERE id = $1 AND (asked_at > $2 OR confirmed_at IS NOT NULL AND wanted IS NULL)",
+        );
+        Ok(known.bind(id).bind(millis(now - UNCONFIRMED)).fetch_one(&self.reads).await? > 0)
+    }
+
     /// Forgets `id`: nothing more is sent. False if nobody has that id.
     pub async fn unsubscribe(&self, id: &str) -> Result<bool, StoreError> {
         let id = id.to_owned();

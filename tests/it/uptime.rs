@@ -1449,6 +1449,7 @@ async fn whoever_chose_single_services_is_told_of_these_and_may_choose_anew_by_c
     assert_eq!(subscribe(&[mia, ("component", "backup")]).await, 200);
     assert_eq!(mailed(&mut app).await.len(), 1, "the last link was followed, so another is sent at once");
     app.clock.advance(TimeDelta::hours(49));
+    assert_eq!(Client::new().get(&confirm).send().await.unwrap().status(), 404, "it offers nothing any more");
     assert_eq!(Client::new().post(&confirm).send().await.unwrap().status(), 404, "it is older than two days");
     open("backup", "Backup lost").await;
     assert!(mailed(&mut app).await.is_empty(), "and changes nothing");
