@@ -180,6 +180,7 @@ fn said(kind: AlertKind, condition: Condition, entry: &ComponentEntry, detail: O
         return format!("keeps going up and down ({changes} changes within an hour) and is {condition}");
     }
     match (kind, condition) {
+        (AlertKind::Heartbeat, Condition::Up) => "reports success again".to_owned(),
         (AlertKind::Heartbeat, _) if detail == Some(SAYS_IT_FAILED) => "is failing".to_owned(),
         // `since` is when the heartbeat was due, not when the last one came.
         (AlertKind::Heartbeat, _) => "is overdue".to_owned(),
@@ -192,4 +193,20 @@ fn said(kind: AlertKind, condition: Condition, entry: &ComponentEntry, detail: O
 fn worst_detail(entry: &ComponentEntry, book: &Book) -> Option<String> {
     let checks = entry.checks().iter().map(|check| &book.checks[*check].state);
     checks.filter(|state| state.detail.is_some()).max_by_key(|state| state.condition)?.detail.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::uptime::book::{ComponentPlan, Remembered};
+
+    #[test]
+    fn a_heartbeat_that_is_back_is_not_said_to_be_missing() {
+        let (id, of, depends_on) = ("backup".to_owned(), Vec::new(), Vec::new());
+        let plan = ComponentPlan { id, needs: Needs::All, of, depends_on };
+        let book = Book::open(vec![plan], Vec::new(), &Remembered::default(), 0);
+        let said = |condition| said(AlertKind::Heartbeat, condition, &book.components[0], 0);
+        assert_eq!(said(Condition::Up), "reports success again");
+        assert_ne!(said(Condition::Down), said(Condition::Up));
+    }
 }

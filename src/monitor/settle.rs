@@ -71,7 +71,7 @@ fn due(
 
 /// Returns the statement on `promise` in the period `span`, by what is known now; `circumstances` are those of the
 /// component.
-pub fn statement(
+fn statement(
     promise: &Promise,
     one: &Component,
     entry: &ComponentEntry,
@@ -95,6 +95,7 @@ pub fn statement(
         partial: terms.partial,
         whole_minutes: terms.whole_minutes,
         round_the_clock: terms.hours.is_none(),
+        hours: terms.hours.as_ref().map(|calendar| calendar.spec().clone()),
     };
     Statement::make(whose, &entry.record(circumstances), terms, agreed, terms.period, span)
 }

@@ -11,12 +11,11 @@ use super::uptime::percent;
 use super::{Complaint, Reach, Service, ServiceError};
 use crate::formats::Format;
 use crate::keys::hash_of;
-use crate::monitor::settle::statement;
 use crate::report::{Cell, Column, ColumnKind, Figure, Period, Report, Row, SCHEMA, Section, Table};
 use crate::store::audit::Author;
 use crate::store::millis;
 use crate::store::statements::{CreditState, Frozen};
-use crate::uptime::statement::{Owed, Statement};
+use crate::uptime::statement::Statement;
 use crate::uptime::{MINUTE, Millis, credit, days};
 
 /// A statement: what came of a promise in one period, as it was settled.
@@ -56,6 +55,21 @@ pub struct StatementView {
     pub sha256: String,
     /// By what is known now, the same period comes to another figure; the statement stays as it is.
     pub differs_now: bool,
+    /// That figure.
+    pub now: Option<StatementNow>,
+}
+
+/// What a settled period comes to by what is known now and the terms it was settled by.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct StatementNow {
+    /// Cut off after three decimals; none: nothing was counted.
+    pub uptime_percent: Option<f64>,
+    pub lost_minutes: f64,
+    /// Of the fee, in percent.
+    pub credit_percent: u32,
+    /// In the minor unit of the currency.
+    pub credit_minor: Option<i64>,
+    pub currency: Option<String>,
 }
 
 /// Which statements are asked for.
@@ -177,6 +191,7 @@ impl Service {
     fn statement_view(&self, one: &Frozen) -> StatementView {
         let made = &one.statement;
         let owed = made.owed.as_ref().filter(|_| made.owes());
+        let now = self.statement_now(made);
         StatementView {
             id: one.id.clone(),
             tenant: made.whose.tenant.clone(),
@@ -204,32 +219,46 @@ impl Service {
             note: one.note.clone(),
             frozen_at: instant(one.frozen_at),
             sha256: one.sha256.clone(),
-            differs_now: self.differs_now(made),
+            differs_now: now.is_some(),
+            now,
         }
     }
 
-    /// Whether, by what is known now, the same period comes to another figure.
-    fn differs_now(&self, made: &Statement) -> bool {
-        let board = self.board();
-        let mut promises = self.config.uptime.promises_of(&made.whose.component);
-        let promise = promises.find(|one| one.terms.period.name(made.zone, made.from) == made.period);
-        let component = self.config.uptime.component(&made.whose.component);
-        let entry = board.book.component(&made.whose.component);
-        let (Some(promise), Some(one), Some(entry)) = (promise, component, entry) else { return false };
+    /// The figure of the same period by what is known now, if it is another.
+    fn statement_now(&self, made: &Statement) -> Option<StatementNow> {
         // What is too old is no longer known.
         if made.from < millis(self.clock.now()) - crate::uptime::SPANS_KEPT {
-            return false;
+            return None;
         }
-        let circumstances = board.book.circumstances_of(&one.id, &self.announcements());
-        statement(promise, one, entry, &circumstances, (made.from, made.until)).figure != made.figure
+        let board = self.board();
+        let entry = board.book.component(&made.whose.component)?;
+        let circumstances = board.book.circumstances_of(&made.whose.component, &self.announcements());
+        let (found, owed) = made.recount(&entry.record(&circumstances))?;
+        if found == made.figure {
+            return None;
+        }
+        let owed = owed.filter(|owed| owed.percent > 0);
+        Some(StatementNow {
+            uptime_percent: found.availability().map(percent),
+            lost_minutes: minutes(found.lost),
+            credit_percent: owed.as_ref().map_or(0, |owed| owed.percent),
+            credit_minor: owed.as_ref().and_then(|owed| owed.minor),
+            currency: owed.and_then(|owed| owed.currency),
+        })
     }
 }
 
 impl StatementView {
     /// `10 %, 120.00 GBP`; none: nothing is owed.
     pub fn owed(&self) -> Option<String> {
-        let owed = Owed { percent: self.credit_percent, minor: self.credit_minor, currency: self.currency.clone() };
-        (owed.percent > 0).then(|| in_words(&owed))
+        owed_in_words(self.credit_percent, self.credit_minor, self.currency.as_deref())
+    }
+}
+
+impl StatementNow {
+    /// `10 %, 120.00 GBP`; none: nothing is owed.
+    pub fn owed(&self) -> Option<String> {
+        owed_in_words(self.credit_percent, self.credit_minor, self.currency.as_deref())
     }
 }
 
@@ -238,9 +267,9 @@ fn state(text: &str) -> Result<CreditState, ServiceError> {
     CreditState::parse(text).ok_or_else(|| ServiceError::BadQuestion(Complaint::of("credit", rule())))
 }
 
-fn in_words(owed: &Owed) -> String {
-    let amount = owed.minor.zip(owed.currency.as_deref()).map(|(minor, currency)| credit::money(minor, currency));
-    format!("{} %{}", owed.percent, amount.map(|amount| format!(", {amount}")).unwrap_or_default())
+fn owed_in_words(percent: u32, minor: Option<i64>, currency: Option<&str>) -> Option<String> {
+    let amount = minor.zip(currency).map(|(minor, currency)| credit::money(minor, currency));
+    (percent > 0).then(|| format!("{percent} %{}", amount.map(|amount| format!(", {amount}")).unwrap_or_default()))
 }
 
 fn minutes(time: Millis) -> f64 {
@@ -301,7 +330,8 @@ fn figures(made: &Statement) -> Vec<Figure> {
     };
     let found = &made.figure;
     let share = made.availability.map_or(Cell::Blank, |share| Cell::text(format!("{} %", percent(share))));
-    let owed = made.owed.as_ref().filter(|_| made.owes()).map_or_else(|| "none".to_owned(), in_words);
+    let owed = made.owed.as_ref();
+    let owed = owed.and_then(|owed| owed_in_words(owed.percent, owed.minor, owed.currency.as_deref()));
     vec![
         figure("uptime", "Uptime", share),
         figure("target", "Promised", Cell::text(format!("{} %", percent(made.agreed.target)))),
@@ -310,7 +340,7 @@ fn figures(made: &Statement) -> Vec<Figure> {
         figure("outages", "Outages", Cell::Count(found.outages.into())),
         figure("maintenance", "Maintenance left out", Cell::Duration(found.maintenance)),
         figure("unknown", "Not measured", Cell::Duration(found.unknown)),
-        figure("credit", "Service credit", Cell::text(owed)),
+        figure("credit", "Service credit", Cell::text(owed.unwrap_or_else(|| "none".to_owned()))),
     ]
 }
 

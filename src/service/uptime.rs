@@ -17,13 +17,13 @@ pub use self::views::{
     UptimeShares,
 };
 use super::{Complaint, Reach, Service, ServiceError};
+use crate::config::checks;
 use crate::config::uptime::{Component, Promise, Uptime};
 use crate::monitor::board::StatusBoard;
 use crate::store::millis;
 use crate::store::uptime::{LOOKS_KEPT, LookRow, WIDTHS};
 use crate::uptime::availability::figure;
 use crate::uptime::book::ComponentEntry;
-use crate::uptime::credit::WHOLE;
 use crate::uptime::days::{self, Period};
 use crate::uptime::incident::Announcements;
 use crate::uptime::sketch::Sketch;
@@ -275,9 +275,10 @@ fn period(asked: &str) -> Result<Period, ServiceError> {
 }
 
 fn thousandths(percent: f64) -> Result<u32, ServiceError> {
-    let thousandths = (percent * 1000.0).round();
-    if (0.0..=f64::from(WHOLE)).contains(&thousandths) {
-        return Ok(thousandths as u32);
-    }
-    Err(ServiceError::BadQuestion(Complaint::of("target", "must be a percentage from 0 to 100")))
+    // By the rule of the configuration, so that no target is rounded to another.
+    let read = checks::percent(&percent.to_string());
+    read.map_err(|_| {
+        let rule = "must be a percentage from 0 to 100 with at most three decimals";
+        ServiceError::BadQuestion(Complaint::of("target", rule))
+    })
 }

@@ -127,7 +127,7 @@ impl Store {
         }
     }
 
-    /// Decides on a credit; false if it is no longer in the expected state.
+    /// Decides on a credit; false if it is no longer in the expected state. Without a `note`, the earlier one stays.
     pub async fn decide_credit(
         &self,
         one: Frozen,
@@ -140,8 +140,8 @@ impl Store {
             .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     let change = sql::query(
-                        "UPDATE uptime_statements SET credit = $2, decided_by = $3, decided_at = $4, note = $5
-                         WHERE id = $1 AND credit = $6",
+                        "UPDATE uptime_statements SET credit = $2, decided_by = $3, decided_at = $4,
+                           note = COALESCE($5, note) WHERE id = $1 AND credit = $6",
                     );
                     let change = change.bind(&one.id).bind(becomes.as_str()).bind(&author.who).bind(now).bind(&note);
                     if change.bind(one.credit.as_str()).execute(&mut *tx).await?.rows_affected() == 0 {
@@ -226,6 +226,7 @@ mod tests {
             partial: 0,
             whole_minutes: false,
             round_the_clock: true,
+            hours: None,
         };
         let (tenant, component) = ("acme".to_owned(), format!("c{component}"));
         let whose = Whose { tenant, name: component.clone(), component, client: None };
@@ -246,5 +247,20 @@ mod tests {
         assert!(all.is_sorted_by_key(|one| -one.statement.until), "the latest period first");
         let period = statement(0, old).period;
         assert_eq!(store.statements(&Reach::All, |one| one.statement.period == period).await.unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn what_was_noted_on_approval_stays_when_the_credit_is_issued_without_a_note() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("sla.db"), std::sync::Arc::default()).await.unwrap();
+        store.freeze_statements(vec![statement(0, 400 * DAY)], 440 * DAY).await.unwrap();
+        let author = Author { who: "mia".to_owned(), origin: "command line".to_owned() };
+        for (becomes, note) in [(CreditState::Approved, Some("as agreed")), (CreditState::Issued, None)] {
+            let one = store.statements(&Reach::All, |_| true).await.unwrap().remove(0);
+            let note = note.map(str::to_owned);
+            assert!(store.decide_credit(one, becomes, note, author.clone(), 440 * DAY).await.unwrap());
+        }
+        let one = store.statements(&Reach::All, |_| true).await.unwrap().remove(0);
+        assert_eq!((one.credit, one.note.as_deref()), (CreditState::Issued, Some("as agreed")));
     }
 }

@@ -53,9 +53,9 @@ pub enum Subscribed {
 }
 
 type Row = (String, String, String, Option<String>);
-/// What is known of somebody who asks again: the id, when they asked, how often, when they confirmed, and which
-/// components they are told about.
-type Known = (String, i64, i64, Option<i64>, Option<String>);
+/// What is known of somebody who asks again: the id, when they asked, how often, when they confirmed, which components
+/// they are told about, and which they have chosen since.
+type Known = (String, i64, i64, Option<i64>, Option<String>, Option<String>);
 
 impl Store {
     /// Stores that `wish` is to be confirmed, and sends `question`, which is made for the id that it has from then on.
@@ -69,7 +69,7 @@ impl Store {
             .write(move |tx: &mut Connection| {
                 Box::pin(async move {
                     let known: Option<Known> = sql::query_as(
-                        "SELECT id, asked_at, asks, confirmed_at, components FROM subscribers
+                        "SELECT id, asked_at, asks, confirmed_at, components, wanted FROM subscribers
                          WHERE page = $1 AND email IN (SELECT value FROM json_each($2))",
                     )
                     .bind(&wish.page)
@@ -77,12 +77,17 @@ impl Store {
                     .fetch_optional(&mut *tx)
                     .await?;
                     let id = match known {
-                        Some((_, _, _, Some(_), told)) if chosen(told.as_deref()) == wish.components => {
+                        Some((id, _, _, Some(_), told, _)) if chosen(told.as_deref()) == wish.components => {
+                            want(tx, &id, None).await?;
                             return Ok(Subscribed::AsBefore);
                         }
-                        Some((_, asked_at, asks, ..))
-                            if asks >= ASKS_MOST || asked_at > millis(now - ASKED_BACK_EVERY) =>
+                        // The link that was sent confirms the last choice. After it was followed, another is needed.
+                        Some((id, asked_at, asks, confirmed, _, wanted))
+                            if asks >= ASKS_MOST
+                                || (confirmed.is_none() || wanted.is_some())
+                                    && asked_at > millis(now - ASKED_BACK_EVERY) =>
                         {
+                            want(tx, &id, Some(as_json(&wish.components))).await?;
                             return Ok(Subscribed::AsBefore);
                         }
                         Some((id, ..)) => {
@@ -128,7 +133,7 @@ impl Store {
                     let confirm = sql::query_as(
                         "UPDATE subscribers SET confirmed_at = COALESCE(confirmed_at, $2), asks = 0,
                            components = COALESCE(wanted, components), wanted = NULL
-                         WHERE id = $1 AND (confirmed_at IS NOT NULL OR asked_at > $3)
+                         WHERE id = $1 AND (asked_at > $3 OR confirmed_at IS NOT NULL AND wanted IS NULL)
                          RETURNING id, page, email, components",
                     );
                     confirm.bind(id).bind(millis(now)).bind(millis(now - UNCONFIRMED)).fetch_optional(tx).await
@@ -136,6 +141,15 @@ impl Store {
             })
             .await?;
         Ok(row.map(subscriber))
+    }
+
+    /// Whether [`Store::confirm_subscriber`] would confirm `id`.
+    pub async fn can_confirm(&self, id: &str, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let known = sql::query_scalar::<i64>(
+            "SELECT COUNT(*) FROM subscribers
+             WHERE id = $1 AND (asked_at > $2 OR confirmed_at IS NOT NULL AND wanted IS NULL)",
+        );
+        Ok(known.bind(id).bind(millis(now - UNCONFIRMED)).fetch_one(&self.reads).await? > 0)
     }
 
     /// Forgets `id`: nothing more is sent. False if nobody has that id.
@@ -227,6 +241,12 @@ pub(super) async fn forget(tx: &mut Connection, now: Millis) -> Result<(), sql::
     sql::query(gone).bind(now).execute(&mut *tx).await?;
     let told = sql::query("DELETE FROM told_updates WHERE at < $1");
     told.bind(now - TOLD_KEPT.num_milliseconds()).execute(tx).await.map(drop)
+}
+
+/// Stores what `id` has chosen, until that is confirmed.
+async fn want(tx: &mut Connection, id: &str, wanted: Option<String>) -> Result<(), sql::Error> {
+    let want = sql::query("UPDATE subscribers SET wanted = $2 WHERE id = $1");
+    want.bind(id).bind(wanted).execute(tx).await.map(drop)
 }
 
 async fn is_full(tx: &mut Connection, page: &str) -> Result<bool, sql::Error> {

@@ -127,9 +127,10 @@ impl CheckState {
     /// Processes `outcome`. A look that began before the last one processed counts as if it had begun with it, so that
     /// no time passes twice when a clock is set back.
     pub fn observe(&mut self, outcome: &Outcome, connectivity: Connectivity, rules: &Rules) -> Vec<Event> {
-        let at = outcome.at.max(self.last_at.unwrap_or(self.since));
-        let mut events = self.expire(at, rules);
-        (self.last_at, self.forgiven_until, self.forgiven_since) = (Some(at), None, None);
+        let seen = outcome.at.max(self.last_at.unwrap_or(outcome.at));
+        let at = seen.max(self.earliest());
+        let mut events = self.expire(seen, rules);
+        (self.last_at, self.forgiven_until, self.forgiven_since) = (Some(seen), None, None);
         if connectivity == Connectivity::Offline && outcome.verdict != Condition::Up {
             events.extend(self.go_blind(at, None));
             return events;
@@ -188,6 +189,16 @@ impl CheckState {
             None => rules.interval,
         };
         at + soon.min(rules.interval)
+    }
+
+    /// Returns the earliest time from which a result may count: one from before the check was known counts from then.
+    /// Only time that was unknown because nothing was told may become known.
+    fn earliest(&self) -> Millis {
+        match &self.doubt {
+            Some(doubt) => doubt.from,
+            None if self.condition == Condition::Unknown && self.last_at.is_some() => Millis::MIN,
+            None => self.since,
+        }
     }
 
     fn stay(&mut self, at: Millis, outcome: &Outcome) -> Option<Event> {
@@ -348,6 +359,19 @@ mod tests {
             let seen = look(&mut state, second, Down);
             assert_eq!(changes(&seen), if second == 140 { vec![(120, Down)] } else { vec![] });
         }
+    }
+
+    #[test]
+    fn of_two_results_from_before_the_check_was_known_the_newer_one_counts() {
+        let rules = Rules { failures: 1, successes: 1, ..RULES };
+        let mut state = CheckState::new(s(600));
+        let first = state.observe(&Outcome::up(s(300)), Connectivity::Online, &rules);
+        assert_eq!((changes(&first), state.last_at), (vec![(600, Up)], Some(s(300))));
+        let newer = state.observe(&Outcome::bad(s(330), Down, "no answer"), Connectivity::Online, &rules);
+        assert_eq!((changes(&newer), state.last_at), (vec![(600, Down)], Some(s(330))));
+        let mut state = CheckState::new(s(600));
+        look(&mut state, 300, Down);
+        assert_eq!(changes(&look(&mut state, 330, Up)), [(600, Up)], "and a doubt counts from then as well");
     }
 
     #[test]

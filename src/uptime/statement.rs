@@ -3,6 +3,8 @@
 //! A statement depends only on spans, announced work and terms, so the same past gives the same statement. It is frozen
 //! some days after its period; what is found out later stands beside it and does not change it.
 
+use std::sync::Arc;
+
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +13,7 @@ use super::credit::{self, Tier};
 use super::days::{self, Period};
 use super::intervals::Interval;
 use super::{DAY, Millis};
+use crate::sla::calendar::{Calendar, CalendarSpec};
 use crate::sla::zone::Tz;
 
 /// How long after its end a period is settled.
@@ -43,6 +46,9 @@ pub struct Agreed {
     pub partial: u32,
     pub whole_minutes: bool,
     pub round_the_clock: bool,
+    /// The hours that it holds in. Statements of earlier versions lack them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<CalendarSpec>,
 }
 
 /// What is owed.
@@ -102,8 +108,6 @@ impl Statement {
         span: Interval,
     ) -> Self {
         let found = figure(record, terms, span, span.1);
-        let conclusive = found.is_conclusive(terms);
-        let tier = credit::tier(&agreed.tiers, found.up(), found.counted).filter(|_| conclusive);
         Self {
             period: kind.name(terms.zone, span.0),
             from: span.0,
@@ -112,15 +116,42 @@ impl Statement {
             allowed: allowed(terms, whole_period(record, terms, span)),
             availability: found.availability(),
             measured: found.measured(terms),
-            conclusive,
+            conclusive: found.is_conclusive(terms),
             kept: found.is_kept(terms),
-            owed: tier.map(|tier| owed(&agreed, tier.percent)),
+            owed: owed(&agreed, terms, &found),
             outages: availability::outages(record, terms, span, span.1).iter().take(OUTAGES_MOST).collect(),
             days: stated_days(record, terms, span),
             figure: found,
             whose,
             agreed,
         }
+    }
+
+    /// Computes the figure of its period and what is owed on it from `record`, by the terms it was settled by. `None` if
+    /// these are not all known any more.
+    pub fn recount(&self, record: &Record<'_>) -> Option<(Figure, Option<Owed>)> {
+        let terms = self.terms()?;
+        let found = figure(record, &terms, (self.from, self.until), self.until);
+        let owed = owed(&self.agreed, &terms, &found);
+        Some((found, owed))
+    }
+
+    fn terms(&self) -> Option<Terms> {
+        let agreed = &self.agreed;
+        let hours = match &agreed.hours {
+            Some(spec) => Some(Arc::new(Calendar::compile(spec.clone()).ok()?)),
+            None if agreed.round_the_clock => None,
+            None => return None,
+        };
+        Some(Terms {
+            hours,
+            notice: agreed.notice,
+            maintenance: agreed.maintenance,
+            unknown: agreed.unknown,
+            partial: agreed.partial,
+            whole_minutes: agreed.whole_minutes,
+            ..Terms::usual(agreed.target, self.zone)
+        })
     }
 
     /// Returns its key: the same promise and period always have the same key.
@@ -157,13 +188,15 @@ pub fn settled(kind: Period, zone: Tz, since: Millis, promised: Millis, now: Mil
     all.take(MOST).take_while(is_promised).filter(over)
 }
 
-fn owed(agreed: &Agreed, percent: u32) -> Owed {
+/// None if nothing was counted, or not enough of it.
+fn owed(agreed: &Agreed, terms: &Terms, found: &Figure) -> Option<Owed> {
+    let tier = credit::tier(&agreed.tiers, found.up(), found.counted).filter(|_| found.is_conclusive(terms))?;
     let fee = agreed.fee.as_ref();
-    Owed {
-        percent,
-        minor: fee.map(|(minor, _)| credit::of_fee(*minor, percent)),
+    Some(Owed {
+        percent: tier.percent,
+        minor: fee.map(|(minor, _)| credit::of_fee(*minor, tier.percent)),
         currency: fee.map(|(_, currency)| currency.clone()),
-    }
+    })
 }
 
 fn stated_days(record: &Record<'_>, terms: &Terms, (from, until): Interval) -> Vec<StatedDay> {
@@ -198,7 +231,8 @@ mod tests {
             maintenance: terms.maintenance,
             partial: 0,
             whole_minutes: false,
-            round_the_clock: true,
+            round_the_clock: terms.hours.is_none(),
+            hours: terms.hours.as_ref().map(|calendar| calendar.spec().clone()),
         }
     }
 
@@ -225,6 +259,35 @@ mod tests {
         assert_eq!(made.days.iter().map(|day| day.lost).sum::<Millis>(), made.figure.lost);
         let text = serde_json::to_string(&made).unwrap();
         assert_eq!(serde_json::from_str::<Statement>(&text).unwrap(), made);
+    }
+
+    #[test]
+    fn a_period_is_recounted_by_the_terms_it_was_settled_by_hours_included() {
+        let week = std::array::from_fn(|_| vec![(9 * 60, 17 * 60)]);
+        let spec = CalendarSpec { always: false, week, name: "office".to_owned(), ..CalendarSpec::round_the_clock() };
+        let hours = Some(Arc::new(Calendar::compile(spec).unwrap()));
+        let terms = Terms { hours, partial: 500, whole_minutes: true, ..Terms::usual(99_900, Tz::UTC) };
+        let span = Period::Month.around(Tz::UTC, 40 * DAY);
+        let whose =
+            Whose { tenant: "acme".to_owned(), component: "shop".to_owned(), name: "Shop".to_owned(), client: None };
+        let down = |minutes: Millis| {
+            let (from, until) = (span.0 + DAY + 10 * HOUR, span.0 + DAY + 10 * HOUR + minutes * MINUTE);
+            [
+                Span { from: 0, until: Some(from), condition: Condition::Up },
+                Span { from, until: Some(until), condition: Condition::Down },
+                Span { from: until, until: None, condition: Condition::Up },
+            ]
+        };
+        let (then, later) = (down(200), down(30));
+        let record = |spans| Record { spans, windows: &[], slow: &[], since: 0, ended: None };
+        let made = Statement::make(whose, &record(&then), &terms, agreed(&terms), Period::Month, span);
+        assert_eq!(made.recount(&record(&then)), Some((made.figure, made.owed.clone())));
+        assert_eq!(made.owed.as_ref().map(|owed| owed.percent), Some(50));
+        let (found, owed) = made.recount(&record(&later)).unwrap();
+        assert_eq!((found.lost, owed.map(|owed| owed.percent)), (30 * MINUTE, Some(10)));
+        let unknown = Agreed { hours: None, ..made.agreed.clone() };
+        let old = Statement { agreed: unknown, ..made };
+        assert_eq!(old.recount(&record(&later)), None, "an earlier version kept no hours");
     }
 
     #[test]

@@ -174,7 +174,10 @@ fn open(web: &Web) -> Result<&StatusPage, Problem> {
 
 /// GET /status/updates/confirm/{token}
 pub async fn offer_confirm(State(web): State<Arc<Web>>, Path(token): Path<String>) -> Result<Response, Problem> {
-    whose(&web, SubscriberAction::Confirm, &token)?;
+    let id = whose(&web, SubscriberAction::Confirm, &token)?;
+    if !web.store.can_confirm(&id, web.service.now()).await? {
+        return Err(gone());
+    }
     Ok(offer(&web, "Do you want news by mail?", "Yes, subscribe me"))
 }
 

@@ -99,7 +99,7 @@ async fn a_key_that_changes_nothing_says_so_however_often_it_is_passed_on() {
     for key in ['1', '2'] {
         let mut app = breaching(BY_CALL).await;
         app.turn().await;
-        let id = alert(&mut app).await.id;
+        let id = crate::life::only_alert(&mut app).await.id;
         let dana = Actor { name: "Dana".to_owned(), how: How::Page, origin: "a test".to_owned(), note: None };
         let act = if key == '1' { Act::Acknowledge } else { Act::Resolve };
         app.parts().service.act_on_alert(&Reach::All, &id, act, &dana).await.unwrap().unwrap();

@@ -158,6 +158,13 @@ async fn an_outage_counts_from_its_first_failure_and_shows_everywhere() {
     }
     let backwards = "/api/v1/uptime/daily?component=shop&from=2026-11-20&to=2026-11-10";
     assert!(ask(backwards).await.to_string().contains("`from` lies after `to`"));
+    for target in ["99.9999", "100.001", "-1", "NaN"] {
+        let path = format!("/api/v1/uptime/daily?component=shop&target={target}");
+        let refused = ask(&path).await.to_string();
+        assert!(refused.contains("`target` must be a percentage"), "{target} is not rounded to another: {refused}");
+    }
+    let nearly = ask("/api/v1/uptime/daily?component=shop&target=99.999").await;
+    assert_eq!(nearly["days"][0]["target_percentage"], 99.999, "{nearly}");
     let daily = ask("/api/v1/uptime/daily?component=shop").await;
     assert_eq!(daily["days"].as_array().unwrap().last().unwrap()["sla_breaches"], 1, "{daily}");
     assert_eq!(
@@ -1051,6 +1058,28 @@ async fn a_month_is_settled_once_and_its_credit_is_decided_by_an_admin() {
     let again = app.parts().service.statements(&Reach::All, &Default::default()).await.unwrap();
     assert_eq!((again.len(), again[0].credit, json!(again[0].sha256)), (1, "issued", sum));
     assert!(!again[0].differs_now, "the same past gives the same figure");
+    let monday = "[calendars.monday]\ntimezone = \"UTC\"\nmon = [\"09:00-17:00\"]\n";
+    let narrow = config.replace("target = \"99.9\"\n", "target = \"99.9\"\ncalendar = \"monday\"\n");
+    app.restart_with(&format!("{narrow}{monday}")).await;
+    watch(&mut app, TimeDelta::hours(1)).await;
+    let again = app.parts().service.statements(&Reach::All, &Default::default()).await.unwrap();
+    assert_eq!((again.len(), again[0].differs_now), (1, false), "other terms are for other periods");
+
+    let mut more = app.parts().store.statements(&Reach::All, |_| true).await.unwrap().remove(0).statement;
+    more.period = "2026-Q4".to_owned();
+    more.figure.lost *= 5;
+    let owed = more.owed.as_mut().unwrap();
+    (owed.percent, owed.minor) = (50, Some(22_500));
+    let now = app.now().timestamp_millis();
+    app.parts().store.freeze_statements(vec![more], now).await.unwrap();
+    let all = app.parts().service.statements(&Reach::All, &Default::default()).await.unwrap();
+    let more = all.iter().find(|one| one.period == "2026-Q4").unwrap();
+    let later = more.now.as_ref().unwrap();
+    assert_eq!((more.differs_now, more.credit_minor, later.credit_minor), (true, Some(22_500), Some(4_500)));
+    let (url, tokens) = served(&mut app, &[(Role::Admin, None)]).await;
+    let page = Client::new().get(format!("{url}/statements")).bearer_auth(&tokens[0]).send().await.unwrap();
+    let page = page.text().await.unwrap();
+    assert!(page.contains("50 %, 225.00 EUR") && page.contains("now: 10 %, 45.00 EUR"), "{page}");
 }
 
 #[tokio::test]
@@ -1451,6 +1480,36 @@ async fn whoever_chose_single_services_is_told_of_these_and_may_choose_anew_by_c
     open("shop", "Orders are back").await;
     open("backup", "Backup later").await;
     assert_eq!(titles(mailed(&mut app).await), ["Investigating: Orders are back"]);
+
+    app.clock.advance(seconds(60));
+    assert_eq!(subscribe(&[mia, ("component", "backup")]).await, 200);
+    assert_eq!(mailed(&mut app).await.len(), 1, "the last link was followed, so another is sent at once");
+    app.clock.advance(TimeDelta::hours(49));
+    assert_eq!(Client::new().get(&confirm).send().await.unwrap().status(), 404, "it offers nothing any more");
+    assert_eq!(Client::new().post(&confirm).send().await.unwrap().status(), 404, "it is older than two days");
+    open("backup", "Backup lost").await;
+    assert!(mailed(&mut app).await.is_empty(), "and changes nothing");
+}
+
+#[tokio::test]
+async fn whoever_corrects_the_choice_before_confirming_it_gets_the_last_one_by_the_link_that_was_sent() {
+    let shop = Shop::open().await;
+    let more = shop.config().replace("[status_page]\n", "[status_page]\nsubscriptions = true\n");
+    let more = more.replace("[components.backup]\npublic = false\n", "[components.backup]\n");
+    let mut app = TestApp::with(&more).await;
+    watch(&mut app, seconds(60)).await;
+    let (url, _) = served(&mut app, &[]).await;
+    for component in ["shop", "backup"] {
+        let form = [("email", "mia@example.com"), ("component", component)];
+        let answer = Client::new().post(format!("{url}/status/updates")).form(&form).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    let asked = mailed(&mut app).await;
+    assert_eq!(asked.len(), 1, "one question is enough");
+    let confirm = link_of(&asked[0].text, "/status/updates/confirm/", &url);
+    assert_eq!(Client::new().post(&confirm).send().await.unwrap().status(), 200);
+    let told = app.parts().store.subscribers("", "", 9).await.unwrap();
+    assert_eq!(told[0].components, ["backup"]);
 }
 
 #[tokio::test]

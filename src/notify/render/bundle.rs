@@ -175,11 +175,12 @@ fn told(row: &BundleRow, now: DateTime<Utc>) -> Option<Told<'_>> {
     }
 }
 
-/// Words how a row stands: `resolution due 14:30 London`, `heartbeat missing since 14:05 London`.
+/// Words how a row stands: `resolution due 14:30 London`, `failing since 14:05 London`.
 pub(super) fn standing(row: &BundleRow, now: DateTime<Utc>, zone: Tz) -> Option<String> {
     let told = told(row, now)?;
     let what = match told.clock {
-        AlertKind::Heartbeat => "heartbeat missing",
+        // It may have stayed away, or called and said that it failed.
+        AlertKind::Heartbeat => "failing",
         AlertKind::Objective => "outside its objectives",
         other => other.words(),
     };

@@ -251,7 +251,8 @@ pub struct DailyQuery {
     pub from: Option<NaiveDate>,
     #[serde(default, deserialize_with = "day::asked")]
     pub to: Option<NaiveDate>,
-    /// In percent; else what was promised.
+    /// In percent, with at most three decimals; else what was promised.
+    #[param(minimum = 0, maximum = 100)]
     pub target: Option<f64>,
     pub exclude_maintenance: Option<bool>,
 }

@@ -52,13 +52,18 @@ fn row(one: &StatementView, caller: &Caller) -> Markup {
             td.what { a href={ "/services/" (one.component) } { (one.name) } @if let Some(client) = &one.client { span.id { (client) } } }
             td.when { (one.period) }
             td {
-                span.when { (one.uptime_percent.map_or_else(|| "not measured".to_owned(), |share| format!("{share} %"))) }
-                @if one.differs_now { div.muted { "would be different with what is known now" } }
+                span.when { (share(one.uptime_percent)) }
+                @if let Some(now) = &one.now { div.muted { "by what is known now: " (share(now.uptime_percent)) } }
                 @if !one.conclusive { div.muted { "not conclusive" } }
             }
             td.when { (one.target_percent) " %" }
             td.when { @if one.lost_minutes > 0.0 { (lost) } @else { "none" } }
-            td { (one.owed().unwrap_or_else(|| "none".to_owned())) }
+            td {
+                (one.owed().unwrap_or_else(|| "none".to_owned()))
+                @if let Some(now) = &one.now {
+                    div.muted { "by what is known now: " (now.owed().unwrap_or_else(|| "none".to_owned())) }
+                }
+            }
             td {
                 @if one.credit != "none" { (one.credit) }
                 @if let Some(by) = &one.decided_by { div.muted { "by " (by) } }
@@ -68,6 +73,10 @@ fn row(one: &StatementView, caller: &Caller) -> Markup {
             td { @for format in Format::ALL { a href={ "/api/v1/uptime/statements/" (one.id) "?format=" (format.name()) } { (format.name().to_uppercase()) } " " } }
         }
     }
+}
+
+fn share(uptime: Option<f64>) -> String {
+    uptime.map_or_else(|| "not measured".to_owned(), |share| format!("{share} %"))
 }
 
 fn buttons(one: &StatementView) -> Markup {

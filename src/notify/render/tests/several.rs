@@ -145,7 +145,7 @@ fn services_are_told_by_what_happened_and_are_back_to_normal() {
     let facts = BundleFacts { rows, breached: 1, recovered: 1, ..BundleFacts::default() };
     let mail = email_with(&message(Body::Bundle(facts)), Some("https://sla.example.com/a/AbC-_123"), now());
     assert_eq!(mail.subject, "[SLA] 1 failing, 1 back to normal");
-    assert!(mail.text.contains("\nheartbeat missing since 13:00 London\n"), "{}", mail.text);
+    assert!(mail.text.contains("\nfailing since 13:00 London\n"), "{}", mail.text);
     assert!(mail.text.contains("\nAcknowledge:\n"), "only one of the two: {}", mail.text);
 }
 
