@@ -370,10 +370,10 @@ impl Dispatch {
     /// Passes what cannot wait for a channel that is out of order to the next channel, or the next people.
     async fn divert(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         for kind in self.channels.keys() {
-            if let Some(out_for) = self.gates.out_for(*kind, now) {
-                if self.store.divert(*kind, out_for < LONG_OUT, now).await? {
-                    self.recorder.news.notify_one();
-                }
+            if let Some(out_for) = self.gates.out_for(*kind, now)
+                && self.store.divert(*kind, out_for < LONG_OUT, now).await?
+            {
+                self.recorder.news.notify_one();
             }
         }
         Ok(())

@@ -205,7 +205,7 @@ mod tests {
         let (id, of, depends_on) = ("backup".to_owned(), Vec::new(), Vec::new());
         let plan = ComponentPlan { id, needs: Needs::All, of, depends_on };
         let book = Book::open(vec![plan], Vec::new(), &Remembered::default(), 0);
-        let said = |condition| said(AlertKind::Heartbeat, condition, &book.components[0], 0);
+        let said = |condition| said(AlertKind::Heartbeat, condition, &book.components[0], None, 0);
         assert_eq!(said(Condition::Up), "reports success again");
         assert_ne!(said(Condition::Down), said(Condition::Up));
     }

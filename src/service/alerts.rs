@@ -185,7 +185,7 @@ impl Service {
         let Some(row) = self.alert_within(scope, id).await? else { return Ok(None) };
         let acts = self.acts_on(&row.key.to_string()).await?;
         let view = self.alert_views(vec![row], now).await?.pop();
-        Ok(view.map(|view| AlertView { acts, ..view }.as_far_as_told(self.config.reports.people)))
+        Ok(view.map(|view| AlertView { acts, ..view }.told_as_reports(self.config.reports.people)))
     }
 
     /// The tenants within `scope` that have a ticket of that id or number.
@@ -291,7 +291,7 @@ impl Service {
             let component = self.component_of(&row.key);
             let view = view(row, watched, component, &suppressions, notifications, steps, now);
             let view = AlertView { clock_status, write_backs: written, ..view };
-            views.push(view.as_far_as_told(self.config.reports.people));
+            views.push(view.told_as_reports(self.config.reports.people));
         }
         Ok(views)
     }

@@ -225,13 +225,16 @@ impl Store {
     }
 }
 
+/// The token of a session; the person who signed in, its tenant and the name of the token, if there are such.
+type Opened = (String, Option<String>, Option<String>, Option<String>);
+
 /// Returns who opened the session `id`, of `token` if one is given, by their name for the audit log, and their tenant.
 async fn opened_by(
     tx: &mut Connection,
     id: &str,
     token: Option<&str>,
 ) -> Result<Option<(String, Option<TenantId>)>, sql::Error> {
-    let row: Option<(String, Option<String>, Option<String>, Option<String>)> = sql::query_as(
+    let row: Option<Opened> = sql::query_as(
         "SELECT s.token, s.person, s.tenant, t.name FROM sessions s LEFT JOIN tokens t ON t.id = s.token
          WHERE s.id = $1 AND (s.token = $2 OR $2 IS NULL)",
     )

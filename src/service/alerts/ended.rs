@@ -16,7 +16,7 @@ impl AlertView {
 
     /// An alert that has ended is a figure about its holder: it names people as reports do. Who was told and who took it
     /// on may be the holder, so they are not named either. The others still name who has the ticket.
-    pub(in crate::service) fn as_far_as_told(self, people: People) -> Self {
+    pub(in crate::service) fn told_as_reports(self, people: People) -> Self {
         if !self.withholds_names(people) {
             return self;
         }

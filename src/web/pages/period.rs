@@ -51,7 +51,7 @@ pub fn link(path: &str, pairs: &[(&str, Option<&str>)]) -> String {
 }
 
 /// The part of a link that makes what it leads to be counted as the figures on this page are.
-pub fn counted_alike<'a>(as_of: Option<&'a str>, exclude_maintenance: Option<bool>) -> [(&'a str, Option<&'a str>); 2] {
+pub fn counted_alike(as_of: Option<&str>, exclude_maintenance: Option<bool>) -> [(&str, Option<&str>); 2] {
     let maintenance = exclude_maintenance.map(|is| if is { "true" } else { "false" });
     [("as_of", as_of), ("exclude_maintenance", maintenance)]
 }
