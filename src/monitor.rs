@@ -273,7 +273,7 @@ impl Monitor {
 
     fn start(&mut self, check: usize, now: Millis) {
         let entry = &self.book.checks[check];
-        let turn = entry.state.doubt.as_ref().map_or(0, |doubt| doubt.looks as usize);
+        let turn = entry.state.turn as usize;
         let decides = entry.state.is_about_to_fall(Condition::Down, &entry.plan.rules);
         let (prober, probe, canaries) =
             (self.wiring.prober.clone(), self.check(check).probe.clone(), self.canaries.clone());

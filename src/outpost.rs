@@ -241,7 +241,7 @@ impl Place {
     /// Looks once, and updates `state` with the outcome.
     async fn look(&self, check: &Check, state: &mut CheckState) -> SeenThere {
         let began = moment(self.now().timestamp_millis(), state.last_at);
-        let turn = state.doubt.as_ref().map_or(0, |doubt| doubt.looks as usize);
+        let turn = state.turn as usize;
         let decides = state.is_about_to_fall(Condition::Down, &check.rules);
         let canaries = self.canaries.read().unwrap_or_else(PoisonError::into_inner).clone();
         let (look, connectivity) = canaries.look(&self.prober, &check.probe, turn, began, decides).await;

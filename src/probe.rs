@@ -102,8 +102,7 @@ impl Prober {
         Self { resolver, ..self }
     }
 
-    /// Looks once, at the wall time `now`. `turn` is the number of looks in a row before this one: each takes the next
-    /// address of a name.
+    /// Looks once, at the wall time `now`. `turn` selects the address of a name to begin with.
     pub async fn look(&self, probe: &Probe, turn: usize, now: Millis) -> Look {
         let trace = Trace::begin();
         let trust = self.trusts.and(&probe.extra_roots);

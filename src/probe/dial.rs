@@ -6,13 +6,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::address::{AddressRules, Refusal};
 use super::certificate::Certificate;
 use super::{Fault, since};
 use crate::uptime::Millis;
+
+/// How long an address may be silent before the next one is tried as well (as in RFC 8305).
+const HEAD_START: Duration = Duration::from_millis(300);
+/// The most addresses that one look tries, each of which may hold a connection open.
+const MOST_TRIED: usize = 8;
 
 /// Finds the addresses of a name.
 #[async_trait]
@@ -75,7 +81,7 @@ struct Inner {
     entered: Instant,
     phases: Phases,
     certificate: Option<Certificate>,
-    /// The first address it connected to.
+    /// The first address it connected to, or sent a datagram to.
     went_to: Option<IpAddr>,
 }
 
@@ -147,7 +153,7 @@ impl Inner {
 pub struct Connector<'a> {
     pub resolver: &'a dyn Resolve,
     pub rules: &'a AddressRules,
-    /// Selects one of several addresses.
+    /// Selects the address to begin with, if there are several.
     pub turn: usize,
     pub trace: &'a Trace,
     /// The wall time, for certificates.
@@ -157,30 +163,41 @@ pub struct Connector<'a> {
 impl Connector<'_> {
     /// Returns the address at which to ask `host` at `port`.
     pub async fn find(&self, host: &str, port: u16) -> Result<SocketAddr, Fault> {
+        let allowed = self.allowed(host, port).await?;
+        let address = *allowed.first().ok_or_else(no_address)?;
+        self.trace.go_to(address.ip());
+        Ok(address)
+    }
+
+    /// Returns the addresses at which `host` may be asked at `port`, beginning with the one whose turn it is.
+    async fn allowed(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
         self.trace.enter(Phase::Resolving);
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let found = match bare.parse() {
             Ok(address) => vec![address],
             Err(_) => self.resolver.addresses(bare).await.map_err(|error| Fault::down(unresolved(&error)))?,
         };
-        let judged: Vec<_> = found.into_iter().map(|address| (address, self.rules.judge(address, port))).collect();
-        let allowed: Vec<_> =
-            judged.iter().filter(|(_, verdict)| verdict.is_ok()).map(|(address, _)| *address).collect();
-        match (allowed.get(self.turn % allowed.len().max(1)), judged.first()) {
-            (Some(address), _) => {
-                self.trace.go_to(*address);
-                Ok(SocketAddr::new(*address, port))
+        let (mut allowed, mut refused) = (Vec::new(), None);
+        for address in found {
+            match self.rules.judge(address, port) {
+                Ok(()) => allowed.push(SocketAddr::new(address, port)),
+                Err(refusal) => refused = refused.or(Some(Fault::refused(address, refusal))),
             }
-            (None, Some((address, Err(refusal)))) => Err(Fault::refused(*address, *refusal)),
-            _ => Err(Fault::down("the name has no address")),
         }
+        if allowed.is_empty() {
+            return Err(refused.unwrap_or_else(no_address));
+        }
+        let first = self.turn % allowed.len();
+        allowed.rotate_left(first);
+        Ok(allowed)
     }
 
-    /// Connects to `host`.
+    /// Connects to `host`, at whichever of its addresses answers.
     pub async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, Fault> {
-        let address = self.find(host, port).await?;
+        let allowed = self.allowed(host, port).await?;
         self.trace.enter(Phase::Connecting);
-        let stream = TcpStream::connect(address).await.map_err(|error| Fault::down(unconnected(&error)))?;
+        let (address, stream) = first_to_answer(&allowed).await.map_err(|error| Fault::down(unconnected(&error)))?;
+        self.trace.go_to(address.ip());
         if stream.local_addr().is_ok_and(|own| self.rules.is_ourselves(own, address)) {
             return Err(Fault::refused(address.ip(), Refusal::Ourselves));
         }
@@ -188,6 +205,36 @@ impl Connector<'_> {
         let _ = stream.set_nodelay(true);
         Ok(stream)
     }
+}
+
+/// Connects to the first of `addresses` that answers. As in browsers, the next one is tried when one fails or is silent
+/// for a while: what can be reached at any of its addresses is there.
+async fn first_to_answer(addresses: &[SocketAddr]) -> io::Result<(SocketAddr, TcpStream)> {
+    let mut tried = FuturesUnordered::new();
+    let mut failed = None;
+    for address in addresses.iter().take(MOST_TRIED) {
+        tried.push(connected(*address));
+        match timeout(HEAD_START, tried.next()).await {
+            Ok(Some(Ok(found))) => return Ok(found),
+            Ok(Some(Err(error))) => failed = failed.or(Some(error)),
+            Ok(None) | Err(_) => {}
+        }
+    }
+    while let Some(answer) = tried.next().await {
+        match answer {
+            Ok(found) => return Ok(found),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    Err(failed.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()))
+}
+
+async fn connected(address: SocketAddr) -> io::Result<(SocketAddr, TcpStream)> {
+    Ok((address, TcpStream::connect(address).await?))
+}
+
+fn no_address() -> Fault {
+    Fault::down("the name has no address")
 }
 
 fn unresolved(error: &io::Error) -> String {

@@ -20,7 +20,8 @@ use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use sha1::{Digest, Sha1};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::address::{AddressRules, Network};
@@ -230,6 +231,46 @@ async fn a_name_that_changes_between_judging_and_connecting_gains_nothing() {
     assert_eq!(prober.look(&probe(ask.clone()), 0, NOW).await.verdict, Condition::Up, "asked once, connected there");
     let second = prober.look(&probe(ask), 0, NOW).await;
     assert!(words(&second).1.contains("not asked: 169.254.169.254"), "{second:?}");
+}
+
+/// A name server that knows these addresses for every name.
+struct Known(Vec<IpAddr>);
+
+#[async_trait]
+impl Resolve for Known {
+    async fn addresses(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+        Ok(self.0.clone())
+    }
+}
+
+/// Returns a listener that answers no further connection, and the connections that fill its queue.
+async fn silent(address: SocketAddr) -> (TcpListener, Vec<TcpStream>) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(address).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let mut queue = Vec::new();
+    while let Ok(Ok(stream)) = timeout(Duration::from_millis(200), TcpStream::connect(address)).await {
+        queue.push(stream);
+    }
+    (listener, queue)
+}
+
+#[tokio::test]
+async fn what_answers_at_any_of_its_addresses_is_there_whichever_has_its_turn() {
+    let address = serve(Router::new().route("/", get(async || "ours"))).await;
+    let port = address.port();
+    let _silent = silent(SocketAddr::from(([127, 0, 0, 2], port))).await;
+    // Nobody listens at the last one.
+    let known: Vec<IpAddr> = vec![[127, 0, 0, 2].into(), [127, 0, 0, 1].into(), [127, 0, 0, 3].into()];
+    let prober = prober().resolving_by(Arc::new(Known(known)));
+    let asked = probe(Ask::Http(http(&format!("http://several.example:{port}/"))));
+    for turn in 0..4 {
+        let seen = prober.look(&asked, turn, NOW).await;
+        assert_eq!(seen.verdict, Condition::Up, "{turn}: {seen:?}");
+    }
+    let strict = Arc::new(AddressRules { allowed: vec![Network::parse("127.0.0.3").unwrap()], own_port: None });
+    let seen = prober.look(&Probe { addresses: strict, ..asked }, 0, NOW).await;
+    assert_eq!(words(&seen), (Condition::Down, "the connection was refused"), "the others may not be asked");
 }
 
 #[tokio::test]

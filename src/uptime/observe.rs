@@ -72,6 +72,9 @@ pub struct CheckState {
     pub detail: Option<String>,
     /// How many doubts came to nothing.
     pub blips: u64,
+    /// With which of its addresses the next look begins, if there are several.
+    #[serde(default)]
+    pub turn: u32,
     /// We were off ourselves, so a service that reports to us counts as missing only from then on; reset when it
     /// reports.
     #[serde(default)]
@@ -109,6 +112,7 @@ impl CheckState {
             doubt: None,
             detail: None,
             blips: 0,
+            turn: 0,
             forgiven_until: None,
             forgiven_since: None,
         }
@@ -131,6 +135,7 @@ impl CheckState {
         let at = seen.max(self.earliest());
         let mut events = self.expire(seen, rules);
         (self.last_at, self.forgiven_until, self.forgiven_since) = (Some(seen), None, None);
+        self.turn = self.turn_after(outcome.verdict);
         if connectivity == Connectivity::Offline && outcome.verdict != Condition::Up {
             events.extend(self.go_blind(at, None));
             return events;
@@ -189,6 +194,16 @@ impl CheckState {
             None => rules.interval,
         };
         at + soon.min(rules.interval)
+    }
+
+    /// Returns the turn after a look: that of the next address if this one was no better than what is known, and of the
+    /// same one if it was, since an improvement is confirmed where it was seen. What is well is asked at the first.
+    fn turn_after(&self, verdict: Condition) -> u32 {
+        match verdict {
+            Condition::Up if self.condition <= Condition::Unknown => 0,
+            verdict if verdict < self.condition => self.turn,
+            _ => self.turn.wrapping_add(1),
+        }
     }
 
     /// Returns the earliest time from which a result may count: one from before the check was known counts from then.
@@ -313,6 +328,21 @@ mod tests {
         assert_eq!(state.condition, Down);
         assert_eq!(changes(&look(&mut state, 100, Up)), [(95, Up)]);
         assert_eq!(state.detail, None);
+    }
+
+    #[test]
+    fn each_bad_look_is_followed_by_one_at_the_next_address_and_a_better_one_by_another_at_the_same() {
+        let mut state = up_since(0);
+        let mut turn_after = |second, verdict| {
+            look(&mut state, second, verdict);
+            state.turn
+        };
+        assert_eq!([(60, Down), (65, Down), (80, Down)].map(|(second, seen)| turn_after(second, seen)), [1, 2, 3]);
+        assert_eq!(turn_after(95, Down), 4, "while it is down, each address has its turn");
+        assert_eq!(turn_after(110, Up), 4);
+        assert_eq!(turn_after(115, Up), 4, "confirmed at the address that answered");
+        assert_eq!(turn_after(180, Up), 0);
+        assert_eq!((turn_after(240, Down), turn_after(245, Up)), (1, 0), "after a blip too");
     }
 
     #[test]
