@@ -28,6 +28,7 @@ use self::keeping::Keeping;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::config::uptime::Check;
+use crate::probe::address::is_public;
 use crate::probe::spec::{AT_ONE_HOST, Ask};
 use crate::probe::{Look, Prober};
 use crate::store::{Store, StoreError, millis};
@@ -298,6 +299,9 @@ impl Monitor {
         let outcome = Outcome { at: began, verdict: look.verdict, detail: look.detail.clone() };
         self.wiring.telemetry.uptime_looks.inc();
         self.latest[check] = Some(Latest::of(began, &look));
+        if look.verdict == Condition::Up && look.went_to.is_some_and(is_public) {
+            self.book.checks[check].reached_at = Some(began);
+        }
         let was_clear = !self.is_blind();
         self.record(check, &outcome, micros, connectivity);
         if connectivity == Connectivity::Offline && was_clear {
@@ -308,9 +312,9 @@ impl Monitor {
         self.start_waiting(now);
     }
 
-    /// Whether every check seen from here is unknown.
+    /// Whether every check that we make ourselves is unknown.
     fn is_blind(&self) -> bool {
-        let mut ours = self.book.checks.iter().filter(|check| check.plan.is_seen_from_here());
+        let mut ours = self.book.checks.iter().filter(|check| check.plan.is_asked);
         ours.all(|check| check.state.condition == Condition::Unknown)
     }
 

@@ -44,6 +44,8 @@ pub struct Look {
     pub phases: Phases,
     /// The certificate that the server showed, if it showed one.
     pub certificate: Option<Certificate>,
+    /// The address that was reached, before any redirect.
+    pub went_to: Option<IpAddr>,
 }
 
 /// Why an answer is not as it should be, or why nothing was asked.
@@ -155,7 +157,8 @@ fn judge(answer: Result<(), Fault>, phases: Phases, trace: &Trace, slow: Option<
         (Ok(()), None) => None,
     };
     let verdict = fault.as_ref().map_or(Condition::Up, |fault| fault.verdict);
-    Look { verdict, detail: fault.map(|fault| one_line(&fault.detail)), phases, certificate }
+    let detail = fault.map(|fault| one_line(&fault.detail));
+    Look { verdict, detail, phases, certificate, went_to: trace.went_to() }
 }
 
 /// Makes text from outside fit to be shown: one line, and not too long.

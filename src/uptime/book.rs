@@ -44,11 +44,6 @@ pub struct CheckPlan {
 }
 
 impl CheckPlan {
-    /// Whether we see it ourselves, rather than an outpost.
-    pub fn is_seen_from_here(&self) -> bool {
-        self.view.as_ref().is_none_or(|view| view.place.is_none())
-    }
-
     /// Returns what several places that look at the same have in common.
     fn looks_at(&self) -> &str {
         self.view.as_ref().map_or(self.id.as_str(), |view| view.of.as_str())
@@ -63,6 +58,8 @@ pub struct CheckEntry {
     pub line: Arc<Timeline>,
     /// The index of its component.
     pub component: usize,
+    /// When a look of ours last found it well at a public address, since the book was opened.
+    pub reached_at: Option<Millis>,
     /// When it was not among the checks that were made, since it was taken out and has come back: that says nothing of
     /// its component.
     left_out: Option<Interval>,
@@ -185,7 +182,7 @@ impl Book {
             .filter_map(|plan| {
                 let component = *places.get(&plan.component)?;
                 let state = remembered.states.get(&plan.id).cloned().unwrap_or_else(|| CheckState::new(now));
-                Some(CheckEntry { state, line: line(&plan.id), component, left_out: None, plan })
+                Some(CheckEntry { state, line: line(&plan.id), component, reached_at: None, left_out: None, plan })
             })
             .collect();
         let left_out: Vec<_> = checks.iter().map(|check| left_out_since(check, &checks, now)).collect();
@@ -359,15 +356,15 @@ impl Book {
         checks.filter(unseen).collect()
     }
 
-    /// Whether a check of another component was fine after `from`, as seen from here; if so, our own view works.
+    /// Whether a look of ours reached another component at a public address after `from`, which is fine still; if so,
+    /// our own line works. Reports from outside, and what is in our own network, prove nothing of it.
     pub fn saw_something_else(&self, place: usize, from: Millis) -> bool {
         let component = self.checks[place].component;
         let fine = |other: &CheckEntry| {
             other.component != component
-                && other.plan.is_seen_from_here()
                 && other.state.condition == Condition::Up
                 && other.state.doubt.is_none()
-                && other.state.last_at.is_some_and(|at| at > from)
+                && other.reached_at.is_some_and(|at| at > from)
         };
         self.checks.iter().any(fine)
     }

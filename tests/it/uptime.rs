@@ -284,6 +284,22 @@ async fn a_heartbeat_that_stays_away_is_down_and_our_own_absence_is_forgiven_onc
 }
 
 #[tokio::test]
+async fn a_heartbeat_that_is_heard_does_not_prove_that_our_own_line_works() {
+    let shop = Shop::open().await;
+    let mut app = TestApp::with(&format!("{}[uptime]\ncanaries = [\"127.0.0.1:1\"]\n", shop.config())).await;
+    beat(&mut app).await;
+    app.look_at_services(seconds(120)).await;
+    shop.answers(503);
+    for _ in 0..12 {
+        beat(&mut app).await;
+        app.look_at_services(seconds(10)).await;
+    }
+    let spans = spans(&mut app, "shop").await;
+    let conditions: Vec<_> = spans.iter().map(|(_, condition)| condition.as_str()).collect();
+    assert_eq!(conditions, ["up", "unknown"], "no canary answers either");
+}
+
+#[tokio::test]
 async fn a_heartbeat_that_may_be_missed_twice_is_down_at_the_third_from_the_first() {
     let shop = Shop::open().await;
     let more = shop.config().replace("interval = \"1h\"\n", "interval = \"1h\"\nfailures = 3\n");

@@ -282,6 +282,20 @@ fn places_that_look_at_the_same_agree_before_it_is_down_and_other_checks_need_no
     see(&mut book, 1, 400, Down);
     assert_eq!(shop(&book), Down, "those that are heard are enough");
     see(&mut book, 3, 401, Down);
-    see(&mut book, 2, 402, Up);
-    assert!(!book.saw_something_else(4, 300 * SECOND), "what an outpost sees says nothing of our own line");
+}
+
+#[test]
+fn only_what_we_reached_outside_says_that_our_own_line_works() {
+    let checks = vec![check("shop/https"), check("nas/https"), check("backup/heartbeat")];
+    let components = ["shop", "nas", "backup"].map(|id| component(id, Needs::All, &[])).to_vec();
+    let mut book = Book::open(components, checks, &Remembered::default(), 0);
+    for check in 0..3 {
+        see(&mut book, check, 400, Up);
+    }
+    assert!(!book.saw_something_else(0, 300 * SECOND), "none of it was outside");
+    book.checks[1].reached_at = Some(400 * SECOND);
+    let seen = |book: &Book, place: usize, second: Millis| book.saw_something_else(place, second * SECOND);
+    assert!(seen(&book, 0, 300) && !seen(&book, 0, 400) && !seen(&book, 1, 300), "later, and somewhere else");
+    see(&mut book, 1, 401, Down);
+    assert!(!seen(&book, 0, 300), "it is not reached any more");
 }
