@@ -20,6 +20,8 @@ const TENANT_NEEDS: usize = 4;
 const FEWEST: usize = 16;
 /// The most connections the page gets: more people than that do not look at one page at a time.
 const MOST: usize = 1_024;
+/// The fewest and the most looks at services that run at once; each has a connection open, rarely more.
+const LOOKS: (usize, usize) = (32, 512);
 
 /// Raises this process's limit as far as the system allows. Returns the limit in force.
 pub fn raise() -> usize {
@@ -39,6 +41,15 @@ fn limit_now() -> usize {
 /// Returns how many connections the page may have at a time, beside loops that serve `tenants`.
 pub fn for_the_page(tenants: usize) -> usize {
     share(limit_now(), tenants)
+}
+
+/// Returns how many looks at services may run at a time.
+pub fn for_looks() -> usize {
+    looks(limit_now())
+}
+
+fn looks(limit: usize) -> usize {
+    (limit / 4).clamp(LOOKS.0, LOOKS.1)
 }
 
 fn share(limit: usize, tenants: usize) -> usize {
@@ -64,7 +75,7 @@ pub fn spare() -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FEWEST, LOOPS_NEED, MOST, share};
+    use super::{FEWEST, LOOPS_NEED, MOST, looks, share};
 
     #[test]
     fn the_loops_keep_what_they_need() {
@@ -76,5 +87,10 @@ mod tests {
         assert_eq!(share(1_024, 176), FEWEST + 16);
         assert_eq!(share(usize::MAX, 1), MOST);
         assert_eq!(share(64, 1), FEWEST);
+    }
+
+    #[test]
+    fn looks_take_a_quarter_of_the_descriptors_and_never_too_many() {
+        assert_eq!([64, 1_024, 2_048, usize::MAX].map(looks), [32, 256, 512, 512]);
     }
 }

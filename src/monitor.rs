@@ -9,11 +9,12 @@ pub(crate) mod connectivity;
 mod incidents;
 mod keeping;
 pub mod objectives;
+mod queue;
 mod rollup;
 pub mod settle;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -25,11 +26,13 @@ use tracing::{error, info, warn};
 use self::board::{Latest, MonitorState, Report, TOLD_AHEAD};
 use self::connectivity::Canaries;
 use self::keeping::Keeping;
+use self::queue::{Due, Queue, Rank};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::config::uptime::Check;
+use crate::descriptors;
 use crate::probe::address::is_public;
-use crate::probe::spec::{AT_ONE_HOST, Ask};
+use crate::probe::spec::Ask;
 use crate::probe::{Look, Prober};
 use crate::store::{Store, StoreError, millis};
 use crate::telemetry::Telemetry;
@@ -37,8 +40,6 @@ use crate::uptime::book::{Book, CheckEntry, Taken};
 use crate::uptime::observe::{CheckState, Connectivity, Rules};
 use crate::uptime::{Condition, Millis, Outcome, SECOND};
 
-/// How many looks may run at a time.
-pub(crate) const AT_ONCE: usize = 256;
 /// How often results are stored if nothing has changed.
 const WRITE_EVERY: TimeDelta = TimeDelta::seconds(1);
 /// How often reports made to other replicas are looked for; normally they are noticed at once.
@@ -72,9 +73,8 @@ pub struct Monitor {
     /// When each check is due; other entries for it in the heap are outdated. `Millis::MIN` while a look is running.
     planned: Vec<Millis>,
     /// Checks that are due while their host, or the whole loop, is busy.
-    waiting: VecDeque<usize>,
+    queue: Queue,
     running: JoinSet<Seen>,
-    busy: HashMap<String, usize>,
     keeping: Keeping,
     inbox: mpsc::Receiver<Report>,
     /// When the loop last turned.
@@ -92,7 +92,7 @@ pub struct Monitor {
 
 /// The outcome of one look.
 struct Seen {
-    check: usize,
+    due: Due,
     began: Millis,
     look: Look,
     connectivity: Connectivity,
@@ -118,9 +118,8 @@ impl Monitor {
             canaries: Arc::new(Canaries::of(&wiring.config)),
             due: BinaryHeap::new(),
             planned: vec![Millis::MIN; book.checks.len()],
-            waiting: VecDeque::new(),
+            queue: Queue::before(descriptors::for_looks()),
             running: JoinSet::new(),
-            busy: HashMap::new(),
             keeping: Keeping::begin(now),
             inbox,
             turned_at: now,
@@ -245,8 +244,9 @@ impl Monitor {
             }
             self.planned[check] = Millis::MIN;
             if self.check(check).is_ours() {
-                self.wiring.telemetry.uptime_lag.observe((now - due) as f64 / 1000.0);
-                self.waiting.push_back(check);
+                let host = self.check(check).probe.ask.host().to_owned();
+                let rank = Rank::of(&self.book.checks[check].state);
+                self.queue.add(Due { check, at: due, host, rank });
             } else {
                 self.miss(check, now);
             }
@@ -255,24 +255,15 @@ impl Monitor {
     }
 
     fn start_waiting(&mut self, now: Millis) {
-        let mut passed_over = VecDeque::new();
-        while self.running.len() < AT_ONCE
-            && let Some(check) = self.waiting.pop_front()
-        {
-            let host = self.check(check).probe.ask.host().to_owned();
-            let busy = self.busy.entry(host).or_default();
-            if *busy >= AT_ONE_HOST {
-                passed_over.push_back(check);
-            } else {
-                *busy += 1;
-                self.start(check, now);
-            }
+        while let Some(due) = self.queue.begin() {
+            self.start(due, now);
         }
-        passed_over.append(&mut self.waiting);
-        self.waiting = passed_over;
     }
 
-    fn start(&mut self, check: usize, now: Millis) {
+    fn start(&mut self, due: Due, now: Millis) {
+        let check = due.check;
+        // After the clock was set back, what waited is due in the future.
+        self.wiring.telemetry.uptime_lag.observe((now - due.at).max(0) as f64 / 1000.0);
         let entry = &self.book.checks[check];
         let turn = entry.state.turn as usize;
         let decides = entry.state.is_about_to_fall(Condition::Down, &entry.plan.rules);
@@ -282,19 +273,17 @@ impl Monitor {
         let seen_elsewhere = decides && self.book.saw_something_else(check, from);
         self.running.spawn(async move {
             let (look, connectivity) = canaries.look(&prober, &probe, turn, now, decides && !seen_elsewhere).await;
-            Seen { check, began: now, look, connectivity }
+            Seen { due, began: now, look, connectivity }
         });
     }
 
     fn take(&mut self, seen: Result<Seen, JoinError>) {
-        let Seen { check, began, look, connectivity } = match seen {
+        let Seen { due, began, look, connectivity } = match seen {
             Ok(seen) => seen,
             Err(error) => return error!("a look at a service crashed: {error}"),
         };
-        let host = self.check(check).probe.ask.host().to_owned();
-        if let Some(busy) = self.busy.get_mut(&host) {
-            *busy = busy.saturating_sub(1);
-        }
+        self.queue.free(&due);
+        let check = due.check;
         let micros = i64::try_from(look.phases.whole.as_micros()).unwrap_or(i64::MAX);
         let outcome = Outcome { at: began, verdict: look.verdict, detail: look.detail.clone() };
         self.wiring.telemetry.uptime_looks.inc();

@@ -24,8 +24,9 @@ use self::wire::{OrderedCheck, OutpostOrders, OutpostResults, SeenCertificate, S
 use crate::clock::SharedClock;
 use crate::config::uptime::Check;
 use crate::config::{Environment, sent_check};
+use crate::descriptors;
 use crate::monitor::connectivity::Canaries;
-use crate::monitor::{AT_ONCE, SET_BACK, next_look};
+use crate::monitor::{SET_BACK, next_look};
 use crate::probe::address::AddressRules;
 use crate::probe::spec::AT_ONE_HOST;
 use crate::probe::{Look, Prober};
@@ -79,7 +80,8 @@ impl Outpost {
             behind: AtomicI64::new(0),
             backlog: Backlog::default(),
             canaries: RwLock::new(Arc::new(Canaries::named(canaries))),
-            room: Semaphore::new(AT_ONCE),
+            room: Semaphore::new(descriptors::for_looks()),
+            room_for_failing: Semaphore::new(descriptors::for_looks() / 2),
         };
         Self {
             link,
@@ -223,6 +225,8 @@ struct Place {
     backlog: Backlog,
     canaries: RwLock<Arc<Canaries>>,
     room: Semaphore,
+    /// Looks at services that fail may hang, so they get only half of the room.
+    room_for_failing: Semaphore,
 }
 
 impl Place {
@@ -280,8 +284,10 @@ async fn keep_looking(check: Check, place: Arc<Place>, host: Arc<Semaphore>) {
     loop {
         let due = next_look(&check.id, &state, &check.rules, place.now().timestamp_millis());
         place.sleep_until(due).await;
-        // Neither semaphore is ever closed.
-        let (Ok(_host), Ok(_room)) = (host.acquire().await, place.room.acquire().await) else { return };
+        // None of the semaphores is ever closed.
+        let Ok(_host) = host.acquire().await else { return };
+        let _half = if state.fails() { place.room_for_failing.acquire().await.ok() } else { None };
+        let Ok(_room) = place.room.acquire().await else { return };
         let seen = place.look(&check, &mut state).await;
         place.backlog.add(seen);
     }

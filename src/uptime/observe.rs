@@ -128,6 +128,11 @@ impl CheckState {
         looks + 1 >= rules.failures
     }
 
+    /// Whether it is not up, or its last look was bad; the next look may be as bad, and last until its deadline.
+    pub fn fails(&self) -> bool {
+        self.condition > Condition::Unknown || self.turn > 0
+    }
+
     /// Processes `outcome`. A look that began before the last one processed counts as if it had begun with it, so that
     /// no time passes twice when a clock is set back.
     pub fn observe(&mut self, outcome: &Outcome, connectivity: Connectivity, rules: &Rules) -> Vec<Event> {
@@ -343,6 +348,12 @@ mod tests {
         assert_eq!(turn_after(115, Up), 4, "confirmed at the address that answered");
         assert_eq!(turn_after(180, Up), 0);
         assert_eq!((turn_after(240, Down), turn_after(245, Up)), (1, 0), "after a blip too");
+        let fails = [(300, Down), (305, Up), (360, Down), (365, Down), (380, Down), (395, Up), (400, Up), (460, Up)]
+            .map(|(second, seen)| {
+                look(&mut state, second, seen);
+                state.fails()
+            });
+        assert_eq!(fails, [true, false, true, true, true, true, true, false]);
     }
 
     #[test]
