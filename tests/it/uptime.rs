@@ -284,6 +284,26 @@ async fn a_heartbeat_that_stays_away_is_down_and_our_own_absence_is_forgiven_onc
 }
 
 #[tokio::test]
+async fn a_look_is_late_until_it_begins_not_until_it_is_in_line() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let check = |id| format!("[components.{id}]\n[[checks]]\ncomponent = \"{id}\"\nurl = \"{url}\"\n");
+    let mut app = TestApp::with(&["shop", "mail", "desk"].map(check).concat()).await;
+    let clock = app.clock.clone();
+    let answer = async move || {
+        clock.advance(seconds(40));
+        "at last"
+    };
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/", get(answer))).await });
+    app.clock.advance(seconds(10));
+    app.parts().monitor.as_mut().unwrap().turn().await;
+    let figures = app.parts().telemetry.render();
+    let sum = figures.lines().find_map(|line| line.strip_prefix("superops_sla_uptime_lag_seconds_sum "));
+    let late: f64 = sum.unwrap().parse().unwrap();
+    assert!(late >= 40.0, "the third waits for one of the two that may be at a host, not for {late} s");
+}
+
+#[tokio::test]
 async fn a_heartbeat_that_is_heard_does_not_prove_that_our_own_line_works() {
     let shop = Shop::open().await;
     let mut app = TestApp::with(&format!("{}[uptime]\ncanaries = [\"127.0.0.1:1\"]\n", shop.config())).await;
