@@ -34,7 +34,7 @@ struct Hop {
     url: Url,
     method: Method,
     body: Bytes,
-    /// Whether secrets may be sent: only to the origin where the look began.
+    /// Whether secrets may be sent: only to the origin where the look began, or to the same host by way of TLS.
     trusted: bool,
 }
 
@@ -129,17 +129,16 @@ fn request(ask: &HttpAsk, hop: &Hop) -> Result<Request<Full<Bytes>>, Fault> {
     let mut request = request
         .body(Full::new(hop.body.clone()))
         .map_err(|_| Fault::down("the configuration gives no valid request"))?;
-    if hop.trusted {
-        put_configured(ask, request.headers_mut())?;
-    }
+    put_configured(ask, hop.trusted, request.headers_mut())?;
     Ok(request)
 }
 
 /// Sets the configured headers instead of adding them to ours: a server that finds two of a kind takes whichever it
-/// likes.
-pub(super) fn put_configured(ask: &HttpAsk, headers: &mut HeaderMap) -> Result<(), Fault> {
+/// likes. Secrets are left out unless the server is `trusted` with them.
+pub(super) fn put_configured(ask: &HttpAsk, trusted: bool, headers: &mut HeaderMap) -> Result<(), Fault> {
     let open = ask.headers.iter().map(|(name, value)| (name, value.as_str(), false));
-    let secret = ask.secret_headers.iter().map(|(name, value)| (name, value.expose_secret(), true));
+    let secret = ask.secret_headers.iter().filter(|_| trusted);
+    let secret = secret.map(|(name, value)| (name, value.expose_secret(), true));
     for (name, value, is_secret) in open.chain(secret) {
         let mut value = HeaderValue::from_str(value).map_err(|_| unsendable(name))?;
         value.set_sensitive(is_secret);
@@ -163,13 +162,19 @@ fn redirected(hop: &Hop, head: &Parts) -> Option<Result<Hop, Fault>> {
     let location = std::str::from_utf8(head.headers.get(LOCATION)?.as_bytes()).ok()?;
     let url = hop.url.join(location).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
     let Some(url) = url else { return Some(Err(Fault::down("a redirect, but not to a web address"))) };
-    let trusted = hop.trusted && url.origin() == hop.url.origin();
+    let trusted = hop.trusted && (url.origin() == hop.url.origin() || is_secured(&hop.url, &url));
     let (method, body) = match (keeps, &hop.method) {
         (true, method) if trusted => (method.clone(), hop.body.clone()),
         (_, &Method::HEAD) => (Method::HEAD, Bytes::new()),
         _ => (Method::GET, Bytes::new()),
     };
     Some(Ok(Hop { url, method, body, trusted }))
+}
+
+/// Whether `to` is the same host as `from`, now asked over TLS, each at its usual port.
+fn is_secured(from: &Url, to: &Url) -> bool {
+    let is_usual = from.port().is_none() && to.port().is_none();
+    is_usual && from.scheme() == "http" && to.scheme() == "https" && from.host() == to.host()
 }
 
 fn judge(ask: &HttpAsk, answer: &Answer) -> Result<(), Fault> {
@@ -224,5 +229,20 @@ mod tests {
         assert_eq!(verdict(private, inside), Condition::Unknown, "it may be well: the network is only not allowed");
         assert_eq!(verdict(Refusal::Ourselves, public), Condition::Unknown, "others may well reach us");
         assert_eq!(led_astray(Fault::down("refused"), Some(public)).verdict, Condition::Down);
+    }
+
+    #[test]
+    fn secrets_follow_a_host_to_tls_and_never_back_or_elsewhere() {
+        let trusts = |from: &str, to: &str| {
+            let hop = Hop { url: from.parse().unwrap(), method: Method::GET, body: Bytes::new(), trusted: true };
+            let answer = axum::http::Response::builder().status(301).header(LOCATION, to).body(()).unwrap();
+            redirected(&hop, &answer.into_parts().0).unwrap().unwrap().trusted
+        };
+        assert!(trusts("http://shop.example/", "https://shop.example/"));
+        assert!(trusts("https://shop.example/", "/basket"));
+        assert!(!trusts("https://shop.example/", "http://shop.example/"), "everybody on the way would read them");
+        assert!(!trusts("http://shop.example/", "https://shop.example:8443/"), "another server of that machine");
+        assert!(!trusts("http://shop.example:8080/", "https://shop.example/"));
+        assert!(!trusts("http://shop.example/", "https://www.shop.example/"));
     }
 }

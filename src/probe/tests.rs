@@ -175,6 +175,25 @@ async fn configured_headers_are_sent_in_the_place_of_our_own() {
 }
 
 #[tokio::test]
+async fn headers_that_are_no_secret_are_sent_wherever_a_redirect_leads() {
+    let shows = async |headers: HeaderMap| {
+        let named = |name: &str| headers.get(name).and_then(|one| one.to_str().ok()).unwrap_or("-").to_owned();
+        ["accept", "x-key"].map(named).join(" ")
+    };
+    let elsewhere = serve(Router::new().route("/", get(shows))).await;
+    let away = format!("http://{elsewhere}/");
+    let router = Router::new().route("/", get(async move || (StatusCode::FOUND, [(LOCATION, away)])));
+    let ask = HttpAsk {
+        headers: vec![("accept".to_owned(), "application/json".to_owned())],
+        secret_headers: vec![("x-key".to_owned(), "k".to_owned().into())],
+        contains: Some("application/json -".into()),
+        ..http(&format!("http://{}/", serve(router).await))
+    };
+    let seen = look(Ask::Http(ask)).await;
+    assert_eq!(seen.verdict, Condition::Up, "{seen:?}");
+}
+
+#[tokio::test]
 async fn redirects_are_followed_so_far_and_secrets_are_not_sent_elsewhere() {
     let shows = async |headers: HeaderMap| if headers.contains_key(AUTHORIZATION) { "secret" } else { "plain" };
     let elsewhere = serve(Router::new().route("/", get(shows))).await;
