@@ -114,7 +114,7 @@ fn ask_of_url(section: &Section<'_>, found: Found<'_, &str>) -> Option<Ask> {
     let url = found.clone().read(|text| address(text))?;
     match url.scheme() {
         "http" | "https" => http(section, url).map(Ask::Http),
-        "ws" | "wss" => http(section, url).map(Ask::WebSocket),
+        "ws" | "wss" => Some(Ask::WebSocket(web_socket(section, url))),
         "tcp" | "tls" => found.read(|_| tcp(section, &url)),
         "smtp" | "smtps" => found.read(|_| smtp(section, &url)),
         "dns" => found.read(|_| dns(section, &url)),
@@ -256,6 +256,11 @@ fn http(section: &Section<'_>, url: Url) -> Option<HttpAsk> {
         json: pointer.map(|pointer| JsonCondition { pointer, equals }),
         redirects: redirects.unwrap_or(REDIRECTS),
     })
+}
+
+/// Only what opens the socket: its answer has one right status, and no body.
+fn web_socket(section: &Section<'_>, url: Url) -> HttpAsk {
+    HttpAsk { headers: headers(section), secret_headers: secret_headers(section), ..HttpAsk::get(url) }
 }
 
 fn method(text: &str) -> Result<Method, String> {
