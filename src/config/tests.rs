@@ -1588,6 +1588,21 @@ fn a_check_of_a_web_socket_takes_headers_and_nothing_else_that_a_web_page_has() 
 }
 
 #[test]
+fn a_check_that_no_answer_could_fulfil_is_refused() {
+    let check = |more: &str| format!("[components.shop]\n[[checks]]\ncomponent = \"shop\"\n{more}\n");
+    for kind in ["ANY", "any", "*", "AXFR", "IXFR"] {
+        let said = complaints(&check(&format!("url = \"dns://192.0.2.53/example.com\"\nrecord = \"{kind}\"")));
+        assert!(said.contains("`record` must be a type of DNS record") && said.lines().count() == 1, "{kind}: {said}");
+    }
+    let head = "url = \"https://shop.example.com/\"\nmethod = \"HEAD\"\n";
+    for key in ["contains", "json"] {
+        let said = complaints(&check(&format!("{head}{key} = \"/ok\"")));
+        assert!(said.contains(&format!("`{key}` clashes with `method = \"HEAD\"`")), "{said}");
+    }
+    assert_eq!(complaints(&check(head)), "none");
+}
+
+#[test]
 fn what_is_written_and_cannot_be_read_is_complained_of_once_and_not_also_missed() {
     let access = "[[sign_in.oidc.access]]\nrole = \"viewer\"\n";
     let oidc = OIDC.split("[[").next().unwrap_or_default();

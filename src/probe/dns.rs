@@ -34,9 +34,10 @@ pub fn is_dns_name(text: &str) -> bool {
     Name::from_ascii(text).is_ok()
 }
 
-/// Whether `text` is a record type that can be asked for.
+/// Whether `text` is a type of record that an answer can hold. Some types only stand in questions.
 pub fn is_record_type(text: &str) -> bool {
-    RecordType::from_str(text).is_ok()
+    use RecordType as T;
+    T::from_str(text).is_ok_and(|kind| ![T::ANY, T::AXFR, T::IXFR, T::TSIG].contains(&kind))
 }
 
 fn question(ask: &DnsAsk) -> Result<Message, Fault> {

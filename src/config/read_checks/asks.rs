@@ -244,6 +244,11 @@ fn http(section: &Section<'_>, url: Url) -> Option<HttpAsk> {
     if equals.is_some() && !section.has("json") {
         section.clash("equals", "needs `json`, which says where in the document to look");
     }
+    if method == Method::HEAD {
+        for key in ["contains", "json"] {
+            section.clash(key, "clashes with `method = \"HEAD\"`: the answer to that has no body to look in");
+        }
+    }
     let redirects = section.integer("redirects").and_then(|n| n.read(|n| redirects(*n)));
     Some(HttpAsk {
         url,
