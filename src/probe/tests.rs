@@ -13,8 +13,8 @@ use axum::routing::get;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hickory_proto::op::{Message, MessageType, OpCode, ResponseCode};
-use hickory_proto::rr::rdata::{A, TXT};
-use hickory_proto::rr::{RData, Record};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, TXT};
+use hickory_proto::rr::{Name, RData, Record};
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -643,6 +643,14 @@ fn named(question: &[u8], is_datagram: bool) -> Option<Vec<u8>> {
     let a = RData::A(A::new(192, 0, 2, 7));
     match name.to_ascii().as_str() {
         "shop.example." => drop(answer.add_answer(Record::from_rdata(name, 60, a))),
+        "wide.example." => {
+            let address = RData::AAAA(AAAA("2001:db8::a".parse().unwrap()));
+            answer.add_answer(Record::from_rdata(name, 60, address));
+        }
+        "alias.example." => {
+            let other = RData::CNAME(CNAME(Name::from_ascii("Shop.Example.").unwrap()));
+            answer.add_answer(Record::from_rdata(name, 60, other));
+        }
         "bare.example." => {}
         "long.example." if is_datagram => answer.metadata.truncation = true,
         "long.example." => {
@@ -703,7 +711,10 @@ async fn a_name_server_answers_or_says_that_there_is_no_such_name() {
         ("shop.example", "A", Some("192.0.2.8"), Condition::Degraded, "not among the answers"),
         ("shop.example", "MX", None, Condition::Degraded, "no MX record"),
         ("bare.example", "A", None, Condition::Degraded, "no A record"),
+        ("wide.example", "AAAA", Some("2001:DB8::A"), Condition::Up, ""),
+        ("alias.example", "CNAME", Some("shop.example"), Condition::Up, ""),
         ("long.example", "TXT", Some("part 39"), Condition::Up, ""),
+        ("long.example", "TXT", Some("Part 39"), Condition::Degraded, "not among the answers"),
         ("gone.example", "A", None, Condition::Degraded, "no such name"),
         ("broken.example", "A", None, Condition::Down, "the name server answers"),
         ("silent.example", "A", None, Condition::Down, "still waiting"),
