@@ -52,7 +52,7 @@ pub(super) async fn look(ask: &HttpAsk, dialler: &Connector<'_>, trust: &Trust) 
         let answer =
             answer.map_err(|fault| if hops > 0 { led_astray(fault, dialler.trace.went_to()) } else { fault })?;
         match redirected(&hop, &answer.head) {
-            Some(next) if ask.redirects > 0 => hop = next?,
+            Some(next) if ask.redirects > 0 && !is_named(ask, answer.head.status) => hop = next?,
             _ => return judge(ask, &answer),
         }
     }
@@ -177,15 +177,17 @@ fn is_secured(from: &Url, to: &Url) -> bool {
     is_usual && from.scheme() == "http" && to.scheme() == "https" && from.host() == to.host()
 }
 
+/// Whether the configuration names `status` as right.
+fn is_named(ask: &HttpAsk, status: StatusCode) -> bool {
+    ask.statuses.iter().any(|range| range.contains(&status.as_u16()))
+}
+
 fn judge(ask: &HttpAsk, answer: &Answer) -> Result<(), Fault> {
-    let status = answer.head.status.as_u16();
-    let is_right = match ask.statuses.as_slice() {
-        [] => (200..300).contains(&status),
-        wanted => wanted.iter().any(|range| range.contains(&status)),
-    };
+    let status = answer.head.status;
+    let is_right = if ask.statuses.is_empty() { status.is_success() } else { is_named(ask, status) };
     if !is_right {
-        let detail = format!("answered with status {status}");
-        return Err(if status >= 500 { Fault::down(detail) } else { Fault::degraded(detail) });
+        let detail = format!("answered with status {}", status.as_u16());
+        return Err(if status.as_u16() >= 500 { Fault::down(detail) } else { Fault::degraded(detail) });
     }
     if let Some(text) = &ask.contains
         && !String::from_utf8_lossy(&answer.body).contains(text.as_str())
