@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::pin::pin;
 
-use axum::http::header::{ACCEPT, CONNECTION, HOST, LOCATION, USER_AGENT};
+use axum::http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, LOCATION, USER_AGENT};
 use axum::http::response::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -38,22 +38,15 @@ struct Hop {
     trusted: bool,
 }
 
-/// An answer, as far as it was read.
-struct Answer {
-    head: Parts,
-    body: Vec<u8>,
-}
-
 pub(super) async fn look(ask: &HttpAsk, dialler: &Connector<'_>, trust: &Trust) -> Result<(), Fault> {
     let body = Bytes::from(ask.body.clone().unwrap_or_default());
     let mut hop = Hop { url: ask.url.clone(), method: ask.method.clone(), body, trusted: true };
     for hops in 0..=ask.redirects {
-        let answer = visit(ask, &hop, dialler, trust).await;
-        let answer =
-            answer.map_err(|fault| if hops > 0 { led_astray(fault, dialler.trace.went_to()) } else { fault })?;
-        match redirected(&hop, &answer.head) {
-            Some(next) if ask.redirects > 0 && !is_named(ask, answer.head.status) => hop = next?,
-            _ => return judge(ask, &answer),
+        let next = visit(ask, &hop, dialler, trust).await;
+        let next = next.map_err(|fault| if hops > 0 { led_astray(fault, dialler.trace.went_to()) } else { fault })?;
+        match next {
+            Some(next) => hop = next,
+            None => return Ok(()),
         }
     }
     Err(Fault::down(format!("more than {} redirects", ask.redirects)))
@@ -73,19 +66,26 @@ fn led_astray(fault: Fault, began: Option<IpAddr>) -> Fault {
     Fault::degraded(format!("redirects to an address that is not reached from outside; {}", fault.detail))
 }
 
-async fn visit(ask: &HttpAsk, hop: &Hop, dialler: &Connector<'_>, trust: &Trust) -> Result<Answer, Fault> {
+/// Returns where the answer redirects us, or nothing if it is as it should be.
+async fn visit(ask: &HttpAsk, hop: &Hop, dialler: &Connector<'_>, trust: &Trust) -> Result<Option<Hop>, Fault> {
     let host = hop.url.host_str().ok_or_else(|| Fault::down("the address has no host"))?;
     let request = request(ask, hop)?;
     let stream = dialler.dial(host, hop.url.port_or_known_default().unwrap_or(80)).await?;
     if hop.url.scheme() == "https" {
-        exchange(secure(stream, host, dialler, trust).await?, request, dialler).await
+        exchange(secure(stream, host, dialler, trust).await?, request, ask, hop, dialler).await
     } else {
-        exchange(stream, request, dialler).await
+        exchange(stream, request, ask, hop, dialler).await
     }
 }
 
-/// Sends `request` and reads the answer. The connection ends with it.
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>, dialler: &Connector<'_>) -> Result<Answer, Fault>
+/// Sends `request`, and reads and judges the answer. The connection ends with it.
+async fn exchange<S>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+    ask: &HttpAsk,
+    hop: &Hop,
+    dialler: &Connector<'_>,
+) -> Result<Option<Hop>, Fault>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -96,7 +96,7 @@ where
     let answer = async move {
         let (head, body) = sender.send_request(request).await.map_err(|error| broken(&error))?.into_parts();
         dialler.trace.enter(Phase::Reading);
-        Ok(Answer { head, body: beginning(body).await? })
+        judge(ask, hop, &head, body).await
     };
     let (mut connection, mut answer) = (pin!(connection), pin!(answer));
     tokio::select! {
@@ -107,18 +107,49 @@ where
     }
 }
 
-async fn beginning(mut body: Incoming) -> Result<Vec<u8>, Fault> {
+/// Judges an answer by its head, and by its body only if the head does not decide.
+async fn judge(ask: &HttpAsk, hop: &Hop, head: &Parts, body: Incoming) -> Result<Option<Hop>, Fault> {
+    if ask.redirects > 0
+        && !is_named(ask, head.status)
+        && let Some(next) = redirected(hop, head)
+    {
+        return next.map(Some);
+    }
+    judge_status(ask, head.status)?;
+    if ask.contains.is_some() || ask.json.is_some() || comes_whole(head) {
+        // Text is enough once it is there, but a document is needed whole.
+        let text = ask.contains.as_deref().filter(|_| ask.json.is_none());
+        judge_body(ask, &beginning(body, text).await?)?;
+    }
+    Ok(None)
+}
+
+/// Whether the body has to come to its end even if nothing is looked for in it. A page that breaks off is broken; an
+/// event stream has no end, and what stands beside a redirect or an error concerns nobody.
+fn comes_whole(head: &Parts) -> bool {
+    let kind = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    head.status.is_success() && !kind.to_ascii_lowercase().starts_with(b"text/event-stream")
+}
+
+/// Reads the body as far as we read any, or until `text` is in it.
+async fn beginning(mut body: Incoming, text: Option<&str>) -> Result<Vec<u8>, Fault> {
     let mut read = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Fault::down(format!("the answer broke off: {error}")))?;
+        // The text may have begun in what came before.
+        let unsearched = read.len().saturating_sub(text.map_or(0, str::len));
         if let Ok(data) = frame.into_data() {
             read.extend_from_slice(&data[..data.len().min(BODY_MOST - read.len())]);
         }
-        if read.len() >= BODY_MOST {
+        if read.len() >= BODY_MOST || text.is_some_and(|text| holds(&read[unsearched..], text)) {
             break;
         }
     }
     Ok(read)
+}
+
+fn holds(body: &[u8], text: &str) -> bool {
+    String::from_utf8_lossy(body).contains(text)
 }
 
 fn request(ask: &HttpAsk, hop: &Hop) -> Result<Request<Full<Bytes>>, Fault> {
@@ -182,19 +213,20 @@ fn is_named(ask: &HttpAsk, status: StatusCode) -> bool {
     ask.statuses.iter().any(|range| range.contains(&status.as_u16()))
 }
 
-fn judge(ask: &HttpAsk, answer: &Answer) -> Result<(), Fault> {
-    let status = answer.head.status;
+fn judge_status(ask: &HttpAsk, status: StatusCode) -> Result<(), Fault> {
     let is_right = if ask.statuses.is_empty() { status.is_success() } else { is_named(ask, status) };
     if !is_right {
         let detail = format!("answered with status {}", status.as_u16());
         return Err(if status.as_u16() >= 500 { Fault::down(detail) } else { Fault::degraded(detail) });
     }
-    if let Some(text) = &ask.contains
-        && !String::from_utf8_lossy(&answer.body).contains(text.as_str())
-    {
+    Ok(())
+}
+
+fn judge_body(ask: &HttpAsk, body: &[u8]) -> Result<(), Fault> {
+    if ask.contains.as_ref().is_some_and(|text| !holds(body, text)) {
         return Err(Fault::degraded("the expected text is not in the answer"));
     }
-    ask.json.as_ref().map_or(Ok(()), |wish| judge_json(wish, &answer.body))
+    ask.json.as_ref().map_or(Ok(()), |wish| judge_json(wish, body))
 }
 
 fn judge_json(wish: &JsonCondition, body: &[u8]) -> Result<(), Fault> {

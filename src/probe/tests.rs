@@ -156,6 +156,35 @@ async fn a_body_without_end_is_read_no_further_than_needed() {
 }
 
 #[tokio::test]
+async fn a_body_is_awaited_only_as_long_as_it_decides() {
+    let hangs = async |answer: &str| says(format!("HTTP/1.1 {answer}").into_bytes(), true).await;
+    let stream = "200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: hello\n\n";
+    let lost = "404 Not Found\r\ncontent-length: 100\r\n\r\nhalf";
+    let home = serve(Router::new().route("/", get(async || "home"))).await;
+    let away = format!("302 Found\r\nlocation: http://{home}/\r\n\r\nthis page has moved");
+    let half = "200 OK\r\ncontent-length: 100\r\n\r\nhello, this is only half";
+    let cases = [
+        (lost, None, vec![], (Condition::Degraded, "answered with status 404")),
+        (lost, None, vec![404..=404], (Condition::Up, "")),
+        (away.as_str(), None, vec![], (Condition::Up, "")),
+        (away.as_str(), Some("home"), vec![], (Condition::Up, "")),
+        (away.as_str(), None, vec![302..=302], (Condition::Up, "")),
+        (stream, None, vec![], (Condition::Up, "")),
+        (stream, Some("hello"), vec![], (Condition::Up, "")),
+        (half, Some("hello"), vec![], (Condition::Up, "")),
+    ];
+    for (answer, contains, statuses, expected) in cases {
+        let url = format!("http://{}/", hangs(answer).await);
+        let ask = HttpAsk { contains: contains.map(str::to_owned), statuses, ..http(&url) };
+        let seen = look(Ask::Http(ask)).await;
+        assert_eq!(words(&seen), expected, "{answer} {contains:?}");
+    }
+    let elsewhere =
+        Ask::Http(HttpAsk { contains: Some("farewell".to_owned()), ..http(&format!("http://{}/", hangs(half).await)) });
+    assert_eq!(look_briefly(elsewhere).await.verdict, Condition::Down, "nobody knows what else would have come");
+}
+
+#[tokio::test]
 async fn configured_headers_are_sent_in_the_place_of_our_own() {
     let all = async |headers: HeaderMap| {
         let named =
