@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::pin::pin;
 
-use axum::http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, LOCATION, USER_AGENT};
+use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, HOST, LOCATION, USER_AGENT};
 use axum::http::response::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -26,6 +26,8 @@ const BODY_MOST: usize = 64 * 1024;
 /// An answer with more bytes of headers, or more headers, than this is not accepted.
 const HEADER_BYTES: usize = 32 * 1024;
 const HEADERS: usize = 200;
+/// What some servers put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 pub(super) const WHO: &str = concat!("superops-sla/", env!("CARGO_PKG_VERSION"), " (uptime check)");
 
@@ -119,7 +121,9 @@ async fn judge(ask: &HttpAsk, hop: &Hop, head: &Parts, body: Incoming) -> Result
     if ask.contains.is_some() || ask.json.is_some() || comes_whole(head) {
         // Text is enough once it is there, but a document is needed whole.
         let text = ask.contains.as_deref().filter(|_| ask.json.is_none());
-        judge_body(ask, &beginning(body, text).await?)?;
+        let is_western = is_western(head);
+        let read = beginning(body, text, is_western).await?;
+        judge_body(ask, &read, is_western)?;
     }
     Ok(None)
 }
@@ -127,12 +131,23 @@ async fn judge(ask: &HttpAsk, hop: &Hop, head: &Parts, body: Incoming) -> Result
 /// Whether the body has to come to its end even if nothing is looked for in it. A page that breaks off is broken; an
 /// event stream has no end, and what stands beside a redirect or an error concerns nobody.
 fn comes_whole(head: &Parts) -> bool {
-    let kind = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    head.status.is_success() && !kind.to_ascii_lowercase().starts_with(b"text/event-stream")
+    head.status.is_success() && !content_type(head).starts_with("text/event-stream")
+}
+
+/// Whether the body is said to be in Latin-1 or Windows-1252, which all browsers read as the latter.
+fn is_western(head: &Parts) -> bool {
+    let kind = content_type(head);
+    let charset = kind.split(';').find_map(|part| part.trim().strip_prefix("charset=")).unwrap_or_default();
+    ["iso-8859-1", "latin1", "windows-1252", "cp1252"].contains(&charset.trim_matches(['"', '\'']))
+}
+
+fn content_type(head: &Parts) -> String {
+    let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.unwrap_or_default().to_ascii_lowercase()
 }
 
 /// Reads the body as far as we read any, or until `text` is in it.
-async fn beginning(mut body: Incoming, text: Option<&str>) -> Result<Vec<u8>, Fault> {
+async fn beginning(mut body: Incoming, text: Option<&str>, is_western: bool) -> Result<Vec<u8>, Fault> {
     let mut read = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Fault::down(format!("the answer broke off: {error}")))?;
@@ -141,15 +156,29 @@ async fn beginning(mut body: Incoming, text: Option<&str>) -> Result<Vec<u8>, Fa
         if let Ok(data) = frame.into_data() {
             read.extend_from_slice(&data[..data.len().min(BODY_MOST - read.len())]);
         }
-        if read.len() >= BODY_MOST || text.is_some_and(|text| holds(&read[unsearched..], text)) {
+        if read.len() >= BODY_MOST || text.is_some_and(|text| holds(&read[unsearched..], text, is_western)) {
             break;
         }
     }
     Ok(read)
 }
 
-fn holds(body: &[u8], text: &str) -> bool {
-    String::from_utf8_lossy(body).contains(text)
+/// Whether `text` is in the body. One that is said to be western may be in UTF-8 all the same, by an oversight.
+fn holds(body: &[u8], text: &str, is_western: bool) -> bool {
+    String::from_utf8_lossy(body).contains(text) || is_western && western(body).contains(text)
+}
+
+/// Decodes Windows-1252, which has letters where Latin-1 has control characters.
+fn western(body: &[u8]) -> String {
+    const LETTERS: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘',
+        '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+    ];
+    let decoded = body.iter().map(|byte| match byte {
+        0x80..=0x9f => LETTERS[usize::from(byte - 0x80)],
+        _ => char::from(*byte),
+    });
+    decoded.collect()
 }
 
 fn request(ask: &HttpAsk, hop: &Hop) -> Result<Request<Full<Bytes>>, Fault> {
@@ -157,6 +186,8 @@ fn request(ask: &HttpAsk, hop: &Hop) -> Result<Request<Full<Bytes>>, Fault> {
     let authority = &hop.url[url::Position::BeforeHost..url::Position::AfterPort];
     let mut request = Request::builder().method(hop.method.clone()).uri(path).header(HOST, authority);
     request = request.header(USER_AGENT, WHO).header(ACCEPT, "*/*").header(CONNECTION, "close");
+    // Bodies are read as they are, so none may be compressed.
+    request = request.header(ACCEPT_ENCODING, "identity");
     let mut request = request
         .body(Full::new(hop.body.clone()))
         .map_err(|_| Fault::down("the configuration gives no valid request"))?;
@@ -222,16 +253,18 @@ fn judge_status(ask: &HttpAsk, status: StatusCode) -> Result<(), Fault> {
     Ok(())
 }
 
-fn judge_body(ask: &HttpAsk, body: &[u8]) -> Result<(), Fault> {
-    if ask.contains.as_ref().is_some_and(|text| !holds(body, text)) {
+fn judge_body(ask: &HttpAsk, body: &[u8], is_western: bool) -> Result<(), Fault> {
+    if ask.contains.as_ref().is_some_and(|text| !holds(body, text, is_western)) {
         return Err(Fault::degraded("the expected text is not in the answer"));
     }
-    ask.json.as_ref().map_or(Ok(()), |wish| judge_json(wish, body))
+    ask.json.as_ref().map_or(Ok(()), |wish| judge_json(wish, body, is_western))
 }
 
-fn judge_json(wish: &JsonCondition, body: &[u8]) -> Result<(), Fault> {
-    let document: Value =
-        serde_json::from_slice(body).map_err(|_| Fault::degraded("the answer is not JSON, or is longer than 64 kB"))?;
+fn judge_json(wish: &JsonCondition, body: &[u8], is_western: bool) -> Result<(), Fault> {
+    let unmarked = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    let document: Value = serde_json::from_slice(unmarked)
+        .or_else(|error| if is_western { serde_json::from_str(&western(body)) } else { Err(error) })
+        .map_err(|_| Fault::degraded("the answer is not JSON, or is longer than 64 kB"))?;
     let pointer = &wish.pointer;
     let found =
         document.pointer(pointer).ok_or_else(|| Fault::degraded(format!("the JSON has nothing at {pointer}")))?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
-use axum::http::header::{AUTHORIZATION, LOCATION};
+use axum::http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::get;
 use base64::Engine;
@@ -153,6 +153,34 @@ async fn a_body_without_end_is_read_no_further_than_needed() {
     answer.resize(8 << 20, b'x');
     let address = says(answer, true).await;
     assert_eq!(look(Ask::Http(http(&format!("http://{address}/")))).await.verdict, Condition::Up);
+}
+
+#[tokio::test]
+async fn a_body_is_read_in_the_encoding_that_it_says_and_after_a_byte_order_mark() {
+    let western = || [(CONTENT_TYPE, "text/html; charset=ISO-8859-1")];
+    let router = Router::new()
+        .route("/marked", get(async || "\u{feff}{\"status\": \"ok\"}"))
+        .route("/western", get(async move || (western(), b"{\"status\": \"gr\xf6\xdfer als 5 \x80\"}".to_vec())))
+        .route("/untrue", get(async move || (western(), "{\"status\": \"größer als 5 €\"}")))
+        .route("/how", get(async |headers: HeaderMap| headers[ACCEPT_ENCODING].to_str().unwrap().to_owned()));
+    let base = format!("http://{}", serve(router).await);
+    let at = |path: &str| http(&format!("{base}{path}"));
+    let json = |path: &str, equals: &str| {
+        let wish = JsonCondition { pointer: "/status".to_owned(), equals: Some(equals.to_owned()) };
+        HttpAsk { json: Some(wish), ..at(path) }
+    };
+    let text = |path: &str, text: &str| HttpAsk { contains: Some(text.to_owned()), ..at(path) };
+    for ask in [
+        json("/marked", "ok"),
+        json("/western", "größer als 5 €"),
+        text("/western", "größer als 5 €"),
+        json("/untrue", "größer als 5 €"),
+        text("/untrue", "größer als 5 €"),
+        text("/how", "identity"),
+    ] {
+        let seen = look(Ask::Http(ask.clone())).await;
+        assert_eq!(words(&seen), (Condition::Up, ""), "{ask:?}");
+    }
 }
 
 #[tokio::test]
