@@ -344,21 +344,41 @@ async fn our_own_port_and_networks_that_nobody_allowed_are_not_asked() {
 
 /// Returns an acceptor with a certificate for `names` that ends on the day `until`, and the authority that signed it.
 fn acceptor(names: &[&str], until: (i32, u8, u8)) -> (TlsAcceptor, CertificateDer<'static>) {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
+    issued(params(names, until))
+}
+
+fn params(names: &[&str], until: (i32, u8, u8)) -> CertificateParams {
     let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
     params.not_after = rcgen::date_time_ymd(until.0, until.1, until.2);
+    params
+}
+
+fn issued(params: CertificateParams) -> (TlsAcceptor, CertificateDer<'static>) {
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
     let certificate = params.signed_by(&key, &issuer).unwrap();
+    (showing(vec![certificate.der().clone()], &key), issuer.der().clone())
+}
+
+/// Returns an acceptor whose certificate is signed by itself as if by an authority, and that certificate.
+fn signed_by_itself(name: &str, until: (i32, u8, u8)) -> (TlsAcceptor, CertificateDer<'static>) {
+    let (mut params, key) = (params(&[name], until), KeyPair::generate().unwrap());
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let own = params.self_signed(&key).unwrap().der().clone();
+    (showing(vec![own.clone()], &key), own)
+}
+
+fn showing(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> TlsAcceptor {
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
+        .with_single_cert(chain, key)
         .unwrap();
-    (TlsAcceptor::from(Arc::new(config)), issuer.der().clone())
+    TlsAcceptor::from(Arc::new(config))
 }
 
 /// Starts an HTTP server with such a certificate.
@@ -408,6 +428,33 @@ async fn a_certificate_is_judged_now_and_in_two_weeks() {
     }
 }
 
+#[tokio::test]
+async fn a_device_that_signed_its_own_certificate_is_trusted_if_exactly_that_one_is_named() {
+    let look = async |acceptor: TlsAcceptor, root: CertificateDer<'static>| {
+        let ask = Ask::Http(http(&format!("https://{}/", shown(acceptor).await)));
+        prober().look(&Probe { extra_roots: Arc::new(vec![root]), ..probe(ask) }, 0, 1_795_300_000_000).await
+    };
+    let (device, own) = signed_by_itself("127.0.0.1", (2040, 1, 1));
+    let (_, of_another) = signed_by_itself("127.0.0.1", (2040, 1, 1));
+    let well = look(device.clone(), own).await;
+    assert!(well.verdict == Condition::Up && well.certificate.as_ref().unwrap().holds, "{well:?}");
+    let (misnamed, misnamed_own) = signed_by_itself("other.example", (2040, 1, 1));
+    let (expired, expired_own) = signed_by_itself("127.0.0.1", (2020, 1, 1));
+    let mut for_clients = params(&["127.0.0.1"], (2040, 1, 1));
+    for_clients.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    let (client, authority) = issued(for_clients);
+    for (seen, reason) in [
+        (look(device, of_another).await, "it is that of an authority"),
+        (look(misnamed, misnamed_own).await, "not valid for name \"127.0.0.1\""),
+        (look(expired, expired_own).await, "Expired"),
+        (look(client, authority).await, "it was not issued for servers"),
+    ] {
+        assert_eq!(seen.verdict, Condition::Down, "{reason}: {seen:?}");
+        assert!(words(&seen).1.starts_with("the certificate is not valid: "), "{seen:?}");
+        assert!(words(&seen).1.contains(reason), "{reason}: {seen:?}");
+    }
+}
+
 /// Returns an acceptor for 127.0.0.1 whose certificate is signed by an intermediate authority that ends on the day
 /// `between`.
 fn by_another(leaf: (i32, u8, u8), between: (i32, u8, u8)) -> (TlsAcceptor, CertificateDer<'static>) {
@@ -421,17 +468,8 @@ fn by_another(leaf: (i32, u8, u8), between: (i32, u8, u8)) -> (TlsAcceptor, Cert
     let root = CertifiedIssuer::self_signed(authority((2060, 1, 1)), KeyPair::generate().unwrap()).unwrap();
     let middle = CertifiedIssuer::signed_by(authority(between), KeyPair::generate().unwrap(), &root).unwrap();
     let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    params.not_after = rcgen::date_time_ymd(leaf.0, leaf.1, leaf.2);
-    let certificate = params.signed_by(&key, &middle).unwrap();
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone(), middle.der().clone()], key)
-        .unwrap();
-    (TlsAcceptor::from(Arc::new(config)), root.der().clone())
+    let certificate = params(&["127.0.0.1"], leaf).signed_by(&key, &middle).unwrap();
+    (showing(vec![certificate.der().clone(), middle.der().clone()], &key), root.der().clone())
 }
 
 #[tokio::test]
