@@ -1572,6 +1572,37 @@ fn a_check_whose_address_is_wrong_is_complained_of_once_and_its_other_keys_are_n
 }
 
 #[test]
+fn a_check_of_a_web_socket_takes_headers_and_nothing_else_that_a_web_page_has() {
+    let check = "[components.shop]\n[[checks]]\ncomponent = \"shop\"\nurl = \"wss://shop.example.com/live\"\n\
+                 headers = { Origin = \"https://shop.example.com\" }\nheaders_env = { X-Key = \"SMTP_PASSWORD\" }\n";
+    let config = good(&format!("{LEAST}{check}"));
+    let Ask::WebSocket(ask) = &config.uptime.checks[0].probe.ask else { panic!("no WebSocket") };
+    assert_eq!((ask.headers.len(), ask.secret_headers.len()), (1, 1));
+    for key in ["method", "body", "contains", "json", "equals"] {
+        let said = complaints(&format!("{check}{key} = \"/GET\"\n"));
+        assert!(said.starts_with(&format!("config.toml:15:1: unknown key `{key}` in [[checks]]")), "{said}");
+    }
+    for more in ["status = [\"200\"]", "redirects = 2"] {
+        assert!(complaints(&format!("{check}{more}\n")).contains("unknown key"), "{more}");
+    }
+}
+
+#[test]
+fn a_check_that_no_answer_could_fulfil_is_refused() {
+    let check = |more: &str| format!("[components.shop]\n[[checks]]\ncomponent = \"shop\"\n{more}\n");
+    for kind in ["ANY", "any", "*", "AXFR", "IXFR"] {
+        let said = complaints(&check(&format!("url = \"dns://192.0.2.53/example.com\"\nrecord = \"{kind}\"")));
+        assert!(said.contains("`record` must be a type of DNS record") && said.lines().count() == 1, "{kind}: {said}");
+    }
+    let head = "url = \"https://shop.example.com/\"\nmethod = \"HEAD\"\n";
+    for key in ["contains", "json"] {
+        let said = complaints(&check(&format!("{head}{key} = \"/ok\"")));
+        assert!(said.contains(&format!("`{key}` clashes with `method = \"HEAD\"`")), "{said}");
+    }
+    assert_eq!(complaints(&check(head)), "none");
+}
+
+#[test]
 fn what_is_written_and_cannot_be_read_is_complained_of_once_and_not_also_missed() {
     let access = "[[sign_in.oidc.access]]\nrole = \"viewer\"\n";
     let oidc = OIDC.split("[[").next().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What a server's certificate says about the days to come.
 //!
-//! Its end is the one thing that rustls checks but does not expose, so it is read here.
+//! Its dates are the one thing that rustls checks but does not expose, so they are read here.
 
 use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
@@ -29,8 +29,13 @@ const VERSION: u8 = 0xa0;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 
-/// Returns the end of validity of an X.509 certificate in DER (RFC 5280, 4.1). `None` if it is not one.
+/// Returns the end of validity of an X.509 certificate in DER. `None` if it is not one.
 pub fn ends_at(certificate: &[u8]) -> Option<Millis> {
+    validity(certificate).map(|(_, until)| until)
+}
+
+/// Returns from when until when an X.509 certificate in DER is valid (RFC 5280, 4.1). `None` if it is not one.
+pub fn validity(certificate: &[u8]) -> Option<(Millis, Millis)> {
     let (mut fields, _) = inner(inner(certificate, SEQUENCE)?.0, SEQUENCE)?;
     if fields.first() == Some(&VERSION) {
         fields = inner(fields, VERSION)?.1;
@@ -40,9 +45,8 @@ pub fn ends_at(certificate: &[u8]) -> Option<Millis> {
         fields = inner(fields, *fields.first()?)?.1;
     }
     let (validity, _) = inner(fields, SEQUENCE)?;
-    let (_, until) = inner(validity, *validity.first()?)?;
-    let kind = *until.first()?;
-    moment(kind, std::str::from_utf8(inner(until, kind)?.0).ok()?)
+    let (from, until) = moment(validity)?;
+    Some((from, moment(until)?.0))
 }
 
 /// Returns the content of the element that `bytes` begin with, and what follows it.
@@ -61,15 +65,20 @@ fn inner(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     if *first != tag { None } else { rest.split_at_checked(length) }
 }
 
-/// Parses `261121220500Z`, or the form with a four-digit year.
-fn moment(kind: u8, text: &str) -> Option<Millis> {
+/// Reads the time that `bytes` begin with, `261121220500Z` or the form with a four-digit year; also returns what
+/// follows it.
+fn moment(bytes: &[u8]) -> Option<(Millis, &[u8])> {
+    let kind = *bytes.first()?;
+    let (text, rest) = inner(bytes, kind)?;
+    let text = std::str::from_utf8(text).ok()?;
     let text = match kind {
         GENERALIZED_TIME => text.to_owned(),
         // Two-digit years mean 1950 to 2049.
         UTC_TIME => format!("{}{text}", if text.get(..2)? < "50" { "20" } else { "19" }),
         _ => return None,
     };
-    Some(NaiveDateTime::parse_from_str(&text, "%Y%m%d%H%M%SZ").ok()?.and_utc().timestamp_millis())
+    let at = NaiveDateTime::parse_from_str(&text, "%Y%m%d%H%M%SZ").ok()?;
+    Some((at.and_utc().timestamp_millis(), rest))
 }
 
 #[cfg(test)]

@@ -34,9 +34,10 @@ pub fn is_dns_name(text: &str) -> bool {
     Name::from_ascii(text).is_ok()
 }
 
-/// Whether `text` is a record type that can be asked for.
+/// Whether `text` is a type of record that an answer can hold. Some types only stand in questions.
 pub fn is_record_type(text: &str) -> bool {
-    RecordType::from_str(text).is_ok()
+    use RecordType as T;
+    T::from_str(text).is_ok_and(|kind| ![T::ANY, T::AXFR, T::IXFR, T::TSIG].contains(&kind))
 }
 
 fn question(ask: &DnsAsk) -> Result<Message, Fault> {
@@ -97,9 +98,18 @@ fn judge(ask: &DnsAsk, answer: &Message) -> Result<(), Fault> {
         .collect();
     match &ask.expect {
         _ if records.is_empty() => Err(Fault::degraded(format!("the name has no {} record", ask.record))),
-        Some(text) if !records.iter().any(|record| record.contains(text.as_str())) => {
+        Some(text) if !records.iter().any(|record| holds(&ask.record, record, text)) => {
             Err(Fault::degraded("the expected record is not among the answers"))
         }
         _ => Ok(()),
     }
+}
+
+/// Whether `record` has `text` in it. Of names and addresses the case of the letters means nothing.
+fn holds(kind: &str, record: &str, text: &str) -> bool {
+    const NAMES: [&str; 9] = ["A", "AAAA", "CNAME", "DNAME", "MX", "NS", "PTR", "SOA", "SRV"];
+    if NAMES.contains(&kind) {
+        return record.to_lowercase().contains(&text.to_lowercase());
+    }
+    record.contains(text)
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::pin::pin;
 
-use axum::http::header::{ACCEPT, CONNECTION, HOST, LOCATION, USER_AGENT};
+use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, HOST, LOCATION, USER_AGENT};
 use axum::http::response::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -26,6 +26,8 @@ const BODY_MOST: usize = 64 * 1024;
 /// An answer with more bytes of headers, or more headers, than this is not accepted.
 const HEADER_BYTES: usize = 32 * 1024;
 const HEADERS: usize = 200;
+/// What some servers put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 pub(super) const WHO: &str = concat!("superops-sla/", env!("CARGO_PKG_VERSION"), " (uptime check)");
 
@@ -34,26 +36,19 @@ struct Hop {
     url: Url,
     method: Method,
     body: Bytes,
-    /// Whether secrets may be sent: only to the origin where the look began.
+    /// Whether secrets may be sent: only to the origin where the look began, or to the same host by way of TLS.
     trusted: bool,
-}
-
-/// An answer, as far as it was read.
-struct Answer {
-    head: Parts,
-    body: Vec<u8>,
 }
 
 pub(super) async fn look(ask: &HttpAsk, dialler: &Connector<'_>, trust: &Trust) -> Result<(), Fault> {
     let body = Bytes::from(ask.body.clone().unwrap_or_default());
     let mut hop = Hop { url: ask.url.clone(), method: ask.method.clone(), body, trusted: true };
     for hops in 0..=ask.redirects {
-        let answer = visit(ask, &hop, dialler, trust).await;
-        let answer =
-            answer.map_err(|fault| if hops > 0 { led_astray(fault, dialler.trace.went_to()) } else { fault })?;
-        match redirected(&hop, &answer.head) {
-            Some(next) if ask.redirects > 0 => hop = next?,
-            _ => return judge(ask, &answer),
+        let next = visit(ask, &hop, dialler, trust).await;
+        let next = next.map_err(|fault| if hops > 0 { led_astray(fault, dialler.trace.went_to()) } else { fault })?;
+        match next {
+            Some(next) => hop = next,
+            None => return Ok(()),
         }
     }
     Err(Fault::down(format!("more than {} redirects", ask.redirects)))
@@ -73,19 +68,26 @@ fn led_astray(fault: Fault, began: Option<IpAddr>) -> Fault {
     Fault::degraded(format!("redirects to an address that is not reached from outside; {}", fault.detail))
 }
 
-async fn visit(ask: &HttpAsk, hop: &Hop, dialler: &Connector<'_>, trust: &Trust) -> Result<Answer, Fault> {
+/// Returns where the answer redirects us, or nothing if it is as it should be.
+async fn visit(ask: &HttpAsk, hop: &Hop, dialler: &Connector<'_>, trust: &Trust) -> Result<Option<Hop>, Fault> {
     let host = hop.url.host_str().ok_or_else(|| Fault::down("the address has no host"))?;
     let request = request(ask, hop)?;
     let stream = dialler.dial(host, hop.url.port_or_known_default().unwrap_or(80)).await?;
     if hop.url.scheme() == "https" {
-        exchange(secure(stream, host, dialler, trust).await?, request, dialler).await
+        exchange(secure(stream, host, dialler, trust).await?, request, ask, hop, dialler).await
     } else {
-        exchange(stream, request, dialler).await
+        exchange(stream, request, ask, hop, dialler).await
     }
 }
 
-/// Sends `request` and reads the answer. The connection ends with it.
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>, dialler: &Connector<'_>) -> Result<Answer, Fault>
+/// Sends `request`, and reads and judges the answer. The connection ends with it.
+async fn exchange<S>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+    ask: &HttpAsk,
+    hop: &Hop,
+    dialler: &Connector<'_>,
+) -> Result<Option<Hop>, Fault>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -96,7 +98,7 @@ where
     let answer = async move {
         let (head, body) = sender.send_request(request).await.map_err(|error| broken(&error))?.into_parts();
         dialler.trace.enter(Phase::Reading);
-        Ok(Answer { head, body: beginning(body).await? })
+        judge(ask, hop, &head, body).await
     };
     let (mut connection, mut answer) = (pin!(connection), pin!(answer));
     tokio::select! {
@@ -107,18 +109,76 @@ where
     }
 }
 
-async fn beginning(mut body: Incoming) -> Result<Vec<u8>, Fault> {
+/// Judges an answer by its head, and by its body only if the head does not decide.
+async fn judge(ask: &HttpAsk, hop: &Hop, head: &Parts, body: Incoming) -> Result<Option<Hop>, Fault> {
+    if ask.redirects > 0
+        && !is_named(ask, head.status)
+        && let Some(next) = redirected(hop, head)
+    {
+        return next.map(Some);
+    }
+    judge_status(ask, head.status)?;
+    if ask.contains.is_some() || ask.json.is_some() || comes_whole(head) {
+        // Text is enough once it is there, but a document is needed whole.
+        let text = ask.contains.as_deref().filter(|_| ask.json.is_none());
+        let is_western = is_western(head);
+        let read = beginning(body, text, is_western).await?;
+        judge_body(ask, &read, is_western)?;
+    }
+    Ok(None)
+}
+
+/// Whether the body has to come to its end even if nothing is looked for in it. A page that breaks off is broken; an
+/// event stream has no end, and what stands beside a redirect or an error concerns nobody.
+fn comes_whole(head: &Parts) -> bool {
+    head.status.is_success() && !content_type(head).starts_with("text/event-stream")
+}
+
+/// Whether the body is said to be in Latin-1 or Windows-1252, which all browsers read as the latter.
+fn is_western(head: &Parts) -> bool {
+    let kind = content_type(head);
+    let charset = kind.split(';').find_map(|part| part.trim().strip_prefix("charset=")).unwrap_or_default();
+    ["iso-8859-1", "latin1", "windows-1252", "cp1252"].contains(&charset.trim_matches(['"', '\'']))
+}
+
+fn content_type(head: &Parts) -> String {
+    let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.unwrap_or_default().to_ascii_lowercase()
+}
+
+/// Reads the body as far as we read any, or until `text` is in it.
+async fn beginning(mut body: Incoming, text: Option<&str>, is_western: bool) -> Result<Vec<u8>, Fault> {
     let mut read = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Fault::down(format!("the answer broke off: {error}")))?;
+        // The text may have begun in what came before.
+        let unsearched = read.len().saturating_sub(text.map_or(0, str::len));
         if let Ok(data) = frame.into_data() {
             read.extend_from_slice(&data[..data.len().min(BODY_MOST - read.len())]);
         }
-        if read.len() >= BODY_MOST {
+        if read.len() >= BODY_MOST || text.is_some_and(|text| holds(&read[unsearched..], text, is_western)) {
             break;
         }
     }
     Ok(read)
+}
+
+/// Whether `text` is in the body. One that is said to be western may be in UTF-8 all the same, by an oversight.
+fn holds(body: &[u8], text: &str, is_western: bool) -> bool {
+    String::from_utf8_lossy(body).contains(text) || is_western && western(body).contains(text)
+}
+
+/// Decodes Windows-1252, which has letters where Latin-1 has control characters.
+fn western(body: &[u8]) -> String {
+    const LETTERS: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘',
+        '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+    ];
+    let decoded = body.iter().map(|byte| match byte {
+        0x80..=0x9f => LETTERS[usize::from(byte - 0x80)],
+        _ => char::from(*byte),
+    });
+    decoded.collect()
 }
 
 fn request(ask: &HttpAsk, hop: &Hop) -> Result<Request<Full<Bytes>>, Fault> {
@@ -126,20 +186,21 @@ fn request(ask: &HttpAsk, hop: &Hop) -> Result<Request<Full<Bytes>>, Fault> {
     let authority = &hop.url[url::Position::BeforeHost..url::Position::AfterPort];
     let mut request = Request::builder().method(hop.method.clone()).uri(path).header(HOST, authority);
     request = request.header(USER_AGENT, WHO).header(ACCEPT, "*/*").header(CONNECTION, "close");
+    // Bodies are read as they are, so none may be compressed.
+    request = request.header(ACCEPT_ENCODING, "identity");
     let mut request = request
         .body(Full::new(hop.body.clone()))
         .map_err(|_| Fault::down("the configuration gives no valid request"))?;
-    if hop.trusted {
-        put_configured(ask, request.headers_mut())?;
-    }
+    put_configured(ask, hop.trusted, request.headers_mut())?;
     Ok(request)
 }
 
 /// Sets the configured headers instead of adding them to ours: a server that finds two of a kind takes whichever it
-/// likes.
-pub(super) fn put_configured(ask: &HttpAsk, headers: &mut HeaderMap) -> Result<(), Fault> {
+/// likes. Secrets are left out unless the server is `trusted` with them.
+pub(super) fn put_configured(ask: &HttpAsk, trusted: bool, headers: &mut HeaderMap) -> Result<(), Fault> {
     let open = ask.headers.iter().map(|(name, value)| (name, value.as_str(), false));
-    let secret = ask.secret_headers.iter().map(|(name, value)| (name, value.expose_secret(), true));
+    let secret = ask.secret_headers.iter().filter(|_| trusted);
+    let secret = secret.map(|(name, value)| (name, value.expose_secret(), true));
     for (name, value, is_secret) in open.chain(secret) {
         let mut value = HeaderValue::from_str(value).map_err(|_| unsendable(name))?;
         value.set_sensitive(is_secret);
@@ -163,7 +224,7 @@ fn redirected(hop: &Hop, head: &Parts) -> Option<Result<Hop, Fault>> {
     let location = std::str::from_utf8(head.headers.get(LOCATION)?.as_bytes()).ok()?;
     let url = hop.url.join(location).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
     let Some(url) = url else { return Some(Err(Fault::down("a redirect, but not to a web address"))) };
-    let trusted = hop.trusted && url.origin() == hop.url.origin();
+    let trusted = hop.trusted && (url.origin() == hop.url.origin() || is_secured(&hop.url, &url));
     let (method, body) = match (keeps, &hop.method) {
         (true, method) if trusted => (method.clone(), hop.body.clone()),
         (_, &Method::HEAD) => (Method::HEAD, Bytes::new()),
@@ -172,27 +233,38 @@ fn redirected(hop: &Hop, head: &Parts) -> Option<Result<Hop, Fault>> {
     Some(Ok(Hop { url, method, body, trusted }))
 }
 
-fn judge(ask: &HttpAsk, answer: &Answer) -> Result<(), Fault> {
-    let status = answer.head.status.as_u16();
-    let is_right = match ask.statuses.as_slice() {
-        [] => (200..300).contains(&status),
-        wanted => wanted.iter().any(|range| range.contains(&status)),
-    };
-    if !is_right {
-        let detail = format!("answered with status {status}");
-        return Err(if status >= 500 { Fault::down(detail) } else { Fault::degraded(detail) });
-    }
-    if let Some(text) = &ask.contains
-        && !String::from_utf8_lossy(&answer.body).contains(text.as_str())
-    {
-        return Err(Fault::degraded("the expected text is not in the answer"));
-    }
-    ask.json.as_ref().map_or(Ok(()), |wish| judge_json(wish, &answer.body))
+/// Whether `to` is the same host as `from`, now asked over TLS, each at its usual port.
+fn is_secured(from: &Url, to: &Url) -> bool {
+    let is_usual = from.port().is_none() && to.port().is_none();
+    is_usual && from.scheme() == "http" && to.scheme() == "https" && from.host() == to.host()
 }
 
-fn judge_json(wish: &JsonCondition, body: &[u8]) -> Result<(), Fault> {
-    let document: Value =
-        serde_json::from_slice(body).map_err(|_| Fault::degraded("the answer is not JSON, or is longer than 64 kB"))?;
+/// Whether the configuration names `status` as right.
+fn is_named(ask: &HttpAsk, status: StatusCode) -> bool {
+    ask.statuses.iter().any(|range| range.contains(&status.as_u16()))
+}
+
+fn judge_status(ask: &HttpAsk, status: StatusCode) -> Result<(), Fault> {
+    let is_right = if ask.statuses.is_empty() { status.is_success() } else { is_named(ask, status) };
+    if !is_right {
+        let detail = format!("answered with status {}", status.as_u16());
+        return Err(if status.as_u16() >= 500 { Fault::down(detail) } else { Fault::degraded(detail) });
+    }
+    Ok(())
+}
+
+fn judge_body(ask: &HttpAsk, body: &[u8], is_western: bool) -> Result<(), Fault> {
+    if ask.contains.as_ref().is_some_and(|text| !holds(body, text, is_western)) {
+        return Err(Fault::degraded("the expected text is not in the answer"));
+    }
+    ask.json.as_ref().map_or(Ok(()), |wish| judge_json(wish, body, is_western))
+}
+
+fn judge_json(wish: &JsonCondition, body: &[u8], is_western: bool) -> Result<(), Fault> {
+    let unmarked = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    let document: Value = serde_json::from_slice(unmarked)
+        .or_else(|error| if is_western { serde_json::from_str(&western(body)) } else { Err(error) })
+        .map_err(|_| Fault::degraded("the answer is not JSON, or is longer than 64 kB"))?;
     let pointer = &wish.pointer;
     let found =
         document.pointer(pointer).ok_or_else(|| Fault::degraded(format!("the JSON has nothing at {pointer}")))?;
@@ -224,5 +296,20 @@ mod tests {
         assert_eq!(verdict(private, inside), Condition::Unknown, "it may be well: the network is only not allowed");
         assert_eq!(verdict(Refusal::Ourselves, public), Condition::Unknown, "others may well reach us");
         assert_eq!(led_astray(Fault::down("refused"), Some(public)).verdict, Condition::Down);
+    }
+
+    #[test]
+    fn secrets_follow_a_host_to_tls_and_never_back_or_elsewhere() {
+        let trusts = |from: &str, to: &str| {
+            let hop = Hop { url: from.parse().unwrap(), method: Method::GET, body: Bytes::new(), trusted: true };
+            let answer = axum::http::Response::builder().status(301).header(LOCATION, to).body(()).unwrap();
+            redirected(&hop, &answer.into_parts().0).unwrap().unwrap().trusted
+        };
+        assert!(trusts("http://shop.example/", "https://shop.example/"));
+        assert!(trusts("https://shop.example/", "/basket"));
+        assert!(!trusts("https://shop.example/", "http://shop.example/"), "everybody on the way would read them");
+        assert!(!trusts("http://shop.example/", "https://shop.example:8443/"), "another server of that machine");
+        assert!(!trusts("http://shop.example:8080/", "https://shop.example/"));
+        assert!(!trusts("http://shop.example/", "https://www.shop.example/"));
     }
 }

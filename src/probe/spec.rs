@@ -121,7 +121,7 @@ pub struct HttpAsk {
     pub url: url::Url,
     pub method: http_method::Method,
     pub headers: Vec<(String, String)>,
-    /// Sent to the first host only.
+    /// Sent to the first host only, while the others are sent wherever it redirects.
     pub secret_headers: Vec<(String, SecretString)>,
     pub body: Option<String>,
     /// The right statuses; if empty, 200 to 299.

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
-use axum::http::header::{AUTHORIZATION, LOCATION};
+use axum::http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::get;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hickory_proto::op::{Message, MessageType, OpCode, ResponseCode};
-use hickory_proto::rr::rdata::{A, TXT};
-use hickory_proto::rr::{RData, Record};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, TXT};
+use hickory_proto::rr::{Name, RData, Record};
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -157,6 +157,63 @@ async fn a_body_without_end_is_read_no_further_than_needed() {
 }
 
 #[tokio::test]
+async fn a_body_is_read_in_the_encoding_that_it_says_and_after_a_byte_order_mark() {
+    let western = || [(CONTENT_TYPE, "text/html; charset=ISO-8859-1")];
+    let router = Router::new()
+        .route("/marked", get(async || "\u{feff}{\"status\": \"ok\"}"))
+        .route("/western", get(async move || (western(), b"{\"status\": \"gr\xf6\xdfer als 5 \x80\"}".to_vec())))
+        .route("/untrue", get(async move || (western(), "{\"status\": \"größer als 5 €\"}")))
+        .route("/how", get(async |headers: HeaderMap| headers[ACCEPT_ENCODING].to_str().unwrap().to_owned()));
+    let base = format!("http://{}", serve(router).await);
+    let at = |path: &str| http(&format!("{base}{path}"));
+    let json = |path: &str, equals: &str| {
+        let wish = JsonCondition { pointer: "/status".to_owned(), equals: Some(equals.to_owned()) };
+        HttpAsk { json: Some(wish), ..at(path) }
+    };
+    let text = |path: &str, text: &str| HttpAsk { contains: Some(text.to_owned()), ..at(path) };
+    for ask in [
+        json("/marked", "ok"),
+        json("/western", "größer als 5 €"),
+        text("/western", "größer als 5 €"),
+        json("/untrue", "größer als 5 €"),
+        text("/untrue", "größer als 5 €"),
+        text("/how", "identity"),
+    ] {
+        let seen = look(Ask::Http(ask.clone())).await;
+        assert_eq!(words(&seen), (Condition::Up, ""), "{ask:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_awaited_only_as_long_as_it_decides() {
+    let hangs = async |answer: &str| says(format!("HTTP/1.1 {answer}").into_bytes(), true).await;
+    let stream = "200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: hello\n\n";
+    let lost = "404 Not Found\r\ncontent-length: 100\r\n\r\nhalf";
+    let home = serve(Router::new().route("/", get(async || "home"))).await;
+    let away = format!("302 Found\r\nlocation: http://{home}/\r\n\r\nthis page has moved");
+    let half = "200 OK\r\ncontent-length: 100\r\n\r\nhello, this is only half";
+    let cases = [
+        (lost, None, vec![], (Condition::Degraded, "answered with status 404")),
+        (lost, None, vec![404..=404], (Condition::Up, "")),
+        (away.as_str(), None, vec![], (Condition::Up, "")),
+        (away.as_str(), Some("home"), vec![], (Condition::Up, "")),
+        (away.as_str(), None, vec![302..=302], (Condition::Up, "")),
+        (stream, None, vec![], (Condition::Up, "")),
+        (stream, Some("hello"), vec![], (Condition::Up, "")),
+        (half, Some("hello"), vec![], (Condition::Up, "")),
+    ];
+    for (answer, contains, statuses, expected) in cases {
+        let url = format!("http://{}/", hangs(answer).await);
+        let ask = HttpAsk { contains: contains.map(str::to_owned), statuses, ..http(&url) };
+        let seen = look(Ask::Http(ask)).await;
+        assert_eq!(words(&seen), expected, "{answer} {contains:?}");
+    }
+    let elsewhere =
+        Ask::Http(HttpAsk { contains: Some("farewell".to_owned()), ..http(&format!("http://{}/", hangs(half).await)) });
+    assert_eq!(look_briefly(elsewhere).await.verdict, Condition::Down, "nobody knows what else would have come");
+}
+
+#[tokio::test]
 async fn configured_headers_are_sent_in_the_place_of_our_own() {
     let all = async |headers: HeaderMap| {
         let named =
@@ -170,6 +227,25 @@ async fn configured_headers_are_sent_in_the_place_of_our_own() {
         secret_headers: vec![("X-Key".to_owned(), "k".to_owned().into())],
         contains: Some("application/json mine shop.example.com k".into()),
         ..http(&format!("http://{address}/"))
+    };
+    let seen = look(Ask::Http(ask)).await;
+    assert_eq!(seen.verdict, Condition::Up, "{seen:?}");
+}
+
+#[tokio::test]
+async fn headers_that_are_no_secret_are_sent_wherever_a_redirect_leads() {
+    let shows = async |headers: HeaderMap| {
+        let named = |name: &str| headers.get(name).and_then(|one| one.to_str().ok()).unwrap_or("-").to_owned();
+        ["accept", "x-key"].map(named).join(" ")
+    };
+    let elsewhere = serve(Router::new().route("/", get(shows))).await;
+    let away = format!("http://{elsewhere}/");
+    let router = Router::new().route("/", get(async move || (StatusCode::FOUND, [(LOCATION, away)])));
+    let ask = HttpAsk {
+        headers: vec![("accept".to_owned(), "application/json".to_owned())],
+        secret_headers: vec![("x-key".to_owned(), "k".to_owned().into())],
+        contains: Some("application/json -".into()),
+        ..http(&format!("http://{}/", serve(router).await))
     };
     let seen = look(Ask::Http(ask)).await;
     assert_eq!(seen.verdict, Condition::Up, "{seen:?}");
@@ -210,6 +286,16 @@ async fn redirects_are_followed_so_far_and_secrets_are_not_sent_elsewhere() {
         let expected = if detail.starts_with("not asked") { Condition::Degraded } else { Condition::Down };
         assert_eq!(seen.verdict, expected, "{path}: nobody reaches what it redirects to");
     }
+}
+
+#[tokio::test]
+async fn a_redirect_whose_status_is_right_is_not_followed() {
+    let router = Router::new().route("/", get(async || (StatusCode::MOVED_PERMANENTLY, [(LOCATION, "/gone")])));
+    let url = format!("http://{}/", serve(router).await);
+    let expecting =
+        async |status: u16| look(Ask::Http(HttpAsk { statuses: vec![status..=status], ..http(&url) })).await;
+    assert_eq!(expecting(301).await.verdict, Condition::Up);
+    assert_eq!(words(&expecting(302).await), (Condition::Degraded, "answered with status 404"));
 }
 
 /// A name server whose answer changes each time it is asked.
@@ -299,21 +385,41 @@ async fn our_own_port_and_networks_that_nobody_allowed_are_not_asked() {
 
 /// Returns an acceptor with a certificate for `names` that ends on the day `until`, and the authority that signed it.
 fn acceptor(names: &[&str], until: (i32, u8, u8)) -> (TlsAcceptor, CertificateDer<'static>) {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
+    issued(params(names, until))
+}
+
+fn params(names: &[&str], until: (i32, u8, u8)) -> CertificateParams {
     let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
     params.not_after = rcgen::date_time_ymd(until.0, until.1, until.2);
+    params
+}
+
+fn issued(params: CertificateParams) -> (TlsAcceptor, CertificateDer<'static>) {
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
     let certificate = params.signed_by(&key, &issuer).unwrap();
+    (showing(vec![certificate.der().clone()], &key), issuer.der().clone())
+}
+
+/// Returns an acceptor whose certificate is signed by itself as if by an authority, and that certificate.
+fn signed_by_itself(name: &str, until: (i32, u8, u8)) -> (TlsAcceptor, CertificateDer<'static>) {
+    let (mut params, key) = (params(&[name], until), KeyPair::generate().unwrap());
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let own = params.self_signed(&key).unwrap().der().clone();
+    (showing(vec![own.clone()], &key), own)
+}
+
+fn showing(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> TlsAcceptor {
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
+        .with_single_cert(chain, key)
         .unwrap();
-    (TlsAcceptor::from(Arc::new(config)), issuer.der().clone())
+    TlsAcceptor::from(Arc::new(config))
 }
 
 /// Starts an HTTP server with such a certificate.
@@ -363,6 +469,33 @@ async fn a_certificate_is_judged_now_and_in_two_weeks() {
     }
 }
 
+#[tokio::test]
+async fn a_device_that_signed_its_own_certificate_is_trusted_if_exactly_that_one_is_named() {
+    let look = async |acceptor: TlsAcceptor, root: CertificateDer<'static>| {
+        let ask = Ask::Http(http(&format!("https://{}/", shown(acceptor).await)));
+        prober().look(&Probe { extra_roots: Arc::new(vec![root]), ..probe(ask) }, 0, 1_795_300_000_000).await
+    };
+    let (device, own) = signed_by_itself("127.0.0.1", (2040, 1, 1));
+    let (_, of_another) = signed_by_itself("127.0.0.1", (2040, 1, 1));
+    let well = look(device.clone(), own).await;
+    assert!(well.verdict == Condition::Up && well.certificate.as_ref().unwrap().holds, "{well:?}");
+    let (misnamed, misnamed_own) = signed_by_itself("other.example", (2040, 1, 1));
+    let (expired, expired_own) = signed_by_itself("127.0.0.1", (2020, 1, 1));
+    let mut for_clients = params(&["127.0.0.1"], (2040, 1, 1));
+    for_clients.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    let (client, authority) = issued(for_clients);
+    for (seen, reason) in [
+        (look(device, of_another).await, "it is that of an authority"),
+        (look(misnamed, misnamed_own).await, "not valid for name \"127.0.0.1\""),
+        (look(expired, expired_own).await, "Expired"),
+        (look(client, authority).await, "it was not issued for servers"),
+    ] {
+        assert_eq!(seen.verdict, Condition::Down, "{reason}: {seen:?}");
+        assert!(words(&seen).1.starts_with("the certificate is not valid: "), "{seen:?}");
+        assert!(words(&seen).1.contains(reason), "{reason}: {seen:?}");
+    }
+}
+
 /// Returns an acceptor for 127.0.0.1 whose certificate is signed by an intermediate authority that ends on the day
 /// `between`.
 fn by_another(leaf: (i32, u8, u8), between: (i32, u8, u8)) -> (TlsAcceptor, CertificateDer<'static>) {
@@ -376,17 +509,8 @@ fn by_another(leaf: (i32, u8, u8), between: (i32, u8, u8)) -> (TlsAcceptor, Cert
     let root = CertifiedIssuer::self_signed(authority((2060, 1, 1)), KeyPair::generate().unwrap()).unwrap();
     let middle = CertifiedIssuer::signed_by(authority(between), KeyPair::generate().unwrap(), &root).unwrap();
     let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    params.not_after = rcgen::date_time_ymd(leaf.0, leaf.1, leaf.2);
-    let certificate = params.signed_by(&key, &middle).unwrap();
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone(), middle.der().clone()], key)
-        .unwrap();
-    (TlsAcceptor::from(Arc::new(config)), root.der().clone())
+    let certificate = params(&["127.0.0.1"], leaf).signed_by(&key, &middle).unwrap();
+    (showing(vec![certificate.der().clone(), middle.der().clone()], &key), root.der().clone())
 }
 
 #[tokio::test]
@@ -665,6 +789,14 @@ fn named(question: &[u8], is_datagram: bool) -> Option<Vec<u8>> {
     let a = RData::A(A::new(192, 0, 2, 7));
     match name.to_ascii().as_str() {
         "shop.example." => drop(answer.add_answer(Record::from_rdata(name, 60, a))),
+        "wide.example." => {
+            let address = RData::AAAA(AAAA("2001:db8::a".parse().unwrap()));
+            answer.add_answer(Record::from_rdata(name, 60, address));
+        }
+        "alias.example." => {
+            let other = RData::CNAME(CNAME(Name::from_ascii("Shop.Example.").unwrap()));
+            answer.add_answer(Record::from_rdata(name, 60, other));
+        }
         "bare.example." => {}
         "long.example." if is_datagram => answer.metadata.truncation = true,
         "long.example." => {
@@ -725,7 +857,10 @@ async fn a_name_server_answers_or_says_that_there_is_no_such_name() {
         ("shop.example", "A", Some("192.0.2.8"), Condition::Degraded, "not among the answers"),
         ("shop.example", "MX", None, Condition::Degraded, "no MX record"),
         ("bare.example", "A", None, Condition::Degraded, "no A record"),
+        ("wide.example", "AAAA", Some("2001:DB8::A"), Condition::Up, ""),
+        ("alias.example", "CNAME", Some("shop.example"), Condition::Up, ""),
         ("long.example", "TXT", Some("part 39"), Condition::Up, ""),
+        ("long.example", "TXT", Some("Part 39"), Condition::Degraded, "not among the answers"),
         ("gone.example", "A", None, Condition::Degraded, "no such name"),
         ("broken.example", "A", None, Condition::Down, "the name server answers"),
         ("silent.example", "A", None, Condition::Down, "still waiting"),

@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::client::Resumption;
-use rustls::client::danger::ServerCertVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, crypto};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme, crypto};
 use rustls_platform_verifier::Verifier;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
@@ -24,13 +26,73 @@ pub type Roots = Arc<Vec<CertificateDer<'static>>>;
 /// A set of trusted certificate authorities.
 #[derive(Clone)]
 pub struct Trust {
-    verifier: Arc<Verifier>,
+    verifier: Arc<Judge>,
     config: Arc<ClientConfig>,
 }
 
+/// Judges certificates as the system does, except that a server may show exactly one of the extra ones: devices sign
+/// their own, usually as if they were authorities.
+#[derive(Debug)]
+struct Judge {
+    others: Verifier,
+    extra: Roots,
+}
+
+impl Judge {
+    fn judge_own(own: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), rustls::Error> {
+        let (from, until) = certificate::validity(own).ok_or(CertificateError::BadEncoding)?;
+        let now = Millis::try_from(now.as_secs()).unwrap_or(Millis::MAX).saturating_mul(SECOND);
+        if now < from {
+            return Err(CertificateError::NotValidYet.into());
+        }
+        if now > until {
+            return Err(CertificateError::Expired.into());
+        }
+        verify_server_name(&ParsedCertificate::try_from(own)?, name)
+    }
+}
+
+impl ServerCertVerifier for Judge {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        rest: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if self.extra.iter().any(|one| **one == **leaf) {
+            return Self::judge_own(leaf, name, now).map(|()| ServerCertVerified::assertion());
+        }
+        self.others.verify_server_cert(leaf, rest, name, ocsp, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.others.verify_tls12_signature(message, leaf, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.others.verify_tls13_signature(message, leaf, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.others.supported_verify_schemes()
+    }
+}
+
 impl Trust {
-    fn by(verifier: Verifier) -> Result<Self, rustls::Error> {
-        let verifier = Arc::new(verifier);
+    fn by(others: Verifier, extra: Roots) -> Result<Self, rustls::Error> {
+        let verifier = Arc::new(Judge { others, extra });
         let mut config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .dangerous()
@@ -52,7 +114,7 @@ pub struct Trusts {
 impl Trusts {
     /// Trusts what this machine trusts, and more where a check names it.
     pub fn new() -> Result<Self, rustls::Error> {
-        Ok(Self { system: Trust::by(Verifier::new(provider())?)?, others: Mutex::default() })
+        Ok(Self { system: Trust::by(Verifier::new(provider())?, Roots::default())?, others: Mutex::default() })
     }
 
     /// Returns what this machine trusts, plus `roots`.
@@ -64,7 +126,8 @@ impl Trusts {
         if let Some(known) = others.get(roots) {
             return Ok(known.clone());
         }
-        let trust = Trust::by(Verifier::new_with_extra_roots(roots.iter().cloned(), provider())?)?;
+        let verifier = Verifier::new_with_extra_roots(roots.iter().cloned(), provider())?;
+        let trust = Trust::by(verifier, roots.clone())?;
         others.insert(roots.clone(), trust.clone());
         Ok(trust)
     }
@@ -92,7 +155,7 @@ where
     Ok(stream)
 }
 
-fn read(chain: &[CertificateDer<'_>], name: &ServerName<'_>, now: Millis, verifier: &Verifier) -> Option<Certificate> {
+fn read(chain: &[CertificateDer<'_>], name: &ServerName<'_>, now: Millis, verifier: &Judge) -> Option<Certificate> {
     let (leaf, rest) = chain.split_first()?;
     let holds_at = |at: Millis| {
         let at = Duration::from_millis(u64::try_from(at).unwrap_or_default());
@@ -112,9 +175,19 @@ fn read(chain: &[CertificateDer<'_>], name: &ServerName<'_>, now: Millis, verifi
 fn refused(error: &std::io::Error) -> String {
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
     match cause {
-        Some(rustls::Error::InvalidCertificate(why)) => format!("the certificate is not valid: {why}"),
+        Some(rustls::Error::InvalidCertificate(why)) => format!("the certificate is not valid: {}", reason(why)),
         Some(other) => format!("no TLS: {other}"),
         None => format!("no TLS: {error}"),
+    }
+}
+
+fn reason(why: &CertificateError) -> String {
+    let CertificateError::Other(other) = why else { return why.to_string() };
+    // The types of these errors are not exposed.
+    match format!("{:?}", other.0).as_str() {
+        "CaUsedAsEndEntity" => "it is that of an authority; if it is the server's own, name it in `ca_file`".to_owned(),
+        "EkuError" => "it was not issued for servers".to_owned(),
+        _ => other.0.to_string(),
     }
 }
 

@@ -43,7 +43,7 @@ fn request(ask: &HttpAsk, key: &str) -> Result<Request<Empty<Bytes>>, Fault> {
     request = request.header(SEC_WEBSOCKET_VERSION, "13").header(SEC_WEBSOCKET_KEY, key);
     let request = request.body(Empty::new());
     let mut request = request.map_err(|_| Fault::down("the configuration gives no valid request"))?;
-    put_configured(ask, request.headers_mut())?;
+    put_configured(ask, true, request.headers_mut())?;
     Ok(request)
 }
 

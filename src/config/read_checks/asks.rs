@@ -114,7 +114,7 @@ fn ask_of_url(section: &Section<'_>, found: Found<'_, &str>) -> Option<Ask> {
     let url = found.clone().read(|text| address(text))?;
     match url.scheme() {
         "http" | "https" => http(section, url).map(Ask::Http),
-        "ws" | "wss" => http(section, url).map(Ask::WebSocket),
+        "ws" | "wss" => Some(Ask::WebSocket(web_socket(section, url))),
         "tcp" | "tls" => found.read(|_| tcp(section, &url)),
         "smtp" | "smtps" => found.read(|_| smtp(section, &url)),
         "dns" => found.read(|_| dns(section, &url)),
@@ -244,6 +244,11 @@ fn http(section: &Section<'_>, url: Url) -> Option<HttpAsk> {
     if equals.is_some() && !section.has("json") {
         section.clash("equals", "needs `json`, which says where in the document to look");
     }
+    if method == Method::HEAD {
+        for key in ["contains", "json"] {
+            section.clash(key, "clashes with `method = \"HEAD\"`: the answer to that has no body to look in");
+        }
+    }
     let redirects = section.integer("redirects").and_then(|n| n.read(|n| redirects(*n)));
     Some(HttpAsk {
         url,
@@ -256,6 +261,11 @@ fn http(section: &Section<'_>, url: Url) -> Option<HttpAsk> {
         json: pointer.map(|pointer| JsonCondition { pointer, equals }),
         redirects: redirects.unwrap_or(REDIRECTS),
     })
+}
+
+/// Only what opens the socket: its answer has one right status, and no body.
+fn web_socket(section: &Section<'_>, url: Url) -> HttpAsk {
+    HttpAsk { headers: headers(section), secret_headers: secret_headers(section), ..HttpAsk::get(url) }
 }
 
 fn method(text: &str) -> Result<Method, String> {
