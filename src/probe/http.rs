@@ -1,6 +1,7 @@
 //! Looks at a web address: status, text, JSON, redirects.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::pin::pin;
 
 use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, HOST, LOCATION, USER_AGENT};
@@ -112,7 +113,7 @@ where
 /// Judges an answer by its head, and by its body only if the head does not decide.
 async fn judge(ask: &HttpAsk, hop: &Hop, head: &Parts, body: Incoming) -> Result<Option<Hop>, Fault> {
     if ask.redirects > 0
-        && !is_named(ask, head.status)
+        && !wants_redirect(ask, head.status)
         && let Some(next) = redirected(hop, head)
     {
         return next.map(Some);
@@ -242,6 +243,12 @@ fn is_secured(from: &Url, to: &Url) -> bool {
 /// Whether the configuration names `status` as right.
 fn is_named(ask: &HttpAsk, status: StatusCode) -> bool {
     ask.statuses.iter().any(|range| range.contains(&status.as_u16()))
+}
+
+/// Whether a redirect of this `status` is right in itself. Where a success is right as well, what it leads to is judged.
+fn wants_redirect(ask: &HttpAsk, status: StatusCode) -> bool {
+    let is_success = |range: &RangeInclusive<u16>| *range.start() < 300 && *range.end() >= 200;
+    is_named(ask, status) && !ask.statuses.iter().any(is_success)
 }
 
 fn judge_status(ask: &HttpAsk, status: StatusCode) -> Result<(), Fault> {
