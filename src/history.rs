@@ -9,10 +9,11 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::iter;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 use flate2::read::MultiGzDecoder;
 use ruzstd::decoding::StreamingDecoder;
 use serde_json::{Map, Value};
@@ -58,6 +59,8 @@ pub enum Reason {
     Missing(&'static str),
     #[error("`{0}` is not a time like 2016-02-29T08:53:00")]
     NotATime(&'static str),
+    #[error("`{0}` is in the year {1}: a ticket's history lies between {from} and {to}", from = YEARS.start(), to = YEARS.end())]
+    OutOfTime(&'static str, i32),
     #[error("an event is earlier than the one before it")]
     Disorder,
     #[error("ticket `{id}` of `{of}` is on line {line} already: a history has one line for each ticket")]
@@ -307,13 +310,20 @@ impl Names {
     }
 }
 
+/// The years in which tickets can have been open. One mistyped year would take a replay through all that lie between.
+const YEARS: RangeInclusive<i32> = 1970..=2199;
+
 /// Reads a local time without a zone as UTC: the histories do not say where they are from.
 fn time(fields: &Map<String, Value>, key: &'static str) -> Result<Option<DateTime<Utc>>, Reason> {
     match fields.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => {
             let local: NaiveDateTime = text.parse().map_err(|_| Reason::NotATime(key))?;
-            Ok(Some(local.and_utc()))
+            if YEARS.contains(&local.year()) {
+                Ok(Some(local.and_utc()))
+            } else {
+                Err(Reason::OutOfTime(key, local.year()))
+            }
         }
         Some(_) => Err(Reason::NotATime(key)),
     }
@@ -374,6 +384,7 @@ mod tests {
             "",
             r#"{"ticket_id":"A","source":"x","events":[]}"#,
             r#"{"ticket_id":"A","source":"x","opened_at":"yesterday","events":[]}"#,
+            r#"{"ticket_id":"A","source":"x","opened_at":"9999-03-01T09:00:00","events":[]}"#,
             r#"{"ticket_id":"A","source":"x","opened_at":"2021-03-01T09:00:00","events":[{"state":"New"}]}"#,
             r#"{"source":"x","opened_at":"2021-03-01T09:00:00","events":[]}"#,
             r#"{"ticket_id":"A","source":"x","opened_at":"2021-03-01T09:00:00","events":[{"at":"2021-03-02T09:00:00"},{"at":"2021-03-01T09:00:00"}]}"#,
@@ -391,10 +402,11 @@ mod tests {
         history:3: not an object
         history:5: `opened_at` is missing
         history:6: `opened_at` is not a time like 2016-02-29T08:53:00
-        history:7: `at` is missing
-        history:8: `ticket_id` is missing
-        history:9: an event is earlier than the one before it
-        history:10: ticket `INC-1` of `made_up` is on line 1 already: a history has one line for each ticket
+        history:7: `opened_at` is in the year 9999: a ticket's history lies between 1970 and 2199
+        history:8: `at` is missing
+        history:9: `ticket_id` is missing
+        history:10: an event is earlier than the one before it
+        history:11: ticket `INC-1` of `made_up` is on line 1 already: a history has one line for each ticket
         ");
     }
 

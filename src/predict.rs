@@ -28,7 +28,7 @@ use crate::alert::prediction::{Candidate, choose};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::rules_cache::RulesCache;
-use crate::sla::forecast::Basis;
+use crate::sla::forecast::{Basis, RELIABLE_FROM};
 use crate::sla::tenant_rules::TenantRules;
 use crate::sla::zone::Tz;
 use crate::store::predictions::{Moment, PredictedClock, Prediction};
@@ -390,7 +390,10 @@ impl Predict {
         now: DateTime<Utc>,
     ) -> Result<Vec<Prediction>, StoreError> {
         let known = |clock: ClockKind| quality.get(clock as usize).is_some_and(ForecastQuality::speaks);
-        let running = current.running.iter().filter(|seen| seen.on_track && known(seen.subject.clock));
+        let running = current
+            .running
+            .iter()
+            .filter(|seen| seen.on_track && seen.share >= RELIABLE_FROM && known(seen.subject.clock));
         let new = running.filter(|seen| !record.is_told(&seen.subject));
         let candidates: Vec<_> = new
             .map(|seen| Candidate {

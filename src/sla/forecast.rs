@@ -37,7 +37,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::calibration::expected_calibration_error;
 pub use self::finishes::FinishRecord;
-pub use self::learner::{Change, Forecaster};
+pub use self::learner::{Change, ENOUGH, Forecaster, RELIABLE_FROM};
 pub use self::names::Attribute;
 pub use self::workload::Terms;
 use super::clock::{ClockState, Standing};

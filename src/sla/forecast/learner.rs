@@ -32,7 +32,7 @@ const ROW_HALF_LIFE: TimeDelta = TimeDelta::days(90);
 /// The information that moves a name's effect halfway from zero.
 const SHRINK: f64 = 0.25;
 /// How many clocks must be decided before a model is fitted.
-const ENOUGH: usize = 200;
+pub const ENOUGH: usize = 200;
 /// The most rows kept to learn from: 30,000 take some 5 MB.
 const KEPT: usize = 30_000;
 /// How many rows to reserve at a time: doubling the capacity would leave megabytes unused.
@@ -547,7 +547,7 @@ impl Forecaster {
 
 /// The step at whose beginning a clock breaches.
 const BREACH: usize = 18;
-/// The first step at whose beginning notes are taken.
+/// The first step of which the pace is learned.
 const FIRST_SAMPLED: usize = 2;
 
 /// How long after its opening notes are taken of a clock each morning.
@@ -555,9 +555,14 @@ const MORNINGS: TimeDelta = TimeDelta::days(14);
 /// The local hour of the morning notes.
 const MORNING: u32 = 9;
 
+/// The share of a clock from which on its forecast can be relied on: the first note is taken there, so whatever stops
+/// sooner is not learned from.
+pub const RELIABLE_FROM: f64 = STEPS[FIRST_NOTED];
+const FIRST_NOTED: usize = 4;
+
 /// Whether a note is taken when `step` begins: when a tenth, a quarter, a half and so on of the clock has run.
 fn is_sampled(step: usize) -> bool {
-    matches!(step, 4 | 6 | 10 | 14 | 16)
+    matches!(step, FIRST_NOTED | 6 | 10 | 14 | 16)
 }
 
 /// Returns the first morning after `at`.

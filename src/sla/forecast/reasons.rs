@@ -19,6 +19,10 @@ const GIVEN: usize = 3;
 /// The fewest outcomes that make a rate worth quoting.
 const QUOTABLE: f64 = 3.0;
 
+/// Says which tickets rates count: they learn from notes, the first of which is taken after a tenth of the target or on
+/// the next morning.
+const LASTING: &str = ", of those not done at once";
+
 /// Everything that reasons are drawn from.
 pub(super) struct Case<'a> {
     pub(super) open: &'a Open,
@@ -101,7 +105,7 @@ impl Case<'_> {
             Some(Reason {
                 adds,
                 words: format!(
-                    "{} has lately resolved {} of such tickets in time",
+                    "{} has lately resolved {} of such tickets in time{LASTING}",
                     who?,
                     percent(1.0 - plain.breached)
                 ),
@@ -109,7 +113,7 @@ impl Case<'_> {
         });
         let groups = clients.into_iter().chain(states).filter_map(move |(family, which)| {
             let (adds, plain) = rate(family)?;
-            Some(Reason { adds, words: format!("{} of {which} breached lately", percent(plain.breached)) })
+            Some(Reason { adds, words: format!("{} of {which} breached lately{LASTING}", percent(plain.breached)) })
         });
         doers.chain(groups)
     }
@@ -124,6 +128,10 @@ impl Case<'_> {
     }
 
     fn queue(&self) -> Option<Reason> {
+        // Tickets without a group form no queue.
+        if self.open.facts.get(Attribute::Group) == 0 {
+            return None;
+        }
         let ahead = self.workload.group(&self.open.facts).ahead(self.open.opened_at);
         let inputs = [Number::AheadInGroup, Number::OpenInGroup, Number::GroupBacklog, Number::AheadBacklog];
         (ahead > 0).then(|| Reason {

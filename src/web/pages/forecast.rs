@@ -12,6 +12,7 @@ use super::{Sheet, frame};
 use crate::notify::counted;
 use crate::predict::reliability::{Bin, Reliability, Week};
 use crate::service::forecast::{AlertWeek, ClockRecord, TenantRecord};
+use crate::sla::forecast::ENOUGH;
 
 /// The side length of the curve's square.
 const SIDE: f64 = 220.0;
@@ -77,7 +78,7 @@ fn clock_record(record: &ClockRecord) -> Markup {
         p {
             (record.outcomes) " outcomes"
             @if let Some(since) = record.since { " since " (since.format("%-d %b %Y")) }
-            @if record.basis == "survival" { "; too few to learn from: only how long such tickets stay open is known" }
+            @if record.basis == "survival" { "; " (unlearned(record.outcomes)) ": only how long such tickets stay open is known" }
             "."
             @if !record.trusted { " " strong { "Predictions paused: recently inaccurate." } }
             @else if record.recent_error.is_some() { " Recently accurate enough to go by." }
@@ -85,13 +86,18 @@ fn clock_record(record: &ClockRecord) -> Markup {
         }
         @if let Some(finishes) = &record.finishes {
             p {
-                "Of the latest " (finishes.clocks) " clocks that stopped, " (percent(finishes.covered))
+                "Of the latest " (finishes.clocks) " clocks that stopped after a tenth of their target, " (percent(finishes.covered))
                 " did so within the interval that promised 80 %. The expected time was off by "
                 (format!("{:.1}", finishes.mean_off as f64 / 3600.0)) " working hours on average."
             }
         }
         (reliability(&record.rehearsed))
     }
+}
+
+/// Says why nothing was learned from so many outcomes.
+fn unlearned(outcomes: usize) -> &'static str {
+    if outcomes < ENOUGH { "too few to learn from" } else { "nothing tells those that breach from the others yet" }
 }
 
 fn reliability(found: &Reliability) -> Markup {
