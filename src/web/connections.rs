@@ -46,9 +46,9 @@ const DRAIN: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(1);
 /// The most bytes that are held back of what a connection sends: of a request's head, or of its body's next part.
 const BUFFER: usize = 32 * 1024;
-/// A body belongs to the request up to this many bytes, which is as much as any route takes of a stranger. What follows
-/// is for the handler to read.
-const AHEAD: usize = 256 * 1024;
+/// A body belongs to the request up to this many bytes, which is as much as any route takes of a stranger: more would let
+/// strangers fill the memory. What follows is for the handler to read.
+const AHEAD: usize = 64 * 1024;
 /// One address may have one in this many of all places.
 const SHARE: usize = 4;
 /// How long to wait after the system failed to give a connection.

@@ -79,10 +79,14 @@ async fn admit(web: &Arc<Web>, rule: Rule, parts: &mut Parts) -> Result<(), Prob
             parts.extensions.insert(caller);
         }
         Needs::Nothing => {
+            let caller = known_caller(web, parts).await;
             if rule.is_limited {
-                counted(web, &words(address(web, parts)))?;
+                match &caller {
+                    Some(caller) => counted(web, caller.counted_as())?,
+                    None => counted(web, &words(address(web, parts)))?,
+                }
             }
-            if let Some(caller) = known_caller(web, parts).await {
+            if let Some(caller) = caller {
                 parts.extensions.insert(caller);
             }
         }

@@ -417,6 +417,7 @@ fn public() -> Vec<Route> {
             .about("The page of one client in another form")
             .gives_file(&["application/json", "text/html", "text/calendar"], "The document"),
         open(Method::GET, "/status/updates", Audience::Page, subscriptions::offer_subscribe)
+            .unlimited()
             .about("Where people ask to be told by mail what happens to services")
             .gives_file(&["text/html"], "A form"),
         proven(Method::GET, "/status/for/{token}/updates", Audience::Page, subscriptions::offer_private)

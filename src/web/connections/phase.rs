@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-/// The limit from the first byte of a request to its end; for the first request, from the connection.
+/// The limit from the first byte of a request to its end, and from the connection to the first byte.
 const ASK: Duration = Duration::from_secs(10);
 /// The limit between two requests. Longer than proxies keep a connection: closing one as a request arrives loses it.
 const IDLE: Duration = Duration::from_secs(130);
@@ -126,6 +126,7 @@ impl AsyncRead for Tracked {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         if buf.filled().len() > before {
+            self.progress.move_on(Phase::New, Phase::Asking);
             self.progress.move_on(Phase::Idle, Phase::Asking);
         }
         Poll::Ready(Ok(()))
