@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use tracing::error;
 use tracing::instrument::WithSubscriber;
 
-use self::attempt::Attempt;
+use self::attempt::{Attempt, STUCK};
 use self::gates::Gates;
 use self::record::Recorder;
 use crate::alert::noise::Rules;
@@ -370,9 +370,9 @@ impl Dispatch {
     /// Passes what cannot wait for a channel that is out of order to the next channel, or the next people.
     async fn divert(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         for kind in self.channels.keys() {
-            if let Some(out_for) = self.gates.out_for(*kind, now)
-                && self.store.divert(*kind, out_for < LONG_OUT, now).await?
-            {
+            let Some(out_for) = self.gates.out_for(*kind, now) else { continue };
+            let stuck_before = (out_for >= STUCK).then(|| now - STUCK);
+            if self.store.divert(*kind, out_for < LONG_OUT, stuck_before, now).await? {
                 self.recorder.news.notify_one();
             }
         }

@@ -23,6 +23,10 @@ const FALLBACK_AFTER: u32 = 3;
 /// were; of anything else, if it is longer than that.
 const BREACH_WAITS: TimeDelta = TimeDelta::seconds(30);
 const OTHERS_WAIT: TimeDelta = TimeDelta::minutes(5);
+/// A breach that has waited this long, or is to wait that long, is told to the next people as well. A channel that is
+/// out of order for seconds is no reason to wake them.
+pub(super) const STUCK: TimeDelta = TimeDelta::seconds(45);
+const STUCK_AHEAD: TimeDelta = TimeDelta::minutes(2);
 /// How often a message that may have been taken is looked up in vain before it is sent: better twice than never.
 const LOOK_UPS: u32 = 4;
 /// How long a message is tried in vain before it is given up. Time it waited earlier does not count, nor does downtime.
@@ -189,14 +193,17 @@ fn outcome(leased: &Leased, ended: Ended, out_of_order: bool, now: DateTime<Utc>
             let asked = retry_after.and_then(|wait| TimeDelta::from_std(wait).ok()).unwrap_or_default();
             let wait = if out_of_order { TimeDelta::zero() } else { pause(leased.attempt) };
             let at = now + wait.max(asked);
-            let patience = if tells_of_breach(&leased.notification) { BREACH_WAITS } else { OTHERS_WAIT };
+            let is_breach = tells_of_breach(&leased.notification);
+            let patience = if is_breach { BREACH_WAITS } else { OTHERS_WAIT };
             let next_channel_too = leased.attempt >= FALLBACK_AFTER || at - leased.tried_since > patience;
-            Outcome::Again { at, why: reason, unreported: ended.unreported, next_channel_too }
+            let next_step_too = is_breach && (now - leased.tried_since >= STUCK || asked >= STUCK_AHEAD);
+            Outcome::Again { at, why: reason, unreported: ended.unreported, next_channel_too, next_step_too }
         }
         Err(SendError::Refused { reason }) => Outcome::Failed { why: reason, misconfigured: false },
         // It leaves once a person has mended the channel.
         Err(SendError::Misconfigured { reason }) if has_no_other_way(leased, now) => {
-            Outcome::Again { at: now + pause(u32::MAX), why: reason, unreported: 0, next_channel_too: false }
+            let at = now + pause(u32::MAX);
+            Outcome::Again { at, why: reason, unreported: 0, next_channel_too: false, next_step_too: false }
         }
         Err(SendError::Misconfigured { reason }) => Outcome::Failed { why: reason, misconfigured: true },
     }

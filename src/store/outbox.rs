@@ -52,6 +52,8 @@ pub enum Outcome {
         unreported: u32,
         /// Whether the next channel takes it up as well, while this one keeps trying.
         next_channel_too: bool,
+        /// Whether the next people are told as well, if nothing else tells of it soon.
+        next_step_too: bool,
     },
     /// The channel refused it; if `misconfigured`, it works for nobody.
     Failed {

@@ -25,7 +25,13 @@ async fn what_ended_together_goes_separate_ways() {
     let (store, now) = (app.parts().store.clone(), app.now());
     let rules = Arc::new(app.parts().config.alerts.noise.clone());
     let round = store.lease_due(ChannelKind::Email, 9, minutes(1), &rules, &UnderWay::default(), now).await.unwrap();
-    let again = Outcome::Again { at: now + minutes(5), why: "451".to_owned(), unreported: 0, next_channel_too: false };
+    let again = Outcome::Again {
+        at: now + minutes(5),
+        why: "451".to_owned(),
+        unreported: 0,
+        next_channel_too: false,
+        next_step_too: false,
+    };
     let outcomes = [
         Outcome::Taken { provider_id: Some("4F2A1".to_owned()) },
         Outcome::Failed { why: "550".to_owned(), misconfigured: false },

@@ -209,6 +209,37 @@ async fn while_the_only_channel_of_a_step_takes_nothing_a_breach_is_told_to_the_
 }
 
 #[tokio::test]
+async fn a_channel_that_is_out_of_order_for_seconds_wakes_nobody_else() {
+    let steps = "[[alerts.steps]]\nafter = '0s'\nnotify = ['slack']\n\
+                 [[alerts.steps]]\nafter = '30m'\nnotify = ['email:boss@example.com']\n";
+    for count in [1, 7] {
+        let mut app = breaching(steps, count).await;
+        app.slack.reply(HttpReply::Status(503));
+        for _ in 0..20 {
+            app.turn().await;
+            app.clock.advance(TimeDelta::seconds(1));
+        }
+        app.slack.reply(HttpReply::Accept);
+        app.heard();
+        app.wait(minutes(5)).await;
+        let said = app.said();
+        assert!(said.contains("slack #sla") && !said.contains("email"), "{count}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_is_nobody_who_hears_of_a_breach() {
+    let steps = "[[alerts.steps]]\nafter = '0s'\nnotify = ['slack', 'webhook']\n\
+                 [[alerts.steps]]\nafter = '30m'\nnotify = ['email:boss@example.com']\n";
+    let mut app = breaching(steps, 1).await;
+    app.slack.reply(HttpReply::Status(404));
+    app.turn().await;
+    app.turn().await;
+    let said = app.said();
+    assert!(said.contains("email boss@example.com") && !said.contains("slack"), "{said}");
+}
+
+#[tokio::test]
 async fn the_overview_shows_which_channel_is_out_of_order() {
     let mut app = breaching(BY_TEXT, 6).await;
     let states = async |app: &mut TestApp| {

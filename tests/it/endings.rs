@@ -234,7 +234,8 @@ async fn what_is_withdrawn_while_an_attempt_is_under_way_is_not_tried_again() {
         .remove(0);
     app.superops.change_status(&id, "Resolved");
     app.turn().await;
-    let again = Outcome::Again { at: now, why: "451".to_owned(), unreported: 0, next_channel_too: true };
+    let again =
+        Outcome::Again { at: now, why: "451".to_owned(), unreported: 0, next_channel_too: true, next_step_too: true };
     store.record_attempts([Attempted { leased, outcome: again, at: now }].into()).await.unwrap();
     let alert_mails = |app: &mut TestApp| app.heard().iter().filter(|mail| mail.text.starts_with("At risk")).count();
     app.wait(minutes(5)).await;

@@ -270,7 +270,7 @@ async fn who_may_have_taken_a_bundle_hears_the_end_of_all_that_it_said() {
     let [both] = round.leased.try_into().unwrap();
     // Slack shows it, and its answer is lost.
     let (at, why) = (now + minutes(10), "no answer".to_owned());
-    let outcome = Outcome::Again { at, why, unreported: 1, next_channel_too: false };
+    let outcome = Outcome::Again { at, why, unreported: 1, next_channel_too: false, next_step_too: false };
     store.record_attempts(vec![Attempted { leased: both, outcome, at: now }].into()).await.unwrap();
     ids.iter().for_each(|id| app.superops.change_status(id, "Closed"));
     app.wait(minutes(2)).await;

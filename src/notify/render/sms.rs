@@ -218,11 +218,10 @@ impl Draft {
             [tenant, shown(ticket.priority.as_deref(), 10)].into_iter().flatten().map(|one| one + ", ").collect();
         let client = ticket.client.is_some() || ticket.service.is_none();
         let glue = if client { ": " } else { "" };
+        let id = cut(&ticket.shown_id(), LONGEST_ID, units);
         let (what, subject) = match ticket.service {
-            Some(_) => (format!("{glue}{what}"), None),
-            None => {
-                (format!("{glue}{what}. {}", cut(&ticket.shown_id(), LONGEST_ID, units)), Some(ticket.shown_subject()))
-            }
+            Some(_) => (format!("{glue}{id} {what}"), None),
+            None => (format!("{glue}{what}. {id}"), Some(ticket.shown_subject())),
         };
         Self {
             head: format!("{head}. {lead}"),

@@ -16,11 +16,13 @@ impl Store {
     /// Sends the alerts that wait for `channel` on the next channel of each as well, once; they keep waiting.
     /// `urgent_only` limits this to those that tell of a breach. Members of waiting bundles count too.
     ///
-    /// A breach that nothing else tells of soon goes on with its next step. True if there is one to run.
+    /// A breach without another channel goes on with its next step if nothing else tells of it soon; so it does if it was
+    /// there before `stuck_before`, or never if that is none. True if there is a step to run.
     pub async fn divert(
         &self,
         channel: ChannelKind,
         urgent_only: bool,
+        stuck_before: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
         let waiting = sql::query(
@@ -28,13 +30,15 @@ impl Store {
                SELECT key FROM notifications WHERE state = 'pending' AND channel = $1
                UNION ALL SELECT n.key FROM notifications b JOIN notifications n ON n.bundle = b.key
                WHERE b.state = 'pending' AND b.channel = $1 AND b.kind = 'bundle' AND n.state = 'bundled')
-             AND kind = 'alert' AND diverted_at IS NULL AND (fallback <> '[]' OR stage LIKE 'breached%') AND (due_at <= $2 OR attempts > 0)
+             AND kind = 'alert' AND diverted_at IS NULL AND (due_at <= $2 OR attempts > 0)
+             AND (fallback <> '[]' OR (stage LIKE 'breached%' AND created_at <= $5))
              AND ($3 = 0 OR stage LIKE 'breached%') ORDER BY due_at LIMIT $4",
         )
         .bind(channel.as_str())
         .bind(millis(now))
         .bind(i64::from(urgent_only))
         .bind(AT_ONCE)
+        .bind(stuck_before.map(millis))
         .fetch_all(&self.reads)
         .await?;
         if waiting.is_empty() {

@@ -14,7 +14,7 @@ use crate::store::sql::{self, AssertSqlSafe, Connection};
 pub(super) const SOON: TimeDelta = TimeDelta::minutes(15);
 
 /// Brings forward the step after that of each of the notifications `refused`, unless it has run already, or another
-/// message of the same stage and step tells the same. True if there is a step to run.
+/// message of the same stage and step tells the same to a person: a webhook is none. True if there is a step to run.
 pub(super) async fn go_on(
     tx: &mut Connection,
     refused: &[impl AsRef<str>],
@@ -25,7 +25,8 @@ pub(super) async fn go_on(
         "UPDATE alerts SET next_step_at = $2, hurried = 1 WHERE state = 'open' AND next_step_at > $2 AND key IN (
            SELECT m.alert_key FROM notifications m WHERE m.key IN (SELECT value FROM json_each($1))
            AND alerts.step <= m.step + 1 AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = m.alert_key
-             AND n.stage = m.stage AND n.step = m.step AND n.state IN ('pending', 'sending', 'bundled', 'sent')))",
+             AND n.stage = m.stage AND n.step = m.step AND n.channel <> 'webhook'
+             AND n.state IN ('pending', 'sending', 'bundled', 'sent')))",
     );
     let hurried = hurried.bind(json(&refused)).bind(millis(now)).execute(&mut *tx).await?.rows_affected();
     let past_stuck = go_past_stuck(tx, &refused, now).await?;
@@ -43,7 +44,7 @@ pub(super) async fn go_past_stuck(tx: &mut Connection, stuck: &[&str], now: Date
              UNION ALL SELECT b.key FROM notifications b WHERE b.bundle IN (SELECT value FROM json_each($1)))
            AND m.stage LIKE 'breached%' AND m.state <> 'cancelled' AND a.step <= m.step + 1
            AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.alert_key = m.alert_key AND n.stage = m.stage
-             AND n.step = m.step AND (n.state = 'sent' OR (n.state IN ('pending', 'sending', 'bundled')
+             AND n.step = m.step AND n.channel <> 'webhook' AND (n.state = 'sent' OR (n.state IN ('pending', 'sending', 'bundled')
                AND n.last_error IS NULL AND n.diverted_at IS NULL
                AND (n.state <> 'pending' OR n.due_at <= $3 OR n.held_by = 'pace')
                AND NOT EXISTS (SELECT 1 FROM notifications b WHERE b.key = n.bundle AND b.last_error IS NOT NULL)))))",

@@ -33,7 +33,8 @@ impl Store {
     /// Stores how attempts went and acts on it: for all of them, or for none if it fails.
     ///
     /// A refusal moves on to the next channel; if none is left, the alert's next step is brought forward. So it is for a
-    /// breach that only waits to be tried again, if nothing else tells of it soon. Returns whether one was. If the alert is over by now, or at another stage, nothing follows.
+    /// breach that has long been tried in vain, if nothing else tells of it soon. Returns whether one was. If the alert
+    /// is over by now, or at another stage, nothing follows.
     pub async fn record_attempts(&self, attempts: Arc<[Attempted]>) -> Result<bool, StoreError> {
         self.writer.write(move |tx: &mut Connection| Box::pin(async move { record(tx, &attempts).await })).await
     }
@@ -148,9 +149,12 @@ async fn follow_up(tx: &mut Connection, attempt: &Attempted, void: bool) -> Resu
     }
     match &attempt.outcome {
         Outcome::Failed { .. } if !void => move_on(tx, &leased.notification, now).await,
-        Outcome::Again { next_channel_too: true, .. } if !void => {
-            take_up_next_channel(tx, &leased.notification, now).await?;
-            go_past_stuck(tx, &[leased.notification.message.key.as_str()], now).await
+        Outcome::Again { next_channel_too, next_step_too, .. } if !void => {
+            if *next_channel_too {
+                take_up_next_channel(tx, &leased.notification, now).await?;
+            }
+            let key = leased.notification.message.key.as_str();
+            if *next_step_too { go_past_stuck(tx, &[key], now).await } else { Ok(false) }
         }
         Outcome::Taken { provider_id: Some(id) }
             if matches!(leased.notification.channel, ChannelKind::Sms | ChannelKind::Voice) =>

@@ -74,7 +74,8 @@ pub(super) async fn failed_after_all(
 fn outcome(leased: &Leased, error: SendError, now: DateTime<Utc>) -> Outcome {
     match error {
         SendError::Unavailable { reason, .. } if leased.attempt < MOST_ATTEMPTS => {
-            Outcome::Again { at: now + AGAIN_AFTER, why: reason, unreported: 0, next_channel_too: false }
+            let at = now + AGAIN_AFTER;
+            Outcome::Again { at, why: reason, unreported: 0, next_channel_too: false, next_step_too: false }
         }
         SendError::Misconfigured { reason } => Outcome::Failed { why: lost(&reason), misconfigured: true },
         SendError::Unavailable { reason, .. } | SendError::Refused { reason } => {
