@@ -265,9 +265,9 @@ impl Place {
         }
     }
 
-    /// Looks once, and updates `state` with the outcome.
-    async fn look(&self, check: &Check, state: &mut CheckState) -> SeenThere {
-        let began = moment(self.now().timestamp_millis(), state.last_at);
+    /// Looks once, as was `due`, and updates `state` with the outcome.
+    async fn look(&self, check: &Check, state: &mut CheckState, due: Millis) -> SeenThere {
+        let began = moment(self.now().timestamp_millis(), due, state.last_at);
         let turn = state.turn as usize;
         let decides = state.is_about_to_fall(Condition::Down, &check.rules);
         let canaries = self.canaries.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -278,12 +278,12 @@ impl Place {
     }
 }
 
-/// Returns when a look at `now` began. Each look gets a moment of its own, even after a clock was adjusted: by it the
-/// watch knows which looks it has. A clock that was set back is followed, since the watch accepts nothing from the
-/// future.
-fn moment(now: Millis, last: Option<Millis>) -> Millis {
-    let last = last.filter(|last| *last - now <= SET_BACK);
-    last.map_or(now, |last| now.max(last + 1))
+/// Returns when a look at `now` began. Each look gets a moment of its own, and none before it was `due`, even after a
+/// clock was adjusted: by it the watch knows which looks it has, and we which is next. A clock that was set back is
+/// followed, since the watch accepts nothing from the future.
+fn moment(now: Millis, due: Millis, last: Option<Millis>) -> Millis {
+    let earliest = [Some(due), last.map(|last| last + 1)].into_iter().flatten();
+    earliest.filter(|earliest| *earliest - now <= SET_BACK).fold(now, Ord::max)
 }
 
 fn seen(id: &str, began: Millis, look: Look) -> SeenThere {
@@ -309,7 +309,7 @@ async fn keep_looking(check: Check, place: Arc<Place>, host: Arc<Room>) {
         place.sleep_until(due).await;
         // None of the semaphores is ever closed.
         let Ok(_room) = place.room.admit(&host, state.fails()).await else { return };
-        let seen = place.look(&check, &mut state).await;
+        let seen = place.look(&check, &mut state, due).await;
         place.backlog.add(seen);
     }
 }
@@ -325,6 +325,8 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::uptime::SECOND;
+    use crate::uptime::observe::Rules;
 
     #[test]
     fn what_fails_and_waits_for_its_share_keeps_no_place_from_what_is_well_at_the_same_host() {
@@ -348,7 +350,22 @@ mod tests {
 
     #[test]
     fn each_look_has_a_moment_of_its_own_and_follows_a_clock_that_was_set_back() {
-        assert_eq!([None, Some(900), Some(1000), Some(1500)].map(|last| moment(1000, last)), [1000, 1000, 1001, 1501]);
-        assert_eq!(moment(1000, Some(3_601_000)), 1000, "the watch would take nothing of the next hour");
+        let moments = [None, Some(900), Some(1000), Some(1500)].map(|last| moment(1000, 950, last));
+        assert_eq!(moments, [1000, 1000, 1001, 1501]);
+        assert_eq!(moment(1000, 3_605_000, Some(3_601_000)), 1000, "the watch would take nothing of the next hour");
+    }
+
+    #[test]
+    fn a_look_is_made_once_though_the_watchs_clock_is_found_to_be_further_behind_while_it_waits() {
+        let rules = Rules::every(3 * SECOND, SECOND, 2, 2);
+        let last = 1_795_000_000_000;
+        let up = |at| CheckState { condition: Condition::Up, last_at: Some(at), ..CheckState::new(last) };
+        let due = next_look("shop/http", &up(last), &rules, last);
+        let now = due - 4;
+        let began = moment(now, due, Some(last));
+        assert_eq!(
+            [now, now + 2, now + 50].map(|now| next_look("shop/http", &up(began), &rules, now) - due),
+            [3000; 3]
+        );
     }
 }
