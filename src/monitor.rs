@@ -462,8 +462,9 @@ impl Monitor {
 
 /// Returns when the check `id` is looked at next.
 pub(crate) fn next_look(id: &str, state: &CheckState, rules: &Rules, now: Millis) -> Millis {
-    // If the clock was set back, the last look lies in the future.
-    match state.last_at.map(|last| last.min(now)) {
+    // If the clock was set back, the last look lies in the future. If it was only adjusted, its slot is still taken.
+    let last = state.last_at.map(|last| if last - now <= SET_BACK { last } else { now });
+    match last {
         Some(last) if now - last < rules.interval => {
             let next = state.next_look(last, rules);
             let is_steady = next - last >= rules.interval;

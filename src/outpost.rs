@@ -14,7 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit, watch};
 use tokio::task::AbortHandle;
 use tracing::{info, warn};
 
@@ -65,7 +65,7 @@ pub struct Outpost {
     /// The version of the orders being followed; none if they have to be asked for.
     version: Option<String>,
     looking: HashMap<String, (OrderedCheck, AbortHandle)>,
-    hosts: HashMap<String, Arc<Semaphore>>,
+    hosts: HashMap<String, Arc<Room>>,
     called_at: DateTime<Utc>,
 }
 
@@ -80,8 +80,7 @@ impl Outpost {
             behind: AtomicI64::new(0),
             backlog: Backlog::default(),
             canaries: RwLock::new(Arc::new(Canaries::named(canaries))),
-            room: Semaphore::new(descriptors::for_looks()),
-            room_for_failing: Semaphore::new(descriptors::for_looks() / 2),
+            room: Room::of(descriptors::for_looks(), descriptors::for_looks() / 2),
         };
         Self {
             link,
@@ -204,7 +203,7 @@ impl Outpost {
             Err(complaints) => return warn!("`{id}` cannot be looked at from here: {complaints}"),
         };
         let host = self.hosts.entry(check.probe.ask.host().to_owned());
-        let host = host.or_insert_with(|| Arc::new(Semaphore::new(AT_ONE_HOST))).clone();
+        let host = host.or_insert_with(|| Arc::new(Room::of(AT_ONE_HOST, AT_ONE_HOST))).clone();
         let look = tokio::spawn(keep_looking(check, self.place.clone(), host)).abort_handle();
         self.looking.insert(id, (ordered, look));
     }
@@ -224,9 +223,33 @@ struct Place {
     behind: AtomicI64,
     backlog: Backlog,
     canaries: RwLock<Arc<Canaries>>,
-    room: Semaphore,
-    /// Looks at services that fail may hang, so they get only half of the room.
-    room_for_failing: Semaphore,
+    /// Looks at services that fail may hang, so they get only half of it.
+    room: Room,
+}
+
+/// How many looks may run at once.
+struct Room {
+    looks: Semaphore,
+    /// How many of them at services that fail.
+    failing: Semaphore,
+}
+
+impl Room {
+    fn of(looks: usize, failing: usize) -> Self {
+        Self { looks: Semaphore::new(looks), failing: Semaphore::new(failing) }
+    }
+
+    /// Waits until there is room for a look, here and at `host`. Whatever fails first waits for its share of both, of
+    /// its host's before all others', so that meanwhile it keeps no place from anything that is well, nor the share from
+    /// other hosts. Everyone waits in this order, so nobody for each other.
+    async fn admit<'a>(&'a self, host: &'a Self, fails: bool) -> Result<Vec<SemaphorePermit<'a>>, AcquireError> {
+        let order = [&host.failing, &self.failing, &host.looks, &self.looks];
+        let mut permits = Vec::with_capacity(order.len());
+        for semaphore in order.into_iter().skip(if fails { 0 } else { 2 }) {
+            permits.push(semaphore.acquire().await?);
+        }
+        Ok(permits)
+    }
 }
 
 impl Place {
@@ -242,9 +265,9 @@ impl Place {
         }
     }
 
-    /// Looks once, and updates `state` with the outcome.
-    async fn look(&self, check: &Check, state: &mut CheckState) -> SeenThere {
-        let began = moment(self.now().timestamp_millis(), state.last_at);
+    /// Looks once, as was `due`, and updates `state` with the outcome.
+    async fn look(&self, check: &Check, state: &mut CheckState, due: Millis) -> SeenThere {
+        let began = moment(self.now().timestamp_millis(), due, state.last_at);
         let turn = state.turn as usize;
         let decides = state.is_about_to_fall(Condition::Down, &check.rules);
         let canaries = self.canaries.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -255,12 +278,12 @@ impl Place {
     }
 }
 
-/// Returns when a look at `now` began. Each look gets a moment of its own, even after a clock was adjusted: by it the
-/// watch knows which looks it has. A clock that was set back is followed, since the watch accepts nothing from the
-/// future.
-fn moment(now: Millis, last: Option<Millis>) -> Millis {
-    let last = last.filter(|last| *last - now <= SET_BACK);
-    last.map_or(now, |last| now.max(last + 1))
+/// Returns when a look at `now` began. Each look gets a moment of its own, and none before it was `due`, even after a
+/// clock was adjusted: by it the watch knows which looks it has, and we which is next. A clock that was set back is
+/// followed, since the watch accepts nothing from the future.
+fn moment(now: Millis, due: Millis, last: Option<Millis>) -> Millis {
+    let earliest = [Some(due), last.map(|last| last + 1)].into_iter().flatten();
+    earliest.filter(|earliest| *earliest - now <= SET_BACK).fold(now, Ord::max)
 }
 
 fn seen(id: &str, began: Millis, look: Look) -> SeenThere {
@@ -279,16 +302,14 @@ fn seen(id: &str, began: Millis, look: Look) -> SeenThere {
     }
 }
 
-async fn keep_looking(check: Check, place: Arc<Place>, host: Arc<Semaphore>) {
+async fn keep_looking(check: Check, place: Arc<Place>, host: Arc<Room>) {
     let mut state = CheckState::new(place.now().timestamp_millis());
     loop {
         let due = next_look(&check.id, &state, &check.rules, place.now().timestamp_millis());
         place.sleep_until(due).await;
         // None of the semaphores is ever closed.
-        let Ok(_host) = host.acquire().await else { return };
-        let _half = if state.fails() { place.room_for_failing.acquire().await.ok() } else { None };
-        let Ok(_room) = place.room.acquire().await else { return };
-        let seen = place.look(&check, &mut state).await;
+        let Ok(_room) = place.room.admit(&host, state.fails()).await else { return };
+        let seen = place.look(&check, &mut state, due).await;
         place.backlog.add(seen);
     }
 }
@@ -301,11 +322,50 @@ pub fn host_and_port(text: &str) -> Option<(String, u16)> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
+    use crate::uptime::SECOND;
+    use crate::uptime::observe::Rules;
+
+    #[test]
+    fn what_fails_and_waits_for_its_share_keeps_no_place_from_what_is_well_at_the_same_host() {
+        let (here, shop, mail) = (Room::of(4, 1), Room::of(2, 2), Room::of(2, 2));
+        let hanging = here.admit(&mail, true).now_or_never().unwrap().unwrap();
+        let mut waiting: Vec<_> = (0..9).map(|_| Box::pin(here.admit(&shop, true))).collect();
+        assert!(waiting.iter_mut().all(|one| one.as_mut().now_or_never().is_none()));
+        assert!(here.admit(&shop, false).now_or_never().is_some());
+        drop(hanging);
+        assert!(waiting[0].as_mut().now_or_never().is_some(), "the share is free again");
+    }
+
+    #[test]
+    fn what_waits_for_a_host_that_hangs_keeps_the_share_of_what_fails_from_no_other_host() {
+        let (here, shop, mail) = (Room::of(8, 4), Room::of(2, 2), Room::of(2, 2));
+        let mut waiting: Vec<_> = (0..9).map(|_| Box::pin(here.admit(&shop, true))).collect();
+        let hanging: Vec<_> = waiting.iter_mut().filter_map(|one| one.as_mut().now_or_never()).collect();
+        assert_eq!(hanging.len(), 2);
+        assert!(here.admit(&mail, true).now_or_never().is_some());
+    }
 
     #[test]
     fn each_look_has_a_moment_of_its_own_and_follows_a_clock_that_was_set_back() {
-        assert_eq!([None, Some(900), Some(1000), Some(1500)].map(|last| moment(1000, last)), [1000, 1000, 1001, 1501]);
-        assert_eq!(moment(1000, Some(3_601_000)), 1000, "the watch would take nothing of the next hour");
+        let moments = [None, Some(900), Some(1000), Some(1500)].map(|last| moment(1000, 950, last));
+        assert_eq!(moments, [1000, 1000, 1001, 1501]);
+        assert_eq!(moment(1000, 3_605_000, Some(3_601_000)), 1000, "the watch would take nothing of the next hour");
+    }
+
+    #[test]
+    fn a_look_is_made_once_though_the_watchs_clock_is_found_to_be_further_behind_while_it_waits() {
+        let rules = Rules::every(3 * SECOND, SECOND, 2, 2);
+        let last = 1_795_000_000_000;
+        let up = |at| CheckState { condition: Condition::Up, last_at: Some(at), ..CheckState::new(last) };
+        let due = next_look("shop/http", &up(last), &rules, last);
+        let now = due - 4;
+        let began = moment(now, due, Some(last));
+        assert_eq!(
+            [now, now + 2, now + 50].map(|now| next_look("shop/http", &up(began), &rules, now) - due),
+            [3000; 3]
+        );
     }
 }

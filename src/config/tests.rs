@@ -1588,6 +1588,17 @@ fn a_check_of_a_web_socket_takes_headers_and_nothing_else_that_a_web_page_has() 
 }
 
 #[test]
+fn a_header_that_holds_a_key_is_refused_unless_its_value_stands_in_the_environment() {
+    let check = "[components.shop]\n[[checks]]\ncomponent = \"shop\"\nurl = \"https://shop.example.com/\"\n";
+    for name in ["Authorization", "Cookie", "Proxy-Authorization", "X-API-Key", "api-key", "X-Auth-Token"] {
+        let said = complaints(&format!("{check}headers = {{ {name} = \"hunter2\" }}\n"));
+        let advice = "must not stand in this file: name an environment variable in `headers_env`";
+        assert!(said.contains(advice) && said.lines().count() == 1 && !said.contains("hunter2"), "{name}: {said}");
+        assert_eq!(complaints(&format!("{check}headers_env = {{ {name} = \"SMTP_PASSWORD\" }}\n")), "none");
+    }
+}
+
+#[test]
 fn a_check_that_no_answer_could_fulfil_is_refused() {
     let check = |more: &str| format!("[components.shop]\n[[checks]]\ncomponent = \"shop\"\n{more}\n");
     for kind in ["ANY", "any", "*", "AXFR", "IXFR"] {

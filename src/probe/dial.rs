@@ -17,8 +17,8 @@ use crate::uptime::Millis;
 
 /// How long an address may be silent before the next one is tried as well (as in RFC 8305).
 const HEAD_START: Duration = Duration::from_millis(300);
-/// The most addresses that one look tries, each of which may hold a connection open.
-const MOST_TRIED: usize = 8;
+/// The most addresses of which one look awaits an answer at once, each of which may hold a connection open.
+const MOST_AWAITED: usize = 8;
 
 /// Finds the addresses of a name.
 #[async_trait]
@@ -169,7 +169,8 @@ impl Connector<'_> {
         Ok(address)
     }
 
-    /// Returns the addresses at which `host` may be asked at `port`, beginning with the one whose turn it is.
+    /// Returns the addresses at which `host` may be asked at `port`, in the order in which to try them: beginning with
+    /// the one whose turn it is, IPv6 and IPv4 by turns.
     async fn allowed(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
         self.trace.enter(Phase::Resolving);
         let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -189,7 +190,7 @@ impl Connector<'_> {
         }
         let first = self.turn % allowed.len();
         allowed.rotate_left(first);
-        Ok(allowed)
+        Ok(by_turns(&allowed))
     }
 
     /// Connects to `host`, at whichever of its addresses answers.
@@ -207,26 +208,38 @@ impl Connector<'_> {
     }
 }
 
+/// Returns `addresses` with those of IPv6 and those of IPv4 by turns, beginning with the kind of the first one (RFC 8305,
+/// section 4): where one kind cannot be reached at all, the other need not wait for all of them.
+fn by_turns(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+    let begins = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (one, other): (Vec<_>, Vec<_>) = addresses.iter().partition(|address| address.is_ipv6() == begins);
+    let pairs = (0..one.len().max(other.len())).flat_map(|place| [one.get(place), other.get(place)]);
+    pairs.flatten().map(|address| **address).collect()
+}
+
 /// Connects to the first of `addresses` that answers. As in browsers, the next one is tried when one fails or is silent
 /// for a while: what can be reached at any of its addresses is there.
 async fn first_to_answer(addresses: &[SocketAddr]) -> io::Result<(SocketAddr, TcpStream)> {
+    let mut untried = addresses.iter();
     let mut tried = FuturesUnordered::new();
     let mut failed = None;
-    for address in addresses.iter().take(MOST_TRIED) {
-        tried.push(connected(*address));
-        match timeout(HEAD_START, tried.next()).await {
+    loop {
+        let next = if tried.len() < MOST_AWAITED { untried.next() } else { None };
+        let answer = match next {
+            Some(address) => {
+                tried.push(connected(*address));
+                timeout(HEAD_START, tried.next()).await
+            }
+            None => Ok(tried.next().await),
+        };
+        match answer {
             Ok(Some(Ok(found))) => return Ok(found),
             Ok(Some(Err(error))) => failed = failed.or(Some(error)),
-            Ok(None) | Err(_) => {}
+            Ok(None) => return Err(failed.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into())),
+            // It is silent so far.
+            Err(_) => {}
         }
     }
-    while let Some(answer) = tried.next().await {
-        match answer {
-            Ok(found) => return Ok(found),
-            Err(error) => failed = failed.or(Some(error)),
-        }
-    }
-    Err(failed.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()))
 }
 
 async fn connected(address: SocketAddr) -> io::Result<(SocketAddr, TcpStream)> {
@@ -245,5 +258,38 @@ fn unconnected(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "the connection was refused".to_owned(),
         _ => format!("cannot connect: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Known(Vec<IpAddr>);
+
+    #[async_trait]
+    impl Resolve for Known {
+        async fn addresses(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+            Ok(self.0.clone())
+        }
+    }
+
+    /// Returns the addresses in `known` in the order in which a look tries them.
+    async fn tried(known: &str, turn: usize) -> String {
+        let resolver = Known(known.split(' ').map(|address| address.parse().unwrap()).collect());
+        let rules = AddressRules { allowed: Vec::new(), own_port: None };
+        let trace = Trace::begin();
+        let connector = Connector { resolver: &resolver, rules: &rules, turn, trace: &trace, now: 0 };
+        let allowed = connector.allowed("shop.example", 443).await.unwrap();
+        allowed.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[tokio::test]
+    async fn both_kinds_of_addresses_are_tried_by_turns_beginning_with_the_one_whose_turn_it_is() {
+        let known = "2606:4700::1 2606:4700::2 2606:4700::3 2606:4700::4 1.1.1.1 1.1.1.2";
+        assert_eq!(tried(known, 0).await, "2606:4700::1 1.1.1.1 2606:4700::2 1.1.1.2 2606:4700::3 2606:4700::4");
+        assert_eq!(tried(known, 3).await, "2606:4700::4 1.1.1.1 2606:4700::1 1.1.1.2 2606:4700::2 2606:4700::3");
+        assert_eq!(tried(known, 5).await, "1.1.1.2 2606:4700::1 1.1.1.1 2606:4700::2 2606:4700::3 2606:4700::4");
+        assert_eq!(tried("1.1.1.1 1.1.1.2 1.1.1.3", 1).await, "1.1.1.2 1.1.1.3 1.1.1.1");
     }
 }

@@ -360,6 +360,18 @@ async fn what_answers_at_any_of_its_addresses_is_there_whichever_has_its_turn() 
 }
 
 #[tokio::test]
+async fn addresses_that_refuse_keep_nobody_from_trying_the_others_however_many_they_are() {
+    let address = serve(Router::new().route("/", get(async || "ours"))).await;
+    let mut known: Vec<IpAddr> = (101..113).map(|last: u8| IpAddr::from([127, 0, 0, last])).collect();
+    known.push(address.ip());
+    let prober = prober().resolving_by(Arc::new(Known(known)));
+    let asked = probe(Ask::Http(http(&format!("http://many.example:{}/", address.port()))));
+    let seen = prober.look(&asked, 0, NOW).await;
+    assert_eq!(seen.verdict, Condition::Up, "{seen:?}");
+    assert!(seen.phases.connect < Duration::from_secs(1), "nobody waits for one that has refused: {seen:?}");
+}
+
+#[tokio::test]
 async fn our_own_port_and_networks_that_nobody_allowed_are_not_asked() {
     let address = serve(Router::new().route("/", get(async || "ours"))).await;
     let url = format!("http://{address}/");

@@ -22,6 +22,10 @@ const REDIRECTS_MOST: i64 = 20;
 
 const PASSWORD: SecretKeys = SecretKeys { plain: "password", env: "password_env", file: "password_file" };
 
+/// Headers whose values are secrets; `headers` go wherever redirects lead.
+const SECRET_HEADERS: [&str; 6] =
+    ["authorization", "cookie", "proxy-authorization", "x-api-key", "api-key", "x-auth-token"];
+
 /// The keys that only some kinds of check have.
 const OF_ONE_KIND: [&str; 19] = [
     "method",
@@ -303,7 +307,7 @@ fn headers(section: &Section<'_>) -> Vec<(String, String)> {
     let pair = |(name, value): (Found<'_, &str>, Found<'_, &str>)| {
         let name = name.read(|text| header_name(text))?;
         let value = value.read(|text| match HeaderValue::from_str(text) {
-            _ if name == "authorization" || name == "cookie" => {
+            _ if SECRET_HEADERS.contains(&name.as_str()) => {
                 Err("must not stand in this file: name an environment variable in `headers_env`".to_owned())
             }
             Ok(_) => Ok((*text).to_owned()),
