@@ -212,9 +212,10 @@ impl Connector<'_> {
 /// section 4): where one kind cannot be reached at all, the other need not wait for all of them.
 fn by_turns(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let begins = addresses.first().is_some_and(SocketAddr::is_ipv6);
-    let (one, other): (Vec<_>, Vec<_>) = addresses.iter().partition(|address| address.is_ipv6() == begins);
+    let (one, other): (Vec<SocketAddr>, Vec<_>) =
+        addresses.iter().copied().partition(|address| address.is_ipv6() == begins);
     let pairs = (0..one.len().max(other.len())).flat_map(|place| [one.get(place), other.get(place)]);
-    pairs.flatten().map(|address| **address).collect()
+    pairs.flatten().copied().collect()
 }
 
 /// Connects to the first of `addresses` that answers. As in browsers, the next one is tried when one fails or is silent
