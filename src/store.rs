@@ -271,8 +271,12 @@ impl StoreError {
     }
 
     fn without_answer(error: &sqlx::Error) -> fn(sqlx::Error) -> Self {
-        use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Tls};
-        if matches!(error, Io(_) | Tls(_) | PoolTimedOut | PoolClosed) { Self::Unreachable } else { Self::Broken }
+        use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, Tls, WorkerCrashed};
+        match error {
+            // Protocol: who answered is not the database, such as a balancer that has no server behind it.
+            Io(_) | Tls(_) | Protocol(_) | PoolTimedOut | PoolClosed | WorkerCrashed => Self::Unreachable,
+            _ => Self::Broken,
+        }
     }
 
     /// https://www.postgresql.org/docs/current/errcodes-appendix.html

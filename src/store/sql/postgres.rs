@@ -551,6 +551,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_server_behind_a_balancer_that_hangs_up_at_once_cannot_be_reached() {
+        use tokio::io::AsyncReadExt as _;
+        let balancer = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("postgres://sla@{}/msp?sslmode=prefer", balancer.local_addr().unwrap());
+        let hang_up = async {
+            let (mut connection, _) = balancer.accept().await.unwrap();
+            // The request for TLS.
+            connection.read_exact(&mut [0; 8]).await.unwrap();
+        };
+        let place = crate::store::Place::from(Server::of_tests(&url, "watch"));
+        let (asked, ()) = tokio::join!(place.is_there(), hang_up);
+        let refused = asked.unwrap_err();
+        assert!(matches!(refused, StoreError::Unreachable(_)), "{refused:?}");
+    }
+
+    #[tokio::test]
     async fn a_schema_may_be_called_like_a_word_of_sql() {
         let folder = tempfile::tempdir().unwrap();
         let Some(server) = of_tests(&folder) else { return };
