@@ -95,6 +95,22 @@ async fn a_replica_whose_clock_is_far_off_from_the_databases_says_so_and_is_not_
 }
 
 #[tokio::test]
+async fn a_leader_whose_clock_is_far_behind_is_not_called_silent() {
+    let mut app = TestApp::start().await;
+    app.sync().await;
+    app.parts().store.note_clock_ahead(-minutes(6));
+    app.telling().turn().await.unwrap();
+    // The follower's clock is right.
+    app.clock.advance(minutes(6));
+    app.resume_as_follower().await;
+    assert_eq!(shown(&mut app).await, (Vec::new(), None, BTreeMap::new()));
+    app.parts().service.ready().await.unwrap();
+    app.clock.advance(minutes(6));
+    let reasons = app.parts().service.ready().await.unwrap_err();
+    assert!(reasons.iter().any(|one| one.starts_with("the leading replica has not told for 6 min")), "{reasons:?}");
+}
+
+#[tokio::test]
 async fn what_is_reported_to_a_follower_is_stored_by_the_clock_of_the_leader() {
     let check = "[components.backup]\n[[checks]]\ncomponent = \"backup\"\nheartbeat = true\ninterval = \"1h\"\n\
                  token_env = \"HOOK\"\n";
