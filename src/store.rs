@@ -311,6 +311,8 @@ pub struct Store {
     others: Arc<watch::Sender<()>>,
     /// By how many seconds our clock is ahead of the server's.
     seconds_ahead: Arc<AtomicI64>,
+    /// By how many seconds the clock of the leader, another process, is ahead of the server's; none if no other leads.
+    leader_seconds_ahead: Arc<watch::Sender<Option<i64>>>,
     /// None if the store is a file.
     server: Option<Arc<Server>>,
     /// None if the store is on a server.
@@ -396,8 +398,21 @@ impl Store {
 
     fn of((reads, pages): (Pool, Pool), writer: Writer, telemetry: Arc<Telemetry>) -> Self {
         let caches = Arc::new(Caches::new(telemetry.clone()));
-        let (left_out, others, seconds_ahead) = (Arc::default(), Arc::default(), Arc::default());
-        Self { reads, pages, writer, caches, telemetry, left_out, others, seconds_ahead, server: None, file: None }
+        let (left_out, others) = (Arc::default(), Arc::default());
+        let (seconds_ahead, leader_seconds_ahead) = (Arc::default(), Arc::default());
+        Self {
+            reads,
+            pages,
+            writer,
+            caches,
+            telemetry,
+            left_out,
+            others,
+            seconds_ahead,
+            leader_seconds_ahead,
+            server: None,
+            file: None,
+        }
     }
 
     /// Returns the same store over other connections, so that busy pages never keep the loops from reading. What people

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use superops_sla::alert::suppression::SuppressionKind;
+use superops_sla::answers::Followed;
 use superops_sla::service::incidents::{IncidentOrder, SayingOrder};
 use superops_sla::service::suppressions::SuppressionOrder;
 use superops_sla::service::{LeaderHealth, Reach};
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::fault::Fault;
-use superops_sla::simulator::receivers::SmsReply;
+use superops_sla::simulator::receivers::{CaughtKind, SmsReply};
 use superops_sla::store::audit::Author;
 
 use crate::support::{TestApp, minutes, usual};
@@ -145,6 +146,25 @@ async fn a_silence_entered_on_a_follower_whose_clock_is_ahead_begins_at_once() {
     let (service, now) = (app.parts().service.clone(), app.now());
     let silence = service.add_suppression(&Reach::All, SuppressionKind::Silence, order, author).await.unwrap().unwrap();
     assert_eq!(silence.from, now - TimeDelta::seconds(50));
+}
+
+#[tokio::test]
+async fn an_answer_that_reaches_a_follower_is_stored_by_the_clock_of_the_leader() {
+    let mut app = TestApp::with_replies("").await;
+    app.ticket(minutes(60));
+    app.turn().await;
+    app.wait(minutes(60) + TimeDelta::seconds(1)).await;
+    let mail = app.caught.newest_first(100).into_iter().find(|caught| caught.kind == CaughtKind::Email).unwrap();
+    let token = mail.text.split_once("/a/").and_then(|(_, after)| after.split_whitespace().next()).unwrap();
+    app.telling().turn().await.unwrap();
+    app.resume_as_follower().await;
+    app.clock.advance(minutes(2));
+    app.parts().store.note_clock_ahead(TimeDelta::seconds(50));
+    let (answers, at) = (app.parts().answers.clone(), app.now() - TimeDelta::seconds(50));
+    let Followed::Acknowledged(linked) = answers.follow(token).await.unwrap() else { panic!("it was not used before") };
+    assert_eq!(linked.now, at);
+    let audited = app.database.texts("SELECT CAST(MAX(at) AS TEXT) FROM audit").await;
+    assert_eq!(audited, [at.timestamp_millis().to_string()]);
 }
 
 #[tokio::test]
