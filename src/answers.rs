@@ -17,6 +17,7 @@ pub mod texts;
 use std::sync::Arc;
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use tokio::sync::Notify;
 
@@ -100,6 +101,11 @@ impl Answers {
         getrandom::fill(&mut fresh).context("the system gives no random bytes")?;
         let links = LinkKey::new(store.secret(LINK_SECRET, fresh, clock.now()).await?);
         Ok(Self { config, store, clock, telemetry, wakers, links })
+    }
+
+    /// The present time by the leader's clock, by which everything is stored.
+    fn leaders_now(&self) -> DateTime<Utc> {
+        self.store.leaders_time(self.clock.now())
     }
 
     /// Returns the ways to answer that messages may offer.

@@ -72,6 +72,7 @@ use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sqlx::postgres::PgDatabaseError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::watch;
 
@@ -179,8 +180,12 @@ pub enum StoreError {
 /// Returns the database's message. An error that several callers wait for is passed on as text only.
 fn in_words(error: &sqlx::Error) -> String {
     match error {
-        sqlx::Error::Protocol(words) => words.trim_start_matches("error returned from database: ").to_owned(),
-        sqlx::Error::Database(said) => said.to_string(),
+        sqlx::Error::Protocol(words) => words.clone(),
+        sqlx::Error::Database(said) => match said.try_downcast_ref::<PgDatabaseError>() {
+            // Its text ends with a line of the server's source.
+            Some(said) => said.message().to_owned(),
+            None => said.to_string(),
+        },
         error => error.to_string(),
     }
 }
@@ -189,11 +194,13 @@ fn in_words(error: &sqlx::Error) -> String {
 pub fn with_causes(error: &dyn std::error::Error) -> String {
     let (mut text, mut cause) = (error.to_string(), error.source());
     while let Some(error) = cause {
-        let why = error.downcast_ref::<sqlx::Error>().map_or_else(|| error.to_string(), in_words);
+        let of_database = error.downcast_ref::<sqlx::Error>();
+        let why = of_database.map_or_else(|| error.to_string(), in_words);
         if !text.contains(&why) {
             text = format!("{text}: {why}");
         }
-        cause = error.source();
+        // What the database said has no further cause, only another wording.
+        cause = if matches!(of_database, Some(sqlx::Error::Database(_))) { None } else { error.source() };
     }
     text
 }
@@ -238,7 +245,7 @@ impl StoreError {
         let Some(known) = error.as_database_error() else {
             return Self::without_answer(error);
         };
-        if known.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+        if known.try_downcast_ref::<PgDatabaseError>().is_some() {
             return Self::of_server(&known.code().unwrap_or_default());
         }
         // https://www.sqlite.org/rescode.html: the low byte is the primary code.
@@ -264,8 +271,12 @@ impl StoreError {
     }
 
     fn without_answer(error: &sqlx::Error) -> fn(sqlx::Error) -> Self {
-        use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Tls};
-        if matches!(error, Io(_) | Tls(_) | PoolTimedOut | PoolClosed) { Self::Unreachable } else { Self::Broken }
+        use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, Tls, WorkerCrashed};
+        match error {
+            // Protocol: who answered is not the database, such as a balancer that has no server behind it.
+            Io(_) | Tls(_) | Protocol(_) | PoolTimedOut | PoolClosed | WorkerCrashed => Self::Unreachable,
+            _ => Self::Broken,
+        }
     }
 
     /// https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -275,7 +286,8 @@ impl StoreError {
             "40001" | "40P01" | "55P03" | "57014" => Self::Locked,
             // Read-only: a standby, or a server whose disk is full.
             "25006" | "25P02" | "25P03" => Self::Unreachable,
-            "42501" => Self::Forbidden,
+            // No right; no schema that the user may use.
+            "42501" | "3F000" => Self::Forbidden,
             // Access refused; no such database.
             _ if ["28", "3D"].iter().any(|class| code.starts_with(class)) => Self::Refused,
             // Connection lost, out of resources, shut down, disk failure.
@@ -299,6 +311,8 @@ pub struct Store {
     others: Arc<watch::Sender<()>>,
     /// By how many seconds our clock is ahead of the server's.
     seconds_ahead: Arc<AtomicI64>,
+    /// By how many seconds the clock of the leader, another process, is ahead of the server's; none if no other leads.
+    leader_seconds_ahead: Arc<watch::Sender<Option<i64>>>,
     /// None if the store is a file.
     server: Option<Arc<Server>>,
     /// None if the store is on a server.
@@ -384,8 +398,21 @@ impl Store {
 
     fn of((reads, pages): (Pool, Pool), writer: Writer, telemetry: Arc<Telemetry>) -> Self {
         let caches = Arc::new(Caches::new(telemetry.clone()));
-        let (left_out, others, seconds_ahead) = (Arc::default(), Arc::default(), Arc::default());
-        Self { reads, pages, writer, caches, telemetry, left_out, others, seconds_ahead, server: None, file: None }
+        let (left_out, others) = (Arc::default(), Arc::default());
+        let (seconds_ahead, leader_seconds_ahead) = (Arc::default(), Arc::default());
+        Self {
+            reads,
+            pages,
+            writer,
+            caches,
+            telemetry,
+            left_out,
+            others,
+            seconds_ahead,
+            leader_seconds_ahead,
+            server: None,
+            file: None,
+        }
     }
 
     /// Returns the same store over other connections, so that busy pages never keep the loops from reading. What people
@@ -602,7 +629,7 @@ mod tests {
 
     #[test]
     fn what_a_server_says_is_said_once_with_what_to_do() {
-        let said = || sqlx::Error::Protocol("error returned from database: permission denied for database msp".into());
+        let said = || sqlx::Error::Protocol("permission denied for database msp".into());
         let told = |code| with_causes(&StoreError::of_server(code)(said()));
         for code in ["42501", "28P01", "3D000", "25006", "53300", "42601"] {
             assert_eq!(told(code).matches("permission denied for database msp").count(), 1, "{}", told(code));

@@ -40,7 +40,7 @@ impl Answers {
 
     /// Acts on the key press `id` during `call`, once. Returns the outcome as one word.
     async fn press(&self, call: &str, id: &str, notification: &str, act: Act) -> Result<&'static str, StoreError> {
-        let now = self.clock.now();
+        let now = self.leaders_now();
         let Some(row) = self.store.notification(notification).await? else { return Ok("unknown_alert") };
         if !call.is_empty() {
             // Only a person presses keys, whatever is heard later of a machine.

@@ -48,15 +48,15 @@ pub enum LinkRefusal {
 impl Answers {
     /// Returns what the link with `token` leads to. Changes nothing.
     pub async fn look(&self, token: &str) -> Result<Linked, LinkRefusal> {
-        let now = self.clock.now();
-        let claim = self.links.verify(token, now)?;
+        let now = self.leaders_now();
+        let claim = self.links.verify(token, self.clock.now())?;
         self.linked(&claim, now).await
     }
 
     /// Acknowledges the alerts of the link with `token`, in the name of its recipient. A link does that once.
     pub async fn follow(&self, token: &str) -> Result<Followed, LinkRefusal> {
-        let now = self.clock.now();
-        let claim = self.links.verify(token, now)?;
+        let now = self.leaders_now();
+        let claim = self.links.verify(token, self.clock.now())?;
         let linked = self.linked(&claim, now).await?;
         if !self.store.use_link(&claim.fingerprint, &claim.notification, now).await? {
             return Ok(Followed::AsBefore(linked));

@@ -42,7 +42,7 @@ impl Answers {
             let known = self.known_as(reach, &stopped.phone, stopped.who).await?;
             list.extend(known.map(|who| NoMoreTexts::stopped(who, stopped.since)));
         }
-        for dead in self.store.unreachable_numbers(self.clock.now()).await? {
+        for dead in self.store.unreachable_numbers(self.leaders_now()).await? {
             let known = self.known_as(reach, &dead.phone, dead.who.clone()).await?;
             list.extend(known.map(|who| NoMoreTexts::dead(who, &dead)));
         }
@@ -51,7 +51,7 @@ impl Answers {
 
     /// Lets the number with that id be texted again if its owner is known within `reach`. False if there is none.
     pub async fn text_again(&self, reach: &Reach, id: i64, author: Author) -> Result<bool, StoreError> {
-        let now = self.clock.now();
+        let now = self.leaders_now();
         let dead = self.store.unreachable_numbers(now).await?.into_iter().find(|dead| dead.id == id);
         let Some(dead) = dead else { return Ok(false) };
         match self.known_as(reach, &dead.phone, dead.who).await? {

@@ -96,7 +96,7 @@ impl Answers {
         let field = |name: &str| form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let (sid, from) = (field("MessageSid").unwrap_or_default(), field("From").and_then(e164));
         let (Some(from), false) = (from, sid.is_empty()) else { return Ok(None) };
-        let now = self.clock.now();
+        let now = self.leaders_now();
         if let Taken::Seen { answer } = self.store.take_up_reply(sid, now).await? {
             self.count(Hook::Reply, "repeated");
             return Ok(Some(answer).filter(|answer| !answer.is_empty()));

@@ -37,7 +37,7 @@ impl Answers {
         let (Some(sid), Some(status)) = (sid, status) else { return Ok(()) };
         let code = field(["ErrorCode", "ErrorCode"]).and_then(|code| code.trim().parse().ok());
         let delivery = Delivery { status, code };
-        let reported = self.store.report(sid, notification, &delivery, self.clock.now()).await?;
+        let reported = self.store.report(sid, notification, &delivery, self.leaders_now()).await?;
         self.count(Hook::Status, if reported.news { "news" } else { "repeated" });
         announce(&self.wakers, notification, &delivery, reported);
         Ok(())

@@ -114,8 +114,8 @@ impl Answers {
         let name = person.summary.as_deref().map(name).filter(|name| !name.is_empty());
         let name = name.unwrap_or_else(|| "somebody".to_owned());
         let actor = Actor { name, how: How::PagerDuty, origin: "PagerDuty".to_owned(), note: None };
-        self.once(&format!("pagerduty {}", event.id), &key, std::slice::from_ref(&key), Act::Acknowledge, &actor, now)
-            .await
+        let (id, alerts, now) = (format!("pagerduty {}", event.id), std::slice::from_ref(&key), self.leaders_now());
+        self.once(&id, &key, alerts, Act::Acknowledge, &actor, now).await
     }
 
     /// Takes a button press in Slack: `body` is the raw form, `sent` the time in its header. Returns false, and does
@@ -129,7 +129,7 @@ impl Answers {
         }
         let payload = url::form_urlencoded::parse(body).find(|(name, _)| name == "payload").map(|(_, payload)| payload);
         let outcome = match payload.and_then(|payload| serde_json::from_str::<Interaction>(&payload).ok()) {
-            Some(interaction) => self.take_click(interaction, now).await?,
+            Some(interaction) => self.take_click(interaction, self.leaders_now()).await?,
             None => "unreadable",
         };
         self.count(Hook::Slack, outcome);

@@ -235,6 +235,8 @@ impl Following {
     pub(super) fn new(context: &AppContext) -> Self {
         let (store, clock) = (context.store.clone(), context.clock.clone());
         let config = context.config.clone();
+        // Until the leader has told how its clock goes, the database's counts.
+        store.note_leader_ahead(0);
         let predict = |tenant| context.predict(tenant, watch::channel(SyncHealth::default()).1);
         let predicts = config.tenants.values().map(predict).collect();
         Self { store, clock, heard: watch::Sender::new(None), predicts, config, services: None }

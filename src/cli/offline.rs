@@ -21,7 +21,7 @@ pub(super) async fn offline_service(config: Config) -> Result<(Service, Store), 
     let store = super::existing_store(&config, telemetry.clone()).await?;
     let rules_cache = Arc::new(RulesCache::new(config.clone(), store.clone(), telemetry.clone())?);
     let service = Service::new(config, rules_cache, store.clone(), Arc::new(SystemClock), telemetry, Syncs::default());
-    Ok((service, store))
+    Ok((hearing(service, &store).await?, store))
 }
 
 /// Does the same, with forecasts: they are computed anew, since the service keeps its own in memory.
@@ -33,11 +33,18 @@ pub(super) async fn foreseeing_service(config: Config, reach: &Reach) -> Result<
     let published = Arc::new(PublishedForecasts::default());
     foresee(&config, reach, &rules_cache, &store, &telemetry, &published).await?;
     let service = Service::new(config, rules_cache, store.clone(), Arc::new(SystemClock), telemetry, Syncs::default());
-    let service = service.showing(published);
-    let heard = Heard::read(&store).await?;
+    Ok((hearing(service.showing(published), &store).await?, store))
+}
+
+/// Lets the service know how the work of the leader goes, and how far its clock is off from ours.
+async fn hearing(service: Service, store: &Store) -> Result<Service, CliError> {
+    let heard = Heard::read(store).await?;
     // Only a leader among replicas tells how its work goes.
-    let service = if heard.is_some() { service.hearing(watch::channel(heard).1) } else { service };
-    Ok((service, store))
+    if heard.is_none() {
+        return Ok(service);
+    }
+    store.compare_clocks(|| SystemClock.now()).await?;
+    Ok(service.hearing(watch::channel(heard).1))
 }
 
 /// Forecasts the open tickets once, as the service does all the time: what it has learned is in the store.

@@ -157,7 +157,7 @@ impl Service {
         order: IncidentOrder,
         author: Author,
     ) -> Result<IncidentView, ServiceError> {
-        let now = millis(self.clock.now());
+        let now = millis(self.leaders_now());
         let (tenant, components) = self.touched(scope, &order.components)?;
         let title = text("title", Some(order.title), TITLE_MOST)?
             .ok_or_else(|| bad(Complaint::about("title", "say what it is: `title`")))?;
@@ -196,7 +196,7 @@ impl Service {
     ) -> Result<Option<IncidentView>, ServiceError> {
         // Another replica may know more about it.
         self.tell_again().await?;
-        let (now, announcements) = (millis(self.clock.now()), self.announcements());
+        let (now, announcements) = (millis(self.leaders_now()), self.announcements());
         let found = announcements.incidents.iter().find(|one| one.id == id && is_within(scope, &one.tenant));
         let Some(before) = found else { return Ok(None) };
         let mut incident = before.clone();
@@ -216,7 +216,7 @@ impl Service {
 
     /// Work in progress or to come, and recent work; the earliest first.
     pub fn planned_work(&self, scope: &Reach) -> Vec<WorkView> {
-        let (now, announcements) = (millis(self.clock.now()), self.announcements());
+        let (now, announcements) = (millis(self.leaders_now()), self.announcements());
         let all = announcements.works.iter().filter(|one| is_within(scope, &one.tenant) && one.until > now - WORK_MOST);
         all.take(SHOWN_MOST).map(work_view).collect()
     }
@@ -228,7 +228,7 @@ impl Service {
         order: WorkOrder,
         author: Author,
     ) -> Result<WorkView, ServiceError> {
-        let now = millis(self.clock.now());
+        let now = millis(self.leaders_now());
         let (tenant, components) = self.touched(scope, &order.components)?;
         if self.announcements().works.len() as i64 >= WORKS_MOST {
             return Err(bad(Complaint::whole(
@@ -270,7 +270,7 @@ impl Service {
     /// Calls work off; false if there is none within `scope` that could be.
     pub async fn call_work_off(&self, scope: &Reach, id: &str, author: Author) -> Result<bool, ServiceError> {
         self.tell_again().await?;
-        let (now, announcements) = (millis(self.clock.now()), self.announcements());
+        let (now, announcements) = (millis(self.leaders_now()), self.announcements());
         let is_meant = |one: &&Work| one.id == id && !one.cancelled && one.until > now && is_within(scope, &one.tenant);
         let Some(mut work) = announcements.works.iter().find(is_meant).cloned() else { return Ok(false) };
         work.call_off(now);
@@ -296,7 +296,7 @@ impl Service {
 
     /// Shows at once what is written down by now.
     async fn tell_again(&self) -> Result<(), ServiceError> {
-        let now = millis(self.clock.now());
+        let now = millis(self.leaders_now());
         let announcements = self.store.announcements(now).await?;
         if let Some(monitor_state) = &self.monitor_state {
             monitor_state.announce(announcements, now);

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Reach, Service};
@@ -49,9 +49,14 @@ pub struct Heard {
 }
 
 impl Heard {
-    /// Reads what the leader told last; none if no leader ever told anything.
+    /// Reads what the leader told last; none if no leader ever told anything. From now on `store` tells the time by its
+    /// clock.
     pub async fn read(store: &Store) -> Result<Option<Self>, StoreError> {
-        Ok(store.leader_health().await?.map(|(at, health)| Self { at, health }))
+        let heard = store.leader_health().await?.map(|(at, health)| Self { at, health });
+        if let Some(heard) = &heard {
+            store.note_leader_ahead(heard.health.seconds_ahead);
+        }
+        Ok(heard)
     }
 }
 
@@ -84,9 +89,6 @@ impl Service {
 
     /// The present time by the leader's clock, which judges what is reported, silenced and acknowledged.
     pub(super) fn leaders_now(&self) -> DateTime<Utc> {
-        let now = self.clock.now();
-        let Some(heard) = &self.heard else { return now };
-        let theirs = heard.borrow().as_ref().map_or(0, |heard| heard.health.seconds_ahead);
-        now - self.store.clock_ahead() + TimeDelta::try_seconds(theirs).unwrap_or_default()
+        self.store.leaders_time(self.clock.now())
     }
 }

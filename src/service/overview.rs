@@ -139,13 +139,14 @@ impl Service {
         let now = self.clock.now();
         let (mut tickets, mut tenants) = (Tally::default(), Vec::new());
         let (mut unassigned, mut likely, mut waiting) = (0, 0, None);
+        let leaders_now = self.leaders_now();
         let version = self.store_version(now).await?;
         for (tenant, snapshot) in self.standing_snapshots(self.tenants(scope), now).await? {
             tickets.join(&snapshot.tally);
             unassigned += snapshot.unassigned;
             likely += snapshot.likely;
             waiting = snapshot.waiting_since.into_iter().chain(waiting).min();
-            tenants.push(self.health(tenant, snapshot.unlisted.clone(), version, now).await?);
+            tenants.push(self.health(tenant, snapshot.unlisted.clone(), version, leaders_now).await?);
         }
         let tally = self.messages_since(scope, version, now - TimeDelta::days(1)).await?;
         let work = self.work();
@@ -158,7 +159,7 @@ impl Service {
             longest_unanswered: waiting.map(|since| (now - since).num_seconds()),
             unanswered_since: waiting,
             tenants,
-            channels: self.channels(&work, now),
+            channels: self.channels(&work, leaders_now),
             outbox_pending: tally.pending,
             sent_last_day: tally.sent,
             failed_last_day: tally.failed,
@@ -186,7 +187,8 @@ impl Service {
         self.config.notify.kinds().into_iter().map(health).collect()
     }
 
-    /// Says so if the leader, on which this process depends, has not told lately how its work goes.
+    /// Says so if the leader, on which this process depends, has not told lately how its work goes. `now` is by its clock,
+    /// as what it told.
     fn silence(&self, now: DateTime<Utc>) -> Option<String> {
         let told = self.heard.as_ref()?.borrow().as_ref().map(|heard| heard.at);
         match told.map(|at| now - at) {
@@ -216,9 +218,9 @@ impl Service {
 
     /// Checks that the store can be written, the loops work and each tenant's data is fresh; else says why not.
     pub async fn ready(&self) -> Result<(), Vec<String>> {
-        let now = self.clock.now();
+        let now = self.leaders_now();
         let mut reasons = Vec::new();
-        if let Err(error) = self.store.prove_writable(now).await {
+        if let Err(error) = self.store.prove_writable(self.clock.now()).await {
             reasons.push(error.to_string());
         }
         if let Ok(missing) = self.store.missing_keys().await {
@@ -247,7 +249,7 @@ impl Service {
 
     /// Brings the metrics that age by themselves up to now.
     pub fn refresh_gauges(&self) {
-        let now = self.clock.now();
+        let now = self.leaders_now();
         for tenant in self.config.tenants.keys() {
             let labels = TenantLabels { tenant: tenant.to_string() };
             if let Some(age) = self.sync_health(tenant).age(now) {

@@ -113,6 +113,14 @@ impl Place {
             Self::Server(server) => server.has_store().await.map_err(StoreError::migrating),
         }
     }
+
+    /// Tries whether the server lets us make a store here, and leaves nothing behind. A file is not tried.
+    pub async fn try_making(&self) -> Result<(), StoreError> {
+        match self {
+            Self::File(_) => Ok(()),
+            Self::Server(server) => server.try_making().await.map_err(StoreError::migrating),
+        }
+    }
 }
 
 /// Whether a service that has not noted the key `id` has claimed the file at `path`.

@@ -28,6 +28,17 @@ impl Store {
     pub fn clock_ahead(&self) -> TimeDelta {
         TimeDelta::seconds(self.seconds_ahead.load(Ordering::Relaxed))
     }
+
+    /// Notes that another process leads, and how many seconds its clock is ahead of the server's.
+    pub fn note_leader_ahead(&self, seconds: i64) {
+        self.leader_seconds_ahead.send_replace(Some(seconds));
+    }
+
+    /// Returns what the leader's clock says when ours says `now`.
+    pub fn leaders_time(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let Some(theirs) = *self.leader_seconds_ahead.borrow() else { return now };
+        now - self.clock_ahead() + TimeDelta::try_seconds(theirs).unwrap_or_default()
+    }
 }
 
 /// Returns how far our clock is ahead at least if the other said `theirs` between `asked` and `answered`, by ours.

@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
-use super::StoreError;
 use super::checkpoint::Checkpoints;
 use super::sql::postgres::{Server, begin_in_turn, is_cut_off, tell_all_others};
 use super::sql::{self, Connection};
+use super::{StoreError, in_words};
 
 /// The most writes in one transaction: bounds how long the first one waits for the last.
 const GROUP: usize = 512;
@@ -278,7 +278,7 @@ async fn commit(connection: &mut Connection, jobs: Vec<Job>, leads: Option<i64>,
         Err((error, true)) => {
             written.unsure();
             for done in done {
-                drop(done.send(Err(StoreError::Unconfirmed(sql::Error::Protocol(error.to_string())))));
+                drop(done.send(Err(StoreError::Unconfirmed(sql::Error::Protocol(in_words(&error))))));
             }
         }
         Err((error, false)) => {
@@ -316,5 +316,5 @@ fn tell_all(waiting: Vec<oneshot::Sender<Result<(), StoreError>>>, error: &sql::
 }
 
 fn again(error: &sql::Error) -> StoreError {
-    StoreError::sorter(error)(sql::Error::Protocol(error.to_string()))
+    StoreError::sorter(error)(sql::Error::Protocol(in_words(error)))
 }

@@ -124,6 +124,8 @@ pub const JOINS: Millis = 30 * MINUTE;
 impl Incident {
     /// Applies what `author` says, or returns what is wrong with it. The update is numbered when it is stored.
     pub fn say(&mut self, saying: Saying, author: &str, now: Millis) -> Result<Update, String> {
+        // A clock may have been set back: nothing is said, or over, before what came first.
+        let now = self.updates.last().map_or(self.started_at, |last| last.at.max(self.started_at)).max(now);
         let progress = saying.progress.unwrap_or(self.progress);
         // People who were told the stage are told when it changes, even if nobody wrote a text for that.
         let usual = || if progress == self.progress { "" } else { progress.usual_words() }.to_owned();
@@ -245,6 +247,17 @@ mod tests {
         assert_eq!(one.resolved_at, Some(3), "it was over then");
         one.say(Saying { progress: Some(Progress::Identified), ..Saying::default() }, "mia", 5).unwrap();
         assert_eq!(one.resolved_at, None);
+    }
+
+    #[test]
+    fn nothing_is_said_or_over_before_what_came_first() {
+        let mut one = Incident { started_at: 10, ..incident() };
+        let update = one.say(Saying::default(), "mia", 4).unwrap();
+        assert_eq!(update.at, 10, "it began then");
+        one.updates.push(Update { at: 30, ..update });
+        let resolved = Saying { progress: Some(Progress::Resolved), ..Saying::default() };
+        let update = one.say(resolved, "mia", 20).unwrap();
+        assert_eq!((update.at, one.resolved_at), (30, Some(30)));
     }
 
     #[test]

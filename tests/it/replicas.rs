@@ -4,17 +4,23 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use superops_sla::alert::suppression::SuppressionKind;
+use superops_sla::answers::Followed;
+use superops_sla::service::incidents::{IncidentOrder, SayingOrder};
 use superops_sla::service::suppressions::SuppressionOrder;
 use superops_sla::service::{LeaderHealth, Reach};
 use superops_sla::simulator::NewTicket;
 use superops_sla::simulator::fault::Fault;
-use superops_sla::simulator::receivers::SmsReply;
+use superops_sla::simulator::receivers::{CaughtKind, SmsReply};
 use superops_sla::store::audit::Author;
 
 use crate::support::{TestApp, minutes, usual};
 
 /// Each message by itself, however many there are.
 const BY_TEXT: &str = "[alerts.limits]\nbundle_from = 1000\nsms_per_number = []\n[[alerts.steps]]\nafter = '0s'\nnotify = ['technician']\nchannels = ['sms']\n";
+
+/// A service that reports about itself.
+const BACKUP: &str = "[components.backup]\n[[checks]]\ncomponent = \"backup\"\nheartbeat = true\ninterval = \"1h\"\n\
+                      token_env = \"HOOK\"\n";
 
 /// The channels that do not work, what is wrong with reading SuperOps, and what the audit has found.
 type Shown = (Vec<String>, Option<String>, BTreeMap<&'static str, usize>);
@@ -95,10 +101,24 @@ async fn a_replica_whose_clock_is_far_off_from_the_databases_says_so_and_is_not_
 }
 
 #[tokio::test]
+async fn a_leader_whose_clock_is_far_behind_is_not_called_silent() {
+    let mut app = TestApp::start().await;
+    app.sync().await;
+    app.parts().store.note_clock_ahead(-minutes(6));
+    app.telling().turn().await.unwrap();
+    // The follower's clock is right.
+    app.clock.advance(minutes(6));
+    app.resume_as_follower().await;
+    assert_eq!(shown(&mut app).await, (Vec::new(), None, BTreeMap::new()));
+    app.parts().service.ready().await.unwrap();
+    app.clock.advance(minutes(6));
+    let reasons = app.parts().service.ready().await.unwrap_err();
+    assert!(reasons.iter().any(|one| one.starts_with("the leading replica has not told for 6 min")), "{reasons:?}");
+}
+
+#[tokio::test]
 async fn what_is_reported_to_a_follower_is_stored_by_the_clock_of_the_leader() {
-    let check = "[components.backup]\n[[checks]]\ncomponent = \"backup\"\nheartbeat = true\ninterval = \"1h\"\n\
-                 token_env = \"HOOK\"\n";
-    let mut app = TestApp::with(check).await;
+    let mut app = TestApp::with(BACKUP).await;
     app.parts().store.note_clock_ahead(TimeDelta::seconds(10));
     app.telling().turn().await.unwrap();
     app.resume_as_follower().await;
@@ -126,6 +146,45 @@ async fn a_silence_entered_on_a_follower_whose_clock_is_ahead_begins_at_once() {
     let (service, now) = (app.parts().service.clone(), app.now());
     let silence = service.add_suppression(&Reach::All, SuppressionKind::Silence, order, author).await.unwrap().unwrap();
     assert_eq!(silence.from, now - TimeDelta::seconds(50));
+}
+
+#[tokio::test]
+async fn an_answer_that_reaches_a_follower_is_stored_by_the_clock_of_the_leader() {
+    let mut app = TestApp::with_replies("").await;
+    app.ticket(minutes(60));
+    app.turn().await;
+    app.wait(minutes(60) + TimeDelta::seconds(1)).await;
+    let mail = app.caught.newest_first(100).into_iter().find(|caught| caught.kind == CaughtKind::Email).unwrap();
+    let token = mail.text.split_once("/a/").and_then(|(_, after)| after.split_whitespace().next()).unwrap();
+    app.telling().turn().await.unwrap();
+    app.resume_as_follower().await;
+    app.clock.advance(minutes(2));
+    app.parts().store.note_clock_ahead(TimeDelta::seconds(50));
+    let (answers, at) = (app.parts().answers.clone(), app.now() - TimeDelta::seconds(50));
+    let Followed::Acknowledged(linked) = answers.follow(token).await.unwrap() else { panic!("it was not used before") };
+    assert_eq!(linked.now, at);
+    let audited = app.database.texts("SELECT CAST(MAX(at) AS TEXT) FROM audit").await;
+    assert_eq!(audited, [at.timestamp_millis().to_string()]);
+}
+
+#[tokio::test]
+async fn an_incident_entered_on_a_follower_is_stored_by_the_clock_of_the_leader() {
+    let mut app = TestApp::with(BACKUP).await;
+    app.telling().turn().await.unwrap();
+    app.resume_as_follower().await;
+    app.parts().store.note_clock_ahead(TimeDelta::seconds(50));
+    let (service, at) = (app.parts().service.clone(), app.now() - TimeDelta::seconds(50));
+    let author = || Author { who: "mia".to_owned(), origin: "127.0.0.1".to_owned() };
+    let order = IncidentOrder {
+        title: "The backup is slow".to_owned(),
+        components: vec!["backup".to_owned()],
+        ..IncidentOrder::default()
+    };
+    let opened = service.open_incident(&Reach::All, order, author()).await.unwrap();
+    assert_eq!((opened.started_at, opened.updates[0].at), (at, at));
+    let order = SayingOrder { status: Some("resolved".to_owned()), ..SayingOrder::default() };
+    let ended = service.say_of_incident(&Reach::All, &opened.id, order, author()).await.unwrap().unwrap();
+    assert_eq!(ended.resolved_at, Some(at));
 }
 
 #[tokio::test]

@@ -50,6 +50,7 @@ async fn store(place: Place, keys: &Arc<KeyRing>) -> Result<(), String> {
         opened.map_err(unopened)?.close().await;
         return Ok(());
     }
+    place.try_making().await.map_err(unopened)?;
     let Place::File(path) = place else { return Ok(()) };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {

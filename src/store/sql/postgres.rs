@@ -171,13 +171,7 @@ impl Server {
     pub async fn migrate(&self) -> Result<(), Unmigrated> {
         let patient = self.options().options([("statement_timeout", "0"), ("lock_timeout", "0")]);
         let mut connection: PgConnection = sqlx::ConnectOptions::connect(&patient).await?;
-        check_encoding(&mut connection).await?;
-        let lock = format!("SELECT pg_advisory_lock(hashtextextended('superops-sla migrates {}', 0))", self.schema);
-        run(&mut connection, lock).await?;
-        let exists = "SELECT 1 FROM pg_namespace WHERE nspname = $1";
-        if sqlx::query(exists).bind(&self.schema).fetch_optional(&mut connection).await?.is_none() {
-            run(&mut connection, format!("CREATE SCHEMA {}", self.quoted_schema())).await?;
-        }
+        self.make_schema(&mut connection).await?;
         let steps = steps_taken(&mut connection).await?;
         if steps.as_deref().is_some_and(are_ours) && has_functions(&mut connection).await? {
             return Ok(sqlx::Connection::close(connection).await?);
@@ -197,7 +191,29 @@ impl Server {
         Ok(())
     }
 
-    /// Whether a store was made here; if not, whether one can be. Changes nothing.
+    /// Makes the schema if there is none. From here on, until `connection` ends, other programs wait.
+    async fn make_schema(&self, connection: &mut PgConnection) -> Result<(), Unmigrated> {
+        check_encoding(connection).await?;
+        let lock = format!("SELECT pg_advisory_lock(hashtextextended('superops-sla migrates {}', 0))", self.schema);
+        run(connection, lock).await?;
+        let exists = "SELECT 1 FROM pg_namespace WHERE nspname = $1";
+        if sqlx::query(exists).bind(&self.schema).fetch_optional(&mut *connection).await?.is_none() {
+            run(connection, format!("CREATE SCHEMA {}", self.quoted_schema())).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the beginning of a store and takes it back, to learn whether the server lets us.
+    pub(in crate::store) async fn try_making(&self) -> Result<(), Unmigrated> {
+        let mut connection: PgConnection = sqlx::ConnectOptions::connect(&self.options()).await?;
+        run(&mut connection, "BEGIN".to_owned()).await?;
+        self.make_schema(&mut connection).await?;
+        run(&mut connection, FUNCTIONS.to_owned()).await?;
+        run(&mut connection, "ROLLBACK".to_owned()).await?;
+        Ok(sqlx::Connection::close(connection).await?)
+    }
+
+    /// Whether a store was made here. Changes nothing.
     pub(in crate::store) async fn has_store(&self) -> Result<bool, Unmigrated> {
         let mut connection: PgConnection = sqlx::ConnectOptions::connect(&self.options()).await?;
         check_encoding(&mut connection).await?;
@@ -479,7 +495,7 @@ pub(in crate::store) fn without_zero(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Store;
+    use crate::store::{Store, StoreError};
 
     #[test]
     fn hints_to_sqlite_are_left_out() {
@@ -507,6 +523,47 @@ mod tests {
         let store = Store::open(read_only, Arc::default()).await.unwrap();
         assert!(store.missing_keys().await.unwrap().is_empty());
         store.prove_writable(chrono::DateTime::UNIX_EPOCH).await.expect_err("nothing can be written");
+    }
+
+    #[tokio::test]
+    async fn a_trial_fails_as_the_making_of_a_store_does_and_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let Some(server) = of_tests(&folder) else { return };
+        // A role that every server has, and that may make nothing.
+        let unable = server.clone().at(|options| options.options([("role", "pg_monitor")]));
+        let place = crate::store::Place::from(unable.clone());
+        let refused = place.try_making().await.unwrap_err();
+        assert!(matches!(refused, StoreError::Forbidden(_)), "{refused:?}");
+        assert!(!refused.to_string().contains(" at line "), "of no use to the reader: {refused}");
+        let opened = Store::open(unable.clone(), Arc::default()).await.err().unwrap();
+        assert_eq!(opened.to_string(), refused.to_string());
+        let place = crate::store::Place::from(server.clone());
+        place.try_making().await.unwrap();
+        assert!(!place.is_there().await.unwrap());
+        let mut beside: PgConnection = sqlx::ConnectOptions::connect(&server.options()).await.unwrap();
+        let schema = sqlx::query_scalar("SELECT CAST(current_schema() AS TEXT)").fetch_one(&mut beside);
+        let schema: Option<String> = schema.await.unwrap();
+        assert_eq!(schema, None);
+        run(&mut beside, format!("CREATE SCHEMA {}", server.quoted_schema())).await.unwrap();
+        let refused = crate::store::Place::from(unable).try_making().await.unwrap_err();
+        assert!(matches!(refused, StoreError::Forbidden(_)), "the schema is another's: {refused:?}");
+        server.remove().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_server_behind_a_balancer_that_hangs_up_at_once_cannot_be_reached() {
+        use tokio::io::AsyncReadExt as _;
+        let balancer = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("postgres://sla@{}/msp?sslmode=prefer", balancer.local_addr().unwrap());
+        let hang_up = async {
+            let (mut connection, _) = balancer.accept().await.unwrap();
+            // The request for TLS.
+            connection.read_exact(&mut [0; 8]).await.unwrap();
+        };
+        let place = crate::store::Place::from(Server::of_tests(&url, "watch"));
+        let (asked, ()) = tokio::join!(place.is_there(), hang_up);
+        let refused = asked.unwrap_err();
+        assert!(matches!(refused, StoreError::Unreachable(_)), "{refused:?}");
     }
 
     #[tokio::test]
