@@ -23,8 +23,8 @@ const FALLBACK_AFTER: u32 = 3;
 /// were; of anything else, if it is longer than that.
 const BREACH_WAITS: TimeDelta = TimeDelta::seconds(30);
 const OTHERS_WAIT: TimeDelta = TimeDelta::minutes(5);
-/// A breach that has waited this long, or is to wait that long, is told to the next people as well. A channel that is
-/// out of order for seconds is no reason to wake them.
+/// A breach whose next attempt by our own schedule is this long after the first, or that is asked to wait for minutes, is
+/// told to the next people as well. A channel that is out of order for seconds is no reason to wake them.
 pub(super) const STUCK: TimeDelta = TimeDelta::seconds(45);
 const STUCK_AHEAD: TimeDelta = TimeDelta::minutes(2);
 /// How often a message that may have been taken is looked up in vain before it is sent: better twice than never.
@@ -196,7 +196,9 @@ fn outcome(leased: &Leased, ended: Ended, out_of_order: bool, now: DateTime<Utc>
             let is_breach = tells_of_breach(&leased.notification);
             let patience = if is_breach { BREACH_WAITS } else { OTHERS_WAIT };
             let next_channel_too = leased.attempt >= FALLBACK_AFTER || at - leased.tried_since > patience;
-            let next_step_too = is_breach && (now - leased.tried_since >= STUCK || asked >= STUCK_AHEAD);
+            // What a provider asks for says little: a mail server names no time, and may take the next message at once.
+            let is_stuck = now + wait - leased.tried_since >= STUCK || asked >= STUCK_AHEAD;
+            let next_step_too = is_breach && is_stuck;
             Outcome::Again { at, why: reason, unreported: ended.unreported, next_channel_too, next_step_too }
         }
         Err(SendError::Refused { reason }) => Outcome::Failed { why: reason, misconfigured: false },

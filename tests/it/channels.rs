@@ -215,7 +215,7 @@ async fn a_channel_that_is_out_of_order_for_seconds_wakes_nobody_else() {
     for count in [1, 7] {
         let mut app = breaching(steps, count).await;
         app.slack.reply(HttpReply::Status(503));
-        for _ in 0..20 {
+        for _ in 0..15 {
             app.turn().await;
             app.clock.advance(TimeDelta::seconds(1));
         }
